@@ -1,0 +1,50 @@
+#include "core/log.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+static enum log_level threshold = LOG_INFO;
+
+void log_set_level(enum log_level level) {
+    threshold = level;
+}
+
+enum log_level log_get_level(void) {
+    return threshold;
+}
+
+/* The line is written by one call, so that lines of several ranks do not interleave. */
+LOG_FORMAT(3, 0)
+static void print(enum log_level level, const char *prefix, const char *format, va_list args) {
+    char text[2048], line[2112];
+    if (level > threshold)
+        return;
+    vsnprintf(text, sizeof text, format, args);
+    snprintf(line, sizeof line, "cdsr: %s%s\n", prefix, text);
+    fputs(line, stderr);
+    fflush(stderr);
+}
+
+#define PRINT(level, prefix)                                                                       \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        print(level, prefix, format, args);                                                        \
+        va_end(args);                                                                              \
+    } while (0)
+
+enum status log_error(enum status status, const char *format, ...) {
+    PRINT(LOG_ERROR, "error: ");
+    return status;
+}
+
+void log_warn(const char *format, ...) {
+    PRINT(LOG_WARN, "warning: ");
+}
+
+void log_info(const char *format, ...) {
+    PRINT(LOG_INFO, "");
+}
+
+void log_debug(const char *format, ...) {
+    PRINT(LOG_DEBUG, "");
+}

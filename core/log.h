@@ -1,0 +1,23 @@
+/* One-line messages on stderr. Not collective. */
+#ifndef CORE_LOG_H
+#define CORE_LOG_H
+#include "core/status.h"
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+#define LOG_FORMAT(f, a) __attribute__((format(printf, f, a)))
+
+/* Messages above `level` are dropped. Peers of rank 0 are set to LOG_ERROR: what every rank sees is
+ * said once, what one rank alone finds is always said. */
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+/* Print "cdsr: error: ..." and return `status`, so that `return log_error(STATUS_INPUT, ...)` both
+ * reports and fails. */
+enum status log_error(enum status status, const char *format, ...) LOG_FORMAT(2, 3);
+void log_warn(const char *format, ...) LOG_FORMAT(1, 2);
+void log_info(const char *format, ...) LOG_FORMAT(1, 2);
+void log_debug(const char *format, ...) LOG_FORMAT(1, 2);
+
+#endif

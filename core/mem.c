@@ -1,0 +1,92 @@
+#include "core/mem.h"
+#include "core/log.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64 };
+
+/* Stands in the ALIGN bytes before every block. */
+struct head {
+    int64_t bytes;
+};
+
+static _Atomic int64_t live, bytes_now, bytes_peak;
+static void (*failure_hook)(void);
+
+void mem_on_failure(void (*hook)(void)) {
+    failure_hook = hook;
+}
+
+static _Noreturn void fail(int64_t count, size_t size) {
+    (void)log_error(STATUS_FAIL, "out of memory: asked for %lld x %zu bytes with %lld in use",
+                    (long long)count, size, (long long)bytes_now);
+    if (failure_hook)
+        failure_hook();
+    exit(STATUS_FAIL);
+}
+
+static void count_bytes(int64_t change) {
+    int64_t now = atomic_fetch_add(&bytes_now, change) + change;
+    int64_t peak = bytes_peak;
+    while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now)) {
+    }
+}
+
+void *mem_alloc(int64_t count, size_t size) {
+    size_t want, total;
+    if (count < 0 || __builtin_mul_overflow((size_t)count, size, &want) ||
+        __builtin_add_overflow(want, (size_t)2 * ALIGN, &total))
+        fail(count, size);
+    struct head *head = aligned_alloc(ALIGN, total / ALIGN * ALIGN);
+    if (!head)
+        fail(count, size);
+    head->bytes = (int64_t)want;
+    atomic_fetch_add(&live, 1);
+    count_bytes(head->bytes);
+    return (char *)head + ALIGN;
+}
+
+void *mem_zero(int64_t count, size_t size) {
+    void *p = mem_alloc(count, size);
+    return memset(p, 0, (size_t)count * size);
+}
+
+static struct head *head_of(void *p) {
+    return (struct head *)((char *)p - ALIGN);
+}
+
+void *mem_resize(void *p, int64_t count, size_t size) {
+    void *q = mem_alloc(count, size);
+    if (p) {
+        size_t have = (size_t)head_of(p)->bytes, want = (size_t)count * size;
+        memcpy(q, p, have < want ? have : want);
+        mem_free(p);
+    }
+    return q;
+}
+
+char *mem_string(const char *s) {
+    size_t n = strlen(s) + 1;
+    return memcpy(mem_alloc((int64_t)n, 1), s, n);
+}
+
+void mem_free(void *p) {
+    if (!p)
+        return;
+    atomic_fetch_sub(&live, 1);
+    count_bytes(-head_of(p)->bytes);
+    free(head_of(p));
+}
+
+int64_t mem_live(void) {
+    return live;
+}
+
+int64_t mem_bytes(void) {
+    return bytes_now;
+}
+
+int64_t mem_peak(void) {
+    return bytes_peak;
+}

@@ -1,0 +1,24 @@
+/* Counted, 64-byte aligned allocation. Not collective; the counters are safe between threads.
+ *
+ * Running out of memory is not survivable for a data-parallel job: the call prints one line and
+ * ends the job through the hook (default: exit status 1). Sizes that come from a file are therefore
+ * checked against the file before they are asked for. Every test ends with mem_live() == 0. */
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* `count` * `size` bytes, uninitialised (mem_alloc) or zero (mem_zero); never NULL. */
+void *mem_alloc(int64_t count, size_t size) __attribute__((malloc, returns_nonnull));
+void *mem_zero(int64_t count, size_t size) __attribute__((malloc, returns_nonnull));
+void *mem_resize(void *p, int64_t count, size_t size) __attribute__((returns_nonnull));
+char *mem_string(const char *s) __attribute__((returns_nonnull));
+void mem_free(void *p); /* NULL is allowed */
+
+int64_t mem_live(void);  /* allocations not yet freed */
+int64_t mem_bytes(void); /* their bytes */
+int64_t mem_peak(void);  /* largest mem_bytes() so far */
+
+void mem_on_failure(void (*hook)(void)); /* called after the message, must not return */
+
+#endif

@@ -1,0 +1,113 @@
+/* The configuration of a run, and the one table behind its parsing, help, start-up summary, saved
+ * file and reference. Not collective: a config is plain data, rank 0 fills it and broadcasts it. */
+#ifndef CORE_OPTIONS_H
+#define CORE_OPTIONS_H
+#include "core/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OPTION_LIST = 8, OPTION_NAME = 64, OPTION_PATH = 4096 };
+
+enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
+enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
+enum share_encoders { SHARE_NONE, SHARE_STREAMS };
+enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
+enum target { TARGET_BOTH, TARGET_X, TARGET_Y };
+enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
+enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
+enum select_metric { SELECT_MRR, SELECT_NDCG, SELECT_HR }; /* the last two at the last cut-off */
+
+struct names {
+    int count;
+    char name[OPTION_LIST][OPTION_NAME];
+};
+
+struct numbers {
+    int count; /* 0: learned */
+    double value[OPTION_LIST];
+};
+
+struct config {
+    struct {
+        char dir[OPTION_PATH];
+        int64_t seed;
+    } run;
+    struct {
+        char path[OPTION_PATH];
+        int64_t max_len; /* 0: the data set's */
+    } data;
+    struct {
+        char name[OPTION_NAME];
+        int64_t dim, blocks, heads;
+        double dropout;
+        struct names modalities;
+        int fusion; /* enum fusion */
+        struct numbers fusion_weights;
+        struct numbers scale;
+        int mixed_softmax; /* enum mixed_softmax */
+        double lambda1, lambda2;
+        int share_encoders; /* enum share_encoders */
+        int64_t feature_proj; /* 0: none */
+    } model;
+    struct {
+        int64_t epochs, max_steps;
+        char init[OPTION_PATH]; /* "": none */
+        int64_t batch;
+        char optimizer[OPTION_NAME];
+        double lr;
+        double betas[2];
+        double weight_decay;
+        int loss; /* enum loss_kind */
+        int64_t negatives, patience;
+        int target; /* enum target */
+        double grad_clip;
+        char placement[OPTION_NAME], precision[OPTION_NAME];
+        bool reproducible;
+    } train;
+    struct {
+        int candidates; /* enum candidates */
+        int64_t sampled_negatives;
+        bool exclude_history;
+        int ties; /* enum ties */
+        struct numbers cutoffs;
+        int64_t every;
+        int select;              /* enum select_metric */
+        double lambda1, lambda2; /* NaN: those of the model */
+    } eval;
+    struct {
+        double every_s;
+        int64_t keep;
+    } checkpoint;
+    struct {
+        double every_s;
+        int64_t every_steps;
+    } log;
+};
+
+/* Every key at its default. */
+void options_defaults(struct config *config);
+
+/* Set `key` ("train.lr") from its text ("5e-4", "[id, text]", "learned", "null"). `where` ("run.yaml:7"
+ * or "command line") begins the message on failure, which names the nearest valid key or the allowed
+ * values. */
+CHECKED enum status options_set(struct config *config, const char *where, const char *key,
+                                const char *value);
+
+/* "key=value" of the command line. */
+CHECKED enum status options_set_pair(struct config *config, const char *pair);
+
+/* What holds between keys (list lengths, heads, what this version supports). */
+CHECKED enum status options_check(const struct config *config);
+
+/* The table, for writers of help and files: number of options, and of option i its key, its help
+ * and its value in `config` as text that options_set reads back. */
+int options_count(void);
+const char *options_key(int i);
+const char *options_help(int i);
+void options_value(const struct config *config, int i, char *text, size_t size);
+
+/* FNV-1a over keys and values of everything that decides the result (not run.dir, log, checkpoint). */
+uint64_t options_hash(const struct config *config);
+
+#endif

@@ -1,0 +1,57 @@
+/* A data set: items of two domains and the user sequences over them, in one HDF5 file (schema 1).
+ *
+ * Items are numbered 0..N-1, those of the first domain first. Features and tags stay in the file
+ * until asked for. */
+#ifndef IO_DATASET_H
+#define IO_DATASET_H
+#include "core/real.h"
+#include "core/status.h"
+#include "mpi/comm.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum split { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLITS };
+extern const char *const split_names[SPLITS]; /* "train", "valid", "test" */
+
+/* Sequences one after the other; sequence s is items[offsets[s] .. offsets[s + 1]). */
+struct sequences {
+    int64_t count;
+    int64_t *offsets; /* [count + 1], offsets[0] = 0 */
+    int32_t *items;   /* [offsets[count]] */
+};
+
+void sequences_free(struct sequences *s); /* safe on a zeroed object; zeroes it */
+
+struct dataset {
+    char *path, *name;
+    char *labels[2];         /* names of the two domains, "A" and "B" by default */
+    int64_t items;           /* N */
+    int64_t domain_items[2]; /* |X|, |Y|; X = [0, |X|), Y = [|X|, N) */
+    int64_t counts[SPLITS];  /* sequences */
+    int64_t events[SPLITS];  /* interactions */
+    int max_len;
+    char content_hash[65]; /* lower-case hexadecimal SHA-256 */
+};
+
+/* Collective. Opens `path` read-only, checks it wholly (schema, extents, types, every item id and
+ * offset, no empty sequence; no external links or foreign filters are followed) on rank 0 and gives
+ * all ranks the description. STATUS_INPUT for a bad file, STATUS_IO for one that cannot be read. */
+CHECKED enum status dataset_open(const struct comm *comm, const char *path, struct dataset *dataset);
+void dataset_close(struct dataset *dataset); /* safe on a zeroed object; zeroes it. Not collective. */
+
+/* Collective. Sequences [lo, hi) of a split, ranges chosen by each rank freely. */
+CHECKED enum status dataset_read_sequences(const struct comm *comm, const struct dataset *dataset,
+                                           enum split split, int64_t lo, int64_t hi,
+                                           struct sequences *out);
+
+/* Collective. Width of feature table `name`; STATUS_INPUT, naming the tables that exist, if there is
+ * none of that name. */
+CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
+                                        const char *name, int *dim);
+
+/* Collective. Rows [lo, hi) of a feature table as stored, into rows [hi - lo, dim]; rows that the
+ * table's mask marks as missing are zero. */
+CHECKED enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
+                                         const char *name, int64_t lo, int64_t hi, real *rows);
+
+#endif

@@ -1,0 +1,39 @@
+#include "mpi/comm.h"
+
+void comm_open(struct comm *comm, MPI_Comm parent) {
+    MPI_Comm_dup(parent, &comm->mpi);
+    MPI_Comm_rank(comm->mpi, &comm->rank);
+    MPI_Comm_size(comm->mpi, &comm->size);
+}
+
+void comm_close(struct comm *comm) {
+    MPI_Comm_free(&comm->mpi);
+}
+
+enum status comm_agree(const struct comm *comm, enum status status) {
+    int worst = (int)status;
+    MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_INT, MPI_MAX, comm->mpi);
+    return (enum status)worst;
+}
+
+void comm_bcast(const struct comm *comm, void *data, int64_t bytes) {
+    enum { PIECE = 1 << 24 };
+    for (int64_t at = 0; at < bytes; at += PIECE) {
+        int64_t n = bytes - at < PIECE ? bytes - at : PIECE;
+        MPI_Bcast((char *)data + at, (int)n, MPI_BYTE, 0, comm->mpi);
+    }
+}
+
+void comm_sum_i64(const struct comm *comm, int64_t *x, int n) {
+    MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_INT64_T, MPI_SUM, comm->mpi);
+}
+
+void comm_sum_f64(const struct comm *comm, double *x, int n) {
+    MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_DOUBLE, MPI_SUM, comm->mpi);
+}
+
+bool comm_same(const struct comm *comm, uint64_t value) {
+    uint64_t ends[2] = {value, ~value}; /* max(~v) = ~min(v) */
+    MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_UINT64_T, MPI_MAX, comm->mpi);
+    return ends[0] == ~ends[1];
+}

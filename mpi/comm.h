@@ -1,0 +1,39 @@
+/* The communicator of a job with its rank and size, and agreement on errors. */
+#ifndef MPI_COMM_H
+#define MPI_COMM_H
+#include "core/real.h"
+#include "core/status.h"
+#include <mpi.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct comm {
+    MPI_Comm mpi; /* a duplicate owned by this object */
+    int rank, size;
+};
+
+#ifdef CDSR_DOUBLE
+#define COMM_REAL MPI_DOUBLE
+#else
+#define COMM_REAL MPI_FLOAT
+#endif
+
+/* Collective. MPI errors end the job (MPI_ERRORS_ARE_FATAL). */
+void comm_open(struct comm *comm, MPI_Comm parent);
+void comm_close(struct comm *comm); /* Collective. */
+
+/* Collective. The gravest status of all ranks, on all ranks: the ranks that failed have printed
+ * their reason and nobody returns alone. */
+CHECKED enum status comm_agree(const struct comm *comm, enum status status);
+
+/* Collective. `bytes` bytes from rank 0 to all; any size. */
+void comm_bcast(const struct comm *comm, void *data, int64_t bytes);
+
+/* Collective, in place. */
+void comm_sum_i64(const struct comm *comm, int64_t *x, int n);
+void comm_sum_f64(const struct comm *comm, double *x, int n);
+
+/* Collective. True on all ranks when all ranks gave the same value. */
+bool comm_same(const struct comm *comm, uint64_t value);
+
+#endif
