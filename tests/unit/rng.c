@@ -1,5 +1,6 @@
 #include "core/rng.h"
 #include <criterion/criterion.h>
+#include <math.h>
 
 Test(rng, permutation_is_a_permutation) {
     enum { N = 1000 };
