@@ -47,7 +47,7 @@ struct config {
         struct numbers scale;
         int mixed_softmax; /* enum mixed_softmax */
         double lambda1, lambda2;
-        int share_encoders; /* enum share_encoders */
+        int share_encoders;   /* enum share_encoders */
         int64_t feature_proj; /* 0: none */
     } model;
     struct {
@@ -88,9 +88,9 @@ struct config {
 /* Every key at its default. */
 void options_defaults(struct config *config);
 
-/* Set `key` ("train.lr") from its text ("5e-4", "[id, text]", "learned", "null"). `where` ("run.yaml:7"
- * or "command line") begins the message on failure, which names the nearest valid key or the allowed
- * values. */
+/* Set `key` ("train.lr") from its text ("5e-4", "[id, text]", "learned", "null"). `where`
+ * ("run.yaml:7" or "command line") begins the message on failure, which names the nearest valid key
+ * or the allowed values. */
 CHECKED enum status options_set(struct config *config, const char *where, const char *key,
                                 const char *value);
 
@@ -107,7 +107,8 @@ const char *options_key(int i);
 const char *options_help(int i);
 void options_value(const struct config *config, int i, char *text, size_t size);
 
-/* FNV-1a over keys and values of everything that decides the result (not run.dir, log, checkpoint). */
+/* FNV-1a over keys and values of everything that decides the result (not run.dir, log, checkpoint).
+ */
 uint64_t options_hash(const struct config *config);
 
 #endif

@@ -12,9 +12,9 @@ enum rng_purpose {
     RNG_INIT = 1, /* initial parameters */
     RNG_SHUFFLE,  /* order of the training sequences */
     RNG_DROPOUT,
-    RNG_NEGATIVES, /* training negatives */
+    RNG_NEGATIVES,  /* training negatives */
     RNG_CANDIDATES, /* evaluation negatives */
-    RNG_SYNTH,     /* synthetic data */
+    RNG_SYNTH,      /* synthetic data */
     RNG_TEST
 };
 
@@ -29,7 +29,8 @@ static inline uint64_t rng_bits(uint64_t key, uint64_t counter) {
     return rng_mix(key + (counter + 1) * 0x9E3779B97F4A7C15u);
 }
 
-/* Key of the numbers for (seed, purpose, a, b); a and b name what is drawn (step, tensor, sample). */
+/* Key of the numbers for (seed, purpose, a, b); a and b name what is drawn (step, tensor, sample).
+ */
 static inline uint64_t rng_key(uint64_t seed, enum rng_purpose purpose, uint64_t a, uint64_t b) {
     return rng_bits(rng_bits(rng_bits(rng_mix(seed), (uint64_t)purpose), a), b);
 }

@@ -1,0 +1,69 @@
+#include "core/arena.h"
+#include "core/mem.h"
+
+enum { ALIGN = 64, SMALLEST = 1 << 20 };
+
+struct arena_block {
+    struct arena_block *below;
+    size_t size, at;
+    char *bytes;
+};
+
+static size_t round_up(size_t n) {
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static void push_block(struct arena *arena, size_t size) {
+    struct arena_block *block = mem_alloc(1, sizeof *block);
+    *block = (struct arena_block){arena->top, size, 0, mem_alloc((int64_t)size, 1)};
+    arena->top = block;
+}
+
+static void pop_block(struct arena *arena) {
+    struct arena_block *block = arena->top;
+    arena->top = block->below;
+    mem_free(block->bytes);
+    mem_free(block);
+}
+
+void *arena_alloc(struct arena *arena, int64_t count, size_t size) {
+    size_t want = round_up((size_t)count * size);
+    if (!arena->top || arena->top->size - arena->top->at < want)
+        push_block(arena, want > SMALLEST ? want : SMALLEST);
+    void *p = arena->top->bytes + arena->top->at;
+    arena->top->at += want;
+    arena->used += want;
+    if (arena->used > arena->peak)
+        arena->peak = arena->used;
+    return p;
+}
+
+struct arena_mark arena_mark(const struct arena *arena) {
+    return (struct arena_mark){arena->top, arena->top ? arena->top->at : 0, arena->used};
+}
+
+void arena_release(struct arena *arena, struct arena_mark mark) {
+    /* Blocks pushed since the mark stay until the reset that merges them. */
+    for (struct arena_block *b = arena->top; b != mark.block; b = b->below)
+        b->at = 0;
+    if (mark.block)
+        mark.block->at = mark.at;
+    arena->used = mark.used;
+}
+
+void arena_reset(struct arena *arena) {
+    if (arena->top && arena->top->below) {
+        while (arena->top)
+            pop_block(arena);
+        push_block(arena, arena->peak);
+    }
+    if (arena->top)
+        arena->top->at = 0;
+    arena->used = 0;
+}
+
+void arena_free(struct arena *arena) {
+    while (arena->top)
+        pop_block(arena);
+    *arena = (struct arena){0};
+}

@@ -1,0 +1,121 @@
+#include "core/batch.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include <string.h>
+
+const char *const stream_names[STREAMS] = {"x", "y", "xy"};
+
+static void reserve_sequences(struct stream *s, int64_t n) {
+    if (n <= s->sequence_room)
+        return;
+    s->sequence_room = 2 * n;
+    s->offsets = mem_resize(s->offsets, s->sequence_room + 1, sizeof *s->offsets);
+    s->sample = mem_resize(s->sample, s->sequence_room, sizeof *s->sample);
+}
+
+static void reserve_tokens(struct stream *s, int64_t n) {
+    if (n <= s->token_room)
+        return;
+    s->token_room = 2 * n;
+    s->items = mem_resize(s->items, s->token_room, sizeof *s->items);
+    s->targets = mem_resize(s->targets, s->token_room, sizeof *s->targets);
+    s->positions = mem_resize(s->positions, s->token_room, sizeof *s->positions);
+    s->keys = mem_resize(s->keys, s->token_room, sizeof *s->keys);
+}
+
+static bool belongs(int32_t item, enum stream_name stream, int64_t x_items) {
+    return stream == STREAM_XY || (item < x_items) == (stream == STREAM_X);
+}
+
+/* The last `most` items of a sequence that belong to a stream, in order, to `out`; returns their
+ * number. */
+static int64_t cut(const struct sample *sample, enum stream_name stream, int64_t x_items,
+                   int64_t most, int32_t *out) {
+    int64_t have = 0;
+    for (int64_t i = sample->length - 1; i >= 0 && have < most; i--)
+        if (belongs(sample->items[i], stream, x_items))
+            out[have++] = sample->items[i];
+    for (int64_t i = 0; i < have / 2; i++) {
+        int32_t t = out[i];
+        out[i] = out[have - 1 - i];
+        out[have - 1 - i] = t;
+    }
+    return have;
+}
+
+/* Append `n` inputs (and targets one further, when training). */
+static void append(struct stream *s, enum stream_name name, const struct sample *sample,
+                   int64_t index, int64_t n) {
+    uint64_t key = rng_bits((uint64_t)sample->id, (uint64_t)name);
+    for (int64_t t = 0; t < n; t++) {
+        s->positions[s->tokens + t] = (int32_t)t;
+        s->keys[s->tokens + t] = rng_bits(key, (uint64_t)t);
+    }
+    s->sample[s->sequences] = (int32_t)index;
+    s->tokens += n;
+    s->offsets[++s->sequences] = s->tokens;
+}
+
+static void build_stream(struct stream *s, enum stream_name name, const struct sample *samples,
+                         int64_t n, int64_t x_items, int64_t max_len, bool train) {
+    reserve_sequences(s, n);
+    s->sequences = s->tokens = 0;
+    s->offsets[0] = 0;
+    for (int64_t b = 0; b < n; b++) {
+        reserve_tokens(s, s->tokens + max_len + 1);
+        int32_t *at = s->items + s->tokens;
+        int64_t have = cut(&samples[b], name, x_items, max_len + train, at);
+        int64_t inputs = have - train;
+        if (inputs <= 0)
+            continue;
+        if (train)
+            memcpy(s->targets + s->tokens, at + 1, (size_t)inputs * sizeof *at);
+        append(s, name, &samples[b], b, inputs);
+    }
+}
+
+static void build(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+                  int64_t max_len, bool train) {
+    batch->samples = n;
+    for (int s = 0; s < STREAMS; s++)
+        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, x_items, max_len, train);
+}
+
+void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+                 int64_t max_len) {
+    build(batch, samples, n, x_items, max_len, true);
+}
+
+void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+                   int64_t max_len) {
+    build(batch, samples, n, x_items, max_len, false);
+}
+
+void batch_free(struct batch *batch) {
+    for (int s = 0; s < STREAMS; s++) {
+        mem_free(batch->stream[s].offsets);
+        mem_free(batch->stream[s].sample);
+        mem_free(batch->stream[s].items);
+        mem_free(batch->stream[s].targets);
+        mem_free(batch->stream[s].positions);
+        mem_free(batch->stream[s].keys);
+    }
+    *batch = (struct batch){0};
+}
+
+void batch_count_targets(const int32_t *items, int64_t length, int64_t x_items, int64_t max_len,
+                         int64_t count[STREAMS][2]) {
+    int64_t seen[2] = {0, 0}, kept = 0;
+    memset(count, 0, STREAMS * sizeof count[0]);
+    for (int64_t i = length - 1; i >= 0; i--) {
+        int d = items[i] >= x_items;
+        seen[d]++;
+        /* The oldest item of a stream is an input only: it becomes a target when one more comes. */
+        if (i > 0 && kept++ < max_len)
+            count[STREAM_XY][d]++;
+    }
+    for (int d = 0; d < 2; d++) {
+        int64_t targets = seen[d] - 1 < max_len ? seen[d] - 1 : max_len;
+        count[d][d] = targets > 0 ? targets : 0;
+    }
+}

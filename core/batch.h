@@ -1,0 +1,50 @@
+/* Packed batches: user sequences cut into the three streams x, y and xy (methods, sections 0-2).
+ * There is no padding: a stream is its tokens one after the other, with offsets. Not collective. */
+#ifndef CORE_BATCH_H
+#define CORE_BATCH_H
+#include <stdbool.h>
+#include <stdint.h>
+
+enum stream_name { STREAM_X, STREAM_Y, STREAM_XY, STREAMS };
+extern const char *const stream_names[STREAMS]; /* "x", "y", "xy" */
+
+struct stream {
+    int64_t sequences, tokens; /* B, T of this stream */
+    int64_t *offsets;          /* [B + 1] */
+    int32_t *sample;           /* [B] index in the batch of the sequence it was cut from */
+    int32_t *items;            /* [T] inputs */
+    int32_t *targets;          /* [T] the next item; unused at evaluation */
+    int32_t *positions;        /* [T] 0 for the oldest item kept */
+    uint64_t *keys;            /* [T] of (sample id, position, stream), for dropout */
+    int64_t sequence_room, token_room;
+};
+
+struct batch {
+    struct stream stream[STREAMS];
+    int64_t samples;
+};
+
+/* One user sequence: `length` items in time order, `id` its number in the data set. */
+struct sample {
+    const int32_t *items;
+    int64_t length;
+    int64_t id;
+};
+
+/* Of each stream the last max_len + 1 items: max_len inputs and as many targets. A stream with
+ * fewer than two items gives nothing. `x_items` = |X|: smaller ids are X's. The batch keeps its
+ * memory from call to call; a zeroed one is empty. */
+void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+                 int64_t max_len);
+
+/* Histories (all items are inputs): of each stream the last max_len items. */
+void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+                   int64_t max_len);
+
+void batch_free(struct batch *batch); /* zeroes it */
+
+/* Training targets of a sequence: count[s][d] in stream s and domain d. */
+void batch_count_targets(const int32_t *items, int64_t length, int64_t x_items, int64_t max_len,
+                         int64_t count[STREAMS][2]);
+
+#endif

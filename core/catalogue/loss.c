@@ -1,0 +1,399 @@
+/* Outline: plan the tiles; for each tile of positions: gather the states, sweep 1 (all threads,
+ * each its own chunks of items), join the threads' sums into the loss and the factors of the
+ * gradients, sweep 2 (learned rows). A "softmax" here is what has one normaliser: a term in
+ * probability fusion, all terms together in logit fusion. */
+#include "core/catalogue/loss.h"
+#include "core/catalogue/softmax.h"
+#include "core/gemm.h"
+#include "core/vec.h"
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 512, TILE = 512, TILE_KEPT = 64 };
+
+/* Everything of one call; scratch lives in the tape's arena until the call returns. */
+struct work {
+    const struct catalogue_loss *loss;
+    bool record;
+    int softmaxes, threads;
+    int first[CATALOGUE_TERMS + 1]; /* terms of softmax s: first[s] .. first[s + 1] - 1 */
+    bool learned[CATALOGUE_TERMS];  /* of a softmax: some of its item rows take gradients */
+    bool keep;                      /* exponentials stay between the sweeps */
+    int64_t tile, chunks;
+
+    /* of the tile at hand */
+    int64_t t0, rows;
+    real *q[CATALOGUE_TERMS];        /* [tile, d] */
+    double *target[CATALOGUE_TERMS]; /* by softmax, [tile] logit of the target */
+    real *kept[CATALOGUE_TERMS];     /* by softmax, [chunks][tile, CHUNK] */
+    real *shift[CATALOGUE_TERMS];    /* by softmax, [chunks][tile] under which they were taken */
+    struct running *sum[CATALOGUE_TERMS];   /* by softmax, [threads][tile] */
+    real *state[CATALOGUE_TERMS];           /* [threads][tile, d] sum of exp(z) e */
+    real *logits;                           /* [threads][tile, CHUNK] */
+    real *scaled;                           /* [threads][tile, widest d] */
+    struct running *total[CATALOGUE_TERMS]; /* by softmax, [tile], target included */
+    double *share[CATALOGUE_TERMS];         /* by softmax, [tile] weight * r, r of methods 3.5 */
+    double fusion[CATALOGUE_TERMS];         /* w */
+    double fusion_grad[CATALOGUE_TERMS];
+};
+
+static int64_t min64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static void plan_softmaxes(struct work *w) {
+    const struct catalogue_loss *loss = w->loss;
+    w->softmaxes = loss->fusion == FUSION_LOGIT ? 1 : loss->terms;
+    for (int s = 0; s < w->softmaxes; s++) {
+        w->first[s] = s;
+        w->first[s + 1] = loss->fusion == FUSION_LOGIT ? loss->terms : s + 1;
+        for (int m = w->first[s]; m < w->first[s + 1]; m++)
+            w->learned[s] |= loss->term[m].items->learned;
+    }
+}
+
+/* Fusion weights: softmax of the learned logits or the fixed ones. */
+static void plan_fusion(struct work *w) {
+    const struct catalogue_loss *loss = w->loss;
+    double sum = 0;
+    for (int m = 0; m < w->softmaxes; m++) {
+        w->fusion[m] = loss->fusion_logits ? exp((double)loss->fusion_logits->x[m])
+                       : loss->terms == 1 || loss->fusion == FUSION_LOGIT ? 1
+                                                                          : loss->weights[m];
+        sum += w->fusion[m];
+    }
+    for (int m = 0; m < w->softmaxes; m++)
+        w->fusion[m] /= sum;
+}
+
+static void plan_tiles(struct work *w) {
+    const struct catalogue_loss *loss = w->loss;
+    int64_t budget = loss->buffer_bytes ? loss->buffer_bytes : CATALOGUE_BUFFER, per_row = 0;
+    w->chunks = (loss->candidates + CHUNK - 1) / CHUNK;
+    for (int s = 0; s < w->softmaxes; s++)
+        per_row += w->learned[s] ? w->chunks * CHUNK * (int64_t)sizeof(real) : 0;
+    int64_t kept_tile = per_row ? budget / per_row : TILE;
+    w->keep = kept_tile >= min64(TILE_KEPT, loss->positions);
+    w->tile = min64(w->keep ? min64(kept_tile, TILE) : TILE, loss->positions);
+    /* Tiles of equal size. */
+    int64_t tiles = (loss->positions + w->tile - 1) / w->tile;
+    w->tile = (loss->positions + tiles - 1) / tiles;
+}
+
+static void allocate(struct work *w, struct arena *arena) {
+    int64_t widest = 0;
+    for (int m = 0; m < w->loss->terms; m++) {
+        int64_t d = w->loss->term[m].q->cols;
+        widest = d > widest ? d : widest;
+        w->q[m] = arena_alloc(arena, w->tile * d, sizeof(real));
+        w->state[m] = arena_alloc(arena, w->threads * w->tile * d, sizeof(real));
+    }
+    for (int s = 0; s < w->softmaxes; s++) {
+        bool keep = w->record && w->learned[s] && w->keep;
+        w->target[s] = arena_alloc(arena, w->tile, sizeof(double));
+        w->share[s] = arena_alloc(arena, w->tile, sizeof(double));
+        w->total[s] = arena_alloc(arena, w->tile, sizeof(struct running));
+        w->sum[s] = arena_alloc(arena, w->threads * w->tile, sizeof(struct running));
+        w->kept[s] = keep ? arena_alloc(arena, w->chunks * w->tile * CHUNK, sizeof(real)) : NULL;
+        w->shift[s] = keep ? arena_alloc(arena, w->chunks * w->tile, sizeof(real)) : NULL;
+    }
+    w->logits = arena_alloc(arena, w->threads * w->tile * CHUNK, sizeof(real));
+    w->scaled = arena_alloc(arena, w->threads * w->tile * widest, sizeof(real));
+}
+
+/* The tile's states, and the targets' logits. */
+HOT static void gather_tile(struct work *w, int64_t t) {
+    const struct catalogue_loss *loss = w->loss;
+    for (int s = 0; s < w->softmaxes; s++) {
+        double z = 0;
+        for (int m = w->first[s]; m < w->first[s + 1]; m++) {
+            const struct catalogue_term *term = &loss->term[m];
+            int64_t d = term->q->cols;
+            real *q = w->q[m] + t * d;
+            memcpy(q, term->q->x + loss->row[w->t0 + t] * d, (size_t)d * sizeof *q);
+            z += (double)vec_dot(q, term->positives->x + loss->positive[w->t0 + t] * d, d);
+        }
+        w->target[s][t] = z;
+    }
+}
+
+static int64_t first_hit(const struct catalogue_loss *loss, int64_t column) {
+    int64_t lo = 0, hi = loss->hit_count;
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (loss->hits[mid].column < column)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Logits of the tile with chunk `c`, -inf at hits: z [rows, CHUNK]. Returns the chunk's width. */
+static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
+    const struct catalogue_loss *loss = w->loss;
+    int64_t c0 = c * CHUNK, width = min64(CHUNK, loss->candidates - c0);
+    for (int m = w->first[s]; m < w->first[s + 1]; m++) {
+        int64_t d = loss->term[m].q->cols;
+        gemm_serial(NO_TRANS, TRANS, w->rows, width, d, 1, w->q[m], d,
+                    loss->term[m].items->x + (loss->lo + c0) * d, d, m > w->first[s], z, CHUNK);
+    }
+    for (int64_t h = first_hit(loss, c0); h < loss->hit_count; h++) {
+        const struct catalogue_hit *hit = &loss->hits[h];
+        if (hit->column >= c0 + width)
+            break;
+        if (hit->row >= w->t0 && hit->row < w->t0 + w->rows)
+            z[(hit->row - w->t0) * CHUNK + hit->column - c0] = -INFINITY;
+    }
+    return width;
+}
+
+HOT static void rescale(real factor, int64_t n, real *x) {
+    vec_scale(factor, x, n);
+}
+
+/* Sweep 1 over chunk `c`: exponentials, sums, state gradients of thread `k`. */
+static void sweep_states(struct work *w, int s, int64_t c, int k) {
+    const struct catalogue_loss *loss = w->loss;
+    real *z = w->kept[s] ? w->kept[s] + c * w->tile * CHUNK : w->logits + k * w->tile * CHUNK;
+    struct running *sum = w->sum[s] + k * w->tile;
+    int64_t width = chunk_logits(w, s, c, z);
+    for (int64_t t = 0; t < w->rows; t++) {
+        real factor = running_add(&sum[t], width, z + t * CHUNK);
+        for (int m = w->first[s]; w->record && factor != 1 && m < w->first[s + 1]; m++) {
+            int64_t d = loss->term[m].q->cols;
+            rescale(factor, d, w->state[m] + (k * w->tile + t) * d);
+        }
+        if (w->shift[s])
+            w->shift[s][c * w->tile + t] = sum[t].shift;
+    }
+    for (int m = w->first[s]; w->record && m < w->first[s + 1]; m++) {
+        int64_t d = loss->term[m].q->cols;
+        gemm_serial(NO_TRANS, NO_TRANS, w->rows, d, width, 1, z, CHUNK,
+                    loss->term[m].items->x + (loss->lo + c * CHUNK) * d, d, 1,
+                    w->state[m] + k * w->tile * d, d);
+    }
+}
+
+/* rows of x scaled into out. */
+HOT static void scale_row(real factor, int64_t n, const real *x, real *out) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = factor * x[i];
+}
+
+/* Sweep 2 over chunk `c`: gradients of the item rows, which no other thread touches. */
+static void sweep_items(struct work *w, int s, int64_t c, int k) {
+    const struct catalogue_loss *loss = w->loss;
+    real *z = w->kept[s] ? w->kept[s] + c * w->tile * CHUNK : w->logits + k * w->tile * CHUNK;
+    int64_t width = min64(CHUNK, loss->candidates - c * CHUNK);
+    if (!w->kept[s]) {
+        chunk_logits(w, s, c, z);
+        for (int64_t t = 0; t < w->rows; t++)
+            exp_shifted(width, w->total[s][t].shift, z + t * CHUNK);
+    }
+    for (int m = w->first[s]; m < w->first[s + 1]; m++) {
+        struct tensor *items = loss->term[m].items;
+        int64_t d = items->cols;
+        real *scaled = w->scaled + k * w->tile * d;
+        if (!items->learned)
+            continue;
+        for (int64_t t = 0; t < w->rows; t++) {
+            const struct running *total = &w->total[s][t];
+            double lag = w->shift[s] ? exp((double)w->shift[s][c * w->tile + t] - total->shift) : 1;
+            scale_row((real)(w->share[s][t] / total->sum * lag), d, w->q[m] + t * d,
+                      scaled + t * d);
+        }
+        gemm_serial(TRANS, NO_TRANS, width, d, w->rows, 1, z, CHUNK, scaled, d, 1,
+                    items->g + (loss->lo + c * CHUNK) * d, d);
+    }
+}
+
+/* Run a sweep over all softmaxes and chunks, each thread on its own contiguous share of chunks. */
+static void sweep(struct work *w, bool items) {
+#pragma omp parallel num_threads(w->threads)
+    {
+        int k = omp_get_thread_num();
+        int64_t lo = w->chunks * k / w->threads, hi = w->chunks * (k + 1) / w->threads;
+        for (int s = 0; s < w->softmaxes; s++)
+            for (int64_t c = lo; c < hi && (!items || w->learned[s]); c++)
+                (items ? sweep_items : sweep_states)(w, s, c, k);
+    }
+}
+
+static void clear_sums(struct work *w) {
+    for (int s = 0; s < w->softmaxes; s++)
+        for (int64_t i = 0; i < w->threads * w->tile; i++)
+            w->sum[s][i] = running_empty;
+    for (int m = 0; w->record && m < w->loss->terms; m++)
+        memset(w->state[m], 0,
+               (size_t)(w->threads * w->tile * w->loss->term[m].q->cols) * sizeof(real));
+}
+
+/* Join the threads' sums of position t with its target; returns -log P(target). */
+static double join_position(struct work *w, int64_t t) {
+    double log_p[CATALOGUE_TERMS], max = -INFINITY, p = 0;
+    for (int s = 0; s < w->softmaxes; s++) {
+        struct running total = {.shift = (real)w->target[s][t]};
+        total.sum = exp(w->target[s][t] - (double)total.shift);
+        for (int k = 0; k < w->threads; k++)
+            running_merge(&total, &w->sum[s][k * w->tile + t]);
+        w->total[s][t] = total;
+        log_p[s] = log(w->fusion[s]) + w->target[s][t] - running_log(&total);
+        max = log_p[s] > max ? log_p[s] : max;
+    }
+    for (int s = 0; s < w->softmaxes; s++)
+        p += exp(log_p[s] - max);
+    for (int s = 0; s < w->softmaxes; s++) {
+        double r = exp(log_p[s] - max) / p;
+        w->share[s][t] = w->loss->weight * r;
+        w->fusion_grad[s] += w->loss->weight * (w->fusion[s] - r);
+    }
+    return -(max + log(p));
+}
+
+/* dq of position t: weight r (sum_i P(i) e_i - (1 - P(y)) e_y). */
+HOT static void state_gradient(const struct work *w, int s, int m, int64_t t, real *dq) {
+    const struct catalogue_loss *loss = w->loss;
+    const struct running *total = &w->total[s][t];
+    int64_t d = loss->term[m].q->cols;
+    double p = exp(w->target[s][t] - running_log(total));
+    const real *y = loss->term[m].positives->x + loss->positive[w->t0 + t] * d;
+    vec_axpy((real)(w->share[s][t] * (p - 1)), y, dq, d);
+    for (int k = 0; k < w->threads; k++) {
+        const struct running *sum = &w->sum[s][k * w->tile + t];
+        if (sum->sum > 0)
+            vec_axpy((real)(w->share[s][t] / total->sum *
+                            exp((double)sum->shift - (double)total->shift)),
+                     w->state[m] + (k * w->tile + t) * d, dq, d);
+    }
+}
+
+static void state_gradients(const struct work *w) {
+    const struct catalogue_loss *loss = w->loss;
+    for (int s = 0; s < w->softmaxes; s++)
+        for (int m = w->first[s]; m < w->first[s + 1]; m++) {
+            struct tensor *q = loss->term[m].q;
+            if (!q->learned)
+                continue;
+#pragma omp parallel for schedule(static) num_threads(w->threads)
+            for (int64_t t = 0; t < w->rows; t++)
+                state_gradient(w, s, m, t, q->g + loss->row[w->t0 + t] * q->cols);
+        }
+}
+
+/* de_y = weight r (P(y) - 1) q; targets repeat, so threads take columns. */
+HOT static void positive_gradient(const struct work *w, int s, int m, int64_t lo, int64_t hi) {
+    const struct catalogue_loss *loss = w->loss;
+    int64_t d = loss->term[m].q->cols;
+    for (int64_t t = 0; t < w->rows; t++) {
+        double p = exp(w->target[s][t] - running_log(&w->total[s][t]));
+        vec_axpy((real)(w->share[s][t] * (p - 1)), w->q[m] + t * d + lo,
+                 loss->term[m].positives->g + loss->positive[w->t0 + t] * d + lo, hi - lo);
+    }
+}
+
+static void positive_gradients(const struct work *w) {
+    enum { BLOCK = 64 };
+    for (int s = 0; s < w->softmaxes; s++)
+        for (int m = w->first[s]; m < w->first[s + 1]; m++) {
+            int64_t d = w->loss->term[m].q->cols;
+            if (!w->loss->term[m].positives->learned)
+                continue;
+#pragma omp parallel for schedule(static) num_threads(w->threads)
+            for (int64_t lo = 0; lo < d; lo += BLOCK)
+                positive_gradient(w, s, m, lo, min64(lo + BLOCK, d));
+        }
+}
+
+static double tile_loss(struct work *w) {
+    double loss = 0;
+#pragma omp parallel for schedule(static) num_threads(w->threads)
+    for (int64_t t = 0; t < w->rows; t++)
+        gather_tile(w, t);
+    clear_sums(w);
+    sweep(w, false);
+    for (int64_t t = 0; t < w->rows; t++)
+        loss += join_position(w, t);
+    if (w->record) {
+        state_gradients(w);
+        positive_gradients(w);
+        sweep(w, true);
+    }
+    return loss;
+}
+
+/* Gradient buffers exist before the scratch, which is given back at the end. */
+static void prepare_gradients(struct tape *tape, const struct catalogue_loss *loss) {
+    for (int m = 0; m < loss->terms; m++) {
+        tape_grad_zeroed(tape, loss->term[m].q);
+        tape_grad_zeroed(tape, loss->term[m].items);
+        tape_grad_zeroed(tape, loss->term[m].positives);
+    }
+    if (loss->fusion_logits)
+        tape_grad_zeroed(tape, loss->fusion_logits);
+}
+
+double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss) {
+    struct work w = {.loss = loss, .record = tape->record, .threads = omp_get_max_threads()};
+    double sum = 0;
+    if (loss->positions == 0)
+        return 0;
+    plan_softmaxes(&w);
+    plan_fusion(&w);
+    plan_tiles(&w);
+    if (w.record)
+        prepare_gradients(tape, loss);
+    struct arena_mark mark = arena_mark(&tape->arena);
+    allocate(&w, &tape->arena);
+    for (w.t0 = 0; w.t0 < loss->positions; w.t0 += w.tile) {
+        w.rows = min64(w.tile, loss->positions - w.t0);
+        sum += tile_loss(&w);
+    }
+    if (w.record && loss->fusion_logits)
+        for (int m = 0; m < w.softmaxes; m++)
+            loss->fusion_logits->g[m] += (real)w.fusion_grad[m];
+    arena_release(&tape->arena, mark);
+    return sum;
+}
+
+static int by_column(const void *a, const void *b) {
+    const struct catalogue_hit *x = a, *y = b;
+    if (x->column != y->column)
+        return x->column < y->column ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+void catalogue_hits_of_targets(const int32_t *target, int64_t n, int64_t lo,
+                               struct catalogue_hit *hits) {
+    for (int64_t t = 0; t < n; t++)
+        hits[t] = (struct catalogue_hit){target[t] - lo, t};
+    qsort(hits, (size_t)n, sizeof *hits, by_column);
+}
+
+struct catalogue_hit *catalogue_hits_of_negatives(struct arena *arena, const int32_t *negatives,
+                                                  int64_t k, const int32_t *target, int64_t n,
+                                                  int64_t *count) {
+    /* Both sides sorted by item; `column` holds the item while they are joined. */
+    struct catalogue_hit *by_item = arena_alloc(arena, n + k, sizeof *by_item);
+    struct catalogue_hit *negative = by_item + n, *hits = NULL;
+    catalogue_hits_of_targets(target, n, 0, by_item);
+    catalogue_hits_of_targets(negatives, k, 0, negative);
+    for (int fill = 0; fill < 2; fill++) {
+        int64_t t0 = 0;
+        *count = 0;
+        for (int64_t j = 0; j < k; j++) {
+            while (t0 < n && by_item[t0].column < negative[j].column)
+                t0++;
+            for (int64_t t = t0; t < n && by_item[t].column == negative[j].column; t++) {
+                if (fill)
+                    hits[*count] = (struct catalogue_hit){negative[j].row, by_item[t].row};
+                ++*count;
+            }
+        }
+        if (!fill)
+            hits = arena_alloc(arena, *count, sizeof *hits);
+    }
+    qsort(hits, (size_t)*count, sizeof *hits, by_column);
+    return hits;
+}

@@ -1,0 +1,53 @@
+/* Exact ranks of targets among all items of a range, without a [samples, items] matrix. Not
+ * collective: each rank ranks its own samples.
+ *
+ * score(i) = sum over streams s of lambda_s P^s(i), the fused probabilities of LLM-EMF eqs 8,
+ * 11, 12. As the score mixes softmaxes, the normalisers come first: pass 1 takes the log-sum-exp
+ * per stream and softmax, pass 2 the scores, and only counts leave the tiles. */
+#ifndef CORE_CATALOGUE_RANK_H
+#define CORE_CATALOGUE_RANK_H
+#include "core/arena.h"
+#include "core/batch.h"
+#include "core/catalogue/loss.h"
+#include <stdbool.h>
+
+struct rank_stream {
+    const real *q[CATALOGUE_TERMS]; /* by term, [samples, d] scaled states */
+    const bool *present;            /* [samples] false: the stream is empty, its term is dropped */
+    double weight;                  /* lambda_s; 0 drops the stream */
+    int64_t lo, hi;                 /* items of the normaliser, containing the candidates */
+};
+
+/* Negatives of the sampled protocol: of sample t, items[offsets[t] .. offsets[t + 1]), ascending,
+ * repetitions allowed, the target not among them. */
+struct rank_negatives {
+    const int64_t *offsets;
+    const int32_t *items;
+};
+
+struct rank_count {
+    int64_t above, equal; /* candidates with a higher or the same score, the target left out */
+};
+
+struct ranking {
+    int terms;
+    enum fusion fusion;
+    double weights[CATALOGUE_TERMS];    /* w, sum 1 */
+    const real *items[CATALOGUE_TERMS]; /* by term, [N, d] unit-norm rows */
+    int64_t dim[CATALOGUE_TERMS];
+    struct rank_stream stream[STREAMS];
+    int64_t samples;
+    const int32_t *target;                  /* [samples] in [lo, hi) */
+    int64_t lo, hi;                         /* candidates */
+    const struct rank_negatives *negatives; /* NULL: none */
+
+    struct rank_count *full;    /* [samples] out */
+    struct rank_count *sampled; /* [samples] out, with negatives */
+    real *scores;               /* NULL, or [samples, hi - lo] out (small cases) */
+};
+
+/* Scratch comes from the arena and goes back to it. STATUS_FAIL, with a message, when a score is
+ * not a number. */
+CHECKED enum status rank_targets(struct arena *arena, const struct ranking *ranking);
+
+#endif

@@ -1,0 +1,64 @@
+#include "core/catalogue/softmax.h"
+#include "core/vec.h"
+
+const struct running running_empty = {.shift = -REAL_MAX};
+
+HOT static real exp_sum(int64_t n, real shift, real *z) {
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++) {
+        z[i] = vec_exp(z[i] - shift);
+        sum += z[i];
+    }
+    return sum;
+}
+
+HOT static real exp_sum_const(int64_t n, real shift, const real *z) {
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += vec_exp(z[i] - shift);
+    return sum;
+}
+
+HOT static real row_max(int64_t n, const real *z) {
+    return vec_max(z, n);
+}
+
+/* Move to a shift that covers `max`; returns the factor for what was summed before. */
+static real raise_shift(struct running *r, real max) {
+    if (max <= r->shift)
+        return 1;
+    real factor = r->sum > 0 ? REAL_F(exp)(r->shift - max) : 0;
+    r->shift = max;
+    r->sum *= (double)factor;
+    return factor;
+}
+
+real running_add(struct running *r, int64_t n, real *z) {
+    real factor = raise_shift(r, row_max(n, z));
+    r->sum += (double)exp_sum(n, r->shift, z);
+    return factor;
+}
+
+void running_count(struct running *r, int64_t n, const real *z) {
+    raise_shift(r, row_max(n, z));
+    r->sum += (double)exp_sum_const(n, r->shift, z);
+}
+
+void running_merge(struct running *r, const struct running *other) {
+    if (other->sum <= 0)
+        return;
+    raise_shift(r, other->shift);
+    r->sum += other->sum * exp((double)other->shift - (double)r->shift);
+}
+
+double running_log(const struct running *r) {
+    return r->sum > 0 ? (double)r->shift + log(r->sum) : -INFINITY;
+}
+
+HOT void exp_shifted(int64_t n, real shift, real *z) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        z[i] = vec_exp(z[i] - shift);
+}

@@ -1,0 +1,32 @@
+/* Tile kernels of the catalogue's softmaxes, shared by loss and ranking. Not collective. */
+#ifndef CORE_CATALOGUE_SOFTMAX_H
+#define CORE_CATALOGUE_SOFTMAX_H
+#include "core/real.h"
+#include <stdint.h>
+
+/* A running log-sum-exp: sum of exp(z - shift), shift the largest z so far. */
+struct running {
+    real shift;
+    double sum;
+};
+
+extern const struct running running_empty;
+
+/* Replace z[0..n) by exp(z - shift) and add them to the sum. The shift becomes the largest z so
+ * far; returns exp(old shift - new shift), the factor for what was accumulated under the old one.
+ */
+real running_add(struct running *r, int64_t n, real *z);
+
+/* The same without keeping the exponentials: z is only read. */
+void running_count(struct running *r, int64_t n, const real *z);
+
+/* Add another running sum, such as another thread's. */
+void running_merge(struct running *r, const struct running *other);
+
+/* log of the sum of exp(z); -inf when empty. */
+double running_log(const struct running *r);
+
+/* z[i] = exp(z[i] - shift). */
+void exp_shifted(int64_t n, real shift, real *z);
+
+#endif

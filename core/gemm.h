@@ -1,0 +1,22 @@
+/* Matrix products over CBLAS. Not collective.
+ *
+ * The BLAS library is called single-threaded; the threads are OpenMP's (platform decision: a BLAS
+ * with threads of its own fights with them for the cores). */
+#ifndef CORE_GEMM_H
+#define CORE_GEMM_H
+#include "core/real.h"
+#include <stdint.h>
+
+enum trans { NO_TRANS, TRANS };
+
+/* c[m, n] = alpha op(a)[m, k] op(b)[k, n] + beta c, row-major with leading dimensions. Runs on the
+ * calling thread: for use inside parallel regions. */
+void gemm_serial(enum trans ta, enum trans tb, int64_t m, int64_t n, int64_t k, real alpha,
+                 const real *a, int64_t lda, const real *b, int64_t ldb, real beta, real *c,
+                 int64_t ldc);
+
+/* The same, split over the threads by rows or columns of c. */
+void gemm(enum trans ta, enum trans tb, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+          int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc);
+
+#endif

@@ -1,0 +1,87 @@
+/* LLM-EMF (arXiv 2506.17966): an attention encoder per (stream, modality), cosine logits with a
+ * learned temperature, fusion of the modalities' probabilities, three losses. Formulas and what is
+ * the paper's and what is decided here: methods, sections 2 and 3. Not collective: a rank computes
+ * the share of its own sequences; weights carry the global counts. */
+#ifndef CORE_MODELS_LLM_EMF_H
+#define CORE_MODELS_LLM_EMF_H
+#include "core/batch.h"
+#include "core/catalogue/rank.h"
+#include "core/options.h"
+#include "core/params.h"
+#include "core/phase.h"
+#include "core/tape.h"
+
+/* A frozen table: unit-norm rows, zero where missing. Owned by the caller. */
+struct frozen_table {
+    const real *rows; /* [items, dim] */
+    int64_t dim;
+};
+
+/* What the data set determines. table[m] belongs to modality m of the configuration; rows NULL for
+ * `id`. */
+struct model_shape {
+    int64_t items, x_items, max_len;
+    struct frozen_table table[OPTION_LIST];
+};
+
+enum { MODEL_BLOCKS = 16 };
+
+/* Parameter indices; a layer's first parameter (w or gain), the second (b) follows it. */
+struct encoder_block {
+    int ln1, qkv, out, ln2, ffn1, ffn2;
+};
+
+struct encoder {
+    int pos, ln;
+    struct encoder_block block[MODEL_BLOCKS];
+};
+
+struct model {
+    const struct config *config; /* the caller's, outlives the model */
+    struct model_shape shape;
+    struct params params;
+    int modalities;
+    struct {
+        int64_t dim; /* width of states and item rows, after projection */
+        int table;   /* parameter of `id`, -1 */
+        int proj;    /* first parameter of the projection, -1 */
+        int scale;   /* parameter tau, -1: fixed */
+        struct encoder encoder[STREAMS];
+    } modality[OPTION_LIST];
+    int fusion; /* parameter, -1: fixed weights */
+};
+
+/* Declare and initialise all parameters. STATUS_INPUT when the configuration does not fit (heads do
+ * not divide a width). `training` false: no gradients and moments. */
+CHECKED enum status model_create(struct model *model, const struct config *config,
+                                 const struct model_shape *shape, bool training);
+void model_free(struct model *model); /* zeroes it */
+
+/* Weights of the losses L^x, L^y, L^xy in the total (eq. 10, train.target). */
+void model_loss_weights(const struct config *config, double weight[STREAMS]);
+
+struct model_step {
+    int64_t step;           /* 1 for the first; keys dropout and negatives */
+    int64_t count[STREAMS]; /* target positions in the global batch */
+};
+
+/* Forward of a training batch on a tape that records or not, up to the losses; gradients of the
+ * losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of -log P over the
+ * stream's positions. */
+void model_loss(struct model *model, struct tape *tape, const struct batch *batch,
+                const struct model_step *step, struct phases *phases, double sum[STREAMS]);
+
+/* States h of all tokens of a stream, by modality. For tests. */
+void model_stream_states(struct model *model, struct tape *tape, const struct batch *batch,
+                         enum stream_name stream, struct tensor *h[OPTION_LIST]);
+
+/* Ranks the targets of the `n` histories in `batch` whose targets lie in domain 0 or 1; target[t]
+ * is of sample t. Fills `ranking` but for its outputs and negatives; memory is the tape's. */
+void model_ranking(struct model *model, struct tape *tape, const struct batch *batch,
+                   const int32_t *target, int domain, struct ranking *ranking);
+
+/* Unit-norm item rows of all modalities for ranking, once per evaluation: made in `tape`, which
+ * must live as long as the rows. */
+void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]);
+
+#endif

@@ -1,0 +1,165 @@
+#include "core/ops/activation.h"
+#include "core/vec.h"
+
+struct activation_node {
+    struct tape_node node;
+    struct tensor *x, *y;
+    enum activation f;
+    struct dropout dropout;
+};
+
+HOT static void relu(const real *x, int64_t n, real *y) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static void gelu(const real *x, int64_t n, real *y) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] * (real)0.5 * REAL_F(erfc)(-x[i] * (real)M_SQRT1_2);
+}
+
+/* dx (+)= f'(x) dy, in place of dy when not adding. */
+HOT static void relu_backward(const real *x, const real *dy, int64_t n, bool add, real *dx) {
+    for (int64_t i = 0; i < n; i++) {
+        real d = x[i] > 0 ? dy[i] : 0;
+        dx[i] = add ? dx[i] + d : d;
+    }
+}
+
+/* d(x Phi(x)) = Phi(x) + x phi(x). */
+static void gelu_backward(const real *x, const real *dy, int64_t n, bool add, real *dx) {
+    const real density = (real)0.39894228040143267794; /* 1 / sqrt(2 pi) */
+    for (int64_t i = 0; i < n; i++) {
+        real phi = (real)0.5 * REAL_F(erfc)(-x[i] * (real)M_SQRT1_2);
+        real d = dy[i] * (phi + x[i] * density * REAL_F(exp)(-x[i] * x[i] / 2));
+        dx[i] = add ? dx[i] + d : d;
+    }
+}
+
+static void activation_backward(struct tape *tape, void *node) {
+    struct activation_node *n = node;
+    int64_t cols = n->x->cols;
+    bool add;
+    real *dx = tape_grad(tape, n->x, &add);
+#pragma omp parallel for schedule(static) if (n->x->rows * cols > 10000)
+    for (int64_t t = 0; t < n->x->rows; t++) {
+        real *dy = n->y->g + t * cols;
+        dropout_row(&n->dropout, t, cols, dy, dy);
+        (n->f == ACTIVATION_RELU ? relu_backward : gelu_backward)(n->x->x + t * cols, dy, cols, add,
+                                                                  dx + t * cols);
+    }
+}
+
+struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activation f,
+                             const struct dropout *dropout) {
+    int64_t cols = x->cols;
+    struct tensor *y = tape_tensor(tape, x->rows, cols, x->learned);
+#pragma omp parallel for schedule(static) if (x->rows * cols > 10000)
+    for (int64_t t = 0; t < x->rows; t++) {
+        real *row = y->x + t * cols;
+        (f == ACTIVATION_RELU ? relu : gelu)(x->x + t * cols, cols, row);
+        dropout_row(dropout, t, cols, row, row);
+    }
+    struct activation_node *n = tape_push(tape, sizeof *n, y->learned, activation_backward, &x, 1);
+    if (n)
+        n->x = x, n->y = y, n->f = f, n->dropout = *dropout;
+    return y;
+}
+
+struct residual_node {
+    struct tape_node node;
+    struct tensor *x, *f, *y;
+    struct dropout dropout;
+};
+
+HOT static void add_rows(const real *x, int64_t n, real *y) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+/* `f` is the output of one layer and feeds only this operation: its gradient is always new. */
+static void residual_backward(struct tape *tape, void *node) {
+    struct residual_node *n = node;
+    int64_t rows = n->y->rows, cols = n->y->cols;
+    bool add;
+    real *df = tape_grad(tape, n->f, &add), *dy = n->y->g;
+    if (df) {
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+        for (int64_t t = 0; t < rows; t++)
+            dropout_row(&n->dropout, t, cols, dy + t * cols, df + t * cols);
+    }
+    if (!n->x->learned)
+        return;
+    if (!n->x->g) {
+        n->x->g = dy;
+        return;
+    }
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++)
+        add_rows(dy + t * cols, cols, n->x->g + t * cols);
+}
+
+struct tensor *op_residual(struct tape *tape, struct tensor *x, struct tensor *f,
+                           const struct dropout *dropout) {
+    int64_t cols = x->cols;
+    struct tensor *y = tape_tensor(tape, x->rows, cols, x->learned || f->learned);
+#pragma omp parallel for schedule(static) if (x->rows * cols > 10000)
+    for (int64_t t = 0; t < x->rows; t++) {
+        dropout_row(dropout, t, cols, f->x + t * cols, y->x + t * cols);
+        add_rows(x->x + t * cols, cols, y->x + t * cols);
+    }
+    struct tensor *inputs[] = {x, f};
+    struct residual_node *n = tape_push(tape, sizeof *n, y->learned, residual_backward, inputs, 2);
+    if (n)
+        n->x = x, n->f = f, n->y = y, n->dropout = *dropout;
+    return y;
+}
+
+struct scale_node {
+    struct tape_node node;
+    struct tensor *x, *tau, *y; /* tau NULL: a constant */
+    real scale;
+    bool clamped;
+};
+
+HOT static real scale_row_backward(const real *dy, const real *x, int64_t n, real scale, bool add,
+                                   real *dx) {
+    for (int64_t i = 0; dx && i < n; i++)
+        dx[i] = add ? dx[i] + scale * dy[i] : scale * dy[i];
+    return scale * vec_dot(dy, x, n);
+}
+
+static void scale_backward(struct tape *tape, void *node) {
+    struct scale_node *n = node;
+    int64_t cols = n->x->cols;
+    bool add;
+    real *dx = tape_grad(tape, n->x, &add);
+    double dtau = 0;
+    for (int64_t t = 0; t < n->x->rows; t++)
+        dtau += (double)scale_row_backward(n->y->g + t * cols, n->x->x + t * cols, cols, n->scale,
+                                           add, dx ? dx + t * cols : NULL);
+    real *g = n->tau ? tape_grad_zeroed(tape, n->tau) : NULL;
+    if (g && !n->clamped)
+        g[0] += (real)dtau;
+}
+
+static struct tensor *scale(struct tape *tape, struct tensor *x, struct tensor *tau, real factor,
+                            bool clamped) {
+    struct tensor *y = tape_tensor(tape, x->rows, x->cols, x->learned || (tau && tau->learned));
+    for (int64_t i = 0; i < x->rows * x->cols; i++)
+        y->x[i] = factor * x->x[i];
+    struct tensor *inputs[] = {x, tau};
+    struct scale_node *n = tape_push(tape, sizeof *n, y->learned, scale_backward, inputs, 2);
+    if (n)
+        n->x = x, n->tau = tau, n->y = y, n->scale = factor, n->clamped = clamped;
+    return y;
+}
+
+struct tensor *op_exp_scale(struct tape *tape, struct tensor *x, struct tensor *tau, real limit) {
+    bool clamped = tau->x[0] > limit;
+    return scale(tape, x, tau, REAL_F(exp)(clamped ? limit : tau->x[0]), clamped);
+}
+
+struct tensor *op_scale(struct tape *tape, struct tensor *x, real alpha) {
+    return scale(tape, x, NULL, alpha, false);
+}

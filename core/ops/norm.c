@@ -1,0 +1,153 @@
+#include "core/ops/norm.h"
+#include "core/vec.h"
+
+struct layer_norm_node {
+    struct tape_node node;
+    struct tensor *x, *gain, *bias, *y;
+    real *mean, *inverse; /* [T], inverse = 1 / sqrt(var + eps) */
+};
+
+HOT static void layer_norm_row(const real *x, const real *gain, const real *bias, int64_t n,
+                               real eps, real *mean, real *inverse, real *y) {
+    real sum = 0, square = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    real mu = sum / (real)n;
+#pragma omp simd reduction(+ : square)
+    for (int64_t i = 0; i < n; i++)
+        square += (x[i] - mu) * (x[i] - mu);
+    real inv = 1 / REAL_F(sqrt)(square / (real)n + eps);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = gain[i] * ((x[i] - mu) * inv) + bias[i];
+    *mean = mu;
+    *inverse = inv;
+}
+
+/* dx = inv (gain dy - mean(gain dy) - xhat mean(gain dy xhat)). */
+HOT static void layer_norm_row_backward(const real *dy, const real *x, const real *gain, int64_t n,
+                                        real mean, real inverse, bool add, real *dx) {
+    real sum = 0, dot = 0;
+#pragma omp simd reduction(+ : sum, dot)
+    for (int64_t i = 0; i < n; i++) {
+        real g = gain[i] * dy[i];
+        sum += g;
+        dot += g * (x[i] - mean) * inverse;
+    }
+    sum /= (real)n;
+    dot /= (real)n;
+    for (int64_t i = 0; i < n; i++) {
+        real d = inverse * (gain[i] * dy[i] - sum - (x[i] - mean) * inverse * dot);
+        dx[i] = add ? dx[i] + d : d;
+    }
+}
+
+/* Columns [lo, hi) of dgain and dbias. */
+HOT static void layer_norm_affine_backward(const struct layer_norm_node *n, int64_t lo, int64_t hi,
+                                           real *dgain, real *dbias) {
+    int64_t cols = n->x->cols;
+    for (int64_t t = 0; t < n->x->rows; t++) {
+        const real *x = n->x->x + t * cols, *dy = n->y->g + t * cols;
+        real mean = n->mean[t], inverse = n->inverse[t];
+        for (int64_t i = lo; i < hi; i++) {
+            dgain[i] += dy[i] * (x[i] - mean) * inverse;
+            dbias[i] += dy[i];
+        }
+    }
+}
+
+static void layer_norm_backward(struct tape *tape, void *node) {
+    struct layer_norm_node *n = node;
+    int64_t rows = n->x->rows, cols = n->x->cols;
+    bool add;
+    real *dx = tape_grad(tape, n->x, &add);
+    if (dx) {
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+        for (int64_t t = 0; t < rows; t++)
+            layer_norm_row_backward(n->y->g + t * cols, n->x->x + t * cols, n->gain->x, cols,
+                                    n->mean[t], n->inverse[t], add, dx + t * cols);
+    }
+    real *dgain = tape_grad_zeroed(tape, n->gain), *dbias = tape_grad_zeroed(tape, n->bias);
+    enum { BLOCK = 64 };
+    if (dgain && dbias) {
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+        for (int64_t lo = 0; lo < cols; lo += BLOCK)
+            layer_norm_affine_backward(n, lo, lo + BLOCK < cols ? lo + BLOCK : cols, dgain, dbias);
+    }
+}
+
+struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor *gain,
+                             struct tensor *bias, real eps) {
+    int64_t rows = x->rows, cols = x->cols;
+    struct tensor *y = tape_tensor(tape, rows, cols, x->learned || gain->learned || bias->learned);
+    real *mean = arena_alloc(&tape->arena, rows, sizeof *mean);
+    real *inverse = arena_alloc(&tape->arena, rows, sizeof *inverse);
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++)
+        layer_norm_row(x->x + t * cols, gain->x, bias->x, cols, eps, mean + t, inverse + t,
+                       y->x + t * cols);
+    struct tensor *inputs[] = {x, gain, bias};
+    struct layer_norm_node *n =
+        tape_push(tape, sizeof *n, y->learned, layer_norm_backward, inputs, 3);
+    if (n) {
+        n->x = x, n->gain = gain, n->bias = bias, n->y = y;
+        n->mean = mean, n->inverse = inverse;
+    }
+    return y;
+}
+
+struct unit_norm_node {
+    struct tape_node node;
+    struct tensor *x, *y;
+    real *inverse; /* [T], 1 / max(|x|, eps) */
+    real limit;    /* 1 / eps: the inverse of clamped rows */
+};
+
+HOT static real unit_norm_row(const real *x, int64_t n, real eps, real *y) {
+    real norm = REAL_F(sqrt)(vec_dot(x, x, n));
+    real inverse = 1 / (norm > eps ? norm : eps);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] * inverse;
+    return inverse;
+}
+
+/* dx = (dy - y <y, dy>) / |x|; below eps the division is by a constant: dx = dy / eps. */
+HOT static void unit_norm_row_backward(const real *dy, const real *y, int64_t n, real inverse,
+                                       bool clamped, bool add, real *dx) {
+    real dot = clamped ? 0 : vec_dot(dy, y, n);
+    for (int64_t i = 0; i < n; i++) {
+        real d = inverse * (dy[i] - dot * y[i]);
+        dx[i] = add ? dx[i] + d : d;
+    }
+}
+
+static void unit_norm_backward(struct tape *tape, void *node) {
+    struct unit_norm_node *n = node;
+    int64_t rows = n->x->rows, cols = n->x->cols;
+    bool add;
+    real *dx = tape_grad(tape, n->x, &add);
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++) {
+        unit_norm_row_backward(n->y->g + t * cols, n->y->x + t * cols, cols, n->inverse[t],
+                               n->inverse[t] == n->limit, add, dx + t * cols);
+    }
+}
+
+struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps) {
+    int64_t rows = x->rows, cols = x->cols;
+    struct tensor *y = tape_tensor(tape, rows, cols, x->learned);
+    real *inverse = arena_alloc(&tape->arena, rows, sizeof *inverse);
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++)
+        inverse[t] = unit_norm_row(x->x + t * cols, cols, eps, y->x + t * cols);
+    struct unit_norm_node *n = tape_push(tape, sizeof *n, y->learned, unit_norm_backward, &x, 1);
+    if (n)
+        n->x = x, n->y = y, n->inverse = inverse, n->limit = 1 / eps;
+    return y;
+}
+
+void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps) {
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++)
+        unit_norm_row(x + t * cols, cols, eps, x + t * cols);
+}

@@ -1,0 +1,17 @@
+/* Normalisation of rows. Not collective. */
+#ifndef CORE_OPS_NORM_H
+#define CORE_OPS_NORM_H
+#include "core/tape.h"
+
+/* Layer norm, y = gain (x - mean) / sqrt(var + eps) + bias over each row. x [T, d]; gain, bias
+ * [1, d]. Source: Ba, Kiros, Hinton, "Layer normalization", 2016. */
+struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor *gain,
+                             struct tensor *bias, real eps);
+
+/* y = x / max(|x|, eps) over each row; a zero row stays zero. */
+struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps);
+
+/* The same in place, without a tape: frozen tables, once at load. */
+void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps);
+
+#endif

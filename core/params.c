@@ -1,0 +1,109 @@
+#include "core/params.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PAD = 16 }; /* elements: tensors start on cache lines */
+
+int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum param_init init,
+               int64_t fan_in, const char *name, ...) {
+    va_list args;
+    if (params->count == params->capacity) {
+        params->capacity = params->capacity ? 2 * params->capacity : 64;
+        params->list = mem_resize(params->list, params->capacity, sizeof *params->list);
+    }
+    struct param *p = &params->list[params->count];
+    *p = (struct param){.ndim = ndim,
+                        .rows = rows,
+                        .cols = cols,
+                        .at = params->total,
+                        .fan_in = fan_in,
+                        .init = init};
+    va_start(args, name);
+    vsnprintf(p->name, sizeof p->name, name, args);
+    va_end(args);
+    params->total += (rows * cols + PAD - 1) / PAD * PAD;
+    return params->count++;
+}
+
+int64_t param_size(const struct param *param) {
+    return param->rows * param->cols;
+}
+
+static real draw(const struct param *p, uint64_t key, int64_t i) {
+    switch (p->init) {
+    case PARAM_ONE:
+        return 1;
+    case PARAM_NORMAL:
+        return (real)(0.02 * rng_normal(key, (uint64_t)i));
+    case PARAM_FAN_IN:
+        return (real)((2 * rng_uniform(key, (uint64_t)i) - 1) / sqrt((double)p->fan_in));
+    case PARAM_LN10:
+        return (real)log(10.0);
+    case PARAM_ZERO:
+    default:
+        return 0;
+    }
+}
+
+static void initialise(struct param *p, real *x, uint64_t seed) {
+    uint64_t key = rng_key(seed, RNG_INIT, rng_hash(p->name), 0);
+    int64_t n = param_size(p);
+#pragma omp parallel for schedule(static) if (n > 10000)
+    for (int64_t i = 0; i < n; i++)
+        x[i] = draw(p, key, i);
+}
+
+void params_allocate(struct params *params, uint64_t seed, int training) {
+    params->x = mem_zero(params->total, sizeof(real));
+    if (training) {
+        params->g = mem_zero(params->total, sizeof(real));
+        params->m = mem_zero(params->total, sizeof(real));
+        params->v = mem_zero(params->total, sizeof(real));
+    }
+    for (int i = 0; i < params->count; i++) {
+        struct param *p = &params->list[i];
+        p->tensor = (struct tensor){.x = params->x + p->at,
+                                    .g = training ? params->g + p->at : NULL,
+                                    .rows = p->rows,
+                                    .cols = p->cols,
+                                    .learned = training,
+                                    .param = i};
+        initialise(p, p->tensor.x, seed);
+    }
+}
+
+void params_free(struct params *params) {
+    mem_free(params->list);
+    mem_free(params->x);
+    mem_free(params->g);
+    mem_free(params->m);
+    mem_free(params->v);
+    *params = (struct params){0};
+}
+
+struct param *params_find(const struct params *params, const char *name) {
+    for (int i = 0; i < params->count; i++)
+        if (!strcmp(params->list[i].name, name))
+            return &params->list[i];
+    return NULL;
+}
+
+void params_zero_grad(struct params *params) {
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < params->total; i++)
+        params->g[i] = 0;
+}
+
+uint64_t params_hash(const struct params *params) {
+    uint64_t hash = 0;
+#pragma omp parallel for schedule(static) reduction(+ : hash)
+    for (int64_t i = 0; i < params->total; i++) {
+        uint64_t bits = 0;
+        memcpy(&bits, &params->x[i], sizeof params->x[i]);
+        hash += rng_bits(bits, (uint64_t)i);
+    }
+    return hash;
+}

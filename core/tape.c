@@ -1,0 +1,89 @@
+#include "core/tape.h"
+#include "core/mem.h"
+#include <string.h>
+
+void tape_begin(struct tape *tape, bool record, int param_count) {
+    arena_reset(&tape->arena);
+    tape->last = NULL;
+    tape->record = record;
+    tape->param_count = param_count;
+    tape->param_uses = arena_alloc(&tape->arena, param_count, sizeof *tape->param_uses);
+    memset(tape->param_uses, 0, (size_t)param_count * sizeof *tape->param_uses);
+}
+
+void tape_free(struct tape *tape) {
+    arena_free(&tape->arena);
+    *tape = (struct tape){0};
+}
+
+static struct tensor *new_tensor(struct tape *tape, struct tensor value) {
+    struct tensor *t = arena_alloc(&tape->arena, 1, sizeof *t);
+    *t = value;
+    return t;
+}
+
+struct tensor *tape_tensor(struct tape *tape, int64_t rows, int64_t cols, bool learned) {
+    real *x = arena_alloc(&tape->arena, rows * cols, sizeof *x);
+    return new_tensor(
+        tape,
+        (struct tensor){
+            .x = x, .rows = rows, .cols = cols, .learned = learned && tape->record, .param = -1});
+}
+
+struct tensor *tape_constant(struct tape *tape, const real *x, int64_t rows, int64_t cols) {
+    return new_tensor(
+        tape, (struct tensor){.x = (real *)(uintptr_t)x, .rows = rows, .cols = cols, .param = -1});
+}
+
+struct tensor *tape_param(struct tape *tape, struct params *params, int index) {
+    struct tensor *t = new_tensor(tape, params->list[index].tensor);
+    t->learned = tape->record;
+    return t;
+}
+
+void *tape_push(struct tape *tape, size_t size, bool learned, tape_backward_fn *backward,
+                struct tensor *const *inputs, int n) {
+    if (!tape->record || !learned)
+        return NULL;
+    struct tape_node *node = arena_alloc(&tape->arena, 1, size);
+    node->backward = backward;
+    node->before = tape->last;
+    tape->last = node;
+    for (int i = 0; i < 4; i++) {
+        node->params[i] = i < n && inputs[i] && inputs[i]->learned ? inputs[i]->param : -1;
+        if (node->params[i] >= 0)
+            tape->param_uses[node->params[i]]++;
+    }
+    return node;
+}
+
+real *tape_grad(struct tape *tape, struct tensor *t, bool *add) {
+    *add = t->g != NULL;
+    if (!t->learned)
+        return NULL;
+    if (!t->g)
+        t->g = arena_alloc(&tape->arena, t->rows * t->cols, sizeof *t->g);
+    return t->g;
+}
+
+real *tape_grad_zeroed(struct tape *tape, struct tensor *t) {
+    bool add;
+    real *g = tape_grad(tape, t, &add);
+    if (g && !add)
+        memset(g, 0, (size_t)(t->rows * t->cols) * sizeof *g);
+    return g;
+}
+
+void tape_backward(struct tape *tape, tape_ready_fn *ready, void *context) {
+    if (ready)
+        for (int i = 0; i < tape->param_count; i++)
+            if (tape->param_uses[i] == 0)
+                ready(context, i);
+    for (struct tape_node *node = tape->last; node; node = node->before) {
+        node->backward(tape, node);
+        for (int i = 0; i < 4; i++)
+            if (node->params[i] >= 0 && --tape->param_uses[node->params[i]] == 0 && ready)
+                ready(context, node->params[i]);
+    }
+    tape->last = NULL;
+}

@@ -1,0 +1,65 @@
+/* Reverse-mode tape over layer-sized operations. Not collective.
+ *
+ * An operation computes its output at once, takes its memory from the tape's arena and, when the
+ * tape records, pushes a closure. tape_backward runs the closures last to first. Gradients are
+ * always added (+=); a buffer that nothing has written to yet is taken uninitialised with
+ * tape_grad. */
+#ifndef CORE_TAPE_H
+#define CORE_TAPE_H
+#include "core/arena.h"
+#include "core/params.h"
+#include "core/tensor.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tape;
+typedef void tape_backward_fn(struct tape *tape, void *node);
+
+/* Called when the gradient of parameter `param` is complete on this rank. */
+typedef void tape_ready_fn(void *context, int param);
+
+struct tape_node {
+    tape_backward_fn *backward;
+    struct tape_node *before;
+    int params[4]; /* parameters this node adds gradients to, -1 for none */
+};
+
+struct tape {
+    struct arena arena;
+    struct tape_node *last;
+    bool record;
+    int param_count;
+    int *param_uses; /* nodes yet to run, by parameter */
+};
+
+/* Start a step: forget everything; `record` false computes values only. `param_count` is the number
+ * of parameters (0 without). A zeroed struct tape is valid. */
+void tape_begin(struct tape *tape, bool record, int param_count);
+void tape_free(struct tape *tape);
+
+/* An uninitialised tensor; `learned` when any input is. */
+struct tensor *tape_tensor(struct tape *tape, int64_t rows, int64_t cols, bool learned);
+
+/* A tensor over memory of the caller that takes no gradient (frozen table). */
+struct tensor *tape_constant(struct tape *tape, const real *x, int64_t rows, int64_t cols);
+
+/* The tensor of a parameter for this step; its gradient is the parameter's own buffer. */
+struct tensor *tape_param(struct tape *tape, struct params *params, int index);
+
+/* Push a node of `size` bytes whose first member is a struct tape_node, or return NULL when the
+ * tape does not record or `learned` is false. `inputs` (up to 4, NULL allowed) tell which
+ * parameters get gradients from it. */
+void *tape_push(struct tape *tape, size_t size, bool learned, tape_backward_fn *backward,
+                struct tensor *const *inputs, int n);
+
+/* The gradient buffer of `t`, NULL if it takes none. *add is false when the buffer is new and holds
+ * nothing yet: write it instead of adding. */
+real *tape_grad(struct tape *tape, struct tensor *t, bool *add);
+
+/* The same, zeroed when new: for operations that add to parts of it. */
+real *tape_grad_zeroed(struct tape *tape, struct tensor *t);
+
+/* Run the closures. `ready` (may be NULL) is called once for every parameter of the tape. */
+void tape_backward(struct tape *tape, tape_ready_fn *ready, void *context);
+
+#endif
