@@ -30,7 +30,7 @@ struct numbers {
 
 struct config {
     struct {
-        char dir[OPTION_PATH];
+        char dir[OPTION_PATH]; /* "": runs/ and the name of the configuration file */
         int64_t seed;
     } run;
     struct {
@@ -100,15 +100,24 @@ CHECKED enum status options_set_pair(struct config *config, const char *pair);
 /* What holds between keys (list lengths, heads, what this version supports). */
 CHECKED enum status options_check(const struct config *config);
 
+/* The weight of every modality when they are given, normalised to sum 1: true; false when they are
+ * learned. Expects a config that options_check accepted. */
+bool options_fusion_weights(const struct config *config, double weights[OPTION_LIST]);
+
 /* The table, for writers of help and files: number of options, and of option i its key, its help
- * and its value in `config` as text that options_set reads back. */
+ * and its value in `config` as text that options_set reads back (OPTION_PATH bytes hold any). */
 int options_count(void);
 const char *options_key(int i);
 const char *options_help(int i);
 void options_value(const struct config *config, int i, char *text, size_t size);
 
-/* FNV-1a over keys and values of everything that decides the result (not run.dir, log, checkpoint).
- */
+/* What values option i takes, in words ("a number in [0, 1)"); whether it is free text, which a
+ * file has to quote. */
+void options_expected(int i, char *text, size_t size);
+bool options_is_text(int i);
+
+/* FNV-1a over keys and values of everything that decides the result (not run.dir, data.path, log,
+ * checkpoint; the data set has a hash of its own). */
 uint64_t options_hash(const struct config *config);
 
 #endif

@@ -1,0 +1,566 @@
+#include "core/options.h"
+#include "core/log.h"
+#include "core/text.h"
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type { INTEGER, REAL, TRUTH, CHOICE, TEXT, NAMES, NUMBERS, PAIR };
+
+struct option {
+    const char *key;
+    enum type type;
+    size_t offset, size;   /* of the field in struct config */
+    const char *initial;   /* the default, read like any other value */
+    const char *allowed;   /* numbers: an interval; CHOICE: the names in the order of the enum */
+    const char *otherwise; /* a word taken in place of a value: "null" or "learned" */
+    const char *help;
+};
+
+#define OPTION(key, type, field, initial, allowed, otherwise, help)                                \
+    {                                                                                              \
+        key, type, offsetof(struct config, field), sizeof(((struct config *)0)->field), initial,   \
+            allowed, otherwise, help                                                               \
+    }
+
+// clang-format off
+static const struct option table[] = {
+OPTION("run.dir", TEXT, run.dir, "null", "", "null",
+    "run directory; null: `runs/` and the configuration file's name"),
+OPTION("run.seed", INTEGER, run.seed, "1", "[0, inf)", NULL,
+    "seed of every random number"),
+OPTION("data.path", TEXT, data.path, "data.h5", "", NULL,
+    "data set made by `cdsr prepare` or `cdsr synth`"),
+OPTION("data.max_len", INTEGER, data.max_len, "0", "[0, 1000000]", NULL,
+    "items of a history that are kept, the latest; 0: the data set's attribute"),
+OPTION("model.name", TEXT, model.name, "llm_emf", "", NULL,
+    "the model"),
+OPTION("model.dim", INTEGER, model.dim, "256", "[1, 65536]", NULL,
+    "width of the id embedding"),
+OPTION("model.blocks", INTEGER, model.blocks, "2", "[0, 64]", NULL,
+    "attention blocks of an encoder"),
+OPTION("model.heads", INTEGER, model.heads, "1", "[1, 1024]", NULL,
+    "attention heads; divide the width"),
+OPTION("model.dropout", REAL, model.dropout, "0.3", "[0, 1)", NULL,
+    "share of activations dropped in training"),
+OPTION("model.modalities", NAMES, model.modalities, "[id, text]", "", NULL,
+    "id and the data set's feature tables to use"),
+OPTION("model.fusion", CHOICE, model.fusion, "probability", "probability|logit", NULL,
+    "what the modalities' weights mix: softmax probabilities or logits"),
+OPTION("model.fusion_weights", NUMBERS, model.fusion_weights, "learned", "[0, inf)", "learned",
+    "one weight per modality, scaled to sum 1"),
+OPTION("model.scale", NUMBERS, model.scale, "learned", "(0, inf)", "learned",
+    "factor on the cosine in the softmax"),
+OPTION("model.mixed_softmax", CHOICE, model.mixed_softmax, "domain", "domain|all", NULL,
+    "items in the mixed stream's softmax: of the target's domain, or of both"),
+OPTION("model.lambda1", REAL, model.lambda1, "0.3", "[0, inf)", NULL,
+    "weight of the other domain's stream"),
+OPTION("model.lambda2", REAL, model.lambda2, "0.1", "[0, inf)", NULL,
+    "weight of the mixed stream"),
+OPTION("model.share_encoders", CHOICE, model.share_encoders, "none", "none|streams", NULL,
+    "streams: the three streams of a modality share one encoder"),
+OPTION("model.feature_proj", INTEGER, model.feature_proj, "0", "[0, 65536]", NULL,
+    "width of a learned projection of feature tables; 0: none"),
+OPTION("train.epochs", INTEGER, train.epochs, "100", "[0, inf)", NULL,
+    "passes over the training sequences"),
+OPTION("train.max_steps", INTEGER, train.max_steps, "0", "[0, inf)", NULL,
+    "stop after this many steps; 0: no such limit"),
+OPTION("train.init", TEXT, train.init, "null", "", "null",
+    "HDF5 file with `/param/*` to start from"),
+OPTION("train.batch", INTEGER, train.batch, "256", "[1, inf)", NULL,
+    "sequences of a step, over all ranks"),
+OPTION("train.optimizer", TEXT, train.optimizer, "adamw", "", NULL,
+    "the optimizer"),
+OPTION("train.lr", REAL, train.lr, "0.001", "[0, inf)", NULL,
+    "learning rate"),
+OPTION("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
+    "decay of the first and second moment"),
+OPTION("train.weight_decay", REAL, train.weight_decay, "0", "[0, inf)", NULL,
+    "decoupled weight decay"),
+OPTION("train.loss", CHOICE, train.loss, "exact", "exact|sampled", NULL,
+    "softmax over all items of the catalogue or over sampled ones"),
+OPTION("train.negatives", INTEGER, train.negatives, "2048", "[1, inf)", NULL,
+    "items drawn per step by the sampled loss"),
+OPTION("train.patience", INTEGER, train.patience, "10", "[0, inf)", NULL,
+    "evaluations without improvement before training stops; 0: never"),
+OPTION("train.target", CHOICE, train.target, "both", "both|x|y", NULL,
+    "domain trained for"),
+OPTION("train.grad_clip", REAL, train.grad_clip, "0", "[0, inf)", NULL,
+    "largest norm of the gradient; 0: any"),
+OPTION("train.placement", TEXT, train.placement, "replicated", "", NULL,
+    "where the id table lives"),
+OPTION("train.precision", TEXT, train.precision, "fp32", "", NULL,
+    "type of the arithmetic"),
+OPTION("train.reproducible", TRUTH, train.reproducible, "false", "", NULL,
+    "the same bits for any number of ranks"),
+OPTION("eval.candidates", CHOICE, eval.candidates, "full", "full|sampled|both", NULL,
+    "rank the target among all items of its domain, or among sampled ones"),
+OPTION("eval.sampled_negatives", INTEGER, eval.sampled_negatives, "999", "[1, inf)", NULL,
+    "negatives per target where candidates are sampled"),
+OPTION("eval.exclude_history", TRUTH, eval.exclude_history, "false", "", NULL,
+    "a user's own items are not sampled as negatives"),
+OPTION("eval.ties", CHOICE, eval.ties, "mean", "mean|optimistic|pessimistic", NULL,
+    "rank of a target that shares its score"),
+OPTION("eval.cutoffs", NUMBERS, eval.cutoffs, "[1, 5, 10]", "[1, 1000000]", NULL,
+    "k of NDCG@k and HR@k"),
+OPTION("eval.every", INTEGER, eval.every, "1", "[0, inf)", NULL,
+    "epochs between evaluations; 0: never"),
+OPTION("eval.select", CHOICE, eval.select, "mrr", "mrr|ndcg|hr", NULL,
+    "figure that selects the best epoch; ndcg and hr at the last cut-off"),
+OPTION("eval.lambda1", REAL, eval.lambda1, "null", "[0, inf)", "null",
+    "weight of the other domain's stream in the score; null: model.lambda1"),
+OPTION("eval.lambda2", REAL, eval.lambda2, "null", "[0, inf)", "null",
+    "weight of the mixed stream in the score; null: model.lambda2"),
+OPTION("checkpoint.every_s", REAL, checkpoint.every_s, "600", "[0, inf)", NULL,
+    "seconds between checkpoints"),
+OPTION("checkpoint.keep", INTEGER, checkpoint.keep, "2", "[1, inf)", NULL,
+    "latest checkpoints that are kept"),
+OPTION("log.every_s", REAL, log.every_s, "30", "[0, inf)", NULL,
+    "seconds between progress lines off a terminal"),
+OPTION("log.every_steps", INTEGER, log.every_steps, "1", "[1, inf)", NULL,
+    "steps between `step` events in the log"),
+};
+// clang-format on
+
+enum { COUNT = sizeof table / sizeof *table };
+
+/* ---- text to value: false when the text is not one; `out` is set only on success ---- */
+
+static bool in_range(const char *range, double x) {
+    char open, close;
+    double min, max;
+    if (sscanf(range, "%c%lf, %lf%c", &open, &min, &max, &close) != 4)
+        return true;
+    return (open == '[' ? x >= min : x > min) && (close == ']' ? x <= max : x < max);
+}
+
+static bool read_real(const struct option *o, const char *text, double *out) {
+    char *end;
+    double x = strtod(text, &end);
+    if (end == text || *end || isspace((unsigned char)*text) || !isfinite(x) ||
+        !in_range(o->allowed, x))
+        return false;
+    *out = x;
+    return true;
+}
+
+static bool read_integer(const struct option *o, const char *text, int64_t *out) {
+    char *end;
+    errno = 0;
+    long long x = strtoll(text, &end, 10);
+    if (end == text || *end || isspace((unsigned char)*text) || errno ||
+        !in_range(o->allowed, (double)x))
+        return false;
+    *out = x;
+    return true;
+}
+
+static bool read_truth(const char *text, bool *out) {
+    bool yes = !strcmp(text, "true");
+    if (!yes && strcmp(text, "false") != 0)
+        return false;
+    *out = yes;
+    return true;
+}
+
+/* The i-th of "a|b|c" into `name`; false past the last. */
+static bool choice_name(const char *allowed, int i, char *name, size_t size) {
+    for (; i > 0 && allowed; i--)
+        allowed = (allowed = strchr(allowed, '|')) ? allowed + 1 : NULL;
+    if (!allowed)
+        return false;
+    snprintf(name, size, "%.*s", (int)strcspn(allowed, "|"), allowed);
+    return true;
+}
+
+static bool read_choice(const struct option *o, const char *text, int *out) {
+    char name[OPTION_NAME];
+    for (int i = 0; choice_name(o->allowed, i, name, sizeof name); i++)
+        if (!strcmp(name, text)) {
+            *out = i;
+            return true;
+        }
+    return false;
+}
+
+static bool read_text(const struct option *o, const char *text, char *out) {
+    size_t n = strlen(text);
+    if (n == 0 || n >= o->size || !text_is_printable(text))
+        return false;
+    memcpy(out, text, n + 1);
+    return true;
+}
+
+/* "a, b" or "[a, b]" cut at the commas. */
+static bool read_list(const char *text, struct names *out) {
+    struct names list = {0};
+    bool bracket = *text == '[';
+    for (const char *at = text + bracket;; at++) {
+        at += strspn(at, " ");
+        size_t n = strcspn(at, " ,[]");
+        if (n == 0 || n >= OPTION_NAME || list.count == OPTION_LIST)
+            return false;
+        memcpy(list.name[list.count++], at, n);
+        at += n;
+        at += strspn(at, " ");
+        if (*at == ',')
+            continue;
+        if (strcmp(at, bracket ? "]" : "") != 0)
+            return false;
+        *out = list;
+        return true;
+    }
+}
+
+static bool read_names(const char *text, struct names *out) {
+    struct names list;
+    if (!read_list(text, &list))
+        return false;
+    for (int i = 0; i < list.count; i++)
+        for (const char *c = list.name[i]; *c; c++)
+            if (!isalnum((unsigned char)*c) && !strchr("_.-", *c))
+                return false;
+    *out = list;
+    return true;
+}
+
+static bool read_numbers(const struct option *o, const char *text, struct numbers *out) {
+    struct names list;
+    struct numbers numbers = {0};
+    if (!read_list(text, &list))
+        return false;
+    for (; numbers.count < list.count; numbers.count++)
+        if (!read_real(o, list.name[numbers.count], &numbers.value[numbers.count]))
+            return false;
+    *out = numbers;
+    return true;
+}
+
+static bool read_pair(const struct option *o, const char *text, double out[2]) {
+    struct numbers numbers;
+    if (!read_numbers(o, text, &numbers) || numbers.count != 2)
+        return false;
+    memcpy(out, numbers.value, 2 * sizeof *out);
+    return true;
+}
+
+/* "null" and "learned" as the field holds them. */
+static bool read_otherwise(const struct option *o, void *field) {
+    memset(field, 0, o->size);
+    if (o->type == REAL)
+        *(double *)field = NAN;
+    return true;
+}
+
+static bool read_value(const struct option *o, const char *text, void *field) {
+    if (o->otherwise && !strcmp(text, o->otherwise))
+        return read_otherwise(o, field);
+    switch (o->type) {
+    case INTEGER:
+        return read_integer(o, text, field);
+    case REAL:
+        return read_real(o, text, field);
+    case TRUTH:
+        return read_truth(text, field);
+    case CHOICE:
+        return read_choice(o, text, field);
+    case TEXT:
+        return read_text(o, text, field);
+    case NAMES:
+        return read_names(text, field);
+    case NUMBERS:
+        return read_numbers(o, text, field);
+    case PAIR:
+        return read_pair(o, text, field);
+    }
+    return false;
+}
+
+/* ---- value to text ---- */
+
+/* A short text that reads back as `x`. */
+static void print_real(double x, char *text, size_t size) {
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, x);
+        if (strtod(text, NULL) == x)
+            return;
+    }
+}
+
+static void print_numbers(const double *value, int count, char *text, size_t size) {
+    size_t at = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < count && at < size; i++) {
+        char number[32];
+        print_real(value[i], number, sizeof number);
+        at += (size_t)snprintf(text + at, size - at, "%s%s", i ? ", " : "", number);
+    }
+    if (at < size)
+        snprintf(text + at, size - at, "]");
+}
+
+static void print_names(const struct names *names, char *text, size_t size) {
+    size_t at = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < names->count && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%s", i ? ", " : "", names->name[i]);
+    if (at < size)
+        snprintf(text + at, size - at, "]");
+}
+
+static bool holds_otherwise(const struct option *o, const void *field) {
+    return o->otherwise && ((o->type == TEXT && !*(const char *)field) ||
+                            (o->type == REAL && isnan(*(const double *)field)) ||
+                            (o->type == NUMBERS && ((const struct numbers *)field)->count == 0));
+}
+
+static void print_value(const struct option *o, const void *field, char *text, size_t size) {
+    const struct numbers *numbers = field;
+    if (holds_otherwise(o, field)) {
+        snprintf(text, size, "%s", o->otherwise);
+        return;
+    }
+    switch (o->type) {
+    case INTEGER:
+        snprintf(text, size, "%lld", (long long)*(const int64_t *)field);
+        break;
+    case REAL:
+        print_real(*(const double *)field, text, size);
+        break;
+    case TRUTH:
+        snprintf(text, size, "%s", *(const bool *)field ? "true" : "false");
+        break;
+    case CHOICE:
+        choice_name(o->allowed, *(const int *)field, text, size);
+        break;
+    case TEXT:
+        snprintf(text, size, "%s", (const char *)field);
+        break;
+    case NAMES:
+        print_names(field, text, size);
+        break;
+    case NUMBERS:
+        print_numbers(numbers->value, numbers->count, text, size);
+        break;
+    case PAIR:
+        print_numbers(field, 2, text, size);
+        break;
+    }
+}
+
+static void print_choices(const char *allowed, char *text, size_t size) {
+    char name[OPTION_NAME];
+    size_t at = (size_t)snprintf(text, size, "one of");
+    for (int i = 0; at < size && choice_name(allowed, i, name, sizeof name); i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%s", i ? ", " : " ", name);
+}
+
+static void print_expected(const struct option *o, char *text, size_t size) {
+    switch (o->type) {
+    case INTEGER:
+        snprintf(text, size, "an integer in %s", o->allowed);
+        break;
+    case REAL:
+        snprintf(text, size, "a number in %s", o->allowed);
+        break;
+    case TRUTH:
+        snprintf(text, size, "true or false");
+        break;
+    case CHOICE:
+        print_choices(o->allowed, text, size);
+        break;
+    case TEXT:
+        snprintf(text, size, "printable text of 1 to %zu bytes", o->size - 1);
+        break;
+    case NAMES:
+        snprintf(text, size, "a list of 1 to %d names of letters, digits, _, . and -", OPTION_LIST);
+        break;
+    case NUMBERS:
+        snprintf(text, size, "a list of 1 to %d numbers in %s", OPTION_LIST, o->allowed);
+        break;
+    case PAIR:
+        snprintf(text, size, "a list of 2 numbers in %s", o->allowed);
+        break;
+    }
+}
+
+/* ---- the table's users ---- */
+
+static const void *field_of(const struct config *config, const struct option *o) {
+    return (const char *)config + o->offset;
+}
+
+void options_defaults(struct config *config) {
+    memset(config, 0, sizeof *config);
+    for (int i = 0; i < COUNT; i++)
+        (void)read_value(&table[i], table[i].initial, (char *)config + table[i].offset);
+}
+
+static const struct option *find(const char *key) {
+    for (int i = 0; i < COUNT; i++)
+        if (!strcmp(table[i].key, key))
+            return &table[i];
+    return NULL;
+}
+
+/* A key without its section is compared with keys without theirs. */
+static const char *nearest(const char *key) {
+    int best = 0, least = -1;
+    for (int i = 0; i < COUNT; i++) {
+        const char *mine = strchr(key, '.') ? table[i].key : strchr(table[i].key, '.') + 1;
+        int distance = text_distance(key, mine);
+        if (least < 0 || distance < least)
+            best = i, least = distance;
+    }
+    return table[best].key;
+}
+
+enum status options_set(struct config *config, const char *where, const char *key,
+                        const char *value) {
+    char expected[256];
+    const struct option *o = find(key);
+    if (!o)
+        return log_error(STATUS_INPUT, "%s: unknown key '%.100s'; did you mean '%s'?", where, key,
+                         nearest(key));
+    if (read_value(o, value, (char *)config + o->offset))
+        return STATUS_OK;
+    print_expected(o, expected, sizeof expected);
+    return log_error(STATUS_INPUT, "%s: %s: '%.200s' is not %s%s%s", where, key, value, expected,
+                     o->otherwise ? " or " : "", o->otherwise ? o->otherwise : "");
+}
+
+enum status options_set_pair(struct config *config, const char *pair) {
+    char key[OPTION_NAME];
+    const char *equals = strchr(pair, '=');
+    if (!equals)
+        return log_error(STATUS_INPUT, "command line: '%.200s' is not key=value", pair);
+    snprintf(key, sizeof key, "%.*s", (int)(equals - pair), pair);
+    return options_set(config, "command line", key, equals + 1);
+}
+
+int options_count(void) {
+    return COUNT;
+}
+
+const char *options_key(int i) {
+    return table[i].key;
+}
+
+const char *options_help(int i) {
+    return table[i].help;
+}
+
+void options_value(const struct config *config, int i, char *text, size_t size) {
+    print_value(&table[i], field_of(config, &table[i]), text, size);
+}
+
+void options_expected(int i, char *text, size_t size) {
+    print_expected(&table[i], text, size);
+    size_t at = strlen(text);
+    if (table[i].otherwise)
+        snprintf(text + at, size - at, " or %s", table[i].otherwise);
+}
+
+bool options_is_text(int i) {
+    return table[i].type == TEXT;
+}
+
+static uint64_t hash_text(uint64_t h, const char *text) {
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 0x100000001B3u;
+    return (h ^ '\n') * 0x100000001B3u;
+}
+
+static bool decides_result(const char *key) {
+    return strcmp(key, "run.dir") != 0 && strcmp(key, "data.path") != 0 &&
+           strncmp(key, "log.", 4) != 0 && strncmp(key, "checkpoint.", 11) != 0;
+}
+
+uint64_t options_hash(const struct config *config) {
+    char text[OPTION_PATH];
+    uint64_t h = 0xCBF29CE484222325u;
+    for (int i = 0; i < COUNT; i++)
+        if (decides_result(table[i].key)) {
+            options_value(config, i, text, sizeof text);
+            h = hash_text(hash_text(h, table[i].key), text);
+        }
+    return h;
+}
+
+/* ---- between keys ---- */
+
+static enum status check_supported(const char *key, const char *value, const char *only) {
+    if (!strcmp(value, only))
+        return STATUS_OK;
+    return log_error(STATUS_INPUT, "%s: %s is not supported by this version; use %s", key, value,
+                     only);
+}
+
+static enum status check_version(const struct config *config) {
+    TRY(check_supported("model.name", config->model.name, "llm_emf"));
+    TRY(check_supported("train.optimizer", config->train.optimizer, "adamw"));
+    TRY(check_supported("train.placement", config->train.placement, "replicated"));
+    TRY(check_supported("train.precision", config->train.precision, "fp32"));
+    return check_supported("train.reproducible", config->train.reproducible ? "true" : "false",
+                           "false");
+}
+
+static enum status check_modalities(const struct names *modalities) {
+    for (int i = 0; i < modalities->count; i++)
+        for (int j = 0; j < i; j++)
+            if (!strcmp(modalities->name[i], modalities->name[j]))
+                return log_error(STATUS_INPUT, "model.modalities: '%s' is there twice",
+                                 modalities->name[i]);
+    return STATUS_OK;
+}
+
+static enum status check_fusion_weights(const struct config *config) {
+    const struct numbers *w = &config->model.fusion_weights;
+    double sum = 0;
+    if (w->count == 0)
+        return STATUS_OK;
+    if (w->count != config->model.modalities.count)
+        return log_error(STATUS_INPUT, "model.fusion_weights: %d weights for the %d modalities",
+                         w->count, config->model.modalities.count);
+    for (int i = 0; i < w->count; i++)
+        sum += w->value[i];
+    if (sum > 0 && isfinite(sum))
+        return STATUS_OK;
+    return log_error(STATUS_INPUT, "model.fusion_weights: the weights sum to %g", sum);
+}
+
+static enum status check_cutoffs(const struct numbers *k) {
+    for (int i = 0; i < k->count; i++) {
+        if (k->value[i] != floor(k->value[i]))
+            return log_error(STATUS_INPUT, "eval.cutoffs: %g is not an integer", k->value[i]);
+        for (int j = 0; j < i; j++)
+            if (k->value[i] == k->value[j])
+                return log_error(STATUS_INPUT, "eval.cutoffs: %g is there twice", k->value[i]);
+    }
+    return STATUS_OK;
+}
+
+enum status options_check(const struct config *config) {
+    TRY(check_version(config));
+    TRY(check_modalities(&config->model.modalities));
+    TRY(check_fusion_weights(config));
+    TRY(check_cutoffs(&config->eval.cutoffs));
+    if (config->model.dim % config->model.heads)
+        return log_error(STATUS_INPUT, "model.heads: %lld heads do not divide model.dim %lld",
+                         (long long)config->model.heads, (long long)config->model.dim);
+    if (config->model.scale.count > 1)
+        return log_error(STATUS_INPUT, "model.scale: one number or learned, not a list of %d",
+                         config->model.scale.count);
+    return STATUS_OK;
+}
+
+bool options_fusion_weights(const struct config *config, double weights[OPTION_LIST]) {
+    const struct numbers *w = &config->model.fusion_weights;
+    double sum = 0;
+    for (int i = 0; i < w->count; i++)
+        sum += w->value[i];
+    for (int i = 0; i < w->count; i++)
+        weights[i] = w->value[i] / sum;
+    return w->count > 0;
+}

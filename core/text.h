@@ -1,0 +1,13 @@
+/* Small questions about text. Not collective. */
+#ifndef CORE_TEXT_H
+#define CORE_TEXT_H
+#include <stdbool.h>
+
+/* Number of single-character insertions, deletions and substitutions between two short texts
+ * (Levenshtein; only the first 63 bytes of each count). */
+int text_distance(const char *a, const char *b);
+
+/* Valid UTF-8 without control characters. */
+bool text_is_printable(const char *text);
+
+#endif

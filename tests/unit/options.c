@@ -1,0 +1,334 @@
+#include "core/options.h"
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <math.h>
+#include <stdio.h>
+
+static struct config config;
+
+static enum status set(const char *key, const char *value) {
+    return options_set(&config, "run.yaml:7", key, value);
+}
+
+/* What the call said on stderr, without the program's prefix. */
+static const char *said(void) {
+    static char text[4096];
+    fflush(stderr);
+    size_t n = fread(text, 1, sizeof text - 1, cr_get_redirected_stderr());
+    text[n] = 0;
+    return strncmp(text, "cdsr: error: ", 13) ? text : text + 13;
+}
+
+static void start(void) {
+    options_defaults(&config);
+}
+
+static void start_listening(void) {
+    start();
+    cr_redirect_stderr();
+}
+
+#define EXPECT_SAID(text)                                                                          \
+    do {                                                                                           \
+        const char *what = said();                                                                 \
+        cr_expect_str_eq(what, text "\n", "%s", what);                                             \
+    } while (0)
+
+Test(options, defaults_are_those_of_the_reference, .init = start) {
+    static const char *const expected[][2] = {{"run.dir", "null"},
+                                              {"run.seed", "1"},
+                                              {"data.path", "data.h5"},
+                                              {"data.max_len", "0"},
+                                              {"model.name", "llm_emf"},
+                                              {"model.dim", "256"},
+                                              {"model.blocks", "2"},
+                                              {"model.heads", "1"},
+                                              {"model.dropout", "0.3"},
+                                              {"model.modalities", "[id, text]"},
+                                              {"model.fusion", "probability"},
+                                              {"model.fusion_weights", "learned"},
+                                              {"model.scale", "learned"},
+                                              {"model.mixed_softmax", "domain"},
+                                              {"model.lambda1", "0.3"},
+                                              {"model.lambda2", "0.1"},
+                                              {"model.share_encoders", "none"},
+                                              {"model.feature_proj", "0"},
+                                              {"train.epochs", "100"},
+                                              {"train.max_steps", "0"},
+                                              {"train.init", "null"},
+                                              {"train.batch", "256"},
+                                              {"train.optimizer", "adamw"},
+                                              {"train.lr", "0.001"},
+                                              {"train.betas", "[0.9, 0.98]"},
+                                              {"train.weight_decay", "0"},
+                                              {"train.loss", "exact"},
+                                              {"train.negatives", "2048"},
+                                              {"train.patience", "10"},
+                                              {"train.target", "both"},
+                                              {"train.grad_clip", "0"},
+                                              {"train.placement", "replicated"},
+                                              {"train.precision", "fp32"},
+                                              {"train.reproducible", "false"},
+                                              {"eval.candidates", "full"},
+                                              {"eval.sampled_negatives", "999"},
+                                              {"eval.exclude_history", "false"},
+                                              {"eval.ties", "mean"},
+                                              {"eval.cutoffs", "[1, 5, 10]"},
+                                              {"eval.every", "1"},
+                                              {"eval.select", "mrr"},
+                                              {"eval.lambda1", "null"},
+                                              {"eval.lambda2", "null"},
+                                              {"checkpoint.every_s", "600"},
+                                              {"checkpoint.keep", "2"},
+                                              {"log.every_s", "30"},
+                                              {"log.every_steps", "1"}};
+    char text[OPTION_PATH];
+    cr_assert_eq(options_count(), (int)(sizeof expected / sizeof *expected));
+    for (int i = 0; i < options_count(); i++) {
+        options_value(&config, i, text, sizeof text);
+        cr_expect_str_eq(options_key(i), expected[i][0]);
+        cr_expect_str_eq(text, expected[i][1], "%s", expected[i][0]);
+    }
+    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_expect_str_eq(config.run.dir, "");
+    cr_expect(isnan(config.eval.lambda1) && isnan(config.eval.lambda2));
+}
+
+/* Another value than the default for every key. */
+static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
+                                        {"run.seed", "9007199254740993"},
+                                        {"data.path", "/scratch/d\xC3\xA9j\xC3\xA0.h5"},
+                                        {"data.max_len", "30"},
+                                        {"model.name", "sasrec"},
+                                        {"model.dim", "64"},
+                                        {"model.blocks", "3"},
+                                        {"model.heads", "4"},
+                                        {"model.dropout", "0.1234567890123456"},
+                                        {"model.modalities", "[id, text, image_2]"},
+                                        {"model.fusion", "logit"},
+                                        {"model.fusion_weights", "[0.6, 0.3, 0.1]"},
+                                        {"model.scale", "[14.5]"},
+                                        {"model.mixed_softmax", "all"},
+                                        {"model.lambda1", "1e-300"},
+                                        {"model.lambda2", "0.25"},
+                                        {"model.share_encoders", "streams"},
+                                        {"model.feature_proj", "128"},
+                                        {"train.epochs", "0"},
+                                        {"train.max_steps", "17"},
+                                        {"train.init", "init.h5"},
+                                        {"train.batch", "1"},
+                                        {"train.optimizer", "sgd"},
+                                        {"train.lr", "0.0005"},
+                                        {"train.betas", "[0.8, 0.999]"},
+                                        {"train.weight_decay", "0.3"},
+                                        {"train.loss", "sampled"},
+                                        {"train.negatives", "10"},
+                                        {"train.patience", "0"},
+                                        {"train.target", "y"},
+                                        {"train.grad_clip", "5"},
+                                        {"train.placement", "sharded"},
+                                        {"train.precision", "bf16"},
+                                        {"train.reproducible", "true"},
+                                        {"eval.candidates", "both"},
+                                        {"eval.sampled_negatives", "99"},
+                                        {"eval.exclude_history", "true"},
+                                        {"eval.ties", "pessimistic"},
+                                        {"eval.cutoffs", "[3]"},
+                                        {"eval.every", "0"},
+                                        {"eval.select", "hr"},
+                                        {"eval.lambda1", "0"},
+                                        {"eval.lambda2", "0.5"},
+                                        {"checkpoint.every_s", "0.5"},
+                                        {"checkpoint.keep", "9"},
+                                        {"log.every_s", "0"},
+                                        {"log.every_steps", "100"}};
+
+Test(options, every_key_reads_back_what_it_prints, .init = start) {
+    struct config again, fresh;
+    char text[OPTION_PATH], before[OPTION_PATH];
+    options_defaults(&again);
+    options_defaults(&fresh);
+    cr_assert_eq(options_count(), (int)(sizeof others / sizeof *others));
+    for (int i = 0; i < options_count(); i++) {
+        cr_assert_str_eq(options_key(i), others[i][0]);
+        options_value(&fresh, i, before, sizeof before);
+        cr_assert_eq(set(others[i][0], others[i][1]), STATUS_OK);
+        options_value(&config, i, text, sizeof text);
+        cr_expect_str_neq(text, before, "%s did not change", others[i][0]);
+        cr_assert_eq(options_set(&again, "", others[i][0], text), STATUS_OK);
+    }
+    cr_expect_arr_eq(&again, &config, sizeof config);
+    for (int i = 0; i < options_count(); i++) {
+        options_value(&fresh, i, before, sizeof before);
+        cr_assert_eq(set(others[i][0], before), STATUS_OK, "%s back to %s", others[i][0], before);
+    }
+    cr_expect_eq(options_hash(&config), options_hash(&fresh));
+}
+
+Test(options, values_arrive_in_their_fields, .init = start) {
+    cr_assert_eq(set("train.lr", "5e-4"), STATUS_OK);
+    cr_assert_eq(set("train.betas", "0.5,0.75"), STATUS_OK);
+    cr_assert_eq(set("model.modalities", "[ id,image ]"), STATUS_OK);
+    cr_assert_eq(set("model.fusion_weights", "3, 1"), STATUS_OK);
+    cr_assert_eq(set("model.scale", "10"), STATUS_OK);
+    cr_assert_eq(set("eval.ties", "pessimistic"), STATUS_OK);
+    cr_assert_eq(set("eval.exclude_history", "true"), STATUS_OK);
+    cr_assert_eq(options_set_pair(&config, "run.dir=a=b"), STATUS_OK);
+    cr_expect_eq(config.train.lr, 5e-4);
+    cr_expect(config.train.betas[0] == 0.5 && config.train.betas[1] == 0.75);
+    cr_expect_eq(config.model.modalities.count, 2);
+    cr_expect_str_eq(config.model.modalities.name[1], "image");
+    cr_expect(config.model.scale.count == 1 && config.model.scale.value[0] == 10);
+    cr_expect_eq(config.eval.ties, TIES_PESSIMISTIC);
+    cr_expect(config.eval.exclude_history);
+    cr_expect_str_eq(config.run.dir, "a=b");
+    cr_expect_eq(options_check(&config), STATUS_OK);
+}
+
+Test(options, fusion_weights_are_normalised, .init = start) {
+    double w[OPTION_LIST];
+    cr_expect_not(options_fusion_weights(&config, w));
+    cr_assert_eq(set("model.fusion_weights", "[3, 1]"), STATUS_OK);
+    cr_expect(options_fusion_weights(&config, w));
+    cr_expect(w[0] == 0.75 && w[1] == 0.25);
+}
+
+/* One value that is not taken per line; a refused value changes nothing. */
+Test(options, refuses_what_is_not_a_value, .init = start_listening) {
+    static const char *const bad[][2] = {{"run.seed", "-1"},
+                                         {"run.seed", "1.5"},
+                                         {"run.seed", ""},
+                                         {"run.seed", " 1"},
+                                         {"run.seed", "1x"},
+                                         {"run.seed", "99999999999999999999"},
+                                         {"train.lr", ""},
+                                         {"train.lr", "fast"},
+                                         {"train.lr", "1e-3 "},
+                                         {"train.lr", "nan"},
+                                         {"train.lr", "inf"},
+                                         {"train.lr", "1e999"},
+                                         {"train.lr", "-1e-9"},
+                                         {"model.dropout", "1"},
+                                         {"model.heads", "0"},
+                                         {"model.scale", "0"},
+                                         {"model.fusion", "Logit"},
+                                         {"model.fusion", "probability|logit"},
+                                         {"model.fusion", ""},
+                                         {"train.reproducible", "yes"},
+                                         {"train.betas", "[0.9]"},
+                                         {"train.betas", "[0.9, 0.98, 0.99]"},
+                                         {"train.betas", "[0.9, 1]"},
+                                         {"train.betas", "learned"},
+                                         {"model.modalities", "[]"},
+                                         {"model.modalities", ""},
+                                         {"model.modalities", "[id"},
+                                         {"model.modalities", "id]"},
+                                         {"model.modalities", "[id,,text]"},
+                                         {"model.modalities", "[id, text],"},
+                                         {"model.modalities", "[[id]]"},
+                                         {"model.modalities", "a,b,c,d,e,f,g,h,i"},
+                                         {"model.modalities", "id text"},
+                                         {"model.modalities", "id/text"},
+                                         {"eval.cutoffs", "[0, 5]"},
+                                         {"eval.cutoffs", "learned"},
+                                         {"eval.lambda1", "learned"},
+                                         {"data.path", ""},
+                                         {"data.path", "a\nb"},
+                                         {"data.path", "\xFF"}};
+    struct config fresh;
+    options_defaults(&fresh);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect_eq(set(bad[i][0], bad[i][1]), STATUS_INPUT, "%s=%s", bad[i][0], bad[i][1]);
+    cr_expect_arr_eq(&config, &fresh, sizeof config);
+}
+
+Test(options, refuses_long_text, .init = start_listening) {
+    static char path[OPTION_PATH + 1], name[OPTION_NAME + 1];
+    memset(path, 'a', OPTION_PATH), memset(name, 'a', OPTION_NAME);
+    cr_expect_eq(set("data.path", path), STATUS_INPUT);
+    cr_expect_eq(set("model.modalities", name), STATUS_INPUT);
+    cr_expect_eq(set("data.path", path + 1), STATUS_OK);
+    cr_expect_eq(set("model.modalities", name + 1), STATUS_OK);
+    cr_expect_str_eq(config.data.path, path + 1);
+}
+
+Test(options, names_the_nearest_key, .init = start_listening) {
+    cr_expect_eq(set("train.lrr", "1"), STATUS_INPUT);
+    EXPECT_SAID("run.yaml:7: unknown key 'train.lrr'; did you mean 'train.lr'?");
+}
+
+Test(options, names_the_nearest_key_without_section, .init = start_listening) {
+    cr_expect_eq(options_set_pair(&config, "dropuot=0.1"), STATUS_INPUT);
+    EXPECT_SAID("command line: unknown key 'dropuot'; did you mean 'model.dropout'?");
+}
+
+Test(options, lists_what_is_allowed, .init = start_listening) {
+    cr_expect_eq(set("eval.ties", "average"), STATUS_INPUT);
+    EXPECT_SAID("run.yaml:7: eval.ties: 'average' is not one of mean, optimistic, pessimistic");
+}
+
+Test(options, names_the_range, .init = start_listening) {
+    cr_expect_eq(set("model.dropout", "1.5"), STATUS_INPUT);
+    EXPECT_SAID("run.yaml:7: model.dropout: '1.5' is not a number in [0, 1)");
+}
+
+Test(options, names_the_word_that_stands_for_no_value, .init = start_listening) {
+    cr_expect_eq(set("eval.lambda1", "none"), STATUS_INPUT);
+    EXPECT_SAID("run.yaml:7: eval.lambda1: 'none' is not a number in [0, inf) or null");
+}
+
+Test(options, wants_pairs, .init = start_listening) {
+    cr_expect_eq(options_set_pair(&config, "train.lr"), STATUS_INPUT);
+    EXPECT_SAID("command line: 'train.lr' is not key=value");
+}
+
+/* key, value, what options_check says */
+Test(options, checks_between_keys, .init = start_listening) {
+    static const char *const bad[][2] = {{"model.fusion_weights", "[1, 2, 3]"},
+                                         {"model.fusion_weights", "[0, 0]"},
+                                         {"model.heads", "3"},
+                                         {"model.scale", "[1, 2]"},
+                                         {"model.modalities", "[id, id]"},
+                                         {"eval.cutoffs", "[1, 2.5]"},
+                                         {"eval.cutoffs", "[5, 5]"},
+                                         {"model.name", "sasrec"},
+                                         {"train.optimizer", "sgd"},
+                                         {"train.placement", "sharded"},
+                                         {"train.precision", "bf16"},
+                                         {"train.reproducible", "true"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        start();
+        cr_assert_eq(set(bad[i][0], bad[i][1]), STATUS_OK, "%s", bad[i][0]);
+        cr_expect_eq(options_check(&config), STATUS_INPUT, "%s=%s", bad[i][0], bad[i][1]);
+    }
+}
+
+Test(options, says_what_this_version_supports, .init = start_listening) {
+    cr_assert_eq(set("train.precision", "bf16"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    EXPECT_SAID("train.precision: bf16 is not supported by this version; use fp32");
+}
+
+Test(options, hash_covers_what_decides_the_result, .init = start) {
+    struct config fresh;
+    options_defaults(&fresh);
+    for (int i = 0; i < options_count(); i++) {
+        const char *key = others[i][0];
+        bool aside = !strcmp(key, "run.dir") || !strcmp(key, "data.path") ||
+                     !strncmp(key, "log.", 4) || !strncmp(key, "checkpoint.", 11);
+        start();
+        cr_assert_eq(set(key, others[i][1]), STATUS_OK);
+        cr_expect_eq(options_hash(&config) == options_hash(&fresh), aside, "%s", key);
+    }
+}
+
+Test(options, every_key_is_explained) {
+    char expected[256];
+    for (int i = 0; i < options_count(); i++) {
+        options_expected(i, expected, sizeof expected);
+        cr_expect(strlen(options_help(i)) > 5 && strlen(expected) > 5, "%s", options_key(i));
+    }
+    options_expected(0, expected, sizeof expected);
+    cr_expect_str_eq(expected, "printable text of 1 to 4095 bytes or null");
+    cr_expect(options_is_text(0) && !options_is_text(1));
+}
