@@ -155,26 +155,32 @@ static struct tensor *layer_norm(struct model *model, struct tape *tape, struct 
     return op_layer_norm(tape, x, param(model, tape, gain), param(model, tape, gain + 1), NORM_EPS);
 }
 
-/* Rows of modality m after projection, not normalised: the whole table (index NULL) or chosen rows.
- */
-static struct tensor *item_rows(struct model *model, struct tape *tape, int m, const int32_t *index,
-                                int64_t n) {
-    struct tensor *table = model->modality[m].table >= 0
-                               ? param(model, tape, model->modality[m].table)
-                               : tape_constant(tape, model->shape.table[m].rows, model->shape.items,
-                                               model->shape.table[m].dim);
+/* Rows of a table of modality m after projection: all (index NULL) or chosen ones. */
+static struct tensor *take_rows(struct model *model, struct tape *tape, int m, const real *frozen,
+                                const int32_t *index, int64_t n) {
+    int learned = model->modality[m].table;
+    struct tensor *table =
+        learned >= 0 ? param(model, tape, learned)
+                     : tape_constant(tape, frozen, model->shape.items, model->shape.table[m].dim);
     if (index)
         table = op_gather(tape, table, index, n);
-    if (model->modality[m].proj < 0)
-        return table;
-    return linear(model, tape, table, model->modality[m].proj);
+    return model->modality[m].proj < 0 ? table
+                                       : linear(model, tape, table, model->modality[m].proj);
 }
 
-/* Frozen tables without projection were normalised at load. */
-static struct tensor *unit_rows(struct model *model, struct tape *tape, int m,
-                                struct tensor *rows) {
-    bool unit = model->modality[m].table < 0 && model->modality[m].proj < 0;
-    return unit ? rows : op_unit_norm(tape, rows, NORM_EPS);
+/* Inputs of the encoders. */
+static struct tensor *item_rows(struct model *model, struct tape *tape, int m, const int32_t *index,
+                                int64_t n) {
+    return take_rows(model, tape, m, model->shape.table[m].rows, index, n);
+}
+
+/* Unit-norm rows of the item side. `rows` (may be NULL) are the same rows as encoder inputs. */
+static struct tensor *unit_rows(struct model *model, struct tape *tape, int m, struct tensor *rows,
+                                const int32_t *index, int64_t n) {
+    bool frozen = model->modality[m].table < 0 && model->modality[m].proj < 0;
+    if (frozen || !rows)
+        rows = take_rows(model, tape, m, model->shape.table[m].unit, index, n);
+    return frozen ? rows : op_unit_norm(tape, rows, NORM_EPS);
 }
 
 /* ---- encoder (methods, section 2) --------------------------------------------------------------
@@ -289,10 +295,10 @@ static void make_items(struct model *model, struct tape *tape, int64_t step,
         for (int set = 0; set < 3; set++)
             if (!side->sampled)
                 side->unit[set][m] =
-                    set ? side->unit[0][m] : unit_rows(model, tape, m, side->raw[m]);
+                    set ? side->unit[0][m] : unit_rows(model, tape, m, side->raw[m], NULL, 0);
             else if (side->negatives[set])
-                side->unit[set][m] = unit_rows(
-                    model, tape, m, item_rows(model, tape, m, side->negatives[set], side->count));
+                side->unit[set][m] =
+                    unit_rows(model, tape, m, NULL, side->negatives[set], side->count);
     }
 }
 
@@ -358,7 +364,7 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
     for (int m = 0; m < model->modalities; m++) {
         struct tensor *items = side->unit[g->set][m], *positives = items;
         if (side->sampled)
-            positives = unit_rows(model, tape, m, item_rows(model, tape, m, g->target, g->n));
+            positives = unit_rows(model, tape, m, NULL, g->target, g->n);
         loss.term[m] = (struct catalogue_term){q[m], items, positives};
     }
     return catalogue_loss(tape, &loss);
@@ -426,7 +432,7 @@ void model_stream_states(struct model *model, struct tape *tape, const struct ba
 
 void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]) {
     for (int m = 0; m < model->modalities; m++)
-        rows[m] = unit_rows(model, tape, m, item_rows(model, tape, m, NULL, 0))->x;
+        rows[m] = unit_rows(model, tape, m, NULL, NULL, 0)->x;
 }
 
 static void fill_weights(const struct model *model, int domain, struct ranking *r) {

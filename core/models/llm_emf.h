@@ -11,9 +11,12 @@
 #include "core/phase.h"
 #include "core/tape.h"
 
-/* A frozen table: unit-norm rows, zero where missing. Owned by the caller. */
+/* A frozen table: unit-norm rows, zero where missing. Owned by the caller. The encoders read `rows`
+ * and the item side `unit`: one table, unless a double-precision comparison needs norms that are
+ * exact beyond the single precision of the file. */
 struct frozen_table {
     const real *rows; /* [items, dim] */
+    const real *unit; /* [items, dim] */
     int64_t dim;
 };
 

@@ -146,8 +146,12 @@ struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps) {
     return y;
 }
 
+/* Tables are stored in single precision: a norm within its rounding of one is one. */
 void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps) {
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
-    for (int64_t t = 0; t < rows; t++)
-        unit_norm_row(x + t * cols, cols, eps, x + t * cols);
+    for (int64_t t = 0; t < rows; t++) {
+        real *row = x + t * cols, norm = REAL_F(sqrt)(vec_dot(row, row, cols));
+        if (REAL_F(fabs)(norm - 1) > (real)1e-6)
+            unit_norm_row(row, cols, eps, row);
+    }
 }

@@ -11,7 +11,8 @@ struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor 
 /* y = x / max(|x|, eps) over each row; a zero row stays zero. */
 struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps);
 
-/* The same in place, without a tape: frozen tables, once at load. */
+/* The same in place, without a tape: frozen tables, once at load. Rows of unit norm to within
+ * single precision stay as they are, so that a stored unit-norm table is used bit for bit. */
 void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps);
 
 #endif
