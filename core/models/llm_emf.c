@@ -127,8 +127,10 @@ enum status model_create(struct model *model, const struct config *config,
         params_free(&model->params);
         return status;
     }
-    add_encoders(model);
+    /* The reduction starts from the last parameter: encoders in the order backward completes them.
+     */
     add_scalars(model);
+    add_encoders(model);
     params_allocate(&model->params, (uint64_t)config->run.seed, training);
     return STATUS_OK;
 }

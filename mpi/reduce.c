@@ -1,0 +1,69 @@
+#include "mpi/reduce.h"
+#include "core/mem.h"
+#include <string.h>
+
+enum { PIECE = REDUCE_PIECE / sizeof(real) };
+
+/* Of the bucket last laid out. */
+static int64_t bucket_bytes(const struct reduce *reduce) {
+    const struct reduce_bucket *b = &reduce->bucket[reduce->buckets - 1];
+    return (b->hi - b->lo) * (int64_t)sizeof(real);
+}
+
+/* Consecutive parameters share a bucket until it is large enough to be worth a message. */
+void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *params) {
+    *reduce = (struct reduce){.comm = comm, .params = params};
+    reduce->bucket = mem_alloc(params->count, sizeof *reduce->bucket);
+    reduce->bucket_of = mem_alloc(params->count, sizeof *reduce->bucket_of);
+    for (int i = 0; i < params->count; i++) {
+        int64_t end = i + 1 < params->count ? params->list[i + 1].at : params->total;
+        int64_t lo = params->list[i].at, size = (end - lo) * (int64_t)sizeof(real);
+        if (i == 0 || size >= REDUCE_BUCKET || bucket_bytes(reduce) >= REDUCE_BUCKET)
+            reduce->bucket[reduce->buckets++] = (struct reduce_bucket){.lo = lo, .hi = lo};
+        struct reduce_bucket *b = &reduce->bucket[reduce->buckets - 1];
+        b->hi = end;
+        b->members++;
+        reduce->bucket_of[i] = reduce->buckets - 1;
+    }
+    for (int b = 0; b < reduce->buckets; b++)
+        reduce->room += (int)((reduce->bucket[b].hi - reduce->bucket[b].lo + PIECE - 1) / PIECE);
+    reduce->request = mem_alloc(reduce->room, sizeof *reduce->request);
+}
+
+void reduce_close(struct reduce *reduce) {
+    mem_free(reduce->bucket);
+    mem_free(reduce->bucket_of);
+    mem_free(reduce->request);
+    *reduce = (struct reduce){0};
+}
+
+void reduce_begin(struct reduce *reduce) {
+    for (int b = 0; b < reduce->buckets; b++)
+        reduce->bucket[b].waiting = reduce->bucket[b].members;
+    reduce->next = reduce->buckets - 1;
+    reduce->requests = 0;
+}
+
+static void start_bucket(struct reduce *reduce, const struct reduce_bucket *b) {
+    for (int64_t at = b->lo; at < b->hi; at += PIECE) {
+        int64_t n = b->hi - at < PIECE ? b->hi - at : PIECE;
+        MPI_Iallreduce(MPI_IN_PLACE, reduce->params->g + at, (int)n, COMM_REAL, MPI_SUM,
+                       reduce->comm->mpi, &reduce->request[reduce->requests++]);
+    }
+}
+
+/* Requests advance only inside MPI calls: every completed parameter gives them a push. */
+void reduce_ready(void *context, int param) {
+    struct reduce *reduce = context;
+    int done;
+    if (reduce->comm->size == 1)
+        return;
+    reduce->bucket[reduce->bucket_of[param]].waiting--;
+    while (reduce->next >= 0 && reduce->bucket[reduce->next].waiting == 0)
+        start_bucket(reduce, &reduce->bucket[reduce->next--]);
+    MPI_Testall(reduce->requests, reduce->request, &done, MPI_STATUSES_IGNORE);
+}
+
+void reduce_finish(struct reduce *reduce) {
+    MPI_Waitall(reduce->requests, reduce->request, MPI_STATUSES_IGNORE);
+}

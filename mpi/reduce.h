@@ -1,0 +1,41 @@
+/* Sum of the gradients of all ranks, started while backward still runs.
+ *
+ * The flat gradient block is cut into buckets of consecutive parameters. When the last gradient of
+ * a bucket is complete, its MPI_Iallreduce starts, in pieces of REDUCE_PIECE bytes (one call for a
+ * large buffer is several times slower on shared memory; counts stay far below 2^31). Buckets must
+ * start in the same order on all ranks although ranks may complete them in different order (a rank
+ * can have no tokens of a stream), so a bucket waits until all before it in the agreed order, last
+ * parameter first, have started. */
+#ifndef MPI_REDUCE_H
+#define MPI_REDUCE_H
+#include "core/params.h"
+#include "mpi/comm.h"
+
+enum { REDUCE_PIECE = 1 << 20, REDUCE_BUCKET = 1 << 18 };
+
+struct reduce_bucket {
+    int64_t lo, hi; /* elements of the block */
+    int members, waiting;
+};
+
+struct reduce {
+    const struct comm *comm;
+    struct params *params;
+    int buckets, next; /* next: the bucket to start, counting down */
+    struct reduce_bucket *bucket;
+    int *bucket_of; /* by parameter */
+    MPI_Request *request;
+    int requests, room;
+};
+
+/* Not collective; lays out the buckets. */
+void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *params);
+void reduce_close(struct reduce *reduce);
+
+/* Collective as a whole: begin, then every parameter ready once (any order), then finish, on all
+ * ranks. After finish the gradients are sums over ranks, the same bits everywhere. */
+void reduce_begin(struct reduce *reduce);
+void reduce_ready(void *reduce, int param); /* a tape_ready_fn */
+void reduce_finish(struct reduce *reduce);
+
+#endif
