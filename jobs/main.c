@@ -1,3 +1,137 @@
-int main(void) {
-    return 0;
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/options.h"
+#include "core/text.h"
+#include "io/version.h"
+#include "jobs/args.h"
+#include "jobs/job.h"
+#include <cblas.h>
+#include <stdio.h>
+#include <string.h>
+
+#define JOB(name, purpose) {#name, job_##name},
+static const struct {
+    const char *name;
+    job_fn *run;
+} jobs[] = {
+#include "jobs/jobs.def"
+    {"", NULL}};
+#undef JOB
+
+#define JOB(name, purpose) "  " #name "\t" purpose "\n"
+static const char doc[] = "Train and evaluate cross-domain sequential recommenders on CPU clusters."
+                          "\vJobs (cdsr JOB --help says more):\n"
+#include "jobs/jobs.def"
+                          "\nRun alone, with mpirun -n RANKS or with srun. Exit status: 0 done, 1 "
+                          "internal or numerical failure, 2 usage or bad input, 3 input/output, 4 "
+                          "another rank failed, 75 stopped early with a checkpoint.";
+#undef JOB
+
+enum { KEY_VERSION = 0x2000, KEY_REFERENCE };
+
+static const struct argp_option options[] = {
+    {"version", KEY_VERSION, NULL, 0, "Versions of the program and its libraries", 0},
+    {"reference", KEY_REFERENCE, NULL, 0, "The configuration keys, as a Markdown table", 0},
+    {0}};
+
+struct request {
+    bool version, reference;
+    int job; /* where argv names the job; 0: nowhere */
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct request *request = state->input;
+    (void)arg;
+    switch (key) {
+    case KEY_VERSION:
+        request->version = true;
+        return 0;
+    case KEY_REFERENCE:
+        request->reference = true;
+        return 0;
+    case ARGP_KEY_ARG: /* the rest belongs to the job */
+        request->job = state->next - 1;
+        state->next = state->argc;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static void print_versions(void) {
+    struct version versions[VERSIONS];
+    versions_get(versions);
+    for (int i = 0; i < VERSIONS; i++)
+        printf("%s %s\n", versions[i].name, versions[i].text);
+}
+
+/* A '|' would end the cell. */
+static void print_reference(void) {
+    struct config config;
+    char value[OPTION_PATH], expected[256];
+    options_defaults(&config);
+    puts("| key | default | value | meaning |\n|---|---|---|---|");
+    for (int i = 0; i < options_count(); i++) {
+        options_value(&config, i, value, sizeof value);
+        options_expected(i, expected, sizeof expected);
+        printf("| `%s` | `%s` | %s | %s |\n", options_key(i), value, expected, options_help(i));
+    }
+}
+
+static enum status unknown_job(const char *name) {
+    const char *best = jobs[0].name;
+    for (int i = 0; jobs[i].run; i++)
+        if (text_distance(name, jobs[i].name) < text_distance(name, best))
+            best = jobs[i].name;
+    return log_error(STATUS_INPUT, "unknown job '%.100s'; did you mean '%s'?", name, best);
+}
+
+static enum status run_job(struct comm *comm, int argc, char **argv) {
+    for (int i = 0; jobs[i].run; i++)
+        if (!strcmp(jobs[i].name, argv[0]))
+            return jobs[i].run(comm, argc, argv);
+    return comm_agree(comm, comm->rank == 0 ? unknown_job(argv[0]) : STATUS_OK);
+}
+
+static enum status no_job(void) {
+    return log_error(STATUS_INPUT, "no job given; cdsr --help lists them");
+}
+
+static enum status run(struct comm *comm, int argc, char **argv) {
+    static const struct argp argp = {options, parse, "JOB [ARGUMENT...]", doc, NULL, NULL, NULL};
+    static char program[] = "";
+    struct request request = {0};
+    bool done;
+    argv[0] = program;
+    TRY(args_parse(comm, &argp, argc, argv, &request, &done));
+    if (done)
+        return STATUS_OK;
+    if (request.version && comm->rank == 0)
+        print_versions();
+    if (request.reference && comm->rank == 0)
+        print_reference();
+    if (request.version || request.reference)
+        return STATUS_OK;
+    if (!request.job)
+        return comm_agree(comm, comm->rank == 0 ? no_job() : STATUS_OK);
+    return run_job(comm, argc - request.job, argv + request.job);
+}
+
+/* Out of memory on one rank ends the job: the others would wait for it for ever. */
+static void end_job(void) {
+    MPI_Abort(MPI_COMM_WORLD, STATUS_FAIL);
+}
+
+int main(int argc, char **argv) {
+    struct comm comm;
+    int provided;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+    comm_open(&comm, MPI_COMM_WORLD);
+    mem_on_failure(end_job);
+    openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
+    if (comm.rank > 0)
+        log_set_level(LOG_ERROR);
+    enum status status = run(&comm, argc, argv);
+    comm_close(&comm);
+    MPI_Finalize();
+    return (int)status;
 }

@@ -1,0 +1,45 @@
+#include "io/version.h"
+#include <cblas.h>
+#include <hdf5.h>
+#include <jansson.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <string.h>
+#include <yaml.h>
+
+/* Open MPI adds its package and build after a comma; others continue on a second line. */
+static void mpi_version(char *text, size_t size) {
+    char all[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(all, &length);
+    snprintf(text, size, "%.*s", (int)strcspn(all, ",\n"), all);
+}
+
+static void hdf5_version(char *text, size_t size) {
+    unsigned major = 0, minor = 0, release = 0;
+    if (H5get_libversion(&major, &minor, &release) < 0)
+        snprintf(text, size, "unknown");
+    else
+        snprintf(text, size, "%u.%u.%u", major, minor, release);
+}
+
+/* The name comes again in OpenBLAS's own description, the number of cores is not a version. */
+static void blas_version(char *text, size_t size) {
+    const char *config = openblas_get_config();
+    if (!strncmp(config, "OpenBLAS ", 9))
+        config += 9;
+    snprintf(text, size, "%s", config);
+}
+
+void versions_get(struct version versions[VERSIONS]) {
+    static const char *const names[VERSIONS] = {"cdsr",     "mpi",     "hdf5",
+                                                "openblas", "jansson", "libyaml"};
+    for (int i = 0; i < VERSIONS; i++)
+        versions[i].name = names[i];
+    snprintf(versions[0].text, sizeof versions[0].text, "%s", CDSR_VERSION);
+    mpi_version(versions[1].text, sizeof versions[1].text);
+    hdf5_version(versions[2].text, sizeof versions[2].text);
+    blas_version(versions[3].text, sizeof versions[3].text);
+    snprintf(versions[4].text, sizeof versions[4].text, "%s", jansson_version_str());
+    snprintf(versions[5].text, sizeof versions[5].text, "%s", yaml_get_version_string());
+}

@@ -1,0 +1,14 @@
+/* Versions of the program and of the libraries it runs with. Not collective. */
+#ifndef IO_VERSION_H
+#define IO_VERSION_H
+
+enum { VERSIONS = 6 };
+
+struct version {
+    const char *name; /* the program first */
+    char text[256];   /* one line */
+};
+
+void versions_get(struct version versions[VERSIONS]);
+
+#endif
