@@ -1,1 +1,0 @@
-typedef int io_is_empty;
