@@ -1,0 +1,438 @@
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/h5.h"
+#include "io/h5_internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COPY_BLOCK = 1 << 20, METADATA = 1 << 20 };
+
+struct h5_declared {
+    char *name;
+    int64_t id;
+    int rank;
+    int64_t rows, width;
+};
+
+static enum status refused(const struct h5_writer *w, const char *what, const char *why) {
+    return log_error(STATUS_IO, "%s: %s: %s; check the space on the disk and the permissions",
+                     w->path, what, why);
+}
+
+/* In H5_PARALLEL every rank learns of a failure where it happens; in H5_SERIAL at commit. */
+static enum status settle(const struct h5_writer *w, enum status status) {
+    return w->mode == H5_PARALLEL ? comm_agree(w->comm, status) : status;
+}
+
+static bool idle(const struct h5_writer *w) {
+    return w->mode == H5_SERIAL && w->comm->rank != 0;
+}
+
+/* ---- the system's side; rank 0 ---- */
+
+static enum status make_temporary(const struct h5_writer *w) {
+    int file = open(w->temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (file < 0)
+        return refused(w, "cannot be written", strerror(errno));
+    close(file);
+    return STATUS_OK;
+}
+
+static int copy_stream(int from, int to) {
+    char *block = mem_alloc(COPY_BLOCK, 1);
+    ssize_t got, put = 0;
+    while (put >= 0 && (got = read(from, block, COPY_BLOCK)) > 0)
+        for (ssize_t at = 0; at < got && put >= 0; at += put)
+            put = write(to, block + at, (size_t)(got - at));
+    int error = put < 0 || got < 0 ? errno : 0;
+    mem_free(block);
+    return error;
+}
+
+/* The old file's bytes and mode into the temporary. */
+static enum status copy_old(const struct h5_writer *w) {
+    struct stat info;
+    int from = open(w->path, O_RDONLY | O_CLOEXEC);
+    int to = open(w->temporary, O_WRONLY | O_CLOEXEC);
+    int error = from < 0 || to < 0 || fstat(from, &info) || fchmod(to, info.st_mode & 0777)
+                    ? errno
+                    : copy_stream(from, to);
+    if (from >= 0)
+        close(from);
+    if (to >= 0 && close(to) != 0 && !error)
+        error = errno;
+    return error ? refused(w, "cannot be copied", strerror(error)) : STATUS_OK;
+}
+
+static int sync_path(const char *path, int flags) {
+    int file = open(path, flags | O_CLOEXEC);
+    if (file < 0)
+        return -1;
+    int outcome = fsync(file);
+    return close(file) | outcome;
+}
+
+static int sync_directory(const char *path) {
+    char *directory = mem_string(path);
+    char *slash = strrchr(directory, '/');
+    if (slash)
+        slash[slash == directory] = '\0';
+    int outcome = sync_path(slash ? directory : ".", O_RDONLY | O_DIRECTORY);
+    mem_free(directory);
+    return outcome;
+}
+
+/* The end of what HDF5 uses; 0 where it cannot be told. */
+static off_t used_bytes(const char *path) {
+    haddr_t end = 0;
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_file_locking(fapl, 0, 1);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    H5Pclose(fapl);
+    if (file < 0)
+        return 0;
+    if (H5Fget_eoa(file, &end) < 0)
+        end = 0;
+    H5Fclose(file);
+    return (off_t)end;
+}
+
+static enum status put_in_place(const struct h5_writer *w) {
+    off_t bytes = w->mode == H5_PARALLEL ? used_bytes(w->temporary) : 0;
+    if (bytes && truncate(w->temporary, bytes)) /* what was reserved and not needed */
+        return refused(w, "cannot be completed", strerror(errno));
+    if (sync_path(w->temporary, O_RDWR) || rename(w->temporary, w->path) || sync_directory(w->path))
+        return refused(w, "cannot be completed", strerror(errno));
+    return STATUS_OK;
+}
+
+/* Take disk space for `bytes` bytes and the metadata. A disk found full by MPI-IO ends in a crash
+ * or a hang; one found full here is an error. */
+static enum status reserve(const struct h5_writer *w, int64_t bytes) {
+    if (w->comm->rank != 0 || w->mode == H5_SERIAL)
+        return STATUS_OK;
+    int file = open(w->temporary, O_RDWR | O_CLOEXEC);
+    int error = file < 0 ? errno : 0;
+    if (!error)
+        error = posix_fallocate(file, 0, bytes + METADATA);
+    if (file >= 0)
+        close(file);
+    return error ? refused(w, "its space cannot be reserved", strerror(error)) : STATUS_OK;
+}
+
+/* ---- opening ---- */
+
+static hid_t write_access(const struct h5_writer *w) {
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    if (w->mode == H5_PARALLEL) {
+        H5Pset_fapl_mpio(fapl, w->comm->mpi, MPI_INFO_NULL);
+        H5Pset_meta_block_size(fapl, METADATA); /* in front of the data, reserved first */
+    } else
+        H5Pset_fapl_sec2(fapl);
+    H5Pset_file_locking(fapl, 0, 1);
+    return fapl;
+}
+
+static enum status open_file(struct h5_writer *w, bool edit) {
+    if (idle(w))
+        return STATUS_OK;
+    hid_t fapl = write_access(w), fcpl = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_obj_track_times(fcpl, 0);
+    w->id = edit ? H5Fopen(w->temporary, H5F_ACC_RDWR, fapl)
+                 : H5Fcreate(w->temporary, H5F_ACC_TRUNC, fcpl, fapl);
+    H5Pclose(fcpl);
+    H5Pclose(fapl);
+    if (w->id < 0)
+        return refused(w, "cannot be opened for writing", h5_reason());
+    return STATUS_OK;
+}
+
+static void discard(struct h5_writer *w) {
+    if (w->comm->rank == 0)
+        unlink(w->temporary);
+    mem_free(w->path);
+    mem_free(w->temporary);
+    *w = (struct h5_writer){.id = -1};
+}
+
+/* The name carries the process id of rank 0. */
+static void name_files(struct h5_writer *w, const char *path) {
+    char text[4096 + 32];
+    int64_t pid = getpid();
+    comm_bcast(w->comm, &pid, sizeof pid);
+    snprintf(text, sizeof text, "%s.tmp.%lld", path, (long long)pid);
+    w->path = mem_string(path);
+    w->temporary = mem_string(text);
+}
+
+static enum status begin(struct h5_writer *w, const struct comm *comm, const char *path,
+                         enum h5_mode mode, bool edit) {
+    enum status status = STATUS_OK;
+    *w = (struct h5_writer){.comm = comm, .mode = mode, .id = -1};
+    h5_prepare();
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is a failed write, as a full disk is */
+    name_files(w, path);
+    if (comm->rank == 0) {
+        status = make_temporary(w);
+        if (status == STATUS_OK)
+            status = edit ? copy_old(w) : reserve(w, 0);
+    }
+    status = comm_agree(comm, status);
+    if (status == STATUS_OK)
+        status = comm_agree(comm, open_file(w, edit));
+    if (status == STATUS_OK) /* creating the file has cut it to nothing */
+        status = comm_agree(comm, reserve(w, 0));
+    if (status != STATUS_OK) {
+        if (w->id >= 0)
+            H5Fclose(w->id);
+        discard(w);
+    }
+    return status;
+}
+
+enum status h5_writer_create(struct h5_writer *writer, const struct comm *comm, const char *path,
+                             enum h5_mode mode) {
+    return begin(writer, comm, path, mode, false);
+}
+
+enum status h5_writer_edit(struct h5_writer *writer, const struct comm *comm, const char *path) {
+    return begin(writer, comm, path, H5_SERIAL, true);
+}
+
+/* ---- structure ---- */
+
+/* Make the groups above `name`, and `name` itself when it shall be a group. */
+static herr_t make_groups(hid_t file, const char *name, bool itself) {
+    char part[1024];
+    size_t length = strlen(name);
+    if (length >= sizeof part)
+        return -1;
+    for (size_t i = 1; i <= length; i++) {
+        if (i < length ? name[i] != '/' : !itself)
+            continue;
+        memcpy(part, name, i);
+        part[i] = '\0';
+        if (!strcmp(part, "/") || H5Lexists(file, part, H5P_DEFAULT) > 0)
+            continue;
+        hid_t plist = H5Pcreate(H5P_GROUP_CREATE);
+        H5Pset_obj_track_times(plist, 0);
+        hid_t group = H5Gcreate2(file, part, H5P_DEFAULT, plist, H5P_DEFAULT);
+        H5Pclose(plist);
+        if (group < 0 || H5Gclose(group) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static hid_t create_dataset(hid_t file, const char *name, enum h5_type type, int rank,
+                            const hsize_t *dim) {
+    hid_t space = rank ? H5Screate_simple(rank, dim, NULL) : H5Screate(H5S_SCALAR);
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE), file_type = h5_file_type(type);
+    H5Pset_obj_track_times(plist, 0);
+    if (type != H5_TEXT) { /* every number is written, strings need their empty references */
+        H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER);
+        H5Pset_alloc_time(plist, H5D_ALLOC_TIME_EARLY);
+    }
+    hid_t id = H5Dcreate2(file, name, file_type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    H5Tclose(file_type);
+    H5Pclose(plist);
+    H5Sclose(space);
+    return id;
+}
+
+/* Where the declared data end; H5Fget_filesize does not work on MPI-IO. */
+static int64_t end_of_data(const struct h5_writer *w) {
+    int64_t end = 0;
+    for (int i = 0; i < w->count; i++) {
+        haddr_t at = H5Dget_offset(w->declared[i].id);
+        int64_t last = (int64_t)H5Dget_storage_size(w->declared[i].id);
+        if (at != HADDR_UNDEF && (int64_t)at + last > end)
+            end = (int64_t)at + last;
+    }
+    return end;
+}
+
+/* A limit on file sizes hits MPI-IO and the library's own closing as a full disk does: it is minded
+ * before anything comes to stand behind it. */
+static bool within_limit(const struct h5_writer *w, enum h5_type type, const hsize_t *extent) {
+    static const int64_t size[] = {2, 4, 8, 4, 8, 1, 16};
+    struct rlimit limit;
+    int64_t bytes;
+    if (__builtin_mul_overflow((int64_t)extent[0], (int64_t)extent[1], &bytes) ||
+        __builtin_mul_overflow(bytes, size[type], &bytes) ||
+        __builtin_add_overflow(bytes, end_of_data(w) + 2 * METADATA, &bytes))
+        return false;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || (rlim_t)bytes <= limit.rlim_cur;
+}
+
+static enum status declare(struct h5_writer *w, const char *name, enum h5_type type, int rank,
+                           const int64_t *dim) {
+    hsize_t extent[2] = {1, 1};
+    for (int i = 0; i < rank; i++)
+        extent[i] = (hsize_t)dim[i];
+    if (!within_limit(w, type, extent))
+        return refused(w, name, strerror(EFBIG));
+    hid_t id = -1;
+    if (make_groups(w->id, name, false) >= 0)
+        id = create_dataset(w->id, name, type, rank, extent);
+    if (id < 0)
+        return refused(w, name, h5_reason());
+    w->declared = mem_resize(w->declared, w->count + 1, sizeof *w->declared);
+    w->declared[w->count++] =
+        (struct h5_declared){mem_string(name), id, rank, (int64_t)extent[0], (int64_t)extent[1]};
+    return STATUS_OK;
+}
+
+enum status h5_writer_declare(struct h5_writer *writer, const char *name, enum h5_type type,
+                              int rank, const int64_t *dim) {
+    return idle(writer) ? STATUS_OK : settle(writer, declare(writer, name, type, rank, dim));
+}
+
+static enum status remove_link(struct h5_writer *w, const char *name) {
+    if (h5_hard_links(w->id, name) && H5Ldelete(w->id, name, H5P_DEFAULT) < 0)
+        return refused(w, name, h5_reason());
+    return STATUS_OK;
+}
+
+enum status h5_writer_remove(struct h5_writer *writer, const char *name) {
+    return idle(writer) ? STATUS_OK : settle(writer, remove_link(writer, name));
+}
+
+/* Takes `type`. An attribute that exists is replaced. */
+static enum status put(struct h5_writer *w, const char *object, const char *name, hid_t type,
+                       const void *value) {
+    herr_t done = make_groups(w->id, object, true);
+    if (done >= 0 && H5Aexists_by_name(w->id, object, name, H5P_DEFAULT) > 0)
+        done = H5Adelete_by_name(w->id, object, name, H5P_DEFAULT);
+    hid_t space = H5Screate(H5S_SCALAR), id = -1;
+    if (done >= 0)
+        id = H5Acreate_by_name(w->id, object, name, type, space, H5P_DEFAULT, H5P_DEFAULT,
+                               H5P_DEFAULT);
+    done = id < 0 ? -1 : H5Awrite(id, type, value);
+    if (id >= 0)
+        H5Aclose(id);
+    H5Sclose(space);
+    H5Tclose(type);
+    return done < 0 ? refused(w, name, h5_reason()) : STATUS_OK;
+}
+
+enum status h5_writer_put_int(struct h5_writer *writer, const char *object, const char *name,
+                              int64_t value) {
+    if (idle(writer))
+        return STATUS_OK;
+    return settle(writer, put(writer, object, name, H5Tcopy(H5T_STD_I64LE), &value));
+}
+
+enum status h5_writer_put_double(struct h5_writer *writer, const char *object, const char *name,
+                                 double value) {
+    if (idle(writer))
+        return STATUS_OK;
+    return settle(writer, put(writer, object, name, H5Tcopy(H5T_IEEE_F64LE), &value));
+}
+
+/* Text of variable length is metadata here, the same on all ranks: it may go through MPI-IO, which
+ * a dataset of it may not. */
+enum status h5_writer_put_text(struct h5_writer *writer, const char *object, const char *name,
+                               const char *value) {
+    if (idle(writer))
+        return STATUS_OK;
+    return settle(writer, put(writer, object, name, h5_memory_type(H5_TEXT), &value));
+}
+
+/* ---- data ---- */
+
+enum status h5_writer_reserve(struct h5_writer *writer) {
+    if (writer->mode == H5_SERIAL)
+        return STATUS_OK;
+    enum status status = comm_agree(writer->comm, reserve(writer, end_of_data(writer)));
+    if (status == STATUS_OK && H5Fflush(writer->id, H5F_SCOPE_GLOBAL) < 0)
+        status = refused(writer, "cannot be flushed", h5_reason());
+    return comm_agree(writer->comm, status);
+}
+
+static struct h5_declared *find(const struct h5_writer *w, const char *name) {
+    for (int i = 0; i < w->count; i++)
+        if (!strcmp(w->declared[i].name, name))
+            return &w->declared[i];
+    return NULL;
+}
+
+static herr_t write_rows(const struct h5_writer *w, const struct h5_declared *d, enum h5_type type,
+                         int64_t lo, int64_t rows, const void *data) {
+    hsize_t start[2] = {(hsize_t)lo, 0}, count[2] = {(hsize_t)rows, (hsize_t)d->width};
+    hid_t memory = H5Screate_simple(2, count, NULL), space = H5Dget_space(d->id);
+    hid_t memory_type = h5_memory_type(type);
+    if (d->rank > 0)
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    herr_t done = H5Dwrite(d->id, memory_type, memory, space, H5P_DEFAULT, data);
+    if (done < 0)
+        (void)refused(w, d->name, h5_reason());
+    H5Tclose(memory_type);
+    H5Sclose(space);
+    H5Sclose(memory);
+    return done;
+}
+
+enum status h5_writer_write(struct h5_writer *writer, const char *name, enum h5_type type,
+                            int64_t lo, int64_t hi, const void *data) {
+    if (idle(writer))
+        return STATUS_OK;
+    const struct h5_declared *d = find(writer, name);
+    if (!d || lo < 0 || hi < lo || hi > d->rows)
+        return log_error(STATUS_FAIL, "%s: rows %lld to %lld of %s were not declared", writer->path,
+                         (long long)lo, (long long)hi, name);
+    if (hi == lo || d->width == 0)
+        return STATUS_OK;
+    return write_rows(writer, d, type, lo, hi - lo, data) < 0 ? STATUS_IO : STATUS_OK;
+}
+
+enum status h5_writer_write_strings(struct h5_writer *writer, const char *name, int64_t lo,
+                                    int64_t hi, const char *const *text) {
+    return h5_writer_write(writer, name, H5_TEXT, lo, hi, text);
+}
+
+/* ---- end ---- */
+
+static enum status close_file(struct h5_writer *w, bool failed) {
+    herr_t worst = 0;
+    for (int i = 0; i < w->count; i++) {
+        if (H5Dclose(w->declared[i].id) < 0)
+            worst = -1;
+        mem_free(w->declared[i].name);
+    }
+    mem_free(w->declared);
+    w->declared = NULL;
+    w->count = 0;
+    if (w->id >= 0 && H5Fclose(w->id) < 0)
+        worst = -1;
+    w->id = -1;
+    if (worst < 0 && !failed)
+        return refused(w, "cannot be closed", h5_reason());
+    return worst < 0 ? STATUS_IO : STATUS_OK;
+}
+
+/* The library writes its metadata even into a file that is given up, and crashes at its own end
+ * when it could not: give a full disk its space back. */
+static void make_room(const struct h5_writer *w) {
+    if (truncate(w->temporary, 0) != 0)
+        log_debug("%s: cannot be truncated: %s", w->temporary, strerror(errno));
+}
+
+enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
+    const struct comm *comm = writer->comm;
+    status = comm_agree(comm, status);
+    if (status != STATUS_OK && comm->rank == 0 && writer->mode == H5_SERIAL)
+        make_room(writer);
+    enum status closed = close_file(writer, status != STATUS_OK); /* in H5_PARALLEL collective */
+    status = comm_agree(comm, status ? status : closed);
+    if (status == STATUS_OK)
+        status = comm_agree(comm, comm->rank == 0 ? put_in_place(writer) : STATUS_OK);
+    discard(writer);
+    return status;
+}
