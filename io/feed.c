@@ -2,33 +2,15 @@
 #include "core/mem.h"
 #include "core/rng.h"
 #include "partition/balance.h"
-#include "partition/range.h"
-#include <string.h>
 
-static int64_t price_sequence(const struct feed *feed, const struct feed_price *price,
-                              const int32_t *items, int64_t length) {
+static int64_t price_sequence(const void *context, const int32_t *items, int64_t length) {
+    const struct feed *feed = context;
     int64_t count[STREAMS][2], cost = 1;
     batch_count_targets(items, length, feed->x_items, feed->max_len, count);
     for (int s = 0; s < STREAMS; s++)
         for (int d = 0; d < 2; d++)
-            cost += count[s][d] * price->target[s][d];
+            cost += count[s][d] * feed->price.target[s][d];
     return cost;
-}
-
-/* Lengths and costs of all sequences, from the ranks that read them. */
-static void gather_sizes(struct feed *feed, const struct feed_price *price) {
-    const struct comm *comm = feed->comm;
-    int64_t lo = feed->first[comm->rank];
-    for (int64_t i = 0; i < feed->home.count; i++) {
-        int64_t at = feed->home.offsets[i], n = feed->home.offsets[i + 1] - at;
-        feed->length[lo + i] = (int32_t)n;
-        feed->cost[lo + i] = price_sequence(feed, price, feed->home.items + at, n);
-    }
-    for (int r = 0; r < comm->size; r++) {
-        int n = (int)(feed->first[r + 1] - feed->first[r]);
-        MPI_Bcast(feed->length + feed->first[r], n, MPI_INT32_T, r, comm->mpi);
-        MPI_Bcast(feed->cost + feed->first[r], n, MPI_INT64_T, r, comm->mpi);
-    }
 }
 
 enum status feed_open(struct feed *feed, const struct comm *comm, const struct dataset *dataset,
@@ -40,42 +22,28 @@ enum status feed_open(struct feed *feed, const struct comm *comm, const struct d
                           .max_len = max_len,
                           .batch = batch < n ? batch : n,
                           .seed = seed,
-                          .sequences = n,
+                          .price = *price,
                           .epoch = -1};
-    feed->first = mem_alloc(comm->size + 1, sizeof *feed->first);
-    for (int r = 0; r <= comm->size; r++)
-        feed->first[r] = r < comm->size ? range_of(n, comm->size, r).lo : n;
-    feed->length = mem_alloc(n, sizeof *feed->length);
-    feed->cost = mem_alloc(n, sizeof *feed->cost);
+    TRY(shard_open(&feed->train, comm, dataset, SPLIT_TRAIN, price_sequence, feed));
     feed->order = mem_alloc(n, sizeof *feed->order);
     feed->samples = mem_alloc(feed->batch, sizeof *feed->samples);
-    enum status status = dataset_read_sequences(comm, dataset, SPLIT_TRAIN, feed->first[comm->rank],
-                                                feed->first[comm->rank + 1], &feed->home);
-    if (status != STATUS_OK) {
-        feed_close(feed);
-        return status;
-    }
-    gather_sizes(feed, price);
     return STATUS_OK;
 }
 
 void feed_close(struct feed *feed) {
-    mem_free(feed->first);
-    mem_free(feed->length);
-    mem_free(feed->cost);
+    shard_close(&feed->train);
     mem_free(feed->order);
     mem_free(feed->samples);
-    sequences_free(&feed->home);
     exchange_free(&feed->share);
     *feed = (struct feed){0};
 }
 
 int64_t feed_steps(const struct feed *feed) {
-    return (feed->sequences + feed->batch - 1) / feed->batch;
+    return (feed->train.count + feed->batch - 1) / feed->batch;
 }
 
 static int64_t step_size(const struct feed *feed, int64_t k) {
-    int64_t left = feed->sequences - k * feed->batch;
+    int64_t left = feed->train.count - k * feed->batch;
     return left < feed->batch ? left : feed->batch;
 }
 
@@ -86,7 +54,7 @@ static void assign(struct feed *feed, int32_t *owner) {
     for (int64_t k = 0; k < steps; k++) {
         int64_t at = k * feed->batch, n = step_size(feed, k);
         for (int64_t i = 0; i < n; i++)
-            cost[i] = feed->cost[feed->order[at + i]];
+            cost[i] = feed->train.cost[feed->order[at + i]];
         balance(cost, n, feed->comm->size, owner + at);
         feed->imbalance += balance_imbalance(cost, owner + at, n, feed->comm->size) / (double)steps;
     }
@@ -94,13 +62,12 @@ static void assign(struct feed *feed, int32_t *owner) {
 }
 
 enum status feed_epoch(struct feed *feed, int64_t epoch) {
-    int32_t *owner = mem_alloc(feed->sequences, sizeof *owner);
-    rng_permutation(rng_key((uint64_t)feed->seed, RNG_SHUFFLE, (uint64_t)epoch, 0), feed->sequences,
+    int32_t *owner = mem_alloc(feed->train.count, sizeof *owner);
+    rng_permutation(rng_key((uint64_t)feed->seed, RNG_SHUFFLE, (uint64_t)epoch, 0), feed->train.count,
                     feed->order);
     assign(feed, owner);
-    struct exchange_plan plan = {feed->first, feed->length, feed->sequences, feed->order, owner};
     exchange_free(&feed->share);
-    enum status status = exchange_rows(feed->comm, &plan, feed->home.items, &feed->share);
+    enum status status = shard_deal(&feed->train, feed->order, owner, &feed->share);
     feed->epoch = epoch;
     mem_free(owner);
     return status;

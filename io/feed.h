@@ -9,7 +9,7 @@
 #define IO_FEED_H
 #include "core/batch.h"
 #include "io/dataset.h"
-#include "mpi/exchange.h"
+#include "io/shard.h"
 
 /* Price of a training target in stream s and domain d, in any unit. */
 struct feed_price {
@@ -19,11 +19,8 @@ struct feed_price {
 struct feed {
     const struct comm *comm;
     int64_t x_items, max_len, batch, seed;
-    int64_t sequences;     /* of the whole training set */
-    int64_t *first;        /* [size + 1] blocks of the ranks */
-    int32_t *length;       /* [sequences] */
-    int64_t *cost;         /* [sequences] */
-    struct sequences home; /* this rank's block */
+    struct feed_price price;
+    struct shard train;
 
     int64_t epoch;  /* that of `share`, -1 before the first */
     int64_t *order; /* [sequences] */

@@ -1,0 +1,52 @@
+#include "io/shard.h"
+#include "core/mem.h"
+#include "partition/range.h"
+
+/* Lengths and costs of all sequences, from the ranks that read them. */
+static void share_sizes(struct shard *shard, shard_cost_fn *cost, const void *context) {
+    const struct comm *comm = shard->comm;
+    int64_t lo = shard->first[comm->rank];
+    for (int64_t i = 0; i < shard->home.count; i++) {
+        int64_t at = shard->home.offsets[i], n = shard->home.offsets[i + 1] - at;
+        shard->length[lo + i] = (int32_t)n;
+        shard->cost[lo + i] = cost(context, shard->home.items + at, n);
+    }
+    for (int r = 0; r < comm->size; r++) {
+        int n = (int)(shard->first[r + 1] - shard->first[r]);
+        MPI_Bcast(shard->length + shard->first[r], n, MPI_INT32_T, r, comm->mpi);
+        MPI_Bcast(shard->cost + shard->first[r], n, MPI_INT64_T, r, comm->mpi);
+    }
+}
+
+enum status shard_open(struct shard *shard, const struct comm *comm, const struct dataset *dataset,
+                       enum split split, shard_cost_fn *cost, const void *context) {
+    int64_t n = dataset->counts[split];
+    *shard = (struct shard){.comm = comm, .count = n};
+    shard->first = mem_alloc(comm->size + 1, sizeof *shard->first);
+    for (int r = 0; r <= comm->size; r++)
+        shard->first[r] = r < comm->size ? range_of(n, comm->size, r).lo : n;
+    shard->length = mem_alloc(n, sizeof *shard->length);
+    shard->cost = mem_alloc(n, sizeof *shard->cost);
+    enum status status =
+        dataset_read_sequences(comm, dataset, split, shard->first[comm->rank],
+                               shard->first[comm->rank + 1], &shard->home);
+    if (status == STATUS_OK)
+        share_sizes(shard, cost, context);
+    else
+        shard_close(shard);
+    return status;
+}
+
+void shard_close(struct shard *shard) {
+    mem_free(shard->first);
+    mem_free(shard->length);
+    mem_free(shard->cost);
+    sequences_free(&shard->home);
+    *shard = (struct shard){0};
+}
+
+enum status shard_deal(const struct shard *shard, const int64_t *order, const int32_t *owner,
+                       struct exchange_rows *out) {
+    struct exchange_plan plan = {shard->first, shard->length, shard->count, order, owner};
+    return exchange_rows(shard->comm, &plan, shard->home.items, out);
+}

@@ -1,0 +1,389 @@
+#include "jobs/evaluation.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include "partition/balance.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 256 };
+
+/* The counts of one sample on their way to rank 0. */
+struct outcome {
+    int64_t place, domain;
+    struct rank_count full, sampled;
+};
+
+/* ---- samples ----------------------------------------------------------------------------------- */
+
+static int64_t target_cost(const void *context, const int32_t *items, int64_t length) {
+    const struct dataset *dataset = context;
+    return 1 + dataset->domain_items[items[length - 1] >= dataset->domain_items[0]];
+}
+
+static enum status deal(struct evaluation *e, const struct shard *shard) {
+    int64_t *order = mem_alloc(shard->count, sizeof *order);
+    int32_t *owner = mem_alloc(shard->count, sizeof *owner);
+    for (int64_t i = 0; i < shard->count; i++)
+        order[i] = i;
+    balance(shard->cost, shard->count, shard->comm->size, owner);
+    enum status status = shard_deal(shard, order, owner, &e->share);
+    mem_free(order);
+    mem_free(owner);
+    return status;
+}
+
+enum status evaluation_open(struct evaluation *e, const struct run *run, enum split split) {
+    struct shard shard;
+    *e = (struct evaluation){.run = run, .split = split, .count = run->dataset.counts[split]};
+    TRY(shard_open(&shard, run->comm, &run->dataset, split, target_cost, &run->dataset));
+    enum status status = deal(e, &shard);
+    shard_close(&shard);
+    return status;
+}
+
+void evaluation_close(struct evaluation *e) {
+    exchange_free(&e->share);
+    mem_free(e->popularity);
+    *e = (struct evaluation){0};
+}
+
+static int32_t target_of(const struct evaluation *e, int64_t i) {
+    return e->share.values[e->share.offsets[i + 1] - 1];
+}
+
+static int domain_of(const struct evaluation *e, int32_t item) {
+    return item >= e->run->dataset.domain_items[0];
+}
+
+/* ---- negatives of the sampled protocol ---------------------------------------------------------- */
+
+struct negatives {
+    int64_t *offsets;
+    int32_t *items;
+    uint8_t *taken; /* [items of the catalogue], all zero between samples */
+};
+
+static int ascending(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void mark(const struct evaluation *e, int64_t i, uint8_t *taken, uint8_t value) {
+    for (int64_t k = e->share.offsets[i]; k < e->share.offsets[i + 1]; k++)
+        taken[e->share.values[k]] = value;
+}
+
+/* Items of the target's domain that may be drawn without replacement. */
+static int64_t available(const uint8_t *taken, int64_t lo, int64_t hi) {
+    int64_t n = 0;
+    for (int64_t i = lo; i < hi; i++)
+        n += !taken[i];
+    return n;
+}
+
+/* With eval.exclude_history the user's own items are left out and nothing is drawn twice; without,
+ * draws are independent and only the target is left out (methods, section 1). */
+static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *taken,
+                              int32_t *out) {
+    const struct config *config = &e->run->config;
+    bool exclude = config->eval.exclude_history;
+    int32_t target = target_of(e, i);
+    int64_t lo = domain_of(e, target) ? e->run->dataset.domain_items[0] : 0;
+    int64_t hi = lo + e->run->dataset.domain_items[domain_of(e, target)];
+    int64_t want = hi - lo > 1 ? config->eval.sampled_negatives : 0, n = 0;
+    uint64_t key = rng_key((uint64_t)config->run.seed, RNG_CANDIDATES, (uint64_t)e->split,
+                           (uint64_t)e->share.place[i]);
+    if (exclude) {
+        mark(e, i, taken, 1);
+        int64_t most = available(taken, lo, hi);
+        want = want < most ? want : most;
+    }
+    for (uint64_t counter = 0; n < want; counter++) {
+        int32_t item = (int32_t)(lo + rng_below(key, counter, hi - lo));
+        if (item == target || (exclude && taken[item]))
+            continue;
+        taken[item] = exclude;
+        out[n++] = item;
+    }
+    for (int64_t k = 0; k < n; k++)
+        taken[out[k]] = 0;
+    mark(e, i, taken, 0);
+    qsort(out, (size_t)n, sizeof *out, ascending);
+    return n;
+}
+
+static struct negatives negatives_new(const struct evaluation *e) {
+    return (struct negatives){
+        mem_alloc(BATCH + 1, sizeof(int64_t)),
+        mem_alloc(BATCH * e->run->config.eval.sampled_negatives, sizeof(int32_t)),
+        mem_zero(e->run->dataset.items, 1)};
+}
+
+static void negatives_free(struct negatives *n) {
+    mem_free(n->offsets);
+    mem_free(n->items);
+    mem_free(n->taken);
+}
+
+static void negatives_draw(const struct evaluation *e, const int64_t *index, int64_t n,
+                           struct negatives *negatives) {
+    negatives->offsets[0] = 0;
+    for (int64_t k = 0; k < n; k++)
+        negatives->offsets[k + 1] =
+            negatives->offsets[k] + draw_negatives(e, index[k], negatives->taken,
+                                                   negatives->items + negatives->offsets[k]);
+}
+
+/* ---- from counts to metrics -------------------------------------------------------------------- */
+
+static void put_rank(const struct outcome *o, int ties, double *full, double *sampled,
+                     uint8_t *domain) {
+    full[o->place] = metrics_rank(o->full.above, o->full.equal, ties);
+    sampled[o->place] = metrics_rank(o->sampled.above, o->sampled.equal, ties);
+    domain[o->place] = (uint8_t)o->domain;
+}
+
+/* Rank 0's part: every sample must have arrived once. */
+static enum status compute(const struct evaluation *e, const struct outcome *all, int64_t n,
+                           struct report_scores *result) {
+    const struct config *config = &e->run->config;
+    double *full = mem_zero(e->count, sizeof *full), *sampled = mem_zero(e->count, sizeof *sampled);
+    uint8_t *domain = mem_alloc(e->count, 1);
+    int64_t missing = 0;
+    for (int64_t i = 0; i < n; i++)
+        put_rank(&all[i], config->eval.ties, full, sampled, domain);
+    for (int64_t i = 0; i < e->count; i++)
+        missing += full[i] < 1;
+    if (n == e->count && !missing) {
+        metrics_compute(full, domain, e->count, &config->eval.cutoffs, &result->full);
+        metrics_compute(sampled, domain, e->count, &config->eval.cutoffs, &result->sampled);
+    }
+    mem_free(full);
+    mem_free(sampled);
+    mem_free(domain);
+    if (n == e->count && !missing)
+        return STATUS_OK;
+    return log_error(STATUS_FAIL, "evaluation of %s: %lld of %lld samples were ranked",
+                     split_names[e->split], (long long)n, (long long)e->count);
+}
+
+/* Bytes of every rank to rank 0, one after another. */
+static void *collect(const struct comm *comm, const void *mine, int64_t bytes, int64_t *total) {
+    int64_t *sizes = mem_alloc(comm->size, sizeof *sizes), sum = 0;
+    MPI_Allgather(&bytes, 1, MPI_INT64_T, sizes, 1, MPI_INT64_T, comm->mpi);
+    for (int r = 0; r < comm->size; r++)
+        sum += sizes[r];
+    char *all = comm->rank == 0 ? mem_alloc(sum, 1) : NULL;
+    enum { TAG = 1, PIECE = 1 << 24 };
+    for (int64_t r = 0, at = 0; r < comm->size; at += sizes[r++])
+        for (int64_t done = 0; done < sizes[r]; done += PIECE) {
+            int n = (int)(sizes[r] - done < PIECE ? sizes[r] - done : PIECE);
+            if (comm->rank == 0 && r == 0)
+                memcpy(all + at + done, (const char *)mine + done, (size_t)n);
+            else if (comm->rank == 0)
+                MPI_Recv(all + at + done, n, MPI_BYTE, (int)r, TAG, comm->mpi, MPI_STATUS_IGNORE);
+            else if (comm->rank == r)
+                MPI_Send((const char *)mine + done, n, MPI_BYTE, 0, TAG, comm->mpi);
+        }
+    mem_free(sizes);
+    *total = sum;
+    return all;
+}
+
+static enum status finish(const struct evaluation *e, const struct outcome *mine,
+                          enum status status, struct report_scores *out) {
+    const struct comm *comm = e->run->comm;
+    struct report_scores result = {
+        .has_full = e->run->config.eval.candidates != CANDIDATES_SAMPLED,
+        .has_sampled = e->run->config.eval.candidates != CANDIDATES_FULL};
+    int64_t bytes;
+    TRY(comm_agree(comm, status));
+    struct outcome *all =
+        collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
+    if (comm->rank == 0)
+        status = compute(e, all, bytes / (int64_t)sizeof *all, &result);
+    mem_free(all);
+    TRY(comm_agree(comm, status));
+    comm_bcast(comm, &result, sizeof result);
+    *out = result;
+    return STATUS_OK;
+}
+
+/* ---- the model --------------------------------------------------------------------------------- */
+
+struct pass {
+    struct evaluation *e;
+    struct model *model;
+    struct tape tape, item_tape;
+    struct batch batch;
+    struct negatives negatives;
+    const real *items[OPTION_LIST];
+    bool sampled;
+    struct outcome *outcomes;
+};
+
+/* Rank samples index[0..n), whose targets lie in one domain. */
+static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n, int domain) {
+    struct evaluation *e = pass->e;
+    struct sample samples[BATCH];
+    int32_t target[BATCH];
+    struct rank_count full[BATCH], sampled[BATCH] = {{0, 0}};
+    struct rank_negatives negatives = {pass->negatives.offsets, pass->negatives.items};
+    struct ranking ranking = {.full = full, .sampled = sampled};
+    for (int64_t k = 0; k < n; k++) {
+        int64_t i = index[k], at = e->share.offsets[i];
+        samples[k] = (struct sample){e->share.values + at, e->share.offsets[i + 1] - at - 1,
+                                     e->share.place[i]};
+        target[k] = target_of(e, i);
+    }
+    batch_history(&pass->batch, samples, n, e->run->dataset.domain_items[0],
+                  pass->model->shape.max_len);
+    tape_begin(&pass->tape, false, 0);
+    model_ranking(pass->model, &pass->tape, &pass->batch, target, domain, &ranking);
+    memcpy(ranking.items, pass->items, sizeof pass->items);
+    if (pass->sampled) {
+        negatives_draw(e, index, n, &pass->negatives);
+        ranking.negatives = &negatives;
+    }
+    TRY(rank_targets(&pass->tape.arena, &ranking));
+    for (int64_t k = 0; k < n; k++)
+        pass->outcomes[index[k]] =
+            (struct outcome){e->share.place[index[k]], domain, full[k], sampled[k]};
+    return STATUS_OK;
+}
+
+static enum status rank_all(struct pass *pass) {
+    struct evaluation *e = pass->e;
+    int64_t index[BATCH];
+    for (int domain = 0; domain < 2; domain++)
+        for (int64_t i = 0, n = 0; i <= e->share.count; i++) {
+            if (i < e->share.count && domain_of(e, target_of(e, i)) == domain)
+                index[n++] = i;
+            if (n == BATCH || (i == e->share.count && n > 0)) {
+                TRY(rank_batch(pass, index, n, domain));
+                n = 0;
+            }
+        }
+    return STATUS_OK;
+}
+
+enum status evaluation_run(struct evaluation *e, struct model *model,
+                           struct report_scores *result) {
+    struct pass pass = {.e = e,
+                        .model = model,
+                        .negatives = negatives_new(e),
+                        .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
+                        .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
+    tape_begin(&pass.item_tape, false, 0);
+    model_item_rows(model, &pass.item_tape, pass.items);
+    enum status status = finish(e, pass.outcomes, rank_all(&pass), result);
+    tape_free(&pass.item_tape);
+    tape_free(&pass.tape);
+    batch_free(&pass.batch);
+    negatives_free(&pass.negatives);
+    mem_free(pass.outcomes);
+    return status;
+}
+
+/* ---- popularity -------------------------------------------------------------------------------- */
+
+static int64_t unit_cost(const void *context, const int32_t *items, int64_t length) {
+    (void)context, (void)items, (void)length;
+    return 1;
+}
+
+static enum status count_events(struct evaluation *e) {
+    const struct run *run = e->run;
+    struct shard shard;
+    TRY(shard_open(&shard, run->comm, &run->dataset, SPLIT_TRAIN, unit_cost, NULL));
+    e->popularity = mem_zero(run->dataset.items, sizeof *e->popularity);
+    for (int64_t i = 0; i < shard.home.offsets[shard.home.count]; i++)
+        e->popularity[shard.home.items[i]]++;
+    shard_close(&shard);
+    enum { PIECE = 1 << 20 };
+    for (int64_t at = 0; at < run->dataset.items; at += PIECE) {
+        int64_t n = run->dataset.items - at < PIECE ? run->dataset.items - at : PIECE;
+        MPI_Allreduce(MPI_IN_PLACE, e->popularity + at, (int)n, MPI_INT32_T, MPI_SUM,
+                      run->comm->mpi);
+    }
+    return STATUS_OK;
+}
+
+/* Number of sorted values below x. */
+static int64_t below(const int32_t *sorted, int64_t n, int64_t x) {
+    int64_t lo = 0, hi = n;
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (sorted[mid] < x)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct rank_count count_popular(const struct evaluation *e, const int32_t *items, int64_t n,
+                                       int32_t events) {
+    struct rank_count count = {0, 0};
+    for (int64_t k = 0; k < n; k++) {
+        count.above += e->popularity[items[k]] > events;
+        count.equal += e->popularity[items[k]] == events;
+    }
+    return count;
+}
+
+static void rank_popular(struct evaluation *e, const int32_t *sorted, struct outcome *outcomes) {
+    struct negatives negatives = negatives_new(e);
+    const int64_t *domain_items = e->run->dataset.domain_items;
+    bool draw = e->run->config.eval.candidates != CANDIDATES_FULL;
+    for (int64_t i = 0; i < e->share.count; i++) {
+        int32_t target = target_of(e, i), events = e->popularity[target];
+        int domain = domain_of(e, target);
+        const int32_t *of_domain = sorted + (domain ? domain_items[0] : 0);
+        int64_t n = domain_items[domain], up_to = below(of_domain, n, (int64_t)events + 1);
+        outcomes[i] = (struct outcome){e->share.place[i], domain,
+                                       {n - up_to, up_to - below(of_domain, n, events) - 1},
+                                       {0, 0}};
+        if (draw) {
+            negatives_draw(e, &i, 1, &negatives);
+            outcomes[i].sampled =
+                count_popular(e, negatives.items, negatives.offsets[1], events);
+        }
+    }
+    negatives_free(&negatives);
+}
+
+enum status evaluation_popularity(struct evaluation *e, struct report_scores *result) {
+    const int64_t *domain_items = e->run->dataset.domain_items;
+    if (!e->popularity)
+        TRY(count_events(e));
+    struct outcome *outcomes = mem_zero(e->share.count, sizeof *outcomes);
+    int32_t *sorted = mem_alloc(e->run->dataset.items, sizeof *sorted);
+    memcpy(sorted, e->popularity, (size_t)e->run->dataset.items * sizeof *sorted);
+    qsort(sorted, (size_t)domain_items[0], sizeof *sorted, ascending);
+    qsort(sorted + domain_items[0], (size_t)domain_items[1], sizeof *sorted, ascending);
+    rank_popular(e, sorted, outcomes);
+    enum status status = finish(e, outcomes, STATUS_OK, result);
+    mem_free(sorted);
+    mem_free(outcomes);
+    return status;
+}
+
+enum status evaluation_splits(struct run *run, struct report_results *results) {
+    for (int split = SPLIT_VALID; split <= SPLIT_TEST; split++) {
+        struct evaluation e;
+        TRY(evaluation_open(&e, run, (enum split)split));
+        enum status status = evaluation_run(&e, &run->model, &results->model[split]);
+        if (status == STATUS_OK)
+            status = evaluation_popularity(&e, &results->popularity[split]);
+        evaluation_close(&e);
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+double evaluation_select(const struct config *config, const struct report_scores *result) {
+    const struct metrics_table *table = result->has_full ? &result->full : &result->sampled;
+    return metrics_select(&table->all, &config->eval.cutoffs, config->eval.select);
+}

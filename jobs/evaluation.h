@@ -1,0 +1,41 @@
+/* Exact evaluation of a split over the full item space: rank 0 coordinates, all ranks work.
+ *
+ * Samples are dealt to the ranks by cost (items of the target's domain). Each rank ranks its own
+ * against all items; rank 0 collects the counts in data set order and computes the metrics, so that
+ * they do not depend on the number of ranks. The sampled protocol draws its negatives per sample,
+ * keyed by (seed, split, sample). */
+#ifndef JOBS_EVALUATION_H
+#define JOBS_EVALUATION_H
+#include "io/report.h"
+#include "io/shard.h"
+#include "jobs/run.h"
+
+struct evaluation {
+    const struct run *run;
+    enum split split;
+    int64_t count;              /* samples of the split */
+    struct exchange_rows share; /* this rank's */
+    int32_t *popularity;        /* [items] training events, NULL until asked for */
+};
+
+/* Collective. */
+CHECKED enum status evaluation_open(struct evaluation *evaluation, const struct run *run,
+                                    enum split split);
+void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes it */
+
+/* Collective. Rank with the model's present parameters; the same result on all ranks. STATUS_FAIL
+ * when a score is not finite or the number of ranked samples is not the expected one. */
+CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *model,
+                                   struct report_scores *result);
+
+/* Collective. Rank by the number of training events of each item: the baseline any model must beat. */
+CHECKED enum status evaluation_popularity(struct evaluation *evaluation,
+                                          struct report_scores *result);
+
+/* Collective. Model and popularity on the validation and test splits. */
+CHECKED enum status evaluation_splits(struct run *run, struct report_results *results);
+
+/* The figure for model selection: full where it is computed. */
+double evaluation_select(const struct config *config, const struct report_scores *result);
+
+#endif

@@ -1,0 +1,22 @@
+/* What train and evaluate share: the open data set, its feature tables, the model. */
+#ifndef JOBS_RUN_H
+#define JOBS_RUN_H
+#include "core/models/llm_emf.h"
+#include "io/dataset.h"
+
+struct run {
+    struct comm *comm;
+    struct config config;
+    struct dataset dataset;
+    real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id */
+    struct model model;
+};
+
+/* Collective. `config` is checked and the same on all ranks. Reads the feature tables that the
+ * modalities name, normalises their rows, creates the model with initial parameters. On failure
+ * nothing stays open. */
+CHECKED enum status run_open(struct run *run, struct comm *comm, const struct config *config,
+                             bool training);
+void run_close(struct run *run); /* not collective; safe on a zeroed object */
+
+#endif

@@ -1,0 +1,470 @@
+/* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward and
+ * reduce, update, log }; evaluate, keep the best, stop early; report. */
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/optim.h"
+#include "io/checkpoint.h"
+#include "io/config.h"
+#include "io/feed.h"
+#include "io/report.h"
+#include "jobs/args.h"
+#include "jobs/evaluation.h"
+#include "jobs/job.h"
+#include "mpi/reduce.h"
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct request {
+    char *path;
+    char *pairs[256];
+    int npairs;
+    bool resume, overwrite;
+};
+
+enum { KEY_RESUME = 0x3000, KEY_OVERWRITE };
+
+static const struct argp_option options[] = {
+    {"resume", KEY_RESUME, NULL, 0, "Go on from the newest checkpoint of the run directory", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace the run in the run directory", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct request *r = state->input;
+    switch (key) {
+    case KEY_RESUME:
+        r->resume = true;
+        return 0;
+    case KEY_OVERWRITE:
+        r->overwrite = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (!r->path)
+            r->path = arg;
+        else if (r->npairs < (int)(sizeof r->pairs / sizeof *r->pairs))
+            r->pairs[r->npairs++] = arg;
+        else {
+            argp_error(state, "more than %d key=value arguments", r->npairs);
+            return EINVAL;
+        }
+        return 0;
+    case ARGP_KEY_END:
+        if (r->path && !(r->resume && r->overwrite))
+            return 0;
+        argp_error(state, r->path ? "--resume and --overwrite exclude each other"
+                                  : "no configuration file given");
+        return EINVAL;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+/* ---- the trainer ------------------------------------------------------------------------------- */
+
+struct trainer {
+    struct comm *comm;
+    struct run run;
+    struct report report;
+    struct feed feed;
+    struct reduce reduce;
+    struct evaluation valid;
+    struct tape tape;
+    struct batch batch;
+    struct checkpoint_state state; /* where the run stands */
+    char checkpoints[OPTION_PATH]; /* directory */
+    int64_t saved_step;            /* of the newest checkpoint, -1: none */
+    double saved_at, logged_at;    /* clock */
+    double train_seconds, eval_seconds, io_seconds;
+    const char *reason;            /* why training ended */
+};
+
+static const struct config *config_of(const struct trainer *t) {
+    return &t->run.config;
+}
+
+/* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
+ * block is 6 d^2 multiplications per token where a candidate is d. */
+static struct feed_price prices(const struct run *run) {
+    const struct config *c = &run->config;
+    struct feed_price price;
+    double weight[STREAMS];
+    int64_t encoder = 6 * c->model.blocks * c->model.dim;
+    model_loss_weights(c, weight);
+    for (int s = 0; s < STREAMS; s++)
+        for (int d = 0; d < 2; d++) {
+            bool all = s == STREAM_XY && c->model.mixed_softmax == MIXED_ALL;
+            int64_t candidates = c->train.loss == LOSS_SAMPLED ? c->train.negatives
+                                 : all                         ? run->dataset.items
+                                                               : run->dataset.domain_items[d];
+            price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
+        }
+    return price;
+}
+
+/* ---- one step ---------------------------------------------------------------------------------- */
+
+static enum status check_finite(const struct trainer *t, const double loss[STREAMS]) {
+    for (int s = 0; s < STREAMS; s++)
+        if (!isfinite(loss[s]))
+            return comm_agree(t->comm,
+                              t->comm->rank ? STATUS_FAIL
+                                            : log_error(STATUS_FAIL,
+                                                        "step %lld: the loss of stream %s is not "
+                                                        "finite; lower train.lr or check the "
+                                                        "feature tables",
+                                                        (long long)t->state.step,
+                                                        stream_names[s]));
+    return STATUS_OK;
+}
+
+static double clip_scale(const struct trainer *t) {
+    double limit = config_of(t)->train.grad_clip, norm;
+    if (limit <= 0)
+        return 1;
+    norm = grad_norm(&t->run.model.params);
+    return norm > limit ? limit / norm : 1;
+}
+
+static void update(struct trainer *t) {
+    const struct config *c = config_of(t);
+    struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
+                          c->train.weight_decay};
+    adamw_step(&adamw, &t->run.model.params, t->state.step, clip_scale(t));
+}
+
+/* Forward, backward with the reduction under way, update. loss[s] becomes the mean over the global
+ * batch. */
+static void compute_step(struct trainer *t, struct phases *phases, double loss[STREAMS]) {
+    struct model *model = &t->run.model;
+    struct model_step step = {.step = t->state.step};
+    for (int s = 0; s < STREAMS; s++)
+        step.count[s] = t->batch.stream[s].tokens;
+    comm_sum_i64(t->comm, step.count, STREAMS);
+    phases_enter(phases, PHASE_FORWARD);
+    tape_begin(&t->tape, true, model->params.count);
+    params_zero_grad(&model->params);
+    model_loss(model, &t->tape, &t->batch, &step, phases, loss);
+    phases_enter(phases, PHASE_BACKWARD);
+    reduce_begin(&t->reduce);
+    tape_backward(&t->tape, reduce_ready, &t->reduce);
+    phases_enter(phases, PHASE_REDUCE);
+    reduce_finish(&t->reduce);
+    comm_sum_f64(t->comm, loss, STREAMS);
+    for (int s = 0; s < STREAMS; s++)
+        loss[s] = step.count[s] ? loss[s] / (double)step.count[s] : 0;
+    phases_enter(phases, PHASE_OPTIMIZER);
+    update(t);
+    phases_stop(phases);
+}
+
+static void log_step(struct trainer *t, const struct phases *phases, const double loss[STREAMS],
+                     int64_t sequences) {
+    const struct config *c = config_of(t);
+    double weight[STREAMS], total = 0, seconds = phases_total(phases), now = phase_clock();
+    model_loss_weights(c, weight);
+    for (int s = 0; s < STREAMS; s++)
+        total += weight[s] * loss[s];
+    struct report_step step = {t->state.step,      t->state.epoch + 1, loss[0],
+                               loss[1],            loss[2],            total,
+                               c->train.lr,        (double)sequences / seconds,
+                               phases};
+    if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
+        report_step(&t->report, &step);
+    if (now - t->logged_at >= c->log.every_s) {
+        log_info("epoch %lld step %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
+                 (long long)step.step, total, step.sequences_per_s);
+        t->logged_at = now;
+    }
+}
+
+static enum status train_step(struct trainer *t) {
+    struct phases phases;
+    double loss[STREAMS];
+    phases_start(&phases, PHASE_INPUT);
+    int64_t sequences = feed_step(&t->feed, t->state.cursor, &t->batch);
+    t->state.step++;
+    t->state.cursor++;
+    compute_step(t, &phases, loss);
+    TRY(check_finite(t, loss));
+    log_step(t, &phases, loss, sequences);
+    return STATUS_OK;
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------- */
+
+/* Rank 0 removes all but the newest checkpoint.keep and the best. */
+static void remove_old(const struct trainer *t) {
+    int64_t *steps;
+    int count;
+    checkpoint_list(t->comm, t->checkpoints, &steps, &count);
+    for (int i = 0; t->comm->rank == 0 && i < count - (int)config_of(t)->checkpoint.keep; i++)
+        if (steps[i] != t->state.best_step) {
+            char *path = checkpoint_path(t->checkpoints, steps[i]);
+            unlink(path);
+            mem_free(path);
+        }
+    mem_free(steps);
+}
+
+static enum status save(struct trainer *t) {
+    double start = phase_clock();
+    if (t->saved_step == t->state.step)
+        return STATUS_OK;
+    char *path = checkpoint_path(t->checkpoints, t->state.step);
+    enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->state);
+    if (status == STATUS_OK) {
+        t->saved_step = t->state.step;
+        t->saved_at = phase_clock();
+        t->io_seconds += t->saved_at - start;
+        struct report_checkpoint event = {t->state.step, t->state.epoch + 1, path,
+                                          t->saved_at - start};
+        report_checkpoint(&t->report, &event);
+        remove_old(t);
+    }
+    mem_free(path);
+    return status;
+}
+
+/* Rank 0's clock decides for all. */
+static enum status save_if_due(struct trainer *t) {
+    double every = config_of(t)->checkpoint.every_s;
+    int due = every > 0 && phase_clock() - t->saved_at >= every;
+    MPI_Bcast(&due, 1, MPI_INT, 0, t->comm->mpi);
+    return due ? save(t) : STATUS_OK;
+}
+
+/* ---- validation -------------------------------------------------------------------------------- */
+
+static enum status check_replicas(const struct trainer *t) {
+    if (comm_same(t->comm, params_hash(&t->run.model.params)))
+        return STATUS_OK;
+    return t->comm->rank ? STATUS_FAIL
+                         : log_error(STATUS_FAIL, "step %lld: the ranks' parameters differ",
+                                     (long long)t->state.step);
+}
+
+static void log_valid(const struct trainer *t, const struct report_eval *event) {
+    const struct report_scores *scores = event->scores;
+    const struct metrics_table *table = scores->has_full ? &scores->full : &scores->sampled;
+    log_info("epoch %lld valid %smrr %.4f (%s %.4f, %s %.4f)%s", (long long)event->epoch,
+             scores->has_full ? "" : "sampled ", table->all.mrr, t->run.dataset.labels[0],
+             table->domain[0].mrr, t->run.dataset.labels[1], table->domain[1].mrr,
+             event->best ? " best" : "");
+}
+
+/* Evaluate on the validation split at the end of an epoch; the best parameters are the checkpoint of
+ * best_step. */
+static enum status validate(struct trainer *t) {
+    struct report_scores scores;
+    double start = phase_clock();
+    TRY(check_replicas(t));
+    TRY(evaluation_run(&t->valid, &t->run.model, &scores));
+    double select = evaluation_select(config_of(t), &scores), seconds = phase_clock() - start;
+    bool best = t->state.best_step < 0 || select > t->state.best_metric;
+    struct report_eval event = {t->state.step,    t->state.epoch, SPLIT_VALID, &t->run.dataset,
+                                &scores,          select,         best,        seconds};
+    t->eval_seconds += seconds;
+    t->state.stale = best ? 0 : t->state.stale + 1;
+    report_eval(&t->report, &event);
+    log_valid(t, &event);
+    if (!best)
+        return STATUS_OK;
+    t->state.best_metric = select;
+    t->state.best_step = t->state.step;
+    t->state.best_epoch = t->state.epoch;
+    return save(t);
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------- */
+
+static bool ended(struct trainer *t) {
+    const struct config *c = config_of(t);
+    t->reason = t->state.epoch >= c->train.epochs ? "epochs"
+                : c->train.max_steps > 0 && t->state.step >= c->train.max_steps ? "max_steps"
+                : c->train.patience > 0 && t->state.stale >= c->train.patience  ? "patience"
+                                                                                : NULL;
+    return t->reason != NULL;
+}
+
+static enum status train_epoch(struct trainer *t) {
+    const struct config *c = config_of(t);
+    double start = phase_clock(), io = t->io_seconds;
+    TRY(feed_epoch(&t->feed, t->state.epoch));
+    while (t->state.cursor < feed_steps(&t->feed) && !ended(t)) {
+        TRY(train_step(t));
+        TRY(save_if_due(t));
+    }
+    t->train_seconds += phase_clock() - start - (t->io_seconds - io);
+    if (t->state.cursor < feed_steps(&t->feed))
+        return STATUS_OK;
+    t->state.epoch++;
+    t->state.cursor = 0;
+    if (c->eval.every > 0 && t->state.epoch % c->eval.every == 0)
+        return validate(t);
+    return STATUS_OK;
+}
+
+static enum status train(struct trainer *t) {
+    while (!ended(t))
+        TRY(train_epoch(t));
+    TRY(check_replicas(t));
+    TRY(save(t));
+    log_info("training ended: %s, step %lld", t->reason, (long long)t->state.step);
+    return STATUS_OK;
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------- */
+
+static enum status resume(struct trainer *t) {
+    struct checkpoint_state state;
+    int64_t *steps;
+    int count;
+    checkpoint_list(t->comm, t->checkpoints, &steps, &count);
+    if (count == 0) {
+        mem_free(steps);
+        return STATUS_OK;
+    }
+    char *path = checkpoint_path(t->checkpoints, steps[count - 1]);
+    mem_free(steps);
+    enum status status = checkpoint_read_state(t->comm, path, &state);
+    if (status == STATUS_OK && strcmp(state.dataset_hash, t->state.dataset_hash)) {
+        status = t->comm->rank ? STATUS_INPUT
+                               : log_error(STATUS_INPUT,
+                                           "%s: written with another data set; give the old one "
+                                           "or --overwrite the run",
+                                           path);
+        checkpoint_state_free(&state);
+    } else if (status == STATUS_OK) {
+        mem_free(state.config); /* today's configuration counts */
+        mem_free(state.dataset_hash);
+        state.config = t->state.config;
+        state.dataset_hash = t->state.dataset_hash;
+        t->state = state;
+        t->saved_step = state.step;
+        status = checkpoint_read_params(t->comm, path, &t->run.model.params, true);
+        log_info("resumed at step %lld from %s", (long long)state.step, path);
+    }
+    mem_free(path);
+    return status;
+}
+
+static enum status open_trainer(struct trainer *t, const struct config *config,
+                                const struct request *request) {
+    enum report_mode mode = request->resume      ? REPORT_RESUME
+                            : request->overwrite ? REPORT_OVERWRITE
+                                                 : REPORT_REFUSE;
+    TRY(run_open(&t->run, t->comm, config, true));
+    const struct run *run = &t->run;
+    if (run->dataset.counts[SPLIT_TRAIN] == 0)
+        return t->comm->rank ? STATUS_INPUT
+                             : log_error(STATUS_INPUT, "%s: no training sequences",
+                                         config->data.path);
+    struct feed_price price = prices(run);
+    TRY(feed_open(&t->feed, t->comm, &run->dataset, &price, run->config.data.max_len,
+                  run->config.train.batch, run->config.run.seed));
+    if (run->config.train.init[0])
+        TRY(checkpoint_read_params(t->comm, run->config.train.init, &t->run.model.params, false));
+    if (run->config.eval.every > 0)
+        TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
+    reduce_open(&t->reduce, t->comm, &t->run.model.params);
+    t->state = (struct checkpoint_state){.best_step = -1,
+                                         .config = config_to_text(&run->config),
+                                         .dataset_hash = mem_string(run->dataset.content_hash)};
+    t->saved_step = -1;
+    TRY(report_open(t->comm, &run->config, mode, &t->report));
+    report_path(&t->report, "checkpoints", t->checkpoints);
+    TRY(request->resume ? resume(t) : STATUS_OK);
+    t->saved_at = t->logged_at = phase_clock();
+    return STATUS_OK;
+}
+
+static void close_trainer(struct trainer *t) {
+    report_close(&t->report);
+    evaluation_close(&t->valid);
+    feed_close(&t->feed);
+    reduce_close(&t->reduce);
+    batch_free(&t->batch);
+    tape_free(&t->tape);
+    checkpoint_state_free(&t->state);
+    run_close(&t->run);
+}
+
+static int64_t learned_numbers(const struct params *params) {
+    int64_t n = 0;
+    for (int i = 0; i < params->count; i++)
+        n += param_size(&params->list[i]);
+    return n;
+}
+
+static void log_start(struct trainer *t) {
+    struct report_start start = {&t->run.dataset, omp_get_max_threads(),
+                                 learned_numbers(&t->run.model.params), feed_steps(&t->feed),
+                                 t->state.step};
+    report_start(&t->report, &start);
+    log_info("data %s: items %lld + %lld, sequences %lld; %s: parameters %lld; ranks %d x "
+             "threads %d",
+             t->run.dataset.name, (long long)t->run.dataset.domain_items[0],
+             (long long)t->run.dataset.domain_items[1],
+             (long long)t->run.dataset.counts[SPLIT_TRAIN], t->run.config.model.name,
+             (long long)start.parameters, t->comm->size, start.threads);
+}
+
+/* Validation and test with the best parameters, and the popularity baseline. */
+static enum status final_scores(struct trainer *t, struct report_results *results) {
+    double start = phase_clock();
+    if (t->state.best_step >= 0 && t->state.best_step != t->state.step) {
+        char *path = checkpoint_path(t->checkpoints, t->state.best_step);
+        enum status status =
+            checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+        mem_free(path);
+        TRY(status);
+    }
+    TRY(evaluation_splits(&t->run, results));
+    t->eval_seconds += phase_clock() - start;
+    return STATUS_OK;
+}
+
+static enum status conclude(struct trainer *t) {
+    struct report_results results = {.config = &t->run.config,
+                                     .dataset = &t->run.dataset,
+                                     .ranks = t->comm->size,
+                                     .threads = omp_get_max_threads(),
+                                     .valid = true};
+    if (t->run.config.eval.every > 0)
+        TRY(final_scores(t, &results));
+    results.best_epoch = t->state.best_epoch;
+    results.epochs = t->state.epoch;
+    results.train_seconds = t->train_seconds;
+    results.eval_seconds = t->eval_seconds;
+    results.io_seconds = t->io_seconds;
+    results.peak_rss_mb = report_peak_rss_mb(t->comm);
+    struct report_end end = {STATUS_OK, t->state.step, t->state.epoch,
+                             t->train_seconds + t->eval_seconds + t->io_seconds, t->reason};
+    report_end(&t->report, &end);
+    TRY(report_finish(&t->report, &results));
+    if (t->comm->rank == 0)
+        report_print_results(stdout, &results);
+    return STATUS_OK;
+}
+
+enum status job_train(struct comm *comm, int argc, char **argv) {
+    static const struct argp argp = {options, parse, "CONFIG.yaml [KEY=VALUE...]",
+                                     "Train a model and evaluate it on the full item space.",
+                                     NULL,    NULL,  NULL};
+    struct request request = {0};
+    struct trainer t = {.comm = comm};
+    struct config config;
+    enum status status;
+    bool done;
+    TRY(args_parse(comm, &argp, argc, argv, &request, &done));
+    if (done)
+        return STATUS_OK;
+    TRY(config_load(comm, request.path, request.pairs, request.npairs, &config));
+    TRY_GOTO(status, open_trainer(&t, &config, &request), close);
+    log_start(&t);
+    TRY_GOTO(status, train(&t), close);
+    status = conclude(&t);
+close:
+    close_trainer(&t);
+    return status;
+}
