@@ -24,26 +24,33 @@ int text_distance(const char *a, const char *b) {
     return row[m];
 }
 
-/* Bytes of the character at `s`, 0 if it is not valid. */
-static int character_bytes(const unsigned char *s) {
+/* Bytes of the character at `s` and its code point; 0 if it is not valid. */
+static int character(const unsigned char *s, uint32_t *code) {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     int n = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
-    uint32_t code = n == 1 ? *s : *s & (0xFFu >> (n + 1));
+    uint32_t c = n == 1 ? *s : *s & (0xFFu >> (n + 1));
     for (int i = 1; i < n; i++) {
         if (s[i] >> 6 != 2)
             return 0;
-        code = code << 6 | (s[i] & 0x3F);
+        c = c << 6 | (s[i] & 0x3F);
     }
-    bool surrogate = code >= 0xD800 && code < 0xE000;
-    return n == 0 || code < smallest[n] || code > 0x10FFFF || surrogate ? 0 : n;
+    bool surrogate = c >= 0xD800 && c < 0xE000;
+    *code = c;
+    return n == 0 || c < smallest[n] || c > 0x10FFFF || surrogate ? 0 : n;
+}
+
+/* Controls, line and paragraph separators, the byte order mark and noncharacters. */
+static bool prints(uint32_t c) {
+    bool control = c < 0x20 || (c >= 0x7F && c < 0xA0), separator = c == 0x2028 || c == 0x2029;
+    return !control && !separator && c != 0xFEFF && (c & 0xFFFE) != 0xFFFE;
 }
 
 bool text_is_printable(const char *text) {
     const unsigned char *s = (const unsigned char *)text;
     while (*s) {
-        int n = character_bytes(s);
-        bool control = *s < 0x20 || *s == 0x7F || (*s == 0xC2 && s[1] < 0xA0);
-        if (n == 0 || control)
+        uint32_t code;
+        int n = character(s, &code);
+        if (n == 0 || !prints(code))
             return false;
         s += n;
     }

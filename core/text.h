@@ -7,7 +7,7 @@
  * (Levenshtein; only the first 63 bytes of each count). */
 int text_distance(const char *a, const char *b);
 
-/* Valid UTF-8 without control characters. */
+/* Valid UTF-8 of one line: no control characters, line separators, byte order marks. */
 bool text_is_printable(const char *text);
 
 #endif

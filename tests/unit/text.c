@@ -19,12 +19,10 @@ Test(text, distance_of_long_texts_is_bounded) {
 Test(text, printable) {
     static const char *const good[] = {"", "plain text", "\xC3\xA9", "\xE2\x82\xAC",
                                        "\xF0\x9F\x98\x80"};
-    static const char *const bad[] = {"a\nb",         "\x7F",
-                                      "\x80",         "\xC3",
-                                      "\xC0\xAF",     "\xC2\x85",
-                                      "\xE2\x82",     "\xED\xA0\x80",
-                                      "\xE0\x80\xAF", "\xF4\x90\x80\x80",
-                                      "\xFF",         "\xF8\x88\x80\x80\x80"};
+    static const char *const bad[] = {
+        "a\nb",     "\x7F",         "\x80",         "\xC3",         "\xC0\xAF",
+        "\xC2\x85", "\xE2\x82",     "\xED\xA0\x80", "\xE0\x80\xAF", "\xF4\x90\x80\x80",
+        "\xFF",     "\xE2\x80\xA8", "\xEF\xBB\xBF", "\xEF\xBF\xBF", "\xF8\x88\x80\x80\x80"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         cr_expect(text_is_printable(good[i]), "good %zu", i);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

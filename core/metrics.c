@@ -1,0 +1,43 @@
+#include "core/metrics.h"
+#include <math.h>
+
+double metrics_rank(int64_t above, int64_t equal, int ties) {
+    double among = ties == TIES_OPTIMISTIC ? 0 : ties == TIES_PESSIMISTIC ? 1 : 0.5;
+    return 1 + (double)above + among * (double)equal;
+}
+
+static void add(struct metrics *m, double rank, const struct numbers *cutoffs) {
+    m->count++;
+    m->mrr += 1 / rank;
+    for (int k = 0; k < cutoffs->count; k++)
+        if (rank <= cutoffs->value[k]) {
+            m->hr[k]++;
+            m->ndcg[k] += 1 / log2(rank + 1);
+        }
+}
+
+static void divide(struct metrics *m, const struct numbers *cutoffs) {
+    double n = m->count ? (double)m->count : 1;
+    m->mrr /= n;
+    for (int k = 0; k < cutoffs->count; k++)
+        m->hr[k] /= n, m->ndcg[k] /= n;
+}
+
+void metrics_compute(const double *rank, const uint8_t *domain, int64_t n,
+                     const struct numbers *cutoffs, struct metrics_table *out) {
+    *out = (struct metrics_table){0};
+    for (int64_t i = 0; i < n; i++) {
+        add(&out->domain[domain[i]], rank[i], cutoffs);
+        add(&out->all, rank[i], cutoffs);
+    }
+    divide(&out->domain[0], cutoffs);
+    divide(&out->domain[1], cutoffs);
+    divide(&out->all, cutoffs);
+}
+
+double metrics_select(const struct metrics *metrics, const struct numbers *cutoffs, int select) {
+    int last = cutoffs->count - 1;
+    return select == SELECT_NDCG ? metrics->ndcg[last]
+           : select == SELECT_HR ? metrics->hr[last]
+                                 : metrics->mrr;
+}

@@ -1,0 +1,111 @@
+#include "io/file.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status refused(const char *path, const char *what) {
+    return log_error(STATUS_IO, "%s: %s: %s", path, what, strerror(errno));
+}
+
+/* Make the rename itself durable. File systems that cannot sync a directory need not. */
+static void sync_directory_of(const char *path) {
+    char *directory = mem_string(path), *slash = strrchr(directory, '/');
+    if (slash)
+        slash[slash == directory] = 0;
+    int fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    mem_free(directory);
+}
+
+static enum status write_synced(const char *path, const char *text) {
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return refused(path, "cannot be created");
+    bool bad = fputs(text, file) < 0 || fflush(file) || fsync(fileno(file));
+    enum status status = bad ? refused(path, "cannot be written") : STATUS_OK;
+    if (fclose(file) && !bad)
+        status = refused(path, "cannot be written");
+    return status;
+}
+
+static enum status write_renamed(const char *temporary, const char *path, const char *text) {
+    enum status status = write_synced(temporary, text);
+    if (status == STATUS_OK && rename(temporary, path))
+        status = refused(path, "cannot be replaced");
+    if (status != STATUS_OK)
+        unlink(temporary);
+    return status;
+}
+
+enum status file_write(const char *path, const char *text) {
+    size_t size = strlen(path) + 32;
+    char *temporary = mem_alloc((int64_t)size, 1);
+    snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid());
+    enum status status = write_renamed(temporary, path, text);
+    if (status == STATUS_OK)
+        sync_directory_of(path);
+    mem_free(temporary);
+    return status;
+}
+
+static enum status make_one(const char *path) {
+    struct stat info;
+    if (!mkdir(path, 0777) || (errno == EEXIST && !stat(path, &info) && S_ISDIR(info.st_mode)))
+        return STATUS_OK;
+    return refused(path, "cannot be made a directory");
+}
+
+enum status file_make_directory(const char *path) {
+    char *part = mem_string(path);
+    enum status status = STATUS_OK;
+    for (char *c = part + 1; status == STATUS_OK && *part && *c; c++)
+        if (*c == '/') {
+            *c = 0;
+            status = make_one(part);
+            *c = '/';
+        }
+    if (status == STATUS_OK)
+        status = make_one(part);
+    mem_free(part);
+    return status;
+}
+
+enum status file_remove(const char *path) {
+    if (unlink(path) && errno != ENOENT)
+        return refused(path, "cannot be removed");
+    return STATUS_OK;
+}
+
+static enum status remove_entry(const char *directory, const char *name) {
+    size_t size = strlen(directory) + strlen(name) + 2;
+    char *path = mem_alloc((int64_t)size, 1);
+    snprintf(path, size, "%s/%s", directory, name);
+    enum status status = file_remove(path);
+    mem_free(path);
+    return status;
+}
+
+enum status file_remove_all(const char *directory, const char *prefix) {
+    enum status status = STATUS_OK;
+    DIR *entries = opendir(directory);
+    if (!entries)
+        return errno == ENOENT ? STATUS_OK : refused(directory, "cannot be listed");
+    for (struct dirent *e; status == STATUS_OK && (e = readdir(entries));)
+        if (!strncmp(e->d_name, prefix, strlen(prefix)) && e->d_name[0] != '.')
+            status = remove_entry(directory, e->d_name);
+    closedir(entries);
+    return status;
+}
+
+bool file_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}

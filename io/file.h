@@ -1,0 +1,24 @@
+/* Small files and directories. Not collective: call on one rank.
+ *
+ * Every failure is one line "PATH: what: why" and STATUS_IO. */
+#ifndef IO_FILE_H
+#define IO_FILE_H
+#include "core/status.h"
+#include <stdbool.h>
+
+/* `path` holds `text` when this returns, or what it held before: the text goes to PATH.tmp.PID, to
+ * disk, and is renamed. */
+CHECKED enum status file_write(const char *path, const char *text);
+
+/* Directory `path` with all its parents; no error if it is there. */
+CHECKED enum status file_make_directory(const char *path);
+
+/* Remove a file; no error if it is not there. */
+CHECKED enum status file_remove(const char *path);
+
+/* Remove the files of a directory whose names begin with `prefix`; no error if there are none. */
+CHECKED enum status file_remove_all(const char *directory, const char *prefix);
+
+bool file_exists(const char *path);
+
+#endif

@@ -1,0 +1,267 @@
+#include "io/report.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/config.h"
+#include "io/file.h"
+#include "io/report_internal.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+void report_path(const struct report *report, const char *name, char path[OPTION_PATH]) {
+    if (snprintf(path, OPTION_PATH, "%s/%s", report->config->run.dir, name) >= OPTION_PATH)
+        path[OPTION_PATH - 1] = 0;
+}
+
+/* ---- the directory ---- */
+
+static const char *const run_files[] = {"config.yaml", "log.jsonl", "metrics.json", "result.txt"};
+enum { RUN_FILES = sizeof run_files / sizeof *run_files };
+
+static bool holds_run(const struct report *r) {
+    char path[OPTION_PATH];
+    for (int i = 0; i < RUN_FILES; i++) {
+        report_path(r, run_files[i], path);
+        if (file_exists(path))
+            return true;
+    }
+    report_path(r, "checkpoints", path);
+    return file_exists(path);
+}
+
+static enum status remove_run(const struct report *r) {
+    char path[OPTION_PATH];
+    for (int i = 0; i < RUN_FILES; i++) {
+        report_path(r, run_files[i], path);
+        TRY(file_remove(path));
+    }
+    report_path(r, "checkpoints", path);
+    return file_remove_all(path, "step-");
+}
+
+static enum status write_config(const struct report *r) {
+    char path[OPTION_PATH], *text = config_to_text(r->config);
+    report_path(r, "config.yaml", path);
+    enum status status = file_write(path, text);
+    mem_free(text);
+    return status;
+}
+
+/* Drop what follows the last newline: a line that a killed run did not finish. */
+static bool cut_last_line(FILE *file) {
+    long end = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
+    while (end > 0) {
+        if (fseek(file, end - 1, SEEK_SET) || fgetc(file) == '\n')
+            break;
+        end--;
+    }
+    return end >= 0 && !ftruncate(fileno(file), end) && !fseek(file, 0, SEEK_END);
+}
+
+static enum status open_log(struct report *r) {
+    char path[OPTION_PATH];
+    report_path(r, "log.jsonl", path);
+    r->log = fopen(path, "a+e");
+    if (r->log && cut_last_line(r->log))
+        return STATUS_OK;
+    return log_error(STATUS_IO, "%s: cannot be opened: %s", path, strerror(errno));
+}
+
+static enum status prepare(struct report *r, enum report_mode mode) {
+    char path[OPTION_PATH];
+    const char *dir = r->config->run.dir;
+    if (strlen(dir) + 64 > OPTION_PATH)
+        return log_error(STATUS_INPUT, "run.dir: %zu bytes are too long", strlen(dir));
+    if (mode == REPORT_REFUSE && holds_run(r))
+        return log_error(STATUS_INPUT,
+                         "%s: already holds a run; continue it with --resume, replace it with "
+                         "--overwrite, or give another run.dir",
+                         dir);
+    if (mode == REPORT_OVERWRITE)
+        TRY(remove_run(r));
+    report_path(r, "checkpoints", path);
+    TRY(file_make_directory(path));
+    TRY(write_config(r));
+    return open_log(r);
+}
+
+enum status report_open(const struct comm *comm, const struct config *config, enum report_mode mode,
+                        struct report *report) {
+    struct report mine = {comm, config, NULL, false};
+    enum status status = comm->rank == 0 ? prepare(&mine, mode) : STATUS_OK;
+    status = comm_agree(comm, status);
+    if (status == STATUS_OK)
+        *report = mine;
+    else
+        report_close(&mine);
+    return status;
+}
+
+void report_close(struct report *report) {
+    if (report->log)
+        fclose(report->log);
+    *report = (struct report){0};
+}
+
+/* ---- events ---- */
+
+static json_t *event(const char *name) {
+    json_t *object = json_object();
+    json_object_set_new(object, "event", json_string(name));
+    return object;
+}
+
+/* Takes the object. */
+static void append(struct report *r, json_t *object) {
+    bool bad = json_dumpf(object, r->log, JSON_REAL_PRECISION(15)) || fputc('\n', r->log) == EOF ||
+               fflush(r->log);
+    json_decref(object);
+    if (bad && !r->failed)
+        log_warn("%s/log.jsonl: cannot be written: %s", r->config->run.dir, strerror(errno));
+    r->failed = r->failed || bad;
+}
+
+static json_t *now(void) {
+    char text[32];
+    time_t t = time(NULL);
+    struct tm utc;
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
+    return json_string(text);
+}
+
+/* Of this rank. */
+static double peak_rss_mb(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss * 1024 / 1e6;
+}
+
+double report_peak_rss_mb(const struct comm *comm) {
+    double peak = peak_rss_mb();
+    MPI_Allreduce(MPI_IN_PLACE, &peak, 1, MPI_DOUBLE, MPI_MAX, comm->mpi);
+    return peak;
+}
+
+void report_start(struct report *report, const struct report_start *start) {
+    json_t *object, *plan;
+    if (!report->log)
+        return;
+    plan = json_object();
+    json_object_set_new(plan, "placement", report_text(report->config->train.placement));
+    json_object_set_new(plan, "parameters", json_integer(start->parameters));
+    json_object_set_new(plan, "steps_per_epoch", json_integer(start->steps_per_epoch));
+    object = event("start");
+    json_object_set_new(object, "time", now());
+    json_object_set_new(object, "program", report_program());
+    json_object_set_new(object, "config_hash", report_hash(options_hash(report->config)));
+    json_object_set_new(object, "dataset_hash", report_text(start->dataset->content_hash));
+    json_object_set_new(object, "ranks", json_integer(report->comm->size));
+    json_object_set_new(object, "threads", json_integer(start->threads));
+    json_object_set_new(object, "step", json_integer(start->step));
+    json_object_set_new(object, "plan", plan);
+    append(report, object);
+}
+
+static json_t *loss_json(const struct report_step *step) {
+    json_t *loss = json_object();
+    json_object_set_new(loss, "x", report_number(step->loss_x));
+    json_object_set_new(loss, "y", report_number(step->loss_y));
+    json_object_set_new(loss, "xy", report_number(step->loss_xy));
+    json_object_set_new(loss, "total", report_number(step->loss_total));
+    return loss;
+}
+
+static json_t *phases_json(const struct phases *phases) {
+    json_t *seconds = json_object();
+    for (int i = 0; i < PHASES; i++)
+        json_object_set_new(seconds, phase_names[i], report_number(phases->seconds[i]));
+    return seconds;
+}
+
+void report_step(struct report *report, const struct report_step *step) {
+    if (!report->log)
+        return;
+    json_t *object = event("step");
+    json_object_set_new(object, "step", json_integer(step->step));
+    json_object_set_new(object, "epoch", json_integer(step->epoch));
+    json_object_set_new(object, "loss", loss_json(step));
+    json_object_set_new(object, "lr", report_number(step->lr));
+    json_object_set_new(object, "sequences_per_s", report_number(step->sequences_per_s));
+    json_object_set_new(object, "seconds", phases_json(step->phases));
+    json_object_set_new(object, "peak_rss_mb", report_number(peak_rss_mb()));
+    append(report, object);
+}
+
+void report_eval(struct report *report, const struct report_eval *eval) {
+    if (!report->log)
+        return;
+    json_t *object = event("eval");
+    json_object_set_new(object, "step", json_integer(eval->step));
+    json_object_set_new(object, "epoch", json_integer(eval->epoch));
+    json_object_set_new(object, "split", json_string(split_names[eval->split]));
+    json_object_update_new(
+        object, report_scores_json(eval->scores, eval->dataset, &report->config->eval.cutoffs));
+    json_object_set_new(object, "select", report_number(eval->select));
+    json_object_set_new(object, "best", json_boolean(eval->best));
+    json_object_set_new(object, "seconds", report_number(eval->seconds));
+    append(report, object);
+}
+
+void report_checkpoint(struct report *report, const struct report_checkpoint *checkpoint) {
+    if (!report->log)
+        return;
+    json_t *object = event("checkpoint");
+    json_object_set_new(object, "step", json_integer(checkpoint->step));
+    json_object_set_new(object, "epoch", json_integer(checkpoint->epoch));
+    json_object_set_new(object, "path", report_text(checkpoint->path));
+    json_object_set_new(object, "seconds", report_number(checkpoint->seconds));
+    append(report, object);
+}
+
+void report_end(struct report *report, const struct report_end *end) {
+    if (!report->log)
+        return;
+    json_t *object = event("end");
+    json_object_set_new(object, "time", now());
+    json_object_set_new(object, "status", json_integer(end->status));
+    json_object_set_new(object, "reason", report_text(end->reason));
+    json_object_set_new(object, "step", json_integer(end->step));
+    json_object_set_new(object, "epoch", json_integer(end->epoch));
+    json_object_set_new(object, "seconds", report_number(end->seconds));
+    append(report, object);
+}
+
+/* ---- results ---- */
+
+static char *results_text(const struct report_results *results) {
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    report_print_results(file, results);
+    fclose(file);
+    return text;
+}
+
+static enum status write_results(const struct report *r, const struct report_results *results) {
+    char path[OPTION_PATH], *metrics = report_metrics_text(results), *text = results_text(results);
+    report_path(r, "metrics.json", path);
+    enum status status = file_write(path, metrics);
+    report_path(r, "result.txt", path);
+    if (status == STATUS_OK)
+        status = file_write(path, text);
+    mem_free(metrics);
+    free(text);
+    return status;
+}
+
+enum status report_finish(struct report *report, const struct report_results *results) {
+    enum status status = STATUS_OK;
+    if (report->comm->rank == 0)
+        status = write_results(report, results);
+    if (status == STATUS_OK && report->failed)
+        status = log_error(STATUS_IO, "%s/log.jsonl: not complete", report->config->run.dir);
+    return comm_agree(report->comm, status);
+}

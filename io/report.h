@@ -1,0 +1,117 @@
+/* The run directory: config.yaml, log.jsonl (an event per line), metrics.json, result.txt and
+ * checkpoints/. Rank 0 alone touches it; the functions may be called on every rank. */
+#ifndef IO_REPORT_H
+#define IO_REPORT_H
+#include "core/metrics.h"
+#include "core/options.h"
+#include "core/phase.h"
+#include "core/status.h"
+#include "io/dataset.h"
+#include "mpi/comm.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* What to do with a directory that already holds a run. */
+enum report_mode { REPORT_REFUSE, REPORT_RESUME, REPORT_OVERWRITE };
+
+struct report {
+    const struct comm *comm;     /* borrowed */
+    const struct config *config; /* borrowed */
+    FILE *log;                   /* rank 0 only */
+    bool failed;                 /* a line could not be written */
+};
+
+/* Collective. Makes config->run.dir and checkpoints/ in it, writes config.yaml, opens the log:
+ * anew, or at its end on resume (a directory without a run is resumed by starting one; a last line
+ * that was cut off is dropped). Overwriting removes the old run's files first. STATUS_INPUT for a
+ * directory that holds a run which is neither to be resumed nor overwritten. */
+CHECKED enum status report_open(const struct comm *comm, const struct config *config,
+                                enum report_mode mode, struct report *report);
+
+/* Not collective. Safe on a zeroed object. */
+void report_close(struct report *report);
+
+/* DIR/NAME, for example of "checkpoints/step-12.h5". */
+void report_path(const struct report *report, const char *name, char path[OPTION_PATH]);
+
+/* ---- events, not collective; the line is on its way to the disk when the call returns. A line
+ * that cannot be written is a warning, once, and makes report_finish fail. ---- */
+
+struct report_start {
+    const struct dataset *dataset;
+    int threads;             /* per rank */
+    int64_t parameters;      /* learned numbers */
+    int64_t steps_per_epoch; /* of the plan */
+    int64_t step;            /* done already: not 0 after a resume */
+};
+
+struct report_step {
+    int64_t step, epoch;            /* counted from 1 */
+    double loss_x, loss_y, loss_xy; /* NaN, a stream without targets, is null in the file */
+    double loss_total;
+    double lr, sequences_per_s;
+    const struct phases *phases; /* of this step */
+};
+
+/* Metrics of one scorer on one split, by how the candidates were chosen. */
+struct report_scores {
+    bool has_full, has_sampled;
+    struct metrics_table full, sampled;
+};
+
+struct report_eval {
+    int64_t step, epoch;
+    enum split split;
+    const struct dataset *dataset; /* labels of the domains */
+    const struct report_scores *scores;
+    double select; /* the figure of model selection */
+    bool best;     /* no earlier epoch had as much */
+    double seconds;
+};
+
+struct report_checkpoint {
+    int64_t step, epoch;
+    const char *path;
+    double seconds;
+};
+
+struct report_end {
+    enum status status; /* the job's exit code */
+    int64_t step, epoch;
+    double seconds;
+    const char *reason; /* why it ended: "epochs", "patience", "max_steps", "signal", ... */
+};
+
+void report_start(struct report *report, const struct report_start *start);
+void report_step(struct report *report, const struct report_step *step);
+void report_eval(struct report *report, const struct report_eval *eval);
+void report_checkpoint(struct report *report, const struct report_checkpoint *checkpoint);
+void report_end(struct report *report, const struct report_end *end);
+
+/* ---- results ---- */
+
+struct report_results {
+    const struct config *config;
+    const struct dataset *dataset;
+    int ranks, threads;
+    struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
+    int64_t best_epoch, epochs;                             /* epochs: done */
+    double train_seconds, eval_seconds, io_seconds;
+    double peak_rss_mb; /* largest of the ranks, report_peak_rss_mb */
+    bool valid;
+    char reason[256]; /* why not valid */
+};
+
+/* Collective. Largest resident memory of any rank so far, in 10^6 bytes. */
+double report_peak_rss_mb(const struct comm *comm);
+
+/* Collective. metrics.json and result.txt of the run; fails too if an event was lost. */
+CHECKED enum status report_finish(struct report *report, const struct report_results *results);
+
+/* Not collective. Each by itself: metrics.json (schema 1) as text, the caller frees it with
+ * mem_free; the table for humans, whose last line is VALID or INVALID: why. */
+char *report_metrics_text(const struct report_results *results);
+void report_print_results(FILE *file, const struct report_results *results);
+
+#endif

@@ -1,0 +1,72 @@
+#include "core/text.h"
+#include "io/report_internal.h"
+#include "io/version.h"
+#include <math.h>
+#include <string.h>
+
+json_t *report_number(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+json_t *report_text(const char *text) {
+    return text && text_is_printable(text) ? json_string(text) : json_null();
+}
+
+json_t *report_program(void) {
+    struct version versions[VERSIONS];
+    json_t *program = json_object();
+    versions_get(versions);
+    for (int i = 0; i < VERSIONS; i++)
+        json_object_set_new(program, versions[i].name, report_text(versions[i].text));
+    return program;
+}
+
+json_t *report_hash(uint64_t hash) {
+    return json_sprintf("%016llx", (unsigned long long)hash);
+}
+
+const char *report_label(const struct dataset *dataset, int domain) {
+    char *const *labels = dataset->labels;
+    bool clear = labels[0] && labels[1] && strcmp(labels[0], labels[1]) != 0;
+    for (int d = 0; clear && d < 2; d++)
+        clear = *labels[d] && strcmp(labels[d], "all") != 0 && text_is_printable(labels[d]);
+    return clear ? labels[domain] : domain == 0 ? "A" : "B";
+}
+
+/* NDCG@1 is HR@1. */
+static json_t *metrics_json(const struct metrics *m, const struct numbers *cutoffs) {
+    json_t *object = json_object();
+    char key[32];
+    json_object_set_new(object, "mrr", report_number(m->mrr));
+    for (int k = 0; k < cutoffs->count; k++) {
+        snprintf(key, sizeof key, "ndcg@%.0f", cutoffs->value[k]);
+        if (cutoffs->value[k] > 1)
+            json_object_set_new(object, key, report_number(m->ndcg[k]));
+    }
+    for (int k = 0; k < cutoffs->count; k++) {
+        snprintf(key, sizeof key, "hr@%.0f", cutoffs->value[k]);
+        json_object_set_new(object, key, report_number(m->hr[k]));
+    }
+    json_object_set_new(object, "count", json_integer(m->count));
+    return object;
+}
+
+static json_t *table_json(const struct metrics_table *table, const struct dataset *dataset,
+                          const struct numbers *cutoffs) {
+    json_t *object = json_object();
+    for (int d = 0; d < 2; d++)
+        json_object_set_new(object, report_label(dataset, d),
+                            metrics_json(&table->domain[d], cutoffs));
+    json_object_set_new(object, "all", metrics_json(&table->all, cutoffs));
+    return object;
+}
+
+json_t *report_scores_json(const struct report_scores *scores, const struct dataset *dataset,
+                           const struct numbers *cutoffs) {
+    json_t *object = json_object();
+    if (scores->has_full)
+        json_object_set_new(object, "full", table_json(&scores->full, dataset, cutoffs));
+    if (scores->has_sampled)
+        json_object_set_new(object, "sampled", table_json(&scores->sampled, dataset, cutoffs));
+    return object;
+}

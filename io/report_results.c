@@ -1,0 +1,165 @@
+#include "core/mem.h"
+#include "io/report_internal.h"
+#include "io/version.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- metrics.json ---- */
+
+/* The options of section eval as text, but the numbers as numbers. */
+static json_t *protocol_json(const struct report_results *r) {
+    json_t *object = json_object();
+    char value[OPTION_PATH];
+    for (int i = 0; i < options_count(); i++) {
+        if (strncmp(options_key(i), "eval.", 5) != 0)
+            continue;
+        options_value(r->config, i, value, sizeof value);
+        json_t *json = json_loads(value, JSON_DECODE_ANY, NULL);
+        json_object_set_new(object, options_key(i) + 5, json ? json : report_text(value));
+    }
+    return object;
+}
+
+static json_t *split_json(const struct report_results *r, const struct report_scores *scores) {
+    return report_scores_json(scores, r->dataset, &r->config->eval.cutoffs);
+}
+
+static json_t *seconds_json(const struct report_results *r) {
+    json_t *object = json_object();
+    json_object_set_new(object, "train", report_number(r->train_seconds));
+    json_object_set_new(object, "eval", report_number(r->eval_seconds));
+    json_object_set_new(object, "io", report_number(r->io_seconds));
+    return object;
+}
+
+static json_t *popularity_json(const struct report_results *r) {
+    json_t *object = json_object();
+    for (int s = SPLIT_VALID; s < SPLITS; s++)
+        json_object_set_new(object, split_names[s], split_json(r, &r->popularity[s]));
+    return object;
+}
+
+static json_t *results_json(const struct report_results *r) {
+    json_t *object = json_object();
+    json_object_set_new(object, "schema", json_integer(1));
+    json_object_set_new(object, "program", report_program());
+    json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
+    json_object_set_new(object, "dataset_hash", report_text(r->dataset->content_hash));
+    json_object_set_new(object, "ranks", json_integer(r->ranks));
+    json_object_set_new(object, "threads", json_integer(r->threads));
+    json_object_set_new(object, "protocol", protocol_json(r));
+    for (int s = SPLIT_VALID; s < SPLITS; s++)
+        json_object_set_new(object, split_names[s], split_json(r, &r->model[s]));
+    json_object_set_new(object, "popularity", popularity_json(r));
+    json_object_set_new(object, "best_epoch", json_integer(r->best_epoch));
+    json_object_set_new(object, "epochs", json_integer(r->epochs));
+    json_object_set_new(object, "seconds", seconds_json(r));
+    json_object_set_new(object, "peak_rss_mb", report_number(r->peak_rss_mb));
+    json_object_set_new(object, "verdict", json_string(r->valid ? "VALID" : "INVALID"));
+    if (!r->valid)
+        json_object_set_new(object, "reason", report_text(r->reason));
+    return object;
+}
+
+char *report_metrics_text(const struct report_results *results) {
+    json_t *object = results_json(results);
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    size_t size = strlen(text) + 2;
+    char *copy = mem_alloc((int64_t)size, 1);
+    snprintf(copy, size, "%s\n", text);
+    free(text);
+    json_decref(object);
+    return copy;
+}
+
+/* ---- result.txt ---- */
+
+static void print_head(FILE *file, const struct report_results *r) {
+    const struct dataset *d = r->dataset;
+    const struct names *modalities = &r->config->model.modalities;
+    struct version versions[VERSIONS];
+    versions_get(versions);
+    fprintf(file, "cdsr %s\n", versions[0].text);
+    fprintf(file, "data: %s, %lld items (%s %lld, %s %lld), %lld training sequences\n",
+            d->name ? d->name : "-", (long long)d->items, report_label(d, 0),
+            (long long)d->domain_items[0], report_label(d, 1), (long long)d->domain_items[1],
+            (long long)d->counts[SPLIT_TRAIN]);
+    fprintf(file, "model: %s of", r->config->model.name);
+    for (int i = 0; i < modalities->count; i++)
+        fprintf(file, "%s %s", i ? "," : "", modalities->name[i]);
+    fprintf(file, "; best epoch %lld of %lld\n", (long long)r->best_epoch, (long long)r->epochs);
+    fprintf(file, "ranks: %d with %d threads each\n\n", r->ranks, r->threads);
+}
+
+static void print_columns(FILE *file, const struct numbers *cutoffs) {
+    char name[32];
+    fprintf(file, "%-6s %-8s %-11s %-10s %8s", "split", "domain", "scorer", "candidates", "MRR");
+    for (int k = 0; k < cutoffs->count; k++) {
+        snprintf(name, sizeof name, "NDCG@%.0f", cutoffs->value[k]);
+        fprintf(file, " %8s", name);
+    }
+    for (int k = 0; k < cutoffs->count; k++) {
+        snprintf(name, sizeof name, "HR@%.0f", cutoffs->value[k]);
+        fprintf(file, " %8s", name);
+    }
+    fprintf(file, " %8s\n", "targets");
+}
+
+/* What stands to the left of the numbers of a row. */
+struct row {
+    const char *split, *domain, *scorer, *candidates;
+};
+
+static void print_row(FILE *file, struct row row, const struct metrics *m,
+                      const struct numbers *cutoffs) {
+    fprintf(file, "%-6s %-8s %-11s %-10s %8.4f", row.split, row.domain, row.scorer, row.candidates,
+            m->mrr);
+    for (int k = 0; k < cutoffs->count; k++)
+        fprintf(file, " %8.4f", m->ndcg[k]);
+    for (int k = 0; k < cutoffs->count; k++)
+        fprintf(file, " %8.4f", m->hr[k]);
+    fprintf(file, " %8lld\n", (long long)m->count);
+}
+
+static const struct metrics *row_metrics(const struct metrics_table *table, int domain) {
+    return domain < 2 ? &table->domain[domain] : &table->all;
+}
+
+/* The model with popularity under it, domain by domain, under one choice of candidates. */
+static void print_table(FILE *file, const struct report_results *r, int split, bool sampled) {
+    const struct report_scores *scores[] = {&r->model[split], &r->popularity[split]};
+    for (int domain = 0; domain < 3; domain++)
+        for (int i = 0; i < 2; i++) {
+            const struct report_scores *s = scores[i];
+            struct row row = {split_names[split],
+                              domain < 2 ? report_label(r->dataset, domain) : "all",
+                              i ? "popularity" : "model", sampled ? "sampled" : "full"};
+            if (sampled ? s->has_sampled : s->has_full)
+                print_row(file, row, row_metrics(sampled ? &s->sampled : &s->full, domain),
+                          &r->config->eval.cutoffs);
+        }
+}
+
+static void print_candidates(FILE *file, const struct report_results *r) {
+    bool sampled = r->model[SPLIT_VALID].has_sampled || r->model[SPLIT_TEST].has_sampled;
+    fprintf(file, "\nfull: ranked among all items of the target's domain\n");
+    if (sampled)
+        fprintf(file, "sampled: ranked among %lld sampled items; not comparable with full\n",
+                (long long)r->config->eval.sampled_negatives);
+}
+
+void report_print_results(FILE *file, const struct report_results *r) {
+    print_head(file, r);
+    print_columns(file, &r->config->eval.cutoffs);
+    for (int split = SPLIT_VALID; split < SPLITS; split++) {
+        print_table(file, r, split, false);
+        print_table(file, r, split, true);
+    }
+    print_candidates(file, r);
+    if (r->epochs > 0)
+        fprintf(file, "seconds per epoch %.3g, ", r->train_seconds / (double)r->epochs);
+    fprintf(file, "seconds in training %.3g, evaluation %.3g, input and output %.3g\n",
+            r->train_seconds, r->eval_seconds, r->io_seconds);
+    fprintf(file, "peak memory per rank %.0f MB\n\n", r->peak_rss_mb);
+    fprintf(file, "%s%s\n", r->valid ? "VALID" : "INVALID: ", r->valid ? "" : r->reason);
+}

@@ -1,0 +1,189 @@
+#include "io/config.h"
+#include "core/mem.h"
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct config config;
+
+static enum status parse(const char *text) {
+    return config_from_text(text, "run.yaml", &config);
+}
+
+static void finish(void) {
+    cr_expect_eq(mem_live(), 0, "%lld allocations left", (long long)mem_live());
+}
+
+TestSuite(config, .fini = finish);
+
+static const char *said(void) {
+    static char text[8192];
+    fflush(stderr);
+    size_t n = fread(text, 1, sizeof text - 1, cr_get_redirected_stderr());
+    text[n] = 0;
+    return strncmp(text, "cdsr: error: ", 13) ? text : text + 13;
+}
+
+Test(config, reads_flow_style) {
+    cr_assert_eq(
+        parse("run: {dir: runs/x, seed: 3}\n"
+              "model: {modalities: [id, image], dropout: 0.25, fusion_weights: [0.5, 0.5]}\n"
+              "train: {lr: 1.0e-3, betas: [0.9, 0.99], init: null, reproducible: true}\n"),
+        STATUS_OK);
+    cr_expect_str_eq(config.run.dir, "runs/x");
+    cr_expect_eq(config.run.seed, 3);
+    cr_expect_eq(config.model.modalities.count, 2);
+    cr_expect_str_eq(config.model.modalities.name[1], "image");
+    cr_expect_eq(config.model.fusion_weights.value[0], 0.5);
+    cr_expect_eq(config.train.lr, 1e-3);
+    cr_expect_eq(config.train.betas[1], 0.99);
+    cr_expect(config.train.reproducible);
+    cr_expect_eq(config.train.batch, 256);
+}
+
+Test(config, reads_block_style) {
+    cr_assert_eq(parse("# a comment\n"
+                       "eval:\n  cutoffs:\n    - 1\n    - 20\n  ties: 'pessimistic'\n"
+                       "data:\n  path: \"a b: #c.h5\"\n"
+                       "train:\n  init: ~\nlog:\ncheckpoint: {}\n"),
+                 STATUS_OK);
+    cr_expect_eq(config.eval.cutoffs.count, 2);
+    cr_expect_eq(config.eval.cutoffs.value[1], 20);
+    cr_expect_eq(config.eval.ties, TIES_PESSIMISTIC);
+    cr_expect_str_eq(config.data.path, "a b: #c.h5");
+    cr_expect_str_eq(config.train.init, "");
+}
+
+Test(config, nothing_means_defaults) {
+    static const char *const empty[] = {"", "\n# only a comment\n", "---\n", "~\n", "{}"};
+    struct config fresh;
+    options_defaults(&fresh);
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        cr_assert_eq(parse(empty[i]), STATUS_OK, "%s", empty[i]);
+        cr_expect_arr_eq(&config, &fresh, sizeof fresh);
+    }
+}
+
+Test(config, reads_back_what_it_writes) {
+    struct config first;
+    options_defaults(&first);
+    cr_assert_eq(options_set(&first, "", "run.dir", "runs/\"a\" \\ \xC3\xA9 #1: x"), STATUS_OK);
+    cr_assert_eq(options_set(&first, "", "data.path", "[a, b]"), STATUS_OK);
+    cr_assert_eq(options_set(&first, "", "model.fusion_weights", "[0.7, 0.3]"), STATUS_OK);
+    cr_assert_eq(options_set(&first, "", "train.lr", "1e-4"), STATUS_OK);
+    char *text = config_to_text(&first), *again;
+    cr_assert_eq(parse(text), STATUS_OK, "%s", text);
+    again = config_to_text(&config);
+    cr_expect_str_eq(again, text);
+    cr_expect_arr_eq(&config, &first, sizeof first);
+    mem_free(text);
+    mem_free(again);
+}
+
+Test(config, writes_one_key_per_line) {
+    struct config fresh;
+    options_defaults(&fresh);
+    char *text = config_to_text(&fresh);
+    cr_expect(!strncmp(text, "run:\n  dir: null\n  seed: 1\ndata:\n  path: \"data.h5\"\n", 51));
+    cr_expect(strstr(text, "  betas: [0.9, 0.98]\n"));
+    int lines = 0;
+    for (const char *c = text; *c; c++)
+        lines += *c == '\n';
+    cr_expect_eq(lines, options_count() + 7);
+    mem_free(text);
+}
+
+/* What is refused, and the message. */
+static const char *const refused[][2] = {
+    {"train:\n  lrr: 1\n", "run.yaml:2: unknown key 'train.lrr'; did you mean 'train.lr'?"},
+    {"train: {\n lr: 1,\n\n epochs: x}",
+     "run.yaml:4: train.epochs: 'x' is not an integer in [0, inf)"},
+    {"trian: {lr: 1}", "run.yaml:1: unknown section 'trian'; did you mean 'train'?"},
+    {"trian: {}", "run.yaml:1: unknown section 'trian'; did you mean 'train'?"},
+    {"train:\n  lr: 1\n  lr: 1\n", "run.yaml:3: 'train.lr' is already in line 2"},
+    {"train: {lr: 1}\nrun:\ntrain: {epochs: 1}\n", "run.yaml:3: 'train' is already in line 1"},
+    {"train: 5\n", "run.yaml:1: 'train' is a section: its keys stand below it"},
+    {"train:\n- lr: 5\n", "run.yaml:2: 'train' is a section: its keys stand below it"},
+    {"- train\n", "run.yaml:1: sections are expected, as in 'train:'"},
+    {"text\n", "run.yaml:1: sections are expected, as in 'train:'"},
+    {"[a]: {}\n", "run.yaml:1: the name of a section is expected"},
+    {"train: {lr: {a: 1}}", "run.yaml:1: train.lr: a value or a list of values is expected"},
+    {"train: {[lr]: 1}", "run.yaml:1: a key is expected"},
+    {"train: {betas: [[0.9], 0.9]}", "run.yaml:1: a list holds plain values"},
+    {"model: {modalities: ['id, text']}", "run.yaml:1: a list holds plain values"},
+    {"train: &t {lr: 1}", "run.yaml:1: anchors and aliases ('t') are not taken"},
+    {"train: {lr: &x 1, grad_clip: *x}", "run.yaml:1: anchors and aliases ('x') are not taken"},
+    {"run: {}\ntrain: *t", "run.yaml:2: anchors and aliases ('t') are not taken"},
+    {"train: {lr: !!float 1}", "run.yaml:1: tags ('tag:yaml.org,2002:float') are not taken"},
+    {"train: {lr: 1}\n---\ntrain: {lr: 2}\n", "run.yaml:2: a second document"},
+    {"run: {dir: \"a\\0b\"}", "run.yaml:1: run.dir: a value or a list of values is expected"},
+};
+
+Test(config, refuses_with_the_line, .init = cr_redirect_stderr) {
+    char expected[256];
+    size_t n = sizeof refused / sizeof *refused;
+    for (size_t i = 0; i < n; i++) {
+        cr_expect_eq(parse(refused[i][0]), STATUS_INPUT, "%s", refused[i][0]);
+        fprintf(stderr, "--\n");
+    }
+    char *all = strdup(said()), *rest = all;
+    for (size_t i = 0; i < n; i++) {
+        char *one = strsep(&rest, "-");
+        rest = rest ? strchr(rest, '\n') + 1 : NULL;
+        snprintf(expected, sizeof expected, "%s%s\n", i ? "cdsr: error: " : "", refused[i][1]);
+        cr_expect_str_eq(one, expected, "%s\nsaid %s", refused[i][0], one);
+    }
+    free(all);
+}
+
+Test(config, refuses_bad_syntax_with_the_line, .init = cr_redirect_stderr) {
+    cr_expect_eq(parse("train:\n  lr: 1\n bad: [\n"), STATUS_INPUT);
+    const char *what = said();
+    cr_expect(!strncmp(what, "run.yaml:3: not YAML: ", 22), "%s", what);
+}
+
+Test(config, refuses_what_is_not_utf8_with_the_line, .init = cr_redirect_stderr) {
+    cr_expect_eq(parse("run:\n\n  dir: \xFF\n"), STATUS_INPUT);
+    const char *what = said();
+    cr_expect(!strncmp(what, "run.yaml:3: not YAML: ", 22), "%s", what);
+}
+
+Test(config, refuses_controls, .init = cr_redirect_stderr) {
+    cr_expect_eq(parse("run:\n  dir: a\x01\n"), STATUS_INPUT);
+}
+
+Test(config, refuses_long_values, .init = cr_redirect_stderr) {
+    static char text[3 * OPTION_PATH];
+    int n = sprintf(text, "data: {path: ");
+    memset(text + n, 'a', OPTION_PATH);
+    strcpy(text + n + OPTION_PATH, "}");
+    cr_expect_eq(parse(text), STATUS_INPUT);
+    n = sprintf(text, "eval: {cutoffs: [1");
+    for (int i = 0; i < OPTION_PATH; i++)
+        n += sprintf(text + n, ",1");
+    strcpy(text + n, "]}");
+    cr_expect_eq(parse(text), STATUS_INPUT);
+}
+
+Test(config, deep_nesting_is_refused_at_once, .init = cr_redirect_stderr) {
+    static char text[60000] = "train: {lr: ";
+    memset(text + strlen(text), '[', sizeof text - 100);
+    cr_expect_eq(parse(text), STATUS_INPUT);
+}
+
+Test(config, failure_leaves_the_config_alone, .init = cr_redirect_stderr) {
+    static struct config before;
+    options_defaults(&config);
+    before = config;
+    cr_expect_eq(parse("train: {lr: 5, epochs: x}"), STATUS_INPUT);
+    cr_expect_arr_eq(&config, &before, sizeof before);
+}
+
+Test(config, overrides_and_checks, .init = cr_redirect_stderr) {
+    char *good[] = {"train.lr=5e-4", "model.heads=2"}, *bad[] = {"model.heads=3"};
+    options_defaults(&config);
+    cr_expect_eq(config_override(&config, good, 2), STATUS_OK);
+    cr_expect(config.train.lr == 5e-4 && config.model.heads == 2);
+    cr_expect_eq(config_override(&config, bad, 1), STATUS_INPUT);
+}

@@ -1,0 +1,78 @@
+#include "core/metrics.h"
+#include <criterion/criterion.h>
+#include <float.h>
+#include <math.h>
+
+static const struct numbers cutoffs = {3, {1, 5, 10}};
+
+/* Sums of a handful of terms below 1 */
+static void near(double got, double want, const char *what) {
+    cr_expect(fabs(got - want) <= 8 * DBL_EPSILON, "%s: %.17g, not %.17g", what, got, want);
+}
+
+Test(metrics, rank_without_ties) {
+    cr_expect_eq(metrics_rank(0, 0, TIES_MEAN), 1);
+    cr_expect_eq(metrics_rank(7, 0, TIES_MEAN), 8);
+    cr_expect_eq(metrics_rank(7, 0, TIES_OPTIMISTIC), 8);
+    cr_expect_eq(metrics_rank(7, 0, TIES_PESSIMISTIC), 8);
+}
+
+/* Three others share the score: places 8 to 11. */
+Test(metrics, rank_with_ties) {
+    cr_expect_eq(metrics_rank(7, 3, TIES_OPTIMISTIC), 8);
+    cr_expect_eq(metrics_rank(7, 3, TIES_MEAN), 9.5);
+    cr_expect_eq(metrics_rank(7, 3, TIES_PESSIMISTIC), 11);
+}
+
+/* Domain 0: ranks 1, 3, 20; domain 1: ranks 2, 10. */
+Test(metrics, by_hand) {
+    static const double rank[] = {1, 2, 3, 20, 10};
+    static const uint8_t domain[] = {0, 1, 0, 0, 1};
+    struct metrics_table t;
+    metrics_compute(rank, domain, 5, &cutoffs, &t);
+    cr_expect(t.domain[0].count == 3 && t.domain[1].count == 2 && t.all.count == 5);
+    near(t.domain[0].mrr, (1 + 1 / 3.0 + 1 / 20.0) / 3, "mrr 0");
+    near(t.domain[1].mrr, (1 / 2.0 + 1 / 10.0) / 2, "mrr 1");
+    near(t.all.mrr, (1 + 1 / 3.0 + 1 / 20.0 + 1 / 2.0 + 1 / 10.0) / 5, "mrr");
+    near(t.domain[0].hr[0], 1 / 3.0, "hr@1");
+    near(t.domain[0].hr[1], 2 / 3.0, "hr@5");
+    near(t.domain[0].hr[2], 2 / 3.0, "hr@10");
+    near(t.domain[1].hr[0], 0, "hr@1 of 1");
+    near(t.domain[1].hr[2], 1, "hr@10 of 1");
+    near(t.all.hr[2], 4 / 5.0, "hr@10 of all");
+    near(t.domain[0].ndcg[0], 1 / 3.0, "ndcg@1");
+    near(t.domain[0].ndcg[1], (1 + 0.5) / 3, "ndcg@5"); /* log2(4) = 2 */
+    near(t.domain[1].ndcg[2], (1 / log2(3) + 1 / log2(11)) / 2, "ndcg@10 of 1");
+    near(t.all.ndcg[1], (1 + 0.5 + 1 / log2(3)) / 5, "ndcg@5 of all");
+}
+
+/* A mean rank of 1.5 misses the first place, and lies between ranks 1 and 2. */
+Test(metrics, half_ranks) {
+    static const double rank[] = {1.5, 10.5};
+    static const uint8_t domain[] = {0, 0};
+    struct metrics_table t;
+    metrics_compute(rank, domain, 2, &cutoffs, &t);
+    near(t.all.mrr, (1 / 1.5 + 1 / 10.5) / 2, "mrr");
+    near(t.all.hr[0], 0, "hr@1");
+    near(t.all.hr[1], 0.5, "hr@5");
+    near(t.all.hr[2], 0.5, "hr@10");
+    near(t.all.ndcg[2], 1 / log2(2.5) / 2, "ndcg@10");
+}
+
+Test(metrics, nothing_is_zero) {
+    static const struct metrics zero;
+    struct metrics_table t;
+    metrics_compute(NULL, NULL, 0, &cutoffs, &t);
+    cr_expect(t.all.count == 0 && t.all.mrr == 0 && t.all.hr[2] == 0);
+    metrics_compute((double[]){1}, (uint8_t[]){1}, 1, &cutoffs, &t);
+    cr_expect_eq(t.domain[0].count, zero.count);
+    cr_expect_eq(t.domain[0].mrr, 0);
+    cr_expect_eq(t.domain[1].mrr, 1);
+}
+
+Test(metrics, selection) {
+    struct metrics m = {4, 0.1, {0.2, 0.3, 0.4}, {0.5, 0.6, 0.7}};
+    cr_expect_eq(metrics_select(&m, &cutoffs, SELECT_MRR), 0.1);
+    cr_expect_eq(metrics_select(&m, &cutoffs, SELECT_NDCG), 0.4);
+    cr_expect_eq(metrics_select(&m, &cutoffs, SELECT_HR), 0.7);
+}
