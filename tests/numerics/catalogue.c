@@ -1,0 +1,374 @@
+/* Catalogue loss and ranking: gradients by finite differences, values and gradients against the
+ * definition in plain loops, over sizes that need several tiles and chunks. */
+#include "check.h"
+#include "core/catalogue/loss.h"
+#include "core/catalogue/rank.h"
+#include "core/catalogue/softmax.h"
+
+enum { TERMS = 2 };
+static const int64_t dims[TERMS] = {12, 8};
+
+/* The first term's items are learned, the second's too unless `frozen`. */
+struct problem {
+    int64_t positions, items, lo, candidates;
+    enum fusion fusion;
+    bool frozen, learned_fusion, sampled;
+    int64_t buffer;
+    int32_t *row, *target, *positive, *negatives;
+    double loss;
+};
+
+/* Parameters: q0, q1, items0, items1, fusion, and for sampled losses the rows of the targets. */
+static struct tensor *build(struct tape *tape, struct check *c) {
+    struct problem *p = c->data;
+    struct catalogue_loss loss = {.terms = TERMS,
+                                  .fusion = p->fusion,
+                                  .weights = {0.7, 0.3},
+                                  .positions = p->positions,
+                                  .row = p->row,
+                                  .positive = p->positive,
+                                  .lo = p->lo,
+                                  .candidates = p->candidates,
+                                  .weight = 0.5,
+                                  .buffer_bytes = p->buffer};
+    for (int m = 0; m < TERMS; m++) {
+        struct tensor *items = tape_param(tape, &c->params, 2 + m);
+        struct tensor *targets = p->sampled ? tape_param(tape, &c->params, 5 + m) : items;
+        if (m && p->frozen)
+            items = targets = tape_constant(tape, items->x, items->rows, items->cols);
+        loss.term[m] = (struct catalogue_term){tape_param(tape, &c->params, m), items, targets};
+    }
+    if (p->learned_fusion)
+        loss.fusion_logits = tape_param(tape, &c->params, 4);
+    if (p->sampled)
+        loss.hits = catalogue_hits_of_negatives(&tape->arena, p->negatives, p->candidates,
+                                                p->target, p->positions, &loss.hit_count);
+    else {
+        struct catalogue_hit *hits = arena_alloc(&tape->arena, p->positions, sizeof *hits);
+        catalogue_hits_of_targets(p->target, p->positions, p->lo, hits);
+        loss.hits = hits;
+        loss.hit_count = p->positions;
+    }
+    p->loss = catalogue_loss(tape, &loss);
+    c->loss = 0.5 * p->loss;
+    return NULL;
+}
+
+/* Every other row of q is a position; targets spread over the candidates. */
+static void problem_open(struct check *c, struct problem *p, double scale) {
+    int64_t n = p->positions;
+    p->row = mem_alloc(n, sizeof *p->row);
+    p->target = mem_alloc(n, sizeof *p->target);
+    p->positive = mem_alloc(n, sizeof *p->positive);
+    p->negatives = mem_alloc(p->candidates, sizeof *p->negatives);
+    for (int64_t t = 0; t < n; t++) {
+        p->row[t] = (int32_t)(2 * t);
+        p->target[t] = (int32_t)(p->lo + rng_below(check_key(7), (uint64_t)t, p->candidates));
+        p->positive[t] = p->sampled ? (int32_t)t : p->target[t];
+    }
+    for (int64_t k = 0; k < p->candidates; k++) /* with repetitions and hits */
+        p->negatives[k] = (int32_t)rng_below(check_key(8), (uint64_t)k, p->candidates);
+    for (int m = 0; m < TERMS; m++)
+        check_input(c, 2 * n, dims[m]);
+    for (int m = 0; m < TERMS; m++)
+        check_input(c, p->items, dims[m]);
+    check_input(c, 1, TERMS);
+    for (int m = 0; p->sampled && m < TERMS; m++)
+        check_input(c, n, dims[m]);
+    c->build = build;
+    c->data = p;
+    check_fill(c, scale);
+}
+
+static void problem_close(struct check *c, struct problem *p) {
+    mem_free(p->row);
+    mem_free(p->target);
+    mem_free(p->positive);
+    mem_free(p->negatives);
+    check_close(c);
+}
+
+/* ---- the definition ----------------------------------------------------------------------------
+ */
+
+static double logit(struct check *c, int m, int64_t q, int table, int64_t item) {
+    double z = 0;
+    for (int64_t i = 0; i < dims[m]; i++)
+        z += (double)c->params.list[m].tensor.x[q * dims[m] + i] *
+             (double)c->params.list[table].tensor.x[item * dims[m] + i];
+    return z;
+}
+
+struct reference {
+    double loss;
+    double *grad[8]; /* like the parameters */
+};
+
+static void add_gradient(struct check *c, struct reference *r, int m, int64_t q, int table,
+                         int64_t item, double dz) {
+    for (int64_t i = 0; i < dims[m]; i++) {
+        r->grad[m][q * dims[m] + i] +=
+            dz * (double)c->params.list[table].tensor.x[item * dims[m] + i];
+        r->grad[table][item * dims[m] + i] +=
+            dz * (double)c->params.list[m].tensor.x[q * dims[m] + i];
+    }
+}
+
+/* Candidates of position t: entry 0 is the target, then all items that are not it. */
+static void position_reference(struct check *c, struct reference *r, int64_t t) {
+    struct problem *p = c->data;
+    int64_t n = p->candidates + 1, q = p->row[t];
+    double *z = mem_zero(TERMS * n, sizeof *z), prob[TERMS], w[TERMS] = {0.7, 0.3}, sum = 0;
+    bool logits = p->fusion == FUSION_LOGIT;
+    if (p->learned_fusion)
+        for (int m = 0; m < TERMS; m++)
+            w[m] = exp((double)c->params.list[4].tensor.x[m]);
+    double total = w[0] + w[1];
+    for (int m = 0; m < TERMS; m++)
+        w[m] /= total;
+    for (int64_t i = 0; i < n; i++)
+        for (int m = 0; m < TERMS; m++) {
+            bool own = i > 0 && (p->sampled ? p->negatives[i - 1] == p->target[t]
+                                            : p->lo + i - 1 == p->target[t]);
+            double value = own ? -INFINITY
+                           : i ? logit(c, m, q, 2 + m, p->lo + i - 1)
+                               : logit(c, m, q, p->sampled ? 5 + m : 2 + m, p->positive[t]);
+            z[(logits ? 0 : m) * n + i] += value;
+        }
+    for (int s = 0; s < (logits ? 1 : TERMS); s++) {
+        double norm = 0;
+        for (int64_t i = 0; i < n; i++)
+            norm += exp(z[s * n + i]);
+        for (int64_t i = 0; i < n; i++)
+            z[s * n + i] = exp(z[s * n + i]) / norm;
+        prob[s] = z[s * n];
+        sum += logits ? prob[s] : w[s] * prob[s];
+    }
+    r->loss -= log(sum);
+    for (int m = 0; m < TERMS; m++) {
+        double share = logits ? 1 : w[m] * prob[m] / sum;
+        const double *pm = z + (logits ? 0 : m) * n;
+        for (int64_t i = 0; i < n; i++)
+            add_gradient(c, r, m, q, i || !p->sampled ? 2 + m : 5 + m,
+                         i ? p->lo + i - 1 : p->positive[t], 0.5 * share * (pm[i] - (i == 0)));
+        if (p->learned_fusion)
+            r->grad[4][m] += 0.5 * (w[m] - share);
+    }
+    mem_free(z);
+}
+
+static void compare_with_reference(struct check *c) {
+    struct problem *p = c->data;
+    struct reference r = {0};
+    struct tape tape = {0};
+    for (int i = 0; i < c->params.count; i++)
+        r.grad[i] = mem_zero(param_size(&c->params.list[i]), sizeof(double));
+    for (int64_t t = 0; t < p->positions; t++)
+        position_reference(c, &r, t);
+    params_zero_grad(&c->params);
+    check_value(c, &tape, true);
+    tape_backward(&tape, NULL, NULL);
+    cr_expect(fabs(p->loss - r.loss) <= 100 * (double)REAL_EPS * r.loss, "loss %.9g, want %.9g",
+              p->loss, r.loss);
+    for (int i = 0; i < c->params.count; i++) {
+        if ((i == 4 && !p->learned_fusion) || (i == 3 && p->frozen))
+            continue;
+        check_near(c->params.list[i].name, c->params.list[i].tensor.g, r.grad[i],
+                   param_size(&c->params.list[i]), 200);
+    }
+    for (int i = 0; i < c->params.count; i++)
+        mem_free(r.grad[i]);
+    tape_free(&tape);
+}
+
+/* ---- loss --------------------------------------------------------------------------------------
+ */
+
+static void check_problem(struct problem p, double scale, bool differences) {
+    struct check c = {0};
+    problem_open(&c, &p, scale);
+    if (differences)
+        check_gradients(&c);
+    compare_with_reference(&c);
+    problem_close(&c, &p);
+}
+
+Test(loss, gradients) {
+    for (int fusion = 0; fusion < 2; fusion++)
+        for (int sampled = 0; sampled < 2; sampled++)
+            check_problem((struct problem){.positions = 4,
+                                           .items = 23,
+                                           .lo = sampled ? 0 : 3,
+                                           .candidates = sampled ? 23 : 17,
+                                           .fusion = (enum fusion)fusion,
+                                           .sampled = sampled,
+                                           .learned_fusion = fusion == FUSION_PROBABILITY},
+                          0.7, true);
+}
+
+/* Several chunks of items and tiles of positions; exponentials kept and computed again. */
+Test(loss, tiles) {
+    for (int fusion = 0; fusion < 2; fusion++)
+        for (int64_t buffer = 0; buffer < 2; buffer++)
+            check_problem((struct problem){.positions = 700,
+                                           .items = 1300,
+                                           .lo = 70,
+                                           .candidates = 1201,
+                                           .fusion = (enum fusion)fusion,
+                                           .frozen = fusion,
+                                           .buffer = buffer,
+                                           .learned_fusion = fusion == FUSION_PROBABILITY},
+                          0.7, false);
+}
+
+/* Logits of +-100 and more: the shift must follow the running maximum. */
+Test(loss, large_logits) {
+    check_problem((struct problem){.positions = 40,
+                                   .items = 1100,
+                                   .candidates = 1100,
+                                   .buffer = 1,
+                                   .learned_fusion = true},
+                  5, false);
+}
+
+Test(loss, memory_does_not_grow_with_the_catalogue) {
+    size_t used[2];
+    for (int k = 0; k < 2; k++) {
+        struct problem p = {
+            .positions = 64, .items = k ? 400000 : 40000, .candidates = k ? 400000 : 40000};
+        struct check c = {0};
+        struct tape tape = {0};
+        problem_open(&c, &p, 0.1);
+        check_value(&c, &tape, true);
+        used[k] = tape.arena.peak;
+        tape_free(&tape);
+        problem_close(&c, &p);
+    }
+    cr_expect(used[1] <= CATALOGUE_BUFFER + (16u << 20), "%zu bytes", used[1]);
+    cr_expect(used[0] <= 2 * CATALOGUE_BUFFER, "%zu bytes", used[0]);
+}
+
+/* ---- ranking -----------------------------------------------------------------------------------
+ */
+
+/* Two streams, two terms; some rows are copies of the target's, so that ties occur. */
+Test(rank, agrees_with_the_definition) {
+    enum { N = 1500, LO = 100, HI = 1450, B = 6, NEGATIVES = 50 };
+    struct arena arena = {0};
+    struct tape tape = {0};
+    real *items[TERMS], *q[STREAMS][TERMS];
+    bool present[B] = {true, true, false, true, true, true}, all[B];
+    int32_t target[B], negatives[B * NEGATIVES];
+    int64_t offsets[B + 1];
+    struct rank_count full[B], sampled[B];
+    for (int m = 0; m < TERMS; m++) {
+        items[m] = mem_alloc(N * dims[m], sizeof(real));
+        for (int64_t i = 0; i < N * dims[m]; i++)
+            items[m][i] = (real)rng_normal(check_key(30 + (uint64_t)m), (uint64_t)i);
+        for (int s = 0; s < STREAMS; s++) {
+            q[s][m] = mem_alloc(B * dims[m], sizeof(real));
+            for (int64_t i = 0; i < B * dims[m]; i++)
+                q[s][m][i] =
+                    (real)rng_normal(check_key(40 + (uint64_t)(s * TERMS + m)), (uint64_t)i);
+        }
+    }
+    for (int t = 0; t < B; t++) {
+        all[t] = true;
+        target[t] = LO + 200 * t + 17;
+        for (int copy = 1; copy <= t; copy++)
+            for (int m = 0; m < TERMS; m++)
+                memcpy(items[m] + (target[t] + copy) * dims[m], items[m] + target[t] * dims[m],
+                       (size_t)dims[m] * sizeof(real));
+        offsets[t] = t * NEGATIVES;
+        for (int k = 0; k < NEGATIVES; k++)
+            negatives[t * NEGATIVES + k] = target[t] + 1 + k;
+    }
+    offsets[B] = B * NEGATIVES;
+    struct rank_negatives drawn = {offsets, negatives};
+    struct ranking r = {.terms = TERMS,
+                        .weights = {0.7, 0.3},
+                        .samples = B,
+                        .target = target,
+                        .lo = LO,
+                        .hi = HI,
+                        .negatives = &drawn,
+                        .full = full,
+                        .sampled = sampled};
+    for (int m = 0; m < TERMS; m++)
+        r.items[m] = items[m], r.dim[m] = dims[m];
+    for (int s = 0; s < STREAMS; s++)
+        r.stream[s] = (struct rank_stream){{q[s][0], q[s][1]},
+                                           s == 1 ? present : all,
+                                           s == 2 ? 0
+                                           : s    ? 0.3
+                                                  : 1,
+                                           s ? 0 : LO,
+                                           s ? N : HI};
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    for (int t = 0; t < B; t++) {
+        double *score = mem_zero(N, sizeof *score);
+        for (int s = 0; s < 2; s++)
+            for (int m = 0; m < TERMS && (s != 1 || present[t]); m++) {
+                double sum = 0, *z = mem_zero(N, sizeof *z);
+                for (int64_t i = r.stream[s].lo; i < r.stream[s].hi; i++) {
+                    for (int64_t k = 0; k < dims[m]; k++)
+                        z[i] +=
+                            (double)q[s][m][t * dims[m] + k] * (double)items[m][i * dims[m] + k];
+                    sum += exp(z[i]);
+                }
+                for (int64_t i = LO; i < HI; i++)
+                    score[i] += r.stream[s].weight * r.weights[m] * exp(z[i]) / sum;
+                mem_free(z);
+            }
+        int64_t above = 0, above_drawn = 0;
+        for (int64_t i = LO; i < HI; i++)
+            above += score[i] > score[target[t]] * (1 + 1e-4);
+        for (int k = 0; k < NEGATIVES; k++)
+            above_drawn += score[negatives[t * NEGATIVES + k]] > score[target[t]] * (1 + 1e-4);
+        cr_expect_eq(full[t].above, above, "sample %d: %ld above, want %ld", t, (long)full[t].above,
+                     (long)above);
+        cr_expect_eq(full[t].equal, t, "sample %d: %ld equal", t, (long)full[t].equal);
+        cr_expect_eq(sampled[t].above, above_drawn);
+        cr_expect_eq(sampled[t].equal, t);
+        mem_free(score);
+    }
+    for (int m = 0; m < TERMS; m++) {
+        mem_free(items[m]);
+        for (int s = 0; s < STREAMS; s++)
+            mem_free(q[s][m]);
+    }
+    arena_free(&arena);
+    tape_free(&tape);
+    cr_expect_eq(mem_live(), 0);
+}
+
+/* A score that is not a number is an error, not a rank. */
+Test(rank, refuses_nan) {
+    real items[2 * 4] = {1, 0, 0, 0, 0, 1, 0, 0}, q[4] = {NAN, 0, 0, 0};
+    bool present = true;
+    int32_t target = 1;
+    struct rank_count full;
+    struct arena arena = {0};
+    struct ranking r = {.terms = 1,
+                        .weights = {1},
+                        .samples = 1,
+                        .target = &target,
+                        .hi = 2,
+                        .full = &full,
+                        .items = {items},
+                        .dim = {4}};
+    r.stream[0] = (struct rank_stream){{q}, &present, 1, 0, 2};
+    cr_expect_eq(rank_targets(&arena, &r), STATUS_FAIL);
+    arena_free(&arena);
+}
+
+/* exp by the polynomial against the library's. */
+Test(softmax, exponential) {
+    double worst = 0;
+    for (int i = 0; i <= 20000; i++) {
+        real z = -(real)i * (real)0.004, got = z;
+        exp_shifted(1, 0, &got);
+        worst = fmax(worst, fabs((double)got / exp((double)z) - 1));
+    }
+    cr_expect(worst <= 4 * (double)REAL_EPS, "relative error %.3g", worst);
+}

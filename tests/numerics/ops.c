@@ -1,0 +1,307 @@
+/* Every operation: gradients in double precision, values against plain loops in both. */
+#include "check.h"
+#include "core/ops/activation.h"
+#include "core/ops/attention.h"
+#include "core/ops/embedding.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+
+enum { T = 7, D = 12, N = 5 };
+
+static struct tensor *in(struct tape *tape, struct check *c, int i) {
+    return tape_param(tape, &c->params, i);
+}
+
+/* ---- linear ---- */
+
+static struct tensor *build_linear(struct tape *tape, struct check *c) {
+    return op_linear(tape, in(tape, c, 0), in(tape, c, 1), in(tape, c, 2));
+}
+
+Test(linear, gradients_and_values) {
+    struct check c = {.build = build_linear};
+    struct tape tape = {0};
+    double want[T * N];
+    check_input(&c, T, D), check_input(&c, N, D), check_input(&c, 1, N);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    const real *x = c.params.list[0].tensor.x, *w = c.params.list[1].tensor.x;
+    for (int t = 0; t < T; t++)
+        for (int o = 0; o < N; o++) {
+            want[t * N + o] = c.params.list[2].tensor.x[o];
+            for (int i = 0; i < D; i++)
+                want[t * N + o] += (double)x[t * D + i] * (double)w[o * D + i];
+        }
+    tape_begin(&tape, false, 0);
+    check_near("linear", build_linear(&tape, &c)->x, want, T * N, D);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+/* ---- norms ---- */
+
+static struct tensor *build_layer_norm(struct tape *tape, struct check *c) {
+    return op_layer_norm(tape, in(tape, c, 0), in(tape, c, 1), in(tape, c, 2), (real)1e-8);
+}
+
+Test(norm, layer_norm) {
+    struct check c = {.build = build_layer_norm};
+    struct tape tape = {0};
+    double want[T * D];
+    check_input(&c, T, D), check_input(&c, 1, D), check_input(&c, 1, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    const real *x = c.params.list[0].tensor.x;
+    for (int t = 0; t < T; t++) {
+        double mean = 0, var = 0;
+        for (int i = 0; i < D; i++)
+            mean += (double)x[t * D + i] / D;
+        for (int i = 0; i < D; i++)
+            var += pow((double)x[t * D + i] - mean, 2) / D;
+        for (int i = 0; i < D; i++)
+            want[t * D + i] = (double)c.params.list[1].tensor.x[i] * ((double)x[t * D + i] - mean) /
+                                  sqrt(var + 1e-8) +
+                              (double)c.params.list[2].tensor.x[i];
+    }
+    tape_begin(&tape, false, 0);
+    check_near("layer norm", build_layer_norm(&tape, &c)->x, want, T * D, 4 * D);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+static struct tensor *build_unit_norm(struct tape *tape, struct check *c) {
+    return op_unit_norm(tape, in(tape, c, 0), (real)1e-8);
+}
+
+Test(norm, unit_norm) {
+    struct check c = {.build = build_unit_norm};
+    struct tape tape = {0};
+    check_input(&c, T, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    memset(c.params.x, 0, D * sizeof(real)); /* a missing row stays zero */
+    tape_begin(&tape, false, 0);
+    const struct tensor *y = build_unit_norm(&tape, &c);
+    for (int t = 0; t < T; t++) {
+        double norm = 0;
+        for (int i = 0; i < D; i++)
+            norm += pow((double)y->x[t * D + i], 2);
+        cr_expect_float_eq(norm, t ? 1 : 0, 8 * REAL_EPS);
+    }
+    tape_free(&tape);
+    check_close(&c);
+}
+
+/* Below eps the norm is a constant. */
+static struct tensor *build_clamped(struct tape *tape, struct check *c) {
+    return op_unit_norm(tape, in(tape, c, 0), 100);
+}
+
+Test(norm, unit_norm_clamped) {
+    struct check c = {.build = build_clamped};
+    check_input(&c, T, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    check_close(&c);
+}
+
+/* ---- elementwise ---- */
+
+static uint64_t token_keys[T];
+static struct dropout some_dropout(void) {
+    for (int t = 0; t < T; t++)
+        token_keys[t] = check_key(100 + (uint64_t)t);
+    return dropout_make(0.4, check_key(9), token_keys);
+}
+
+static struct tensor *build_relu(struct tape *tape, struct check *c) {
+    struct dropout drop = some_dropout();
+    return op_activation(tape, in(tape, c, 0), ACTIVATION_RELU, &drop);
+}
+
+static struct tensor *build_gelu(struct tape *tape, struct check *c) {
+    struct dropout drop = some_dropout();
+    return op_activation(tape, in(tape, c, 0), ACTIVATION_GELU, &drop);
+}
+
+/* Both inputs of the residual come from operations, as in a block. */
+static struct tensor *build_residual(struct tape *tape, struct check *c) {
+    struct dropout drop = some_dropout();
+    struct tensor *x = op_scale(tape, in(tape, c, 0), 2);
+    struct tensor *f = op_activation(tape, x, ACTIVATION_GELU, &dropout_none);
+    return op_scale(tape, op_residual(tape, x, f, &drop), 3);
+}
+
+static struct tensor *build_exp_scale(struct tape *tape, struct check *c) {
+    return op_exp_scale(tape, in(tape, c, 0), in(tape, c, 1), 4);
+}
+
+static void check_elementwise(struct tensor *(*build)(struct tape *, struct check *), bool scalar) {
+    struct check c = {.build = build};
+    check_input(&c, T, D);
+    if (scalar)
+        check_input(&c, 1, 1);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    check_close(&c);
+}
+
+Test(elementwise, relu) {
+    check_elementwise(build_relu, false);
+}
+
+Test(elementwise, gelu) {
+    check_elementwise(build_gelu, false);
+}
+
+Test(elementwise, residual) {
+    check_elementwise(build_residual, false);
+}
+
+Test(elementwise, exp_scale) {
+    check_elementwise(build_exp_scale, true);
+}
+
+Test(elementwise, exp_scale_beyond_its_limit_has_no_gradient) {
+    struct check c = {.build = build_exp_scale};
+    struct tape tape = {0};
+    check_input(&c, T, D), check_input(&c, 1, 1);
+    check_fill(&c, 1);
+    c.params.list[1].tensor.x[0] = 5;
+    check_value(&c, &tape, true);
+    tape_backward(&tape, NULL, NULL);
+    cr_expect_eq(c.params.list[1].tensor.g[0], 0);
+    cr_expect_float_eq(check_value(&c, &tape, false),
+                       (c.params.list[1].tensor.x[0] = 4, check_value(&c, &tape, false)), 1e-3);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+/* Dropout: the share of survivors, the scale, and that it depends on the token alone. */
+Test(elementwise, dropout_statistics) {
+    enum { W = 4096 };
+    uint64_t keys[2] = {check_key(5), check_key(6)}, swapped[2] = {check_key(6), check_key(5)};
+    struct dropout drop = dropout_make(0.3, 77, keys), other = dropout_make(0.3, 77, swapped);
+    real ones[W], a[W], b[W];
+    int kept = 0;
+    for (int i = 0; i < W; i++)
+        ones[i] = 1;
+    dropout_row(&drop, 0, W, ones, a);
+    dropout_row(&other, 1, W, ones, b);
+    cr_expect_arr_eq(a, b, sizeof a);
+    dropout_row(&drop, 1, W, ones, b);
+    for (int i = 0; i < W; i++) {
+        kept += a[i] != 0;
+        cr_expect(a[i] == 0 || fabs((double)a[i] - 1 / 0.7) < 1e-4);
+    }
+    cr_expect(abs(kept - (int)(0.7 * W)) < 5 * sqrt(0.21 * W), "%d of %d kept", kept, (int)W);
+    cr_expect(memcmp(a, b, sizeof a), "two tokens share a mask");
+    /* A short row is the beginning of the long one: the tail's code agrees with the body's. */
+    dropout_row(&drop, 0, 27, ones, b);
+    cr_expect_arr_eq(a, b, 27 * sizeof *a);
+}
+
+/* ---- tables ---- */
+
+static const int32_t rows[T] = {3, 0, 3, 4, 1, 3, 0}, places[T] = {0, 1, 2, 0, 1, 2, 3};
+
+static struct tensor *build_gather(struct tape *tape, struct check *c) {
+    return op_gather(tape, in(tape, c, 0), rows, T);
+}
+
+static struct tensor *build_embed(struct tape *tape, struct check *c) {
+    struct dropout drop = some_dropout();
+    return op_embed(tape, in(tape, c, 0), rows, in(tape, c, 1), places, T, (real)1.7, &drop);
+}
+
+static struct tensor *build_embed_rows(struct tape *tape, struct check *c) {
+    return op_embed(tape, in(tape, c, 0), NULL, in(tape, c, 1), places, N, (real)1.7,
+                    &dropout_none);
+}
+
+Test(table, gather) {
+    struct check c = {.build = build_gather};
+    check_input(&c, N, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    check_close(&c);
+}
+
+Test(table, embed) {
+    struct check c = {.build = build_embed};
+    check_input(&c, N, D), check_input(&c, 4, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    c.build = build_embed_rows;
+    check_gradients(&c);
+    check_close(&c);
+}
+
+/* ---- attention ---- */
+
+static const int64_t offsets[] = {0, 1, 5, 7};
+
+static struct tensor *build_attention(struct tape *tape, struct check *c) {
+    struct dropout drop = c->data ? some_dropout() : dropout_none;
+    return op_attention(tape, in(tape, c, 0), offsets, 3, 2, &drop);
+}
+
+/* softmax(q k^T / sqrt(D / heads)) v by the definition. */
+static void attention_reference(const real *qkv, int heads, double *out) {
+    int width = D / heads;
+    for (int s = 0; s < 3; s++)
+        for (int64_t i = offsets[s]; i < offsets[s + 1]; i++)
+            for (int h = 0; h < heads; h++) {
+                double p[T], sum = 0;
+                for (int64_t j = offsets[s]; j <= i; j++) {
+                    double z = 0;
+                    for (int k = 0; k < width; k++)
+                        z += (double)qkv[i * 3 * D + h * width + k] *
+                             (double)qkv[j * 3 * D + D + h * width + k];
+                    sum += p[j] = exp(z / sqrt(width));
+                }
+                for (int k = 0; k < width; k++) {
+                    double y = 0;
+                    for (int64_t j = offsets[s]; j <= i; j++)
+                        y += p[j] / sum * (double)qkv[j * 3 * D + 2 * D + h * width + k];
+                    out[i * D + h * width + k] = y;
+                }
+            }
+}
+
+Test(attention, gradients_and_values) {
+    struct check c = {.build = build_attention};
+    struct tape tape = {0};
+    double want[T * D];
+    check_input(&c, T, 3 * D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    c.data = &c;
+    check_gradients(&c);
+    c.data = NULL;
+    attention_reference(c.params.x, 2, want);
+    tape_begin(&tape, false, 0);
+    check_near("attention", build_attention(&tape, &c)->x, want, T * D, 8 * D);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+/* A later token changes nothing before it, nor in another sequence. */
+Test(attention, is_causal_and_separate) {
+    struct check c = {.build = build_attention};
+    struct tape tape = {0};
+    real before[T * D];
+    check_input(&c, T, 3 * D);
+    check_fill(&c, 1);
+    tape_begin(&tape, false, 0);
+    memcpy(before, build_attention(&tape, &c)->x, sizeof before);
+    for (int i = 0; i < 3 * D; i++)
+        c.params.x[3 * 3 * D + i] += 1; /* token 3, third of the second sequence */
+    tape_begin(&tape, false, 0);
+    const real *after = build_attention(&tape, &c)->x;
+    cr_expect_arr_eq(before, after, 3 * D * sizeof(real));
+    cr_expect_arr_eq(before + 5 * D, after + 5 * D, 2 * D * sizeof(real));
+    cr_expect(memcmp(before + 3 * D, after + 3 * D, 2 * D * sizeof(real)));
+    tape_free(&tape);
+    check_close(&c);
+}
