@@ -18,21 +18,22 @@ static const struct {
     {"", NULL}};
 #undef JOB
 
-#define JOB(name, purpose) "  " #name "\t" purpose "\n"
-static const char doc[] = "Train and evaluate cross-domain sequential recommenders on CPU clusters."
-                          "\vJobs (cdsr JOB --help says more):\n"
-#include "jobs/jobs.def"
-                          "\nRun alone, with mpirun -n RANKS or with srun. Exit status: 0 done, 1 "
-                          "internal or numerical failure, 2 usage or bad input, 3 input/output, 4 "
-                          "another rank failed, 75 stopped early with a checkpoint.";
-#undef JOB
+static const char doc[] =
+    "Train and evaluate cross-domain sequential recommenders on CPU clusters."
+    "\vRun alone, with mpirun -n RANKS or with srun. Exit status: 0 done, 1 internal or numerical "
+    "failure, 2 usage or bad input, 3 input/output, 4 another rank failed, 75 stopped early with a "
+    "checkpoint.";
 
 enum { KEY_VERSION = 0x2000, KEY_REFERENCE };
 
+#define JOB(name, purpose) {#name, 0, NULL, OPTION_DOC | OPTION_NO_USAGE, purpose, 2},
 static const struct argp_option options[] = {
     {"version", KEY_VERSION, NULL, 0, "Versions of the program and its libraries", 0},
     {"reference", KEY_REFERENCE, NULL, 0, "The configuration keys, as a Markdown table", 0},
+    {NULL, 0, NULL, 0, "Jobs (cdsr JOB --help says more):", 2},
+#include "jobs/jobs.def"
     {0}};
+#undef JOB
 
 struct request {
     bool version, reference;

@@ -1,0 +1,60 @@
+# For the scripts beside it: run the program, look at what it said. The scripts end with `finish`.
+set -u
+: "${CDSR:?names the program}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export work CDSR
+failures=0
+
+# ranks N ARGUMENT...: the program on N ranks; leaves $work/out, $work/err and, a line per rank, the
+# exit statuses in $work/status. The ranks stand in a shell that succeeds, so that mpirun is silent.
+ranks() {
+    local n=$1
+    shift
+    : >"$work/status"
+    timeout 60 mpirun -n "$n" bash -c '"$CDSR" "$@"; echo $? >>"$work/status"' cdsr "$@" \
+        >"$work/out" 2>"$work/err" || complain "mpirun ended with $?"
+}
+
+complain() {
+    echo "not so: $*" >&2
+    failures=$((failures + 1))
+}
+
+# statuses WANTED...: of the ranks.
+statuses() {
+    local got
+    got=$(tr '\n' ' ' <"$work/status")
+    [ "$got" = "$* " ] || complain "exit statuses $*, but $got"
+}
+
+# says FILE TEXT...: the file is these lines and no others.
+says() {
+    local file=$work/$1
+    shift
+    printf '%s\n' "$@" | diff - "$file" >&2 || complain "$file"
+}
+
+# has FILE TEXT: somewhere.
+has() {
+    grep -qF -- "$2" "$work/$1" || complain "'$2' in: $(cat "$work/$1")"
+}
+
+# refused LINE ARGUMENT...: four ranks end with 2, one line is said, nothing is printed.
+refused() {
+    local line=$1
+    shift
+    ranks 4 "$@"
+    statuses 2 2 2 2
+    says err "$line"
+    says_nothing out
+}
+
+says_nothing() {
+    [ ! -s "$work/$1" ] || complain "nothing in $1, but: $(cat "$work/$1")"
+}
+
+finish() {
+    [ $failures = 0 ] || exit 1
+    exit 0
+}
