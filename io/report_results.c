@@ -87,7 +87,9 @@ static void print_head(FILE *file, const struct report_results *r) {
     fprintf(file, "model: %s of", r->config->model.name);
     for (int i = 0; i < modalities->count; i++)
         fprintf(file, "%s %s", i ? "," : "", modalities->name[i]);
-    fprintf(file, "; best epoch %lld of %lld\n", (long long)r->best_epoch, (long long)r->epochs);
+    if (r->epochs > 0)
+        fprintf(file, "; best epoch %lld of %lld", (long long)r->best_epoch, (long long)r->epochs);
+    fputc('\n', file);
     fprintf(file, "ranks: %d with %d threads each\n\n", r->ranks, r->threads);
 }
 
@@ -157,9 +159,9 @@ void report_print_results(FILE *file, const struct report_results *r) {
     }
     print_candidates(file, r);
     if (r->epochs > 0)
-        fprintf(file, "seconds per epoch %.3g, ", r->train_seconds / (double)r->epochs);
-    fprintf(file, "seconds in training %.3g, evaluation %.3g, input and output %.3g\n",
-            r->train_seconds, r->eval_seconds, r->io_seconds);
+        fprintf(file, "seconds per epoch %.3g, in training %.3g, input and output %.3g\n",
+                r->train_seconds / (double)r->epochs, r->train_seconds, r->io_seconds);
+    fprintf(file, "seconds in evaluation %.3g\n", r->eval_seconds);
     fprintf(file, "peak memory per rank %.0f MB\n\n", r->peak_rss_mb);
     fprintf(file, "%s%s\n", r->valid ? "VALID" : "INVALID: ", r->valid ? "" : r->reason);
 }
