@@ -21,8 +21,7 @@ static const struct {
 static const char doc[] =
     "Train and evaluate cross-domain sequential recommenders on CPU clusters."
     "\vRun alone, with mpirun -n RANKS or with srun. Exit status: 0 done, 1 internal or numerical "
-    "failure, 2 usage or bad input, 3 input/output, 4 another rank failed, 75 stopped early with a "
-    "checkpoint.";
+    "failure, 2 usage or bad input, 3 input/output, 4 another rank failed.";
 
 enum { KEY_VERSION = 0x2000, KEY_REFERENCE };
 
