@@ -1,0 +1,80 @@
+#include "io/file.h"
+#include "core/mem.h"
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char home[PATH_MAX], root[] = "/tmp/cdsr-file-XXXXXX";
+
+/* In a directory of its own, which must be empty again when it is removed. */
+static void start(void) {
+    cr_redirect_stderr();
+    cr_assert(getcwd(home, sizeof home) && mkdtemp(root) && !chdir(root));
+}
+
+static void finish(void) {
+    cr_expect(!chdir(home) && !rmdir(root), "something is left in %s", root);
+    cr_expect_eq(mem_live(), 0);
+}
+
+TestSuite(file, .init = start, .fini = finish);
+
+static void expect_text(const char *path, const char *wanted) {
+    char text[64] = "";
+    FILE *file = fopen(path, "r");
+    cr_assert(file, "%s", path);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    cr_expect_str_eq(text, wanted);
+}
+
+static int entries(const char *path) {
+    int n = 0;
+    DIR *directory = opendir(path);
+    while (readdir(directory))
+        n++;
+    closedir(directory);
+    return n - 2;
+}
+
+Test(file, writing_replaces_and_leaves_nothing_beside) {
+    cr_expect_eq(file_write("a", "one\n"), STATUS_OK);
+    cr_expect_eq(file_write("a", "two\n"), STATUS_OK);
+    expect_text("a", "two\n");
+    cr_expect_eq(entries("."), 1);
+    cr_expect_eq(file_remove("a"), STATUS_OK);
+    cr_expect_eq(file_remove("a"), STATUS_OK);
+}
+
+Test(file, failing_to_replace_leaves_nothing_beside) {
+    cr_expect_eq(file_make_directory("d"), STATUS_OK);
+    cr_expect_eq(file_write("d", "text"), STATUS_IO);
+    cr_expect_eq(file_write("absent/a", "text"), STATUS_IO);
+    cr_expect_eq(entries("."), 1);
+    cr_expect_eq(rmdir("d"), 0);
+}
+
+Test(file, directories_come_with_their_parents) {
+    cr_expect_eq(file_make_directory("a/b//c/"), STATUS_OK);
+    cr_expect_eq(file_make_directory("a/b/c"), STATUS_OK);
+    cr_expect(file_exists("a/b/c") && !file_exists("a/b/d"));
+    cr_expect_eq(file_write("a/f", ""), STATUS_OK);
+    cr_expect_eq(file_make_directory("a/f"), STATUS_IO);
+    cr_expect_eq(file_make_directory("a/f/g"), STATUS_IO);
+    cr_expect_eq(file_make_directory(""), STATUS_IO);
+    cr_expect(!unlink("a/f") && !rmdir("a/b/c") && !rmdir("a/b") && !rmdir("a"));
+}
+
+Test(file, removes_by_prefix) {
+    cr_expect_eq(file_remove_all("absent", "step-"), STATUS_OK);
+    cr_expect_eq(file_write("step-1", ""), STATUS_OK);
+    cr_expect_eq(file_write("step-2", ""), STATUS_OK);
+    cr_expect_eq(file_write("keep", ""), STATUS_OK);
+    cr_expect_eq(file_remove_all(".", "step-"), STATUS_OK);
+    cr_expect_eq(entries("."), 1);
+    cr_expect_eq(file_remove("keep"), STATUS_OK);
+}
