@@ -1,0 +1,91 @@
+/* Sharing work and gradients among ranks. */
+#include "tests/mpitest.h"
+#include "core/rng.h"
+#include "mpi/exchange.h"
+#include "mpi/reduce.h"
+#include "partition/balance.h"
+#include "partition/range.h"
+
+/* Row i has i % 7 values, all i; every row goes once, to its owner, in the wanted order. */
+static void exchange_case(void) {
+    enum { N = 1000 };
+    int64_t first[9], order[N];
+    int32_t length[N], owner[N], mine[7 * N];
+    int64_t n = 0, seen = 0;
+    for (int r = 0; r <= test_comm.size; r++)
+        first[r] = r < test_comm.size ? range_of(N, test_comm.size, r).lo : N;
+    rng_permutation(rng_key(1, RNG_TEST, 0, 0), N, order);
+    for (int64_t i = 0; i < N; i++) {
+        length[i] = (int32_t)(i % 7);
+        owner[i] = (int32_t)rng_below(rng_key(2, RNG_TEST, 0, 0), (uint64_t)i, test_comm.size);
+    }
+    for (int64_t i = first[test_comm.rank]; i < first[test_comm.rank + 1]; i++)
+        for (int k = 0; k < length[i]; k++)
+            mine[n++] = (int32_t)i;
+    struct exchange_plan plan = {first, length, N, order, owner};
+    struct exchange_rows rows;
+    MPI_REQUIRE(exchange_rows(&test_comm, &plan, mine, &rows) == STATUS_OK, "exchange");
+    for (int64_t k = 0; k < rows.count; k++) {
+        int64_t p = rows.place[k], i = order[p];
+        MPI_EXPECT(owner[p] == test_comm.rank, "place %d", (int)p);
+        MPI_EXPECT(k == 0 || p > rows.place[k - 1], "order");
+        MPI_EXPECT(rows.offsets[k + 1] - rows.offsets[k] == length[i], "length of %d", (int)i);
+        for (int64_t v = rows.offsets[k]; v < rows.offsets[k + 1]; v++)
+            MPI_EXPECT(rows.values[v] == i, "value of %d", (int)i);
+        seen++;
+    }
+    exchange_free(&rows);
+    comm_sum_i64(&test_comm, &seen, 1);
+    MPI_EXPECT(seen == N, "%d rows arrived", (int)seen);
+}
+
+MPI_TEST(exchange, one_rank, 1) {
+    exchange_case();
+}
+
+MPI_TEST(exchange, four_ranks, 4) {
+    exchange_case();
+}
+
+/* Sums of all buckets although ranks complete their gradients in different orders. */
+static void reduce_case(void) {
+    struct params params = {0};
+    struct reduce reduce;
+    int64_t shape[] = {3, 100000, 17, 300000, 5, 5, 70000, 1};
+    int order[8];
+    for (int i = 0; i < 8; i++)
+        params_add(&params, 1, 1, shape[i], PARAM_ZERO, 1, "p%d", i);
+    params_allocate(&params, 1, 1);
+    reduce_open(&reduce, &test_comm, &params);
+    for (int step = 0; step < 3; step++) {
+        for (int64_t i = 0; i < params.total; i++)
+            params.g[i] = (real)((i % 1000) * (test_comm.rank + 1) + step);
+        for (int i = 0; i < 8; i++)
+            order[i] = (i * 3 + test_comm.rank + step) % 8;
+        reduce_begin(&reduce);
+        for (int i = 0; i < 8; i++)
+            reduce_ready(&reduce, order[i]);
+        reduce_finish(&reduce);
+        int64_t wrong = 0, n = test_comm.size;
+        for (int64_t i = 0; i < params.total; i++)
+            wrong += params.g[i] != (real)((i % 1000) * (n * (n + 1) / 2) + step * n);
+        MPI_EXPECT(wrong == 0, "step %d: %ld of %ld sums are wrong", step, (long)wrong,
+                   (long)params.total);
+    }
+    reduce_close(&reduce);
+    params_free(&params);
+}
+
+MPI_TEST(reduce, one_rank, 1) {
+    reduce_case();
+}
+
+MPI_TEST(reduce, two_ranks, 2) {
+    reduce_case();
+}
+
+MPI_TEST(reduce, four_ranks, 4) {
+    reduce_case();
+}
+
+MPI_TEST_MAIN()

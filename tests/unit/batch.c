@@ -1,0 +1,96 @@
+#include "core/batch.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include "partition/balance.h"
+#include <criterion/criterion.h>
+
+/* Items below 10 are X's. */
+static const int32_t first[] = {1, 12, 2, 3, 15, 4}, second[] = {11}, third[] = {5, 11};
+static const struct sample samples[] = {{first, 6, 0}, {second, 1, 1}, {third, 2, 2}};
+
+static void expect_row(const struct stream *s, int64_t b, const int32_t *items,
+                       const int32_t *targets, int64_t n) {
+    int64_t at = s->offsets[b];
+    cr_assert_eq(s->offsets[b + 1] - at, n);
+    for (int64_t t = 0; t < n; t++) {
+        cr_expect_eq(s->items[at + t], items[t]);
+        cr_expect(!targets || s->targets[at + t] == targets[t]);
+        cr_expect_eq(s->positions[at + t], t);
+    }
+}
+
+Test(batch, training_streams) {
+    struct batch batch = {0};
+    batch_train(&batch, samples, 3, 10, 3);
+    /* x: 1 2 3 4; y: 12 15; xy keeps the last four items of the first sequence. */
+    cr_assert_eq(batch.stream[STREAM_X].sequences, 1);
+    expect_row(&batch.stream[STREAM_X], 0, (int32_t[]){1, 2, 3}, (int32_t[]){2, 3, 4}, 3);
+    cr_assert_eq(batch.stream[STREAM_Y].sequences, 1);
+    expect_row(&batch.stream[STREAM_Y], 0, (int32_t[]){12}, (int32_t[]){15}, 1);
+    cr_assert_eq(batch.stream[STREAM_XY].sequences, 2);
+    expect_row(&batch.stream[STREAM_XY], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
+    expect_row(&batch.stream[STREAM_XY], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
+    cr_expect_eq(batch.stream[STREAM_XY].sample[1], 2);
+    batch_free(&batch);
+    cr_expect_eq(mem_live(), 0);
+}
+
+Test(batch, histories) {
+    struct batch batch = {0};
+    batch_history(&batch, samples, 3, 10, 3);
+    expect_row(&batch.stream[STREAM_X], 0, (int32_t[]){2, 3, 4}, NULL, 3);
+    expect_row(&batch.stream[STREAM_Y], 0, (int32_t[]){12, 15}, NULL, 2);
+    expect_row(&batch.stream[STREAM_Y], 1, (int32_t[]){11}, NULL, 1);
+    expect_row(&batch.stream[STREAM_XY], 0, (int32_t[]){3, 15, 4}, NULL, 3);
+    cr_expect_eq(batch.stream[STREAM_X].sequences, 2);
+    batch_free(&batch);
+    cr_expect_eq(mem_live(), 0);
+}
+
+/* The counts that balance the load are those of the batch. */
+Test(batch, counts_agree_with_the_streams) {
+    struct batch batch = {0};
+    uint64_t key = rng_key(4, RNG_TEST, 0, 0);
+    for (uint64_t trial = 0; trial < 200; trial++) {
+        int32_t items[20];
+        int64_t length = 1 + rng_below(key, 100 * trial, 20), count[STREAMS][2];
+        for (int64_t i = 0; i < length; i++)
+            items[i] = (int32_t)rng_below(key, 100 * trial + 1 + (uint64_t)i, 20);
+        struct sample sample = {items, length, 0};
+        batch_train(&batch, &sample, 1, 10, 6);
+        batch_count_targets(items, length, 10, 6, count);
+        for (int s = 0; s < STREAMS; s++) {
+            int64_t want[2] = {0, 0};
+            for (int64_t t = 0; t < batch.stream[s].tokens; t++)
+                want[batch.stream[s].targets[t] >= 10]++;
+            cr_expect_eq(count[s][0], want[0]);
+            cr_expect_eq(count[s][1], want[1]);
+        }
+    }
+    batch_free(&batch);
+}
+
+/* A token's dropout key belongs to its sequence and position, not to its place in the batch. */
+Test(batch, keys_do_not_depend_on_the_batch) {
+    struct batch a = {0}, b = {0};
+    batch_train(&a, samples, 3, 10, 3);
+    batch_train(&b, samples + 2, 1, 10, 3);
+    cr_expect_eq(a.stream[STREAM_XY].keys[3], b.stream[STREAM_XY].keys[0]);
+    cr_expect_neq(a.stream[STREAM_XY].keys[3], a.stream[STREAM_XY].keys[0]);
+    batch_free(&a);
+    batch_free(&b);
+}
+
+Test(balance, every_item_has_one_owner_and_loads_are_near) {
+    enum { N = 256, R = 7 };
+    int64_t cost[N];
+    int32_t owner[N];
+    for (int i = 0; i < N; i++)
+        cost[i] = 1 + rng_below(rng_key(5, RNG_TEST, 0, 0), (uint64_t)i, 1000);
+    balance(cost, N, R, owner);
+    for (int i = 0; i < N; i++)
+        cr_assert(owner[i] >= 0 && owner[i] < R);
+    cr_expect(balance_imbalance(cost, owner, N, R) < 1.02);
+    balance(cost, 3, R, owner); /* more ranks than sequences */
+    cr_expect(owner[0] != owner[1] && owner[1] != owner[2] && owner[0] != owner[2]);
+}
