@@ -1,8 +1,11 @@
 #include "core/log.h"
+#include "core/phase.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static enum log_level threshold = LOG_INFO;
+static bool progress_shown; /* the cursor stands behind a progress line */
 
 void log_set_level(enum log_level level) {
     threshold = level;
@@ -19,7 +22,8 @@ static void print(enum log_level level, const char *prefix, const char *format, 
     if (level > threshold)
         return;
     vsnprintf(text, sizeof text, format, args);
-    snprintf(line, sizeof line, "cdsr: %s%s\n", prefix, text);
+    snprintf(line, sizeof line, "%scdsr: %s%s\n", progress_shown ? "\r\033[K" : "", prefix, text);
+    progress_shown = false;
     fputs(line, stderr);
     fflush(stderr);
 }
@@ -43,6 +47,21 @@ void log_warn(const char *format, ...) {
 
 void log_info(const char *format, ...) {
     PRINT(LOG_INFO, "");
+}
+
+void log_progress(const char *format, ...) {
+    static double shown_at;
+    double now = phase_clock();
+    va_list args;
+    if (threshold < LOG_INFO || now - shown_at < 0.2 || !isatty(STDERR_FILENO))
+        return;
+    shown_at = now;
+    progress_shown = true;
+    fputs("\r\033[K", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fflush(stderr);
 }
 
 void log_debug(const char *format, ...) {

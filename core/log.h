@@ -20,4 +20,8 @@ void log_warn(const char *format, ...) LOG_FORMAT(1, 2);
 void log_info(const char *format, ...) LOG_FORMAT(1, 2);
 void log_debug(const char *format, ...) LOG_FORMAT(1, 2);
 
+/* A line that the next message replaces; shown on a terminal only, at LOG_INFO, a few times a
+ * second. */
+void log_progress(const char *format, ...) LOG_FORMAT(1, 2);
+
 #endif

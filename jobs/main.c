@@ -6,7 +6,9 @@
 #include "jobs/args.h"
 #include "jobs/job.h"
 #include <cblas.h>
+#include <omp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define JOB(name, purpose) {#name, job_##name},
@@ -128,6 +130,9 @@ int main(int argc, char **argv) {
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);
     openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
+    int threads = comm_fair_threads(&comm);
+    if (!getenv("OMP_NUM_THREADS"))
+        omp_set_num_threads(threads);
     if (comm.rank > 0)
         log_set_level(LOG_ERROR);
     enum status status = run(&comm, argc, argv);

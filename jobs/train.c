@@ -170,6 +170,9 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
                                phases};
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
+    log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
+                 (long long)t->state.cursor, (long long)feed_steps(&t->feed), total,
+                 step.sequences_per_s);
     if (now - t->logged_at >= c->log.every_s) {
         log_info("epoch %lld step %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
                  (long long)step.step, total, step.sequences_per_s);

@@ -1,4 +1,5 @@
 #include "mpi/comm.h"
+#include <sched.h>
 
 void comm_open(struct comm *comm, MPI_Comm parent) {
     MPI_Comm_dup(parent, &comm->mpi);
@@ -36,4 +37,21 @@ bool comm_same(const struct comm *comm, uint64_t value) {
     uint64_t ends[2] = {value, ~value}; /* max(~v) = ~min(v) */
     MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_UINT64_T, MPI_MAX, comm->mpi);
     return ends[0] == ~ends[1];
+}
+
+/* With c processors in this rank's mask, u in the union of the node's ranks and s the sum over them,
+ * s / u ranks share a processor on average: c u / s threads each. */
+int comm_fair_threads(const struct comm *comm) {
+    cpu_set_t mask;
+    MPI_Comm node;
+    CPU_ZERO(&mask);
+    if (sched_getaffinity(0, sizeof mask, &mask))
+        CPU_SET(0, &mask);
+    int mine = CPU_COUNT(&mask), sum = mine;
+    MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
+    MPI_Allreduce(MPI_IN_PLACE, &mask, (int)sizeof mask, MPI_BYTE, MPI_BOR, node);
+    MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_INT, MPI_SUM, node);
+    MPI_Comm_free(&node);
+    int threads = mine * CPU_COUNT(&mask) / sum;
+    return threads > 1 ? threads : 1;
 }

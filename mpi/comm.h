@@ -36,4 +36,8 @@ void comm_sum_f64(const struct comm *comm, double *x, int n);
 /* Collective. True on all ranks when all ranks gave the same value. */
 bool comm_same(const struct comm *comm, uint64_t value);
 
+/* Collective. Threads that a rank may use without taking a core from another: the processors it may
+ * run on, divided among the ranks of its node that share them; at least 1. */
+int comm_fair_threads(const struct comm *comm);
+
 #endif
