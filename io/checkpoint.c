@@ -22,7 +22,8 @@ void checkpoint_state_free(struct checkpoint_state *state) {
     *state = (struct checkpoint_state){0};
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 static enum status declare_all(struct h5_writer *writer, const struct params *params) {
     for (int g = 0; g < GROUPS; g++)
@@ -67,8 +68,8 @@ static enum status write_share(const struct comm *comm, struct h5_writer *writer
     return STATUS_OK;
 }
 
-enum status checkpoint_write(const struct comm *comm, const char *path,
-                             const struct params *params, const struct checkpoint_state *state) {
+enum status checkpoint_write(const struct comm *comm, const char *path, const struct params *params,
+                             const struct checkpoint_state *state) {
     struct h5_writer writer;
     enum status status;
     TRY(h5_writer_create(&writer, comm, path, H5_PARALLEL));
@@ -80,7 +81,8 @@ end:
     return h5_writer_commit(&writer, status);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static enum status check_shapes(const struct h5_file *file, const struct params *params,
                                 int group_count) {
@@ -142,8 +144,8 @@ static enum status check_finite(const struct comm *comm, const char *path,
     return STATUS_OK;
 }
 
-enum status checkpoint_read_params(const struct comm *comm, const char *path,
-                                   struct params *params, bool moments) {
+enum status checkpoint_read_params(const struct comm *comm, const char *path, struct params *params,
+                                   bool moments) {
     int group_count = moments ? GROUPS : 1;
     struct h5_file file;
     TRY(check_on_root(comm, path, params, group_count));
@@ -218,7 +220,8 @@ enum status checkpoint_has_state(const struct comm *comm, const char *path, bool
     return STATUS_OK;
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------------
+ */
 
 static int ascending(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -232,8 +235,7 @@ static int scan(const char *directory, int64_t **steps) {
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         long long step;
         int end = 0;
-        if (sscanf(entry->d_name, "step-%lld.h5%n", &step, &end) != 1 || !end ||
-            entry->d_name[end])
+        if (sscanf(entry->d_name, "step-%lld.h5%n", &step, &end) != 1 || !end || entry->d_name[end])
             continue;
         *steps = mem_resize(*steps, count + 1, sizeof **steps);
         (*steps)[count++] = step;

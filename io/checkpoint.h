@@ -10,9 +10,9 @@
 #include <stdbool.h>
 
 struct checkpoint_state {
-    int64_t step;   /* steps done */
-    int64_t epoch;  /* epoch in progress, 0 for the first */
-    int64_t cursor; /* steps of it done */
+    int64_t step;                         /* steps done */
+    int64_t epoch;                        /* epoch in progress, 0 for the first */
+    int64_t cursor;                       /* steps of it done */
     int64_t best_step, best_epoch, stale; /* best evaluation so far (-1: none), epochs since */
     double best_metric;
     char *config;       /* the resolved configuration, YAML */
@@ -38,8 +38,8 @@ CHECKED enum status checkpoint_read_state(const struct comm *comm, const char *p
 /* Collective. Does the file have a /state? */
 CHECKED enum status checkpoint_has_state(const struct comm *comm, const char *path, bool *has);
 
-/* Collective. The steps of the files step-<n>.h5 in `directory`, ascending; the caller frees *steps.
- * A directory that is not there has none. */
+/* Collective. The steps of the files step-<n>.h5 in `directory`, ascending; the caller frees
+ * *steps. A directory that is not there has none. */
 void checkpoint_list(const struct comm *comm, const char *directory, int64_t **steps, int *count);
 
 /* "directory/step-<n>.h5", to be freed with mem_free. */

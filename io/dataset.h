@@ -6,6 +6,7 @@
 #define IO_DATASET_H
 #include "core/real.h"
 #include "core/status.h"
+#include "io/h5.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,16 +37,18 @@ struct dataset {
 /* Collective. Opens `path` read-only, checks it wholly (schema, extents, types, every item id and
  * offset, no empty sequence; no external links or foreign filters are followed) on rank 0 and gives
  * all ranks the description. STATUS_INPUT for a bad file, STATUS_IO for one that cannot be read. */
-CHECKED enum status dataset_open(const struct comm *comm, const char *path, struct dataset *dataset);
-void dataset_close(struct dataset *dataset); /* safe on a zeroed object; zeroes it. Not collective. */
+CHECKED enum status dataset_open(const struct comm *comm, const char *path,
+                                 struct dataset *dataset);
+void dataset_close(
+    struct dataset *dataset); /* safe on a zeroed object; zeroes it. Not collective. */
 
 /* Collective. Sequences [lo, hi) of a split, ranges chosen by each rank freely. */
 CHECKED enum status dataset_read_sequences(const struct comm *comm, const struct dataset *dataset,
                                            enum split split, int64_t lo, int64_t hi,
                                            struct sequences *out);
 
-/* Collective. Width of feature table `name`; STATUS_INPUT, naming the tables that exist, if there is
- * none of that name. */
+/* Collective. Width of feature table `name`; STATUS_INPUT, naming the tables that exist, if there
+ * is none of that name. */
 CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                         const char *name, int *dim);
 
@@ -53,5 +56,12 @@ CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct da
  * table's mask marks as missing are zero. */
 CHECKED enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
                                          const char *name, int64_t lo, int64_t hi, real *rows);
+
+/* Collective. Keys and titles of the items [lo, hi), a range each rank chooses freely; the title of
+ * an item without one is empty. */
+CHECKED enum status dataset_read_keys(const struct comm *comm, const struct dataset *dataset,
+                                      int64_t lo, int64_t hi, struct h5_strings *out);
+CHECKED enum status dataset_read_titles(const struct comm *comm, const struct dataset *dataset,
+                                        int64_t lo, int64_t hi, struct h5_strings *out);
 
 #endif

@@ -63,8 +63,8 @@ static void assign(struct feed *feed, int32_t *owner) {
 
 enum status feed_epoch(struct feed *feed, int64_t epoch) {
     int32_t *owner = mem_alloc(feed->train.count, sizeof *owner);
-    rng_permutation(rng_key((uint64_t)feed->seed, RNG_SHUFFLE, (uint64_t)epoch, 0), feed->train.count,
-                    feed->order);
+    rng_permutation(rng_key((uint64_t)feed->seed, RNG_SHUFFLE, (uint64_t)epoch, 0),
+                    feed->train.count, feed->order);
     assign(feed, owner);
     exchange_free(&feed->share);
     enum status status = shard_deal(&feed->train, feed->order, owner, &feed->share);

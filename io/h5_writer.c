@@ -276,8 +276,8 @@ static enum status declare(struct h5_writer *w, const char *name, enum h5_type t
     hsize_t extent[2] = {1, 1};
     for (int i = 0; i < rank; i++)
         extent[i] = (hsize_t)dim[i];
-    if (!within_limit(w, type, extent))
-        return refused(w, name, strerror(EFBIG));
+    if (!within_limit(w, type, extent)) /* found by all ranks alike: said once */
+        return w->comm->rank != 0 ? STATUS_IO : refused(w, name, strerror(EFBIG));
     hid_t id = -1;
     if (make_groups(w->id, name, false) >= 0)
         id = create_dataset(w->id, name, type, rank, extent);

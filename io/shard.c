@@ -27,9 +27,8 @@ enum status shard_open(struct shard *shard, const struct comm *comm, const struc
         shard->first[r] = r < comm->size ? range_of(n, comm->size, r).lo : n;
     shard->length = mem_alloc(n, sizeof *shard->length);
     shard->cost = mem_alloc(n, sizeof *shard->cost);
-    enum status status =
-        dataset_read_sequences(comm, dataset, split, shard->first[comm->rank],
-                               shard->first[comm->rank + 1], &shard->home);
+    enum status status = dataset_read_sequences(comm, dataset, split, shard->first[comm->rank],
+                                                shard->first[comm->rank + 1], &shard->home);
     if (status == STATUS_OK)
         share_sizes(shard, cost, context);
     else

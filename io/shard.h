@@ -19,8 +19,8 @@ struct shard {
 
 /* Collective. */
 CHECKED enum status shard_open(struct shard *shard, const struct comm *comm,
-                               const struct dataset *dataset, enum split split,
-                               shard_cost_fn *cost, const void *context);
+                               const struct dataset *dataset, enum split split, shard_cost_fn *cost,
+                               const void *context);
 void shard_close(struct shard *shard); /* not collective; safe on a zeroed object, zeroes it */
 
 /* Collective. Give sequence order[p] to rank owner[p], for all p < count. */

@@ -1,0 +1,429 @@
+#include "io/dataset.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/dataset_content.h"
+#include "io/sha256.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK = 1 << 20, SCHEMA = 1, LABEL = 256, MAX_LEN = 1 << 20 };
+
+/* What rank 0 finds and gives to all. */
+struct description {
+    char name[LABEL], labels[2][LABEL], content_hash[SHA256_TEXT];
+    int64_t domain_items[2], counts[SPLITS], events[SPLITS];
+    int max_len;
+};
+
+/* ---- checks on rank 0 ---- */
+
+static enum status malformed(const struct h5_file *file, const char *what, int64_t where) {
+    return log_error(STATUS_INPUT, "%s: %s (at %lld); make the file again with 'cdsr prepare'",
+                     file->path, what, (long long)where);
+}
+
+/* A text attribute cut to LABEL; `fallback` where it is not there. */
+static enum status get_label(const struct h5_file *file, const char *name, const char *fallback,
+                             char out[LABEL]) {
+    char *text = NULL;
+    if (!h5_has_attribute(file, "/", name)) {
+        snprintf(out, LABEL, "%s", fallback);
+        return STATUS_OK;
+    }
+    TRY(h5_get_text(file, "/", name, &text));
+    snprintf(out, LABEL, "%s", text);
+    mem_free(text);
+    return STATUS_OK;
+}
+
+static enum status check_attributes(const struct h5_file *file, struct description *d) {
+    int64_t schema = 0, max_len = 0;
+    if (!h5_has_attribute(file, "/", "schema"))
+        return log_error(STATUS_INPUT,
+                         "%s: is not a data set: it has no attribute 'schema'; make one with "
+                         "'cdsr prepare' or 'cdsr synth'",
+                         file->path);
+    TRY(h5_get_int(file, "/", "schema", &schema));
+    if (schema != SCHEMA)
+        return log_error(STATUS_INPUT,
+                         "%s: has schema %lld, this program reads schema %d; make it again",
+                         file->path, (long long)schema, SCHEMA);
+    TRY(h5_get_int(file, "/", "max_len", &max_len));
+    if (max_len < 1 || max_len > MAX_LEN)
+        return malformed(file, "attribute max_len is not between 1 and 2^20", max_len);
+    d->max_len = (int)max_len;
+    TRY(get_label(file, "name", "data", d->name));
+    TRY(get_label(file, "domain_a", "A", d->labels[0]));
+    return get_label(file, "domain_b", "B", d->labels[1]);
+}
+
+/* Items of domain 0 first, then those of domain 1. */
+static enum status check_domains(const struct h5_file *file, struct description *d) {
+    struct h5_extent extent = {0};
+    TRY(h5_extent(file, "/items/domain", &extent));
+    TRY(h5_expect(file, "/items/domain", H5_INTEGER, 1, -1, 1));
+    if (extent.rows > INT32_MAX)
+        return malformed(file, "/items/domain has more than 2^31 - 1 items", extent.rows);
+    unsigned char *block = mem_alloc(BLOCK, 1), last = 0;
+    enum status status = STATUS_OK;
+    for (int64_t lo = 0; lo < extent.rows && status == STATUS_OK; lo += BLOCK) {
+        int64_t hi = lo + BLOCK < extent.rows ? lo + BLOCK : extent.rows;
+        status = h5_read(file, "/items/domain", H5_U8, lo, hi, block);
+        for (int64_t i = lo; i < hi && status == STATUS_OK; i++) {
+            if (block[i - lo] > 1 || block[i - lo] < last)
+                status = malformed(file, "/items/domain is not 0s followed by 1s", i);
+            last = block[i - lo];
+            d->domain_items[last & 1]++;
+        }
+    }
+    mem_free(block);
+    if (status == STATUS_OK && (d->domain_items[0] == 0 || d->domain_items[1] == 0))
+        status = malformed(file, "/items/domain: one of the two domains has no items", 0);
+    return status;
+}
+
+/* Offsets rise from 0 to the number of events; valid and test sequences have a history. */
+static enum status check_offsets(const struct h5_file *file, const char *path, enum split split,
+                                 struct description *d, struct sha256 *hash) {
+    int64_t n = d->counts[split] + 1, last = 0, shortest = split == SPLIT_TRAIN ? 1 : 2;
+    int64_t *block = mem_alloc(BLOCK, sizeof *block);
+    enum status status = STATUS_OK;
+    for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += BLOCK) {
+        int64_t hi = lo + BLOCK < n ? lo + BLOCK : n;
+        TRY_GOTO(status, h5_read(file, path, H5_I64, lo, hi, block), done);
+        for (int64_t i = lo; i < hi && status == STATUS_OK; i++) {
+            int64_t value = block[i - lo];
+            if (i == 0 ? value != 0 : value < last + shortest || value > d->events[split])
+                status = log_error(STATUS_INPUT,
+                                   "%s: %s: sequence %lld is empty, without a history or out of "
+                                   "bounds; make the file again with 'cdsr prepare'",
+                                   file->path, path, (long long)(i > 0 ? i - 1 : 0));
+            last = value;
+        }
+        content_hash_offsets(hash, block, hi - lo);
+    }
+    if (status == STATUS_OK && last != d->events[split])
+        status = malformed(file, "offsets do not end at the number of events", last);
+done:
+    mem_free(block);
+    return status;
+}
+
+static enum status check_items(const struct h5_file *file, const char *path, enum split split,
+                               const struct description *d, struct sha256 *hash) {
+    int64_t n = d->events[split], items = d->domain_items[0] + d->domain_items[1];
+    int32_t *block = mem_alloc(BLOCK, sizeof *block);
+    enum status status = STATUS_OK;
+    for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += BLOCK) {
+        int64_t hi = lo + BLOCK < n ? lo + BLOCK : n;
+        TRY_GOTO(status, h5_read(file, path, H5_I32, lo, hi, block), done);
+        for (int64_t i = lo; i < hi && status == STATUS_OK; i++)
+            if (block[i - lo] < 0 || block[i - lo] >= items)
+                status = log_error(STATUS_INPUT,
+                                   "%s: %s: event %lld is item %d, but there are %lld items; make "
+                                   "the file again with 'cdsr prepare'",
+                                   file->path, path, (long long)i, block[i - lo], (long long)items);
+        content_hash_items(hash, block, hi - lo);
+    }
+done:
+    mem_free(block);
+    return status;
+}
+
+static enum status check_split(const struct h5_file *file, enum split split, struct description *d,
+                               struct sha256 *hash) {
+    char items[64], offsets[64];
+    struct h5_extent extent = {0};
+    sequences_name(items, split, "items");
+    sequences_name(offsets, split, "offsets");
+    TRY(h5_expect(file, items, H5_INTEGER, 1, -1, 1));
+    TRY(h5_expect(file, offsets, H5_INTEGER, 1, -1, 1));
+    TRY(h5_extent(file, items, &extent));
+    d->events[split] = extent.rows;
+    TRY(h5_extent(file, offsets, &extent));
+    if (extent.rows < 1)
+        return malformed(file, "a split has no offsets", split);
+    d->counts[split] = extent.rows - 1;
+    content_hash_count(hash, d->counts[split]);
+    TRY(check_offsets(file, offsets, split, d, hash));
+    return check_items(file, items, split, d, hash);
+}
+
+/* The stored hash, where there is one, must be that of the content. */
+static enum status check_hash(const struct h5_file *file, const struct description *d) {
+    char *stored = NULL;
+    if (!h5_has_attribute(file, "/", "content_hash"))
+        return STATUS_OK;
+    TRY(h5_get_text(file, "/", "content_hash", &stored));
+    bool same = !strcmp(stored, d->content_hash);
+    mem_free(stored);
+    if (same)
+        return STATUS_OK;
+    return log_error(STATUS_INPUT,
+                     "%s: its content does not have its content_hash: the file was damaged or "
+                     "changed; make it again with 'cdsr prepare'",
+                     file->path);
+}
+
+static enum status check_splits(const struct h5_file *file, struct description *d) {
+    struct sha256 hash;
+    enum status status = STATUS_OK;
+    content_hash_begin(&hash, d->domain_items);
+    for (int s = 0; s < SPLITS && status == STATUS_OK; s++)
+        status = check_split(file, (enum split)s, d, &hash);
+    if (status == STATUS_OK) {
+        sha256_end(&hash, d->content_hash);
+        status = check_hash(file, d);
+    }
+    sha256_drop(&hash);
+    return status;
+}
+
+static bool is_mask(const char *name) {
+    size_t n = strlen(name);
+    return n > 5 && !strcmp(name + n - 5, "_mask");
+}
+
+static enum status check_feature(const struct h5_file *file, const char *name, int64_t items) {
+    char path[512];
+    snprintf(path, sizeof path, "/features/%s", name);
+    if (is_mask(name))
+        return h5_expect(file, path, H5_INTEGER, 1, items, 1);
+    TRY(h5_expect(file, path, H5_FLOAT, 2, items, -1));
+    struct h5_extent extent = {0};
+    TRY(h5_extent(file, path, &extent));
+    if (extent.width < 1 || extent.width > INT32_MAX)
+        return malformed(file, "a feature table has no columns or too many", extent.width);
+    return STATUS_OK;
+}
+
+static enum status check_features(const struct h5_file *file, const struct description *d) {
+    struct h5_strings names;
+    enum status status = h5_members(file, "/features", &names);
+    for (int64_t i = 0; i < names.count && status == STATUS_OK; i++)
+        status = check_feature(file, names.text[i], d->domain_items[0] + d->domain_items[1]);
+    h5_strings_free(&names);
+    return status;
+}
+
+static enum status check_texts(const struct h5_file *file, const struct description *d) {
+    int64_t items = d->domain_items[0] + d->domain_items[1];
+    char path[64];
+    if (h5_exists(file, "/items/key"))
+        TRY(h5_expect(file, "/items/key", H5_STRING, 1, items, 1));
+    if (h5_exists(file, "/items/title"))
+        TRY(h5_expect(file, "/items/title", H5_STRING, 1, items, 1));
+    for (int s = 0; s < SPLITS; s++) {
+        sequences_name(path, (enum split)s, "user");
+        if (h5_exists(file, path))
+            TRY(h5_expect(file, path, H5_STRING, 1, d->counts[s], 1));
+        sequences_name(path, (enum split)s, "times");
+        if (h5_exists(file, path))
+            TRY(h5_expect(file, path, H5_INTEGER, 1, d->events[s], 1));
+    }
+    return STATUS_OK;
+}
+
+static enum status check_file(const char *path, struct description *d) {
+    struct h5_file file;
+    TRY(h5_open(&file, path));
+    enum status status = check_attributes(&file, d);
+    if (status == STATUS_OK)
+        status = check_domains(&file, d);
+    if (status == STATUS_OK)
+        status = check_splits(&file, d);
+    if (status == STATUS_OK)
+        status = check_texts(&file, d);
+    if (status == STATUS_OK)
+        status = check_features(&file, d);
+    h5_close(&file);
+    return status;
+}
+
+/* ---- opening ---- */
+
+static void adopt(struct dataset *dataset, const char *path, const struct description *d) {
+    *dataset = (struct dataset){.path = mem_string(path),
+                                .name = mem_string(d->name),
+                                .labels = {mem_string(d->labels[0]), mem_string(d->labels[1])},
+                                .items = d->domain_items[0] + d->domain_items[1],
+                                .domain_items = {d->domain_items[0], d->domain_items[1]},
+                                .max_len = d->max_len};
+    memcpy(dataset->counts, d->counts, sizeof d->counts);
+    memcpy(dataset->events, d->events, sizeof d->events);
+    memcpy(dataset->content_hash, d->content_hash, sizeof d->content_hash);
+}
+
+enum status dataset_open(const struct comm *comm, const char *path, struct dataset *dataset) {
+    struct description d = {0};
+    *dataset = (struct dataset){0};
+    TRY(comm_agree(comm, comm->rank == 0 ? check_file(path, &d) : STATUS_OK));
+    comm_bcast(comm, &d, sizeof d);
+    adopt(dataset, path, &d);
+    return STATUS_OK;
+}
+
+void dataset_close(struct dataset *dataset) {
+    mem_free(dataset->path);
+    mem_free(dataset->name);
+    mem_free(dataset->labels[0]);
+    mem_free(dataset->labels[1]);
+    *dataset = (struct dataset){0};
+}
+
+/* ---- sequences ---- */
+
+static enum status read_ranges(const struct h5_file *file, enum split split, int64_t lo, int64_t hi,
+                               struct sequences *out) {
+    char path[64];
+    sequences_name(path, split, "offsets");
+    out->count = hi - lo;
+    out->offsets = mem_alloc(hi - lo + 1, sizeof *out->offsets);
+    TRY(h5_read(file, path, H5_I64, lo, hi + 1, out->offsets));
+    int64_t from = out->offsets[0], to = out->offsets[hi - lo];
+    for (int64_t i = 0; i < hi - lo; i++)
+        if (out->offsets[i + 1] < out->offsets[i])
+            return malformed(file, "its offsets changed since it was opened", lo + i);
+    for (int64_t i = 0; i <= hi - lo; i++)
+        out->offsets[i] -= from;
+    out->items = mem_alloc(to - from, sizeof *out->items);
+    sequences_name(path, split, "items");
+    return h5_read(file, path, H5_I32, from, to, out->items);
+}
+
+static enum status read_sequences(const struct dataset *dataset, enum split split, int64_t lo,
+                                  int64_t hi, struct sequences *out) {
+    struct h5_file file;
+    if (lo < 0 || hi < lo || hi > dataset->counts[split])
+        return log_error(STATUS_FAIL, "%s: sequences %lld to %lld of %s are not there",
+                         dataset->path, (long long)lo, (long long)hi, split_names[split]);
+    TRY(h5_open(&file, dataset->path));
+    enum status status = read_ranges(&file, split, lo, hi, out);
+    h5_close(&file);
+    return status;
+}
+
+enum status dataset_read_sequences(const struct comm *comm, const struct dataset *dataset,
+                                   enum split split, int64_t lo, int64_t hi,
+                                   struct sequences *out) {
+    *out = (struct sequences){0};
+    enum status status = comm_agree(comm, read_sequences(dataset, split, lo, hi, out));
+    if (status != STATUS_OK)
+        sequences_free(out);
+    return status;
+}
+
+/* ---- features ---- */
+
+static enum status no_such_feature(const struct h5_file *file, const char *name) {
+    struct h5_strings names;
+    char list[1024] = "";
+    TRY(h5_members(file, "/features", &names));
+    for (int64_t i = 0; i < names.count; i++)
+        if (!is_mask(names.text[i]) && strlen(list) + strlen(names.text[i]) + 3 < sizeof list)
+            strcat(strcat(list, list[0] ? ", " : ""), names.text[i]);
+    h5_strings_free(&names);
+    return log_error(STATUS_INPUT,
+                     "%s: has no feature table '%s'; it has: %s; add one with 'cdsr "
+                     "features'",
+                     file->path, name, list[0] ? list : "none");
+}
+
+static enum status feature_dim(const struct dataset *dataset, const char *name, int *dim) {
+    struct h5_file file;
+    struct h5_extent extent = {0};
+    char path[512];
+    snprintf(path, sizeof path, "/features/%s", name);
+    TRY(h5_open(&file, dataset->path));
+    enum status status = strchr(name, '/') || is_mask(name) || !h5_exists(&file, path)
+                             ? no_such_feature(&file, name)
+                             : check_feature(&file, name, dataset->items);
+    if (status == STATUS_OK)
+        status = h5_extent(&file, path, &extent);
+    h5_close(&file);
+    *dim = (int)extent.width;
+    return status;
+}
+
+enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
+                                const char *name, int *dim) {
+    int found = 0;
+    TRY(comm_agree(comm, comm->rank == 0 ? feature_dim(dataset, name, &found) : STATUS_OK));
+    comm_bcast(comm, &found, sizeof found);
+    *dim = found;
+    return STATUS_OK;
+}
+
+static enum status clear_missing(const struct h5_file *file, const char *name, int64_t lo,
+                                 int64_t hi, int64_t dim, real *rows) {
+    char path[512];
+    snprintf(path, sizeof path, "/features/%s_mask", name);
+    if (!h5_exists(file, path))
+        return STATUS_OK;
+    unsigned char *mask = mem_alloc(hi - lo, 1);
+    enum status status = h5_read(file, path, H5_U8, lo, hi, mask);
+    for (int64_t i = 0; i < hi - lo && status == STATUS_OK; i++)
+        if (!mask[i])
+            memset(rows + i * dim, 0, (size_t)dim * sizeof *rows);
+    mem_free(mask);
+    return status;
+}
+
+static enum status read_feature(const struct dataset *dataset, const char *name, int64_t lo,
+                                int64_t hi, real *rows) {
+    struct h5_file file;
+    struct h5_extent extent = {0};
+    char path[512];
+    snprintf(path, sizeof path, "/features/%s", name);
+    TRY(h5_open(&file, dataset->path));
+    enum status status = h5_extent(&file, path, &extent);
+    if (status == STATUS_OK)
+        status = h5_read(&file, path, H5_REAL, lo, hi, rows);
+    if (status == STATUS_OK)
+        status = clear_missing(&file, name, lo, hi, extent.width, rows);
+    h5_close(&file);
+    return status;
+}
+
+enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
+                                 const char *name, int64_t lo, int64_t hi, real *rows) {
+    return comm_agree(comm, read_feature(dataset, name, lo, hi, rows));
+}
+
+/* ---- texts ---- */
+
+/* A text that the file lacks is empty for every item. */
+static enum status read_texts(const struct dataset *dataset, const char *path, int64_t lo,
+                              int64_t hi, struct h5_strings *out) {
+    struct h5_file file;
+    TRY(h5_open(&file, dataset->path));
+    enum status status = STATUS_OK;
+    if (h5_exists(&file, path)) {
+        status = h5_read_strings(&file, path, lo, hi, out);
+    } else {
+        *out = (struct h5_strings){hi - lo, mem_alloc(hi - lo, sizeof *out->text), mem_zero(1, 1)};
+        for (int64_t i = 0; i < hi - lo; i++)
+            out->text[i] = out->bytes;
+    }
+    h5_close(&file);
+    return status;
+}
+
+static enum status texts(const struct comm *comm, const struct dataset *dataset, const char *path,
+                         int64_t lo, int64_t hi, struct h5_strings *out) {
+    *out = (struct h5_strings){0};
+    enum status status = comm_agree(comm, read_texts(dataset, path, lo, hi, out));
+    if (status != STATUS_OK)
+        h5_strings_free(out);
+    return status;
+}
+
+enum status dataset_read_keys(const struct comm *comm, const struct dataset *dataset, int64_t lo,
+                              int64_t hi, struct h5_strings *out) {
+    return texts(comm, dataset, "/items/key", lo, hi, out);
+}
+
+enum status dataset_read_titles(const struct comm *comm, const struct dataset *dataset, int64_t lo,
+                                int64_t hi, struct h5_strings *out) {
+    return texts(comm, dataset, "/items/title", lo, hi, out);
+}

@@ -1,0 +1,88 @@
+#include "io/dataset_content.h"
+#include "core/mem.h"
+#include <stdio.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the content hash is taken over memory and expects a little-endian machine"
+#endif
+
+const char *const split_names[SPLITS] = {"train", "valid", "test"};
+
+void sequences_free(struct sequences *s) {
+    mem_free(s->offsets);
+    mem_free(s->items);
+    *s = (struct sequences){0};
+}
+
+void dataset_content_free(struct dataset_content *content) {
+    mem_free(content->name);
+    mem_free(content->protocol);
+    for (int d = 0; d < 2; d++)
+        mem_free(content->labels[d]);
+    string_list_free(&content->keys);
+    string_list_free(&content->titles);
+    for (int s = 0; s < SPLITS; s++) {
+        sequences_free(&content->split[s].sequences);
+        mem_free(content->split[s].times);
+        string_list_free(&content->split[s].users);
+    }
+    string_map_free(&content->tags.vocabulary);
+    mem_free(content->tags.offsets);
+    mem_free(content->tags.items);
+    mem_free(content->tags.weights);
+    string_list_free(&content->sources);
+    string_list_free(&content->source_hashes);
+    *content = (struct dataset_content){0};
+}
+
+void dataset_content_source(struct dataset_content *content, const char *path, const char *sha256) {
+    string_list_add(&content->sources, path);
+    string_list_add(&content->source_hashes, sha256);
+}
+
+static void make_room(struct split_content *split, int64_t events) {
+    struct sequences *s = &split->sequences;
+    if (s->count + 2 > split->rooms[0]) {
+        split->rooms[0] = 2 * split->rooms[0] + 1024;
+        s->offsets = mem_resize(s->offsets, split->rooms[0], sizeof *s->offsets);
+        s->offsets[0] = 0;
+    }
+    if (events > split->rooms[1]) {
+        split->rooms[1] = 2 * events + 1024;
+        s->items = mem_resize(s->items, split->rooms[1], sizeof *s->items);
+        split->times = mem_resize(split->times, split->rooms[1], sizeof *split->times);
+    }
+}
+
+void split_content_add(struct split_content *split, const char *user, int64_t n,
+                       const int32_t *items, const int64_t *times) {
+    struct sequences *s = &split->sequences;
+    int64_t at = s->count ? s->offsets[s->count] : 0;
+    make_room(split, at + n);
+    memcpy(s->items + at, items, (size_t)n * sizeof *items);
+    memcpy(split->times + at, times, (size_t)n * sizeof *times);
+    s->offsets[++s->count] = at + n;
+    string_list_add(&split->users, user);
+}
+
+void content_hash_begin(struct sha256 *hash, const int64_t domain_items[2]) {
+    sha256_begin(hash);
+    sha256_add(hash, domain_items, 2 * sizeof *domain_items);
+}
+
+void content_hash_count(struct sha256 *hash, int64_t count) {
+    sha256_add(hash, &count, sizeof count);
+}
+
+void content_hash_offsets(struct sha256 *hash, const int64_t *offsets, int64_t n) {
+    sha256_add(hash, offsets, (size_t)n * sizeof *offsets);
+}
+
+void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n) {
+    sha256_add(hash, items, (size_t)n * sizeof *items);
+}
+
+void sequences_name(char path[64], enum split split, const char *member) {
+    snprintf(path, 64, "/sequences/%s/%s", split_names[split], member);
+}

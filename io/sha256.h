@@ -1,0 +1,17 @@
+/* SHA-256 of a stream of bytes. Not collective. */
+#ifndef IO_SHA256_H
+#define IO_SHA256_H
+#include <stddef.h>
+
+struct sha256 {
+    void *state;
+};
+
+enum { SHA256_TEXT = 65 }; /* lower-case hexadecimal digits and the NUL */
+
+void sha256_begin(struct sha256 *hash);
+void sha256_add(struct sha256 *hash, const void *data, size_t bytes);
+void sha256_end(struct sha256 *hash, char text[SHA256_TEXT]); /* frees the state */
+void sha256_drop(struct sha256 *hash);                        /* frees it unread; safe twice */
+
+#endif

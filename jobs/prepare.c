@@ -1,0 +1,318 @@
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/dataset_content.h"
+#include "io/leak.h"
+#include "io/readers/c2dsr.h"
+#include "io/readers/interactions.h"
+#include "jobs/args.h"
+#include "jobs/job.h"
+#include "jobs/output.h"
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PATH = 4096, INPUTS = 16, DEFAULT_MAX_LEN = 15 };
+
+enum format { FORMAT_NONE, FORMAT_C2DSR, FORMAT_INTERACTIONS };
+
+struct request {
+    enum format format;
+    int inputs;
+    const char *input[INPUTS], *output, *name;
+    int64_t max_len;
+    bool overwrite;
+    struct interactions_options interactions;
+};
+
+/* ---- command line ---- */
+
+enum {
+    KEY_FORMAT = 0x100,
+    KEY_NAME,
+    KEY_MAX_LEN,
+    KEY_STRICT,
+    KEY_OVERWRITE,
+    KEY_SPLIT,
+    KEY_FRACTIONS,
+    KEY_MIN_USER,
+    KEY_MIN_ITEM,
+    KEY_MIN_DOMAIN
+};
+
+static const char doc[] =
+    "Turn raw files into a data set.\v"
+    "INPUT of c2dsr is the folder with Alist.txt, Blist.txt and {train,valid,test}data_new.txt, "
+    "items.tsv and tags.jsonl if there. INPUT of interactions is FILE.inter and FILE.item, or a "
+    "folder with one of each.\n\n"
+    "--split=loo: of every user with at least 3 events the last is the test target, the one before "
+    "it the validation target, and the rest is for training. --split=temporal: two moments cut the "
+    "events of all users into --temporal-fractions; of every user the last event between them is a "
+    "validation target, the last after them a test target.\n\n"
+    "The leak report counts what would make an evaluation say too much; --strict makes such "
+    "findings, and a last line without line end, errors.";
+
+static const struct argp_option options[] = {
+    {"format", KEY_FORMAT, "FORMAT", 0, "c2dsr or interactions (RecBole atomic files)", 0},
+    {"output", 'o', "FILE", 0, "Data set to write (HDF5)", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
+    {"name", KEY_NAME, "NAME", 0, "Name of the data set (default: that of the output file)", 0},
+    {"max-len", KEY_MAX_LEN, "N", 0, "Longest history a model sees by default (15)", 0},
+    {"strict", KEY_STRICT, NULL, 0, "Leaks are errors", 0},
+    {"split", KEY_SPLIT, "SPLIT", 0, "interactions: loo (default) or temporal", 0},
+    {"temporal-fractions", KEY_FRACTIONS, "T,V,T", 0,
+     "interactions: training, validation and test (0.8,0.1,0.1)", 0},
+    {"min-user-events", KEY_MIN_USER, "N", 0, "interactions: drop users with fewer events", 0},
+    {"min-item-events", KEY_MIN_ITEM, "N", 0, "interactions: drop items with fewer events", 0},
+    {"min-per-domain", KEY_MIN_DOMAIN, "N", 0,
+     "interactions: drop users with fewer events in one of the domains", 0},
+    {0}};
+
+static error_t set_format(const struct argp_state *state, const char *text, enum format *format) {
+    *format = !strcmp(text, "c2dsr")          ? FORMAT_C2DSR
+              : !strcmp(text, "interactions") ? FORMAT_INTERACTIONS
+                                              : FORMAT_NONE;
+    if (*format != FORMAT_NONE)
+        return 0;
+    argp_error(state, "--format: '%.100s' is not one of c2dsr, interactions", text);
+    return EINVAL;
+}
+
+static error_t set_split(const struct argp_state *state, const char *text,
+                         enum interactions_split *split) {
+    bool loo = !strcmp(text, "loo"), temporal = !strcmp(text, "temporal");
+    *split = temporal ? INTERACTIONS_TEMPORAL : INTERACTIONS_LOO;
+    if (loo || temporal)
+        return 0;
+    argp_error(state, "--split: '%.100s' is not one of loo, temporal", text);
+    return EINVAL;
+}
+
+static error_t set_fractions(const struct argp_state *state, const char *text, double *f) {
+    int end = 0;
+    if (sscanf(text, "%lf,%lf,%lf%n", &f[0], &f[1], &f[2], &end) == 3 && !text[end] && f[0] > 0 &&
+        f[1] > 0 && f[2] > 0 && fabs(f[0] + f[1] + f[2] - 1) < 1e-6)
+        return 0;
+    argp_error(state,
+               "--temporal-fractions: '%.100s' is not three positive numbers of sum 1, as "
+               "0.8,0.1,0.1",
+               text);
+    return EINVAL;
+}
+
+static error_t add_input(const struct argp_state *state, const char *text, struct request *r) {
+    if (r->inputs == INPUTS) {
+        argp_error(state, "more than %d inputs", INPUTS);
+        return EINVAL;
+    }
+    r->input[r->inputs++] = text;
+    return 0;
+}
+
+static error_t check_request(const struct argp_state *state, const struct request *r) {
+    const char *missing = r->format == FORMAT_NONE ? "--format c2dsr|interactions"
+                          : r->inputs == 0         ? "INPUT, the raw files"
+                          : !r->output             ? "-o FILE, the data set to write"
+                                                   : NULL;
+    if (missing)
+        argp_error(state, "missing %s", missing);
+    else if (r->format == FORMAT_C2DSR && r->inputs != 1)
+        argp_error(state, "c2dsr has one INPUT, a folder; got %d", r->inputs);
+    else if (strlen(r->output) > PATH - 64)
+        argp_error(state, "the output's path is too long");
+    else
+        return 0;
+    return EINVAL;
+}
+
+static error_t parse_filter(int key, char *arg, struct argp_state *state) {
+    struct interactions_options *o = &((struct request *)state->input)->interactions;
+    switch (key) {
+    case KEY_MIN_USER:
+        return args_integer(state, "--min-user-events", arg, 0, INT32_MAX, &o->min_user_events);
+    case KEY_MIN_ITEM:
+        return args_integer(state, "--min-item-events", arg, 0, INT32_MAX, &o->min_item_events);
+    case KEY_MIN_DOMAIN:
+        return args_integer(state, "--min-per-domain", arg, 0, INT32_MAX, &o->min_per_domain);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct request *r = state->input;
+    switch (key) {
+    case KEY_FORMAT:
+        return set_format(state, arg, &r->format);
+    case 'o':
+        r->output = arg;
+        return 0;
+    case KEY_OVERWRITE:
+        r->overwrite = true;
+        return 0;
+    case KEY_NAME:
+        r->name = arg;
+        return 0;
+    case KEY_MAX_LEN:
+        return args_integer(state, "--max-len", arg, 1, 1 << 20, &r->max_len);
+    case KEY_STRICT:
+        r->interactions.strict = true;
+        return 0;
+    case KEY_SPLIT:
+        return set_split(state, arg, &r->interactions.split);
+    case KEY_FRACTIONS:
+        return set_fractions(state, arg, r->interactions.fractions);
+    case ARGP_KEY_ARG:
+        return add_input(state, arg, r);
+    case ARGP_KEY_END:
+        return check_request(state, r);
+    default:
+        return parse_filter(key, arg, state);
+    }
+}
+
+/* ---- which raw files ---- */
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n > m && !strcmp(text + n - m, end);
+}
+
+static enum status take_file(const char *path, char inter[PATH], char item[PATH]) {
+    char *to = ends_with(path, ".inter") ? inter : ends_with(path, ".item") ? item : NULL;
+    if (!to)
+        return log_error(STATUS_INPUT, "%s: is neither .inter nor .item; rename it", path);
+    if (*to)
+        return log_error(STATUS_INPUT, "%s: is the second of its kind after %s; name one", path,
+                         to);
+    snprintf(to, PATH, "%s", path);
+    return STATUS_OK;
+}
+
+static enum status take_folder(const char *folder, char inter[PATH], char item[PATH]) {
+    char path[PATH];
+    enum status status = STATUS_OK;
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return log_error(STATUS_IO, "%s: cannot be read: %s; check its permissions", folder,
+                         strerror(errno));
+    for (struct dirent *entry; status == STATUS_OK && (entry = readdir(directory));)
+        if (ends_with(entry->d_name, ".inter") || ends_with(entry->d_name, ".item")) {
+            snprintf(path, sizeof path, "%.3800s/%s", folder, entry->d_name);
+            status = take_file(path, inter, item);
+        }
+    closedir(directory);
+    return status;
+}
+
+static enum status read_interactions(const struct request *r, struct dataset_content *content) {
+    char inter[PATH] = "", item[PATH] = "";
+    for (int i = 0; i < r->inputs; i++) {
+        struct stat info;
+        bool folder = stat(r->input[i], &info) == 0 && S_ISDIR(info.st_mode);
+        TRY((folder ? take_folder : take_file)(r->input[i], inter, item));
+    }
+    if (!*inter)
+        return log_error(STATUS_INPUT, "%s: no .inter file among the inputs; name one",
+                         r->input[0]);
+    return interactions_read(inter, *item ? item : NULL, &r->interactions, content);
+}
+
+/* ---- summary ---- */
+
+static void print_split(const struct dataset_content *content, enum split split) {
+    const struct sequences *s = &content->split[split].sequences;
+    int64_t kinds[3] = {0}, targets[2] = {0}, n = s->count;
+    for (int64_t i = 0; i < n; i++) {
+        bool has[2] = {false, false};
+        for (int64_t e = s->offsets[i]; e < s->offsets[i + 1]; e++)
+            has[s->items[e] >= content->domain_items[0]] = true;
+        kinds[has[0] && has[1] ? 0 : has[0] ? 1 : 2]++;
+        targets[s->items[s->offsets[i + 1] - 1] >= content->domain_items[0]]++;
+    }
+    printf("%s: %lld sequences, %lld events; %lld mixed, %lld %s only, %lld %s only",
+           split_names[split], (long long)n, (long long)s->offsets[n], (long long)kinds[0],
+           (long long)kinds[1], content->labels[0], (long long)kinds[2], content->labels[1]);
+    if (split != SPLIT_TRAIN)
+        printf("; targets %s %lld, %s %lld", content->labels[0], (long long)targets[0],
+               content->labels[1], (long long)targets[1]);
+    putchar('\n');
+}
+
+static void print_leaks(const struct leak_report *leaks) {
+    if (leaks->has_times)
+        printf("leak: training events later than a held-out target of their user: %lld\n",
+               (long long)leaks->later);
+    else
+        printf("leak: times are positions, so users' training events and targets have no order\n");
+    printf("leak: targets inside their own history: %lld\n", (long long)leaks->repeated_target);
+    printf("leak: held-out sequences that are also training sequences: %lld\n",
+           (long long)leaks->in_training);
+    printf("leak: sequences in the order of their item ids: %lld of %lld with 4 or more events\n",
+           (long long)leaks->ascending, (long long)leaks->ascending_of);
+}
+
+static void print_summary(const struct request *r, const struct dataset_content *content) {
+    const struct sequences *train = &content->split[SPLIT_TRAIN].sequences;
+    double cells = (double)train->count * (double)content->keys.count;
+    printf("%s: %s, protocol %s, max_len %d\n", r->output, content->name, content->protocol,
+           content->max_len);
+    printf("items: %lld of %s, %lld of %s\n", (long long)content->domain_items[0],
+           content->labels[0], (long long)content->domain_items[1], content->labels[1]);
+    for (int s = 0; s < SPLITS; s++)
+        print_split(content, (enum split)s);
+    printf("density of training: %.3g %%\n", 100 * (double)train->offsets[train->count] / cells);
+    if (content->tags.offsets)
+        printf("tags: %lld, %.2f per item\n", (long long)content->tags.vocabulary.list.count,
+               (double)content->tags.offsets[content->keys.count] / (double)content->keys.count);
+    print_leaks(&content->leaks);
+}
+
+/* ---- job ---- */
+
+/* The last component of the output's path without ".h5". */
+static char *name_of(const struct request *r) {
+    const char *slash = strrchr(r->output, '/');
+    char *name = mem_string(r->name ? r->name : slash ? slash + 1 : r->output);
+    if (!r->name && ends_with(name, ".h5"))
+        name[strlen(name) - 3] = '\0';
+    return name;
+}
+
+static enum status read_input(const struct request *r, struct dataset_content *content) {
+    TRY(output_check(r->output, r->overwrite));
+    content->name = name_of(r);
+    content->max_len = (int)r->max_len;
+    if (r->format == FORMAT_C2DSR)
+        TRY(c2dsr_read(r->input[0], r->interactions.strict, content));
+    else
+        TRY(read_interactions(r, content));
+    leak_check(content);
+    if (r->interactions.strict && leak_found(&content->leaks)) {
+        print_leaks(&content->leaks);
+        return log_error(STATUS_INPUT,
+                         "%s: the leak report has findings and --strict was given; "
+                         "repair the data or leave --strict away",
+                         r->input[0]);
+    }
+    return STATUS_OK;
+}
+
+enum status job_prepare(struct comm *comm, int argc, char **argv) {
+    static const struct argp argp = {options, parse, "INPUT...", doc, NULL, NULL, NULL};
+    struct request r = {.max_len = DEFAULT_MAX_LEN, .interactions.fractions = {0.8, 0.1, 0.1}};
+    struct dataset_content content = {0};
+    bool done;
+    TRY(args_parse(comm, &argp, argc, argv, &r, &done));
+    if (done)
+        return STATUS_OK;
+    enum status status = comm_agree(comm, comm->rank == 0 ? read_input(&r, &content) : STATUS_OK);
+    if (status == STATUS_OK)
+        status = dataset_write(comm, r.output, &content);
+    if (status == STATUS_OK && comm->rank == 0)
+        print_summary(&r, &content);
+    dataset_content_free(&content);
+    return status;
+}
