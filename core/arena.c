@@ -51,11 +51,13 @@ void arena_release(struct arena *arena, struct arena_mark mark) {
     arena->used = mark.used;
 }
 
+/* Steps differ in size: the merged block has room for larger ones. Memory that is never touched costs
+ * no pages. */
 void arena_reset(struct arena *arena) {
     if (arena->top && arena->top->below) {
         while (arena->top)
             pop_block(arena);
-        push_block(arena, arena->peak);
+        push_block(arena, arena->peak + arena->peak / 2);
     }
     if (arena->top)
         arena->top->at = 0;

@@ -1,6 +1,6 @@
 /* Memory of one step: allocated piece by piece, given back all at once. Not collective, one thread.
  *
- * After the first step the arena is one block of the size that was needed, so later steps allocate
+ * After the first step the arena is one block larger than what was needed, so later steps allocate
  * nothing. */
 #ifndef CORE_ARENA_H
 #define CORE_ARENA_H

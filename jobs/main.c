@@ -1,3 +1,4 @@
+#include "core/blas.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/options.h"
@@ -5,7 +6,6 @@
 #include "io/version.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
-#include <cblas.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,10 +126,10 @@ static void end_job(void) {
 int main(int argc, char **argv) {
     struct comm comm;
     int provided;
+    blas_start(argv);
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);
-    openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
     int threads = comm_fair_threads(&comm);
     if (!getenv("OMP_NUM_THREADS"))
         omp_set_num_threads(threads);
