@@ -99,8 +99,8 @@ struct report_results {
     int64_t best_epoch, epochs;                             /* epochs: done */
     double train_seconds, eval_seconds, io_seconds;
     double peak_rss_mb; /* largest of the ranks, report_peak_rss_mb */
-    bool valid;
-    char reason[256]; /* why not valid */
+    bool valid;         /* as far as the caller knows */
+    char reason[256];   /* why not valid */
 };
 
 /* Collective. Largest resident memory of any rank so far, in 10^6 bytes. */
@@ -110,7 +110,8 @@ double report_peak_rss_mb(const struct comm *comm);
 CHECKED enum status report_finish(struct report *report, const struct report_results *results);
 
 /* Not collective. Each by itself: metrics.json (schema 1) as text, the caller frees it with
- * mem_free; the table for humans, whose last line is VALID or INVALID: why. */
+ * mem_free; the table for humans, whose last line is VALID or INVALID: why. Valid are results that
+ * the caller calls valid, with something evaluated and every held-out sequence ranked. */
 char *report_metrics_text(const struct report_results *results);
 void report_print_results(FILE *file, const struct report_results *results);
 

@@ -4,6 +4,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- verdict ---- */
+
+enum { REASON = 256 };
+
+/* Every held-out sequence was ranked, and the figure is one that ranks can give. */
+static bool is_complete(const struct report_results *r, int split, const struct metrics_table *t) {
+    int64_t expected = r->dataset->counts[split];
+    bool whole = t->all.count == expected && t->domain[0].count + t->domain[1].count == expected;
+    return whole && t->all.mrr <= 1 && (expected == 0 || t->all.mrr > 0);
+}
+
+static void judge_scores(const struct report_results *r, int split, const char *scorer,
+                         const struct report_scores *s, char reason[REASON]) {
+    const struct metrics_table *bad = NULL;
+    if (s->has_sampled && !is_complete(r, split, &s->sampled))
+        bad = &s->sampled;
+    if (s->has_full && !is_complete(r, split, &s->full))
+        bad = &s->full;
+    if (bad)
+        snprintf(reason, REASON, "%s on %s: %lld of %lld targets were ranked, MRR %g", scorer,
+                 split_names[split], (long long)bad->all.count,
+                 (long long)r->dataset->counts[split], bad->all.mrr);
+}
+
+/* Why the results are not valid; empty if they are. */
+static void judge(const struct report_results *r, char reason[REASON]) {
+    bool any = false;
+    *reason = 0;
+    for (int s = SPLIT_VALID; s < SPLITS; s++) {
+        any = any || r->model[s].has_full || r->model[s].has_sampled;
+        judge_scores(r, s, "popularity", &r->popularity[s], reason);
+        judge_scores(r, s, "model", &r->model[s], reason);
+    }
+    if (!any)
+        snprintf(reason, REASON, "nothing was evaluated");
+    if (!r->valid)
+        snprintf(reason, REASON, "%s", r->reason);
+}
+
 /* ---- metrics.json ---- */
 
 /* The options of section eval as text, but the numbers as numbers. */
@@ -41,6 +80,8 @@ static json_t *popularity_json(const struct report_results *r) {
 
 static json_t *results_json(const struct report_results *r) {
     json_t *object = json_object();
+    char reason[REASON];
+    judge(r, reason);
     json_object_set_new(object, "schema", json_integer(1));
     json_object_set_new(object, "program", report_program());
     json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
@@ -55,9 +96,9 @@ static json_t *results_json(const struct report_results *r) {
     json_object_set_new(object, "epochs", json_integer(r->epochs));
     json_object_set_new(object, "seconds", seconds_json(r));
     json_object_set_new(object, "peak_rss_mb", report_number(r->peak_rss_mb));
-    json_object_set_new(object, "verdict", json_string(r->valid ? "VALID" : "INVALID"));
-    if (!r->valid)
-        json_object_set_new(object, "reason", report_text(r->reason));
+    json_object_set_new(object, "verdict", json_string(*reason ? "INVALID" : "VALID"));
+    if (*reason)
+        json_object_set_new(object, "reason", report_text(reason));
     return object;
 }
 
@@ -151,6 +192,7 @@ static void print_candidates(FILE *file, const struct report_results *r) {
 }
 
 void report_print_results(FILE *file, const struct report_results *r) {
+    char reason[REASON];
     print_head(file, r);
     print_columns(file, &r->config->eval.cutoffs);
     for (int split = SPLIT_VALID; split < SPLITS; split++) {
@@ -163,5 +205,6 @@ void report_print_results(FILE *file, const struct report_results *r) {
                 r->train_seconds / (double)r->epochs, r->train_seconds, r->io_seconds);
     fprintf(file, "seconds in evaluation %.3g\n", r->eval_seconds);
     fprintf(file, "peak memory per rank %.0f MB\n\n", r->peak_rss_mb);
-    fprintf(file, "%s%s\n", r->valid ? "VALID" : "INVALID: ", r->valid ? "" : r->reason);
+    judge(r, reason);
+    fprintf(file, "%s%s\n", *reason ? "INVALID: " : "VALID", reason);
 }

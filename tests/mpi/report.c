@@ -6,8 +6,11 @@
 #include <sys/stat.h>
 
 static char name_a[] = "books", name_b[] = "films", name[] = "shop";
-static struct dataset dataset = {
-    .name = name, .labels = {name_a, name_b}, .items = 30, .domain_items = {10, 20}, .counts = {7}};
+static struct dataset dataset = {.name = name,
+                                 .labels = {name_a, name_b},
+                                 .items = 30,
+                                 .domain_items = {10, 20},
+                                 .counts = {7, 10, 10}};
 static struct config config;
 static struct report report;
 static char root[32];
@@ -120,7 +123,9 @@ static struct metrics some(double mrr) {
 }
 
 static struct metrics_table table(double mrr) {
-    return (struct metrics_table){{some(mrr), some(2 * mrr)}, some(3 * mrr)};
+    struct metrics_table t = {{some(mrr), some(2 * mrr)}, some(3 * mrr)};
+    t.all.count = 10;
+    return t;
 }
 
 static double number(const json_t *object, const char *path) {
@@ -271,6 +276,35 @@ MPI_TEST(report, results, 2) {
         free(metrics), free(text);
     }
     MPI_EXPECT(report_peak_rss_mb(&test_comm) > 1);
+    finish();
+}
+
+static void expect_verdict(const struct report_results *results, const char *wanted) {
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    report_print_results(file, results);
+    fclose(file);
+    const char *last = text + size - 1;
+    while (last > text && last[-1] != '\n')
+        last--;
+    MPI_EXPECT(!strcmp(last, wanted), "%s", last);
+    free(text);
+}
+
+MPI_TEST(report, incomplete_results_are_not_valid, 1) {
+    start();
+    struct report_results results = some_results(), none = {.config = &config, .dataset = &dataset};
+    expect_verdict(&results, "VALID\n");
+    none.valid = true;
+    expect_verdict(&none, "INVALID: nothing was evaluated\n");
+    results.popularity[SPLIT_TEST].full.all.count--;
+    expect_verdict(&results,
+                   "INVALID: popularity on test: 9 of 10 targets were ranked, MRR 0.046875\n");
+    results.model[SPLIT_TEST].sampled.domain[0].count++;
+    expect_verdict(&results, "INVALID: model on test: 10 of 10 targets were ranked, MRR 0.75\n");
+    results.model[SPLIT_TEST].sampled.all.mrr = NAN;
+    expect_verdict(&results, "INVALID: model on test: 10 of 10 targets were ranked, MRR nan\n");
     finish();
 }
 
