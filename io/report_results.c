@@ -134,12 +134,14 @@ static void print_head(FILE *file, const struct report_results *r) {
     fprintf(file, "ranks: %d with %d threads each\n\n", r->ranks, r->threads);
 }
 
+/* NDCG@1 is HR@1. */
 static void print_columns(FILE *file, const struct numbers *cutoffs) {
     char name[32];
     fprintf(file, "%-6s %-8s %-11s %-10s %8s", "split", "domain", "scorer", "candidates", "MRR");
     for (int k = 0; k < cutoffs->count; k++) {
         snprintf(name, sizeof name, "NDCG@%.0f", cutoffs->value[k]);
-        fprintf(file, " %8s", name);
+        if (cutoffs->value[k] > 1)
+            fprintf(file, " %8s", name);
     }
     for (int k = 0; k < cutoffs->count; k++) {
         snprintf(name, sizeof name, "HR@%.0f", cutoffs->value[k]);
@@ -158,7 +160,8 @@ static void print_row(FILE *file, struct row row, const struct metrics *m,
     fprintf(file, "%-6s %-8s %-11s %-10s %8.4f", row.split, row.domain, row.scorer, row.candidates,
             m->mrr);
     for (int k = 0; k < cutoffs->count; k++)
-        fprintf(file, " %8.4f", m->ndcg[k]);
+        if (cutoffs->value[k] > 1)
+            fprintf(file, " %8.4f", m->ndcg[k]);
     for (int k = 0; k < cutoffs->count; k++)
         fprintf(file, " %8.4f", m->hr[k]);
     fprintf(file, " %8lld\n", (long long)m->count);
