@@ -1,8 +1,11 @@
 #include "io/sha256.h"
 #include "core/log.h"
+#include "core/mem.h"
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The library fails here only when memory is out or SHA-256 is switched off in its configuration.
  */
@@ -35,4 +38,23 @@ void sha256_end(struct sha256 *hash, char text[SHA256_TEXT]) {
 void sha256_drop(struct sha256 *hash) {
     EVP_MD_CTX_free(hash->state);
     hash->state = NULL;
+}
+
+enum status sha256_file(const char *path, char text[SHA256_TEXT]) {
+    enum { BLOCK = 1 << 20 };
+    struct sha256 hash;
+    FILE *stream = fopen(path, "rb");
+    char *block = mem_alloc(BLOCK, 1);
+    size_t n = 0;
+    sha256_begin(&hash);
+    while (stream && (n = fread(block, 1, BLOCK, stream)) > 0)
+        sha256_add(&hash, block, n);
+    int error = !stream || ferror(stream) ? errno : 0;
+    sha256_end(&hash, text);
+    mem_free(block);
+    if (stream)
+        fclose(stream);
+    return error ? log_error(STATUS_IO, "%s: cannot be read: %s; check the disk", path,
+                             strerror(error))
+                 : STATUS_OK;
 }

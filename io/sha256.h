@@ -1,6 +1,7 @@
 /* SHA-256 of a stream of bytes. Not collective. */
 #ifndef IO_SHA256_H
 #define IO_SHA256_H
+#include "core/status.h"
 #include <stddef.h>
 
 struct sha256 {
@@ -13,5 +14,8 @@ void sha256_begin(struct sha256 *hash);
 void sha256_add(struct sha256 *hash, const void *data, size_t bytes);
 void sha256_end(struct sha256 *hash, char text[SHA256_TEXT]); /* frees the state */
 void sha256_drop(struct sha256 *hash);                        /* frees it unread; safe twice */
+
+/* Of a whole file; STATUS_IO where it cannot be read. */
+CHECKED enum status sha256_file(const char *path, char text[SHA256_TEXT]);
 
 #endif
