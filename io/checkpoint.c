@@ -16,6 +16,15 @@ static real *group_values(const struct params *params, int group) {
     return group == 0 ? params->x : group == 1 ? params->m : params->v;
 }
 
+/* Dataset of parameter p in a group, and its rows. */
+static void dataset_name(int group, const struct param *p, char name[NAME]) {
+    snprintf(name, NAME, "%s/%s", groups[group], p->name);
+}
+
+static int64_t file_rows(const struct param *p) {
+    return p->ndim == 2 ? p->rows : p->cols;
+}
+
 void checkpoint_state_free(struct checkpoint_state *state) {
     mem_free(state->config);
     mem_free(state->dataset_hash);
@@ -29,9 +38,9 @@ static enum status declare_all(struct h5_writer *writer, const struct params *pa
     for (int g = 0; g < GROUPS; g++)
         for (int i = 0; i < params->count; i++) {
             const struct param *p = &params->list[i];
-            int64_t dim[2] = {p->ndim == 2 ? p->rows : p->cols, p->cols};
+            int64_t dim[2] = {file_rows(p), p->cols};
             char name[NAME];
-            snprintf(name, sizeof name, "%s/%s", groups[g], p->name);
+            dataset_name(g, p, name);
             TRY(h5_writer_declare(writer, name, H5_REAL, p->ndim, dim));
         }
     return STATUS_OK;
@@ -56,12 +65,12 @@ static enum status write_share(const struct comm *comm, struct h5_writer *writer
     for (int g = 0; g < GROUPS; g++)
         for (int i = 0; i < params->count; i++) {
             const struct param *p = &params->list[i];
-            int64_t rows = p->ndim == 2 ? p->rows : p->cols;
+            int64_t rows = file_rows(p);
             struct range mine = p->ndim == 2 ? range_of(rows, comm->size, comm->rank)
                                              : (struct range){0, comm->rank == 0 ? rows : 0};
             int64_t width = p->ndim == 2 ? p->cols : 1;
             char name[NAME];
-            snprintf(name, sizeof name, "%s/%s", groups[g], p->name);
+            dataset_name(g, p, name);
             TRY(h5_writer_write(writer, name, H5_REAL, mine.lo, mine.hi,
                                 group_values(params, g) + p->at + mine.lo * width));
         }
@@ -90,17 +99,13 @@ static enum status check_shapes(const struct h5_file *file, const struct params 
         for (int i = 0; i < params->count; i++) {
             const struct param *p = &params->list[i];
             char name[NAME];
-            snprintf(name, sizeof name, "%s/%s", groups[g], p->name);
+            dataset_name(g, p, name);
             if (!h5_exists(file, name))
                 return log_error(STATUS_INPUT,
                                  "%s: no dataset '%s'; the file does not fit the configuration "
                                  "(model, modalities, blocks)",
                                  file->path, name);
-            TRY(h5_expect(file, name, H5_FLOAT, p->ndim,
-                          p->ndim == 2   ? p->rows
-                          : p->ndim == 1 ? p->cols
-                                         : 1,
-                          p->ndim == 2 ? p->cols : 1));
+            TRY(h5_expect(file, name, H5_FLOAT, p->ndim, file_rows(p), p->ndim == 2 ? p->cols : 1));
         }
     return STATUS_OK;
 }
@@ -111,9 +116,8 @@ static enum status read_values(const struct h5_file *file, const struct params *
         for (int i = 0; i < params->count; i++) {
             const struct param *p = &params->list[i];
             char name[NAME];
-            snprintf(name, sizeof name, "%s/%s", groups[g], p->name);
-            TRY(h5_read(file, name, H5_REAL, 0, p->ndim == 2 ? p->rows : p->cols,
-                        group_values(params, g) + p->at));
+            dataset_name(g, p, name);
+            TRY(h5_read(file, name, H5_REAL, 0, file_rows(p), group_values(params, g) + p->at));
         }
     return STATUS_OK;
 }

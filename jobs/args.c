@@ -119,3 +119,20 @@ error_t args_number(const struct argp_state *state, const char *name, const char
     *out = x;
     return 0;
 }
+
+error_t args_config_parse(struct args_config *config, int key, char *arg,
+                          const struct argp_state *state, const char *what) {
+    if (key == ARGP_KEY_ARG && !config->path)
+        config->path = arg;
+    else if (key == ARGP_KEY_ARG && config->npairs < ARGS_PAIRS)
+        config->pairs[config->npairs++] = arg;
+    else if (key == ARGP_KEY_ARG) {
+        argp_error(state, "more than %d key=value arguments", (int)ARGS_PAIRS);
+        return EINVAL;
+    } else if (key == ARGP_KEY_END && !config->path) {
+        argp_error(state, "no %s given", what);
+        return EINVAL;
+    } else if (key != ARGP_KEY_END)
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}

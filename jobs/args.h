@@ -30,4 +30,17 @@ error_t args_integer(const struct argp_state *state, const char *name, const cha
 error_t args_number(const struct argp_state *state, const char *name, const char *text, double min,
                     double max, double *out);
 
+/* What train and evaluate take besides options: a path, then key=value pairs. */
+enum { ARGS_PAIRS = 256 };
+struct args_config {
+    char *path;
+    char *pairs[ARGS_PAIRS];
+    int npairs;
+};
+
+/* For parsers, not collective: takes ARGP_KEY_ARG; at ARGP_KEY_END complains that no `what` was given
+ * if there is no path. ARGP_ERR_UNKNOWN for other keys. */
+error_t args_config_parse(struct args_config *config, int key, char *arg,
+                          const struct argp_state *state, const char *what);
+
 #endif

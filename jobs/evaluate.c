@@ -12,9 +12,7 @@
 #include <sys/stat.h>
 
 struct request {
-    char *path;
-    char *pairs[256];
-    int npairs;
+    struct args_config config;
     char *json; /* write the metrics here */
 };
 
@@ -23,27 +21,11 @@ static const struct argp_option options[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
-    switch (key) {
-    case 'o':
+    if (key == 'o') {
         r->json = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (!r->path)
-            r->path = arg;
-        else if (r->npairs < (int)(sizeof r->pairs / sizeof *r->pairs))
-            r->pairs[r->npairs++] = arg;
-        else {
-            argp_error(state, "more than %d key=value arguments", r->npairs);
-            return EINVAL;
-        }
-        return 0;
-    case ARGP_KEY_END:
-        if (r->path)
-            return 0;
-        argp_error(state, "no run directory or checkpoint given");
-        return EINVAL;
     }
-    return ARGP_ERR_UNKNOWN;
+    return args_config_parse(&r->config, key, arg, state, "run directory or checkpoint");
 }
 
 /* The file to read: a checkpoint itself, or a run directory's best (else newest) one. */
@@ -94,7 +76,7 @@ static enum status load_config(struct comm *comm, const char *file, const struct
             snprintf(config->data.path, sizeof config->data.path, "%s", file);
         }
         if (status == STATUS_OK)
-            status = config_override(config, request->pairs, request->npairs);
+            status = config_override(config, request->config.pairs, request->config.npairs);
     }
     checkpoint_state_free(&state);
     TRY(comm_agree(comm, status));
@@ -133,9 +115,13 @@ static enum status evaluate(struct run *run, const char *file, const struct requ
 
 enum status job_evaluate(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {
-        options, parse, "RUN_DIR|CHECKPOINT.h5 [KEY=VALUE...]",
+        options,
+        parse,
+        "RUN_DIR|CHECKPOINT.h5 [KEY=VALUE...]",
         "Rank the targets of the validation and test splits among all items.",
-        NULL,    NULL,  NULL};
+        NULL,
+        NULL,
+        NULL};
     struct request request = {0};
     struct config config;
     struct run run = {0};
@@ -145,7 +131,7 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
-    TRY(find_checkpoint(comm, request.path, &file));
+    TRY(find_checkpoint(comm, request.config.path, &file));
     TRY_GOTO(status, load_config(comm, file, &request, &config), end);
     TRY_GOTO(status, run_open(&run, comm, &config, false), end);
     status = evaluate(&run, file, &request);

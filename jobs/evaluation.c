@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"
+#include "core/search.h"
 #include "partition/balance.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@ struct outcome {
     struct rank_count full, sampled;
 };
 
-/* ---- samples ----------------------------------------------------------------------------------- */
+/* ---- samples -----------------------------------------------------------------------------------
+ */
 
 static int64_t target_cost(const void *context, const int32_t *items, int64_t length) {
     const struct dataset *dataset = context;
@@ -56,7 +58,8 @@ static int domain_of(const struct evaluation *e, int32_t item) {
     return item >= e->run->dataset.domain_items[0];
 }
 
-/* ---- negatives of the sampled protocol ---------------------------------------------------------- */
+/* ---- negatives of the sampled protocol ----------------------------------------------------------
+ */
 
 struct negatives {
     int64_t *offsets;
@@ -84,8 +87,7 @@ static int64_t available(const uint8_t *taken, int64_t lo, int64_t hi) {
 
 /* With eval.exclude_history the user's own items are left out and nothing is drawn twice; without,
  * draws are independent and only the target is left out (methods, section 1). */
-static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *taken,
-                              int32_t *out) {
+static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *taken, int32_t *out) {
     const struct config *config = &e->run->config;
     bool exclude = config->eval.exclude_history;
     int32_t target = target_of(e, i);
@@ -131,11 +133,12 @@ static void negatives_draw(const struct evaluation *e, const int64_t *index, int
     negatives->offsets[0] = 0;
     for (int64_t k = 0; k < n; k++)
         negatives->offsets[k + 1] =
-            negatives->offsets[k] + draw_negatives(e, index[k], negatives->taken,
-                                                   negatives->items + negatives->offsets[k]);
+            negatives->offsets[k] +
+            draw_negatives(e, index[k], negatives->taken, negatives->items + negatives->offsets[k]);
 }
 
-/* ---- from counts to metrics -------------------------------------------------------------------- */
+/* ---- from counts to metrics --------------------------------------------------------------------
+ */
 
 static void put_rank(const struct outcome *o, int ties, double *full, double *sampled,
                      uint8_t *domain) {
@@ -194,13 +197,12 @@ static void *collect(const struct comm *comm, const void *mine, int64_t bytes, i
 static enum status finish(const struct evaluation *e, const struct outcome *mine,
                           enum status status, struct report_scores *out) {
     const struct comm *comm = e->run->comm;
-    struct report_scores result = {
-        .has_full = e->run->config.eval.candidates != CANDIDATES_SAMPLED,
-        .has_sampled = e->run->config.eval.candidates != CANDIDATES_FULL};
+    struct report_scores result = {.has_full = e->run->config.eval.candidates != CANDIDATES_SAMPLED,
+                                   .has_sampled =
+                                       e->run->config.eval.candidates != CANDIDATES_FULL};
     int64_t bytes;
     TRY(comm_agree(comm, status));
-    struct outcome *all =
-        collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
+    struct outcome *all = collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
     if (comm->rank == 0)
         status = compute(e, all, bytes / (int64_t)sizeof *all, &result);
     mem_free(all);
@@ -210,7 +212,8 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
     return STATUS_OK;
 }
 
-/* ---- the model --------------------------------------------------------------------------------- */
+/* ---- the model ---------------------------------------------------------------------------------
+ */
 
 struct pass {
     struct evaluation *e;
@@ -286,7 +289,8 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
     return status;
 }
 
-/* ---- popularity -------------------------------------------------------------------------------- */
+/* ---- popularity --------------------------------------------------------------------------------
+ */
 
 static int64_t unit_cost(const void *context, const int32_t *items, int64_t length) {
     (void)context, (void)items, (void)length;
@@ -310,19 +314,6 @@ static enum status count_events(struct evaluation *e) {
     return STATUS_OK;
 }
 
-/* Number of sorted values below x. */
-static int64_t below(const int32_t *sorted, int64_t n, int64_t x) {
-    int64_t lo = 0, hi = n;
-    while (lo < hi) {
-        int64_t mid = lo + (hi - lo) / 2;
-        if (sorted[mid] < x)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 static struct rank_count count_popular(const struct evaluation *e, const int32_t *items, int64_t n,
                                        int32_t events) {
     struct rank_count count = {0, 0};
@@ -341,14 +332,16 @@ static void rank_popular(struct evaluation *e, const int32_t *sorted, struct out
         int32_t target = target_of(e, i), events = e->popularity[target];
         int domain = domain_of(e, target);
         const int32_t *of_domain = sorted + (domain ? domain_items[0] : 0);
-        int64_t n = domain_items[domain], up_to = below(of_domain, n, (int64_t)events + 1);
-        outcomes[i] = (struct outcome){e->share.place[i], domain,
-                                       {n - up_to, up_to - below(of_domain, n, events) - 1},
-                                       {0, 0}};
+        int64_t n = domain_items[domain],
+                up_to = search_first(of_domain, 0, n, (int64_t)events + 1);
+        outcomes[i] =
+            (struct outcome){e->share.place[i],
+                             domain,
+                             {n - up_to, up_to - search_first(of_domain, 0, n, events) - 1},
+                             {0, 0}};
         if (draw) {
             negatives_draw(e, &i, 1, &negatives);
-            outcomes[i].sampled =
-                count_popular(e, negatives.items, negatives.offsets[1], events);
+            outcomes[i].sampled = count_popular(e, negatives.items, negatives.offsets[1], events);
         }
     }
     negatives_free(&negatives);

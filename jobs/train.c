@@ -1,5 +1,5 @@
-/* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward and
- * reduce, update, log }; evaluate, keep the best, stop early; report. */
+/* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward
+ * and reduce, update, log }; evaluate, keep the best, stop early; report. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/optim.h"
@@ -17,9 +17,7 @@
 #include <unistd.h>
 
 struct request {
-    char *path;
-    char *pairs[256];
-    int npairs;
+    struct args_config config;
     bool resume, overwrite;
 };
 
@@ -39,27 +37,17 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_OVERWRITE:
         r->overwrite = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (!r->path)
-            r->path = arg;
-        else if (r->npairs < (int)(sizeof r->pairs / sizeof *r->pairs))
-            r->pairs[r->npairs++] = arg;
-        else {
-            argp_error(state, "more than %d key=value arguments", r->npairs);
+    case ARGP_KEY_END:
+        if (r->resume && r->overwrite) {
+            argp_error(state, "--resume and --overwrite exclude each other");
             return EINVAL;
         }
-        return 0;
-    case ARGP_KEY_END:
-        if (r->path && !(r->resume && r->overwrite))
-            return 0;
-        argp_error(state, r->path ? "--resume and --overwrite exclude each other"
-                                  : "no configuration file given");
-        return EINVAL;
     }
-    return ARGP_ERR_UNKNOWN;
+    return args_config_parse(&r->config, key, arg, state, "configuration file");
 }
 
-/* ---- the trainer ------------------------------------------------------------------------------- */
+/* ---- the trainer -------------------------------------------------------------------------------
+ */
 
 struct trainer {
     struct comm *comm;
@@ -75,7 +63,7 @@ struct trainer {
     int64_t saved_step;            /* of the newest checkpoint, -1: none */
     double saved_at, logged_at;    /* clock */
     double train_seconds, eval_seconds, io_seconds;
-    const char *reason;            /* why training ended */
+    const char *reason; /* why training ended */
 };
 
 static const struct config *config_of(const struct trainer *t) {
@@ -101,19 +89,19 @@ static struct feed_price prices(const struct run *run) {
     return price;
 }
 
-/* ---- one step ---------------------------------------------------------------------------------- */
+/* ---- one step ----------------------------------------------------------------------------------
+ */
 
 static enum status check_finite(const struct trainer *t, const double loss[STREAMS]) {
     for (int s = 0; s < STREAMS; s++)
         if (!isfinite(loss[s]))
-            return comm_agree(t->comm,
-                              t->comm->rank ? STATUS_FAIL
-                                            : log_error(STATUS_FAIL,
-                                                        "step %lld: the loss of stream %s is not "
-                                                        "finite; lower train.lr or check the "
-                                                        "feature tables",
-                                                        (long long)t->state.step,
-                                                        stream_names[s]));
+            return comm_agree(t->comm, t->comm->rank
+                                           ? STATUS_FAIL
+                                           : log_error(STATUS_FAIL,
+                                                       "step %lld: the loss of stream %s is not "
+                                                       "finite; lower train.lr or check the "
+                                                       "feature tables",
+                                                       (long long)t->state.step, stream_names[s]));
     return STATUS_OK;
 }
 
@@ -164,10 +152,9 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
     model_loss_weights(c, weight);
     for (int s = 0; s < STREAMS; s++)
         total += weight[s] * loss[s];
-    struct report_step step = {t->state.step,      t->state.epoch + 1, loss[0],
-                               loss[1],            loss[2],            total,
-                               c->train.lr,        (double)sequences / seconds,
-                               phases};
+    struct report_step step = {
+        t->state.step, t->state.epoch + 1,          loss[0], loss[1], loss[2], total,
+        c->train.lr,   (double)sequences / seconds, phases};
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
     log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
@@ -193,7 +180,8 @@ static enum status train_step(struct trainer *t) {
     return STATUS_OK;
 }
 
-/* ---- checkpoints ------------------------------------------------------------------------------- */
+/* ---- checkpoints -------------------------------------------------------------------------------
+ */
 
 /* Rank 0 removes all but the newest checkpoint.keep and the best. */
 static void remove_old(const struct trainer *t) {
@@ -236,7 +224,8 @@ static enum status save_if_due(struct trainer *t) {
     return due ? save(t) : STATUS_OK;
 }
 
-/* ---- validation -------------------------------------------------------------------------------- */
+/* ---- validation --------------------------------------------------------------------------------
+ */
 
 static enum status check_replicas(const struct trainer *t) {
     if (comm_same(t->comm, params_hash(&t->run.model.params)))
@@ -255,8 +244,8 @@ static void log_valid(const struct trainer *t, const struct report_eval *event) 
              event->best ? " best" : "");
 }
 
-/* Evaluate on the validation split at the end of an epoch; the best parameters are the checkpoint of
- * best_step. */
+/* Evaluate on the validation split at the end of an epoch; the best parameters are the checkpoint
+ * of best_step. */
 static enum status validate(struct trainer *t) {
     struct report_scores scores;
     double start = phase_clock();
@@ -264,8 +253,8 @@ static enum status validate(struct trainer *t) {
     TRY(evaluation_run(&t->valid, &t->run.model, &scores));
     double select = evaluation_select(config_of(t), &scores), seconds = phase_clock() - start;
     bool best = t->state.best_step < 0 || select > t->state.best_metric;
-    struct report_eval event = {t->state.step,    t->state.epoch, SPLIT_VALID, &t->run.dataset,
-                                &scores,          select,         best,        seconds};
+    struct report_eval event = {t->state.step, t->state.epoch, SPLIT_VALID, &t->run.dataset,
+                                &scores,       select,         best,        seconds};
     t->eval_seconds += seconds;
     t->state.stale = best ? 0 : t->state.stale + 1;
     report_eval(&t->report, &event);
@@ -278,11 +267,12 @@ static enum status validate(struct trainer *t) {
     return save(t);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------------------------------
+ */
 
 static bool ended(struct trainer *t) {
     const struct config *c = config_of(t);
-    t->reason = t->state.epoch >= c->train.epochs ? "epochs"
+    t->reason = t->state.epoch >= c->train.epochs                               ? "epochs"
                 : c->train.max_steps > 0 && t->state.step >= c->train.max_steps ? "max_steps"
                 : c->train.patience > 0 && t->state.stale >= c->train.patience  ? "patience"
                                                                                 : NULL;
@@ -316,7 +306,8 @@ static enum status train(struct trainer *t) {
     return STATUS_OK;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------- */
+/* ---- beginning and end -------------------------------------------------------------------------
+ */
 
 static enum status resume(struct trainer *t) {
     struct checkpoint_state state;
@@ -359,9 +350,9 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
     TRY(run_open(&t->run, t->comm, config, true));
     const struct run *run = &t->run;
     if (run->dataset.counts[SPLIT_TRAIN] == 0)
-        return t->comm->rank ? STATUS_INPUT
-                             : log_error(STATUS_INPUT, "%s: no training sequences",
-                                         config->data.path);
+        return t->comm->rank
+                   ? STATUS_INPUT
+                   : log_error(STATUS_INPUT, "%s: no training sequences", config->data.path);
     struct feed_price price = prices(run);
     TRY(feed_open(&t->feed, t->comm, &run->dataset, &price, run->config.data.max_len,
                   run->config.train.batch, run->config.run.seed));
@@ -417,8 +408,7 @@ static enum status final_scores(struct trainer *t, struct report_results *result
     double start = phase_clock();
     if (t->state.best_step >= 0 && t->state.best_step != t->state.step) {
         char *path = checkpoint_path(t->checkpoints, t->state.best_step);
-        enum status status =
-            checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+        enum status status = checkpoint_read_params(t->comm, path, &t->run.model.params, false);
         mem_free(path);
         TRY(status);
     }
@@ -451,9 +441,13 @@ static enum status conclude(struct trainer *t) {
 }
 
 enum status job_train(struct comm *comm, int argc, char **argv) {
-    static const struct argp argp = {options, parse, "CONFIG.yaml [KEY=VALUE...]",
+    static const struct argp argp = {options,
+                                     parse,
+                                     "CONFIG.yaml [KEY=VALUE...]",
                                      "Train a model and evaluate it on the full item space.",
-                                     NULL,    NULL,  NULL};
+                                     NULL,
+                                     NULL,
+                                     NULL};
     struct request request = {0};
     struct trainer t = {.comm = comm};
     struct config config;
@@ -462,7 +456,8 @@ enum status job_train(struct comm *comm, int argc, char **argv) {
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
-    TRY(config_load(comm, request.path, request.pairs, request.npairs, &config));
+    TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
+                    &config));
     TRY_GOTO(status, open_trainer(&t, &config, &request), close);
     log_start(&t);
     TRY_GOTO(status, train(&t), close);

@@ -2,6 +2,7 @@
 #include "core/catalogue/softmax.h"
 #include "core/gemm.h"
 #include "core/log.h"
+#include "core/search.h"
 #include "core/vec.h"
 #include <omp.h>
 #include <string.h>
@@ -126,22 +127,11 @@ HOT static struct rank_count count_row(int64_t n, const real *score, real target
     return (struct rank_count){above, equal};
 }
 
-static int64_t first_not_below(const int32_t *items, int64_t lo, int64_t hi, int64_t item) {
-    while (lo < hi) {
-        int64_t mid = lo + (hi - lo) / 2;
-        if (items[mid] < item)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 static void count_negatives(const struct ranking *r, int64_t t, int64_t i0, int64_t width,
                             const real *score, real target, struct rank_count *count) {
     int64_t end = r->negatives->offsets[t + 1];
     const int32_t *items = r->negatives->items;
-    for (int64_t j = first_not_below(items, r->negatives->offsets[t], end, i0);
+    for (int64_t j = search_first(items, r->negatives->offsets[t], end, i0);
          j < end && items[j] < i0 + width; j++) {
         count->above += score[items[j] - i0] > target;
         count->equal += score[items[j] - i0] == target;
