@@ -39,12 +39,12 @@ static inline real vec_exp(real x) {
     return exp(x);
 }
 #else
-/* exp(x) to about 2 units in the last place for x <= 88; below -87 (and at -inf) zero. Range
- * reduction x = n ln 2 + r and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes' expf coefficients);
- * no branches, so that loops over it vectorise. */
+/* exp(x) to about 2 units in the last place for x <= 88; below -87 (and at -inf) zero, NaN for NaN.
+ * Range reduction x = n ln 2 + r and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes' expf
+ * coefficients); no branches, so that loops over it vectorise. */
 static inline real vec_exp(real x) {
     const float magic = 12582912.f; /* 1.5 * 2^23: adding it rounds to an integer */
-    float in = x < -87.f ? -87.f : x;
+    float in = x >= -87.f ? x : -87.f; /* also for NaN */
     float n = (in * 1.44269504088896341f + magic) - magic;
     float r = in - n * 0.693359375f;
     r -= n * -2.12194440e-4f;
@@ -55,10 +55,10 @@ static inline real vec_exp(real x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.f;
-    int32_t bits = ((int32_t)n + 127) << 23;
+    uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
     float power;
     memcpy(&power, &bits, sizeof power);
-    return x < -87.f ? 0.f : p * power;
+    return x >= -87.f ? p * power : x < -87.f ? 0.f : x;
 }
 #endif
 

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "io/checkpoint.h"
 #include "io/config.h"
+#include "io/file.h"
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
@@ -86,11 +87,9 @@ static enum status load_config(struct comm *comm, const char *file, const struct
 
 static enum status write_json(const char *path, const struct report_results *results) {
     char *text = report_metrics_text(results);
-    FILE *file = fopen(path, "w");
-    bool ok = file && fputs(text, file) >= 0;
-    ok = file && fclose(file) == 0 && ok;
+    enum status status = file_write(path, text);
     mem_free(text);
-    return ok ? STATUS_OK : log_error(STATUS_IO, "%s: cannot be written", path);
+    return status;
 }
 
 static enum status evaluate(struct run *run, const char *file, const struct request *request) {
