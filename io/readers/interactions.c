@@ -212,6 +212,11 @@ static enum status read_table(const char *path, bool strict, const char *const n
     return status;
 }
 
+/* The file read last. */
+static const char *inter_path(const struct dataset_content *content) {
+    return string_at(&content->sources, content->sources.count - 1);
+}
+
 /* ---- filters ---- */
 
 struct tallies {
@@ -260,7 +265,7 @@ static enum status number_items(const struct raw *r, bool all, const int64_t *it
                                 int32_t *number, struct dataset_content *content) {
     if (r->domains.list.count < 2)
         return log_error(STATUS_INPUT, "%s: has items of one domain only; two are needed",
-                         string_at(&content->sources, 0));
+                         inter_path(content));
     int first = strcmp(string_at(&r->domains.list, 0), string_at(&r->domains.list, 1)) > 0;
     for (int d = 0; d < 2; d++) {
         int domain = d ^ first;
@@ -277,7 +282,7 @@ static enum status number_items(const struct raw *r, bool all, const int64_t *it
             return log_error(STATUS_INPUT,
                              "%s: the filters leave no items of domain '%s'; lower "
                              "--min-user-events, --min-item-events, --min-per-domain",
-                             string_at(&content->sources, 0), content->labels[d]);
+                             inter_path(content), content->labels[d]);
     }
     return STATUS_OK;
 }
@@ -395,7 +400,7 @@ static enum status build(struct raw *r, const struct interactions_options *o,
         if (content->split[s].sequences.count == 0)
             return log_error(STATUS_INPUT,
                              "%s: leaves no %s sequences; loosen the filters or split otherwise",
-                             string_at(&content->sources, 0), split_names[s]);
+                             inter_path(content), split_names[s]);
     return STATUS_OK;
 }
 
@@ -403,7 +408,7 @@ static enum status filter_and_split(struct raw *r, const struct interactions_opt
                                     struct dataset_content *content) {
     int64_t users = r->users.list.count, items = r->titles.count;
     if (r->events == 0 || items > INT32_MAX)
-        return log_error(STATUS_INPUT, "%s: has %s", string_at(&content->sources, 0),
+        return log_error(STATUS_INPUT, "%s: has %s", inter_path(content),
                          items > INT32_MAX ? "more than 2^31 - 1 items" : "no events");
     r->keep = mem_alloc(r->events, sizeof *r->keep);
     memset(r->keep, 1, (size_t)r->events * sizeof *r->keep);

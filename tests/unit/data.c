@@ -1,0 +1,401 @@
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/leak.h"
+#include "io/lines.h"
+#include "io/npy.h"
+#include "io/readers/c2dsr.h"
+#include "io/readers/interactions.h"
+#include "io/readers/order.h"
+#include "io/sha256.h"
+#include "io/string_list.h"
+#include "io/synth.h"
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static void enter(void) {
+    strcpy(folder, "/tmp/cdsr-test-XXXXXX");
+    cr_assert(mkdtemp(folder) && chdir(folder) == 0);
+    log_set_level(LOG_ERROR);
+}
+
+static void leave(void) {
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    cr_expect(chdir("/") == 0 && system(command) == 0);
+    cr_expect(mem_live() == 0, "%lld allocations left", (long long)mem_live());
+}
+
+TestSuite(data, .init = enter, .fini = leave);
+
+static void put(const char *path, const char *text) {
+    FILE *stream = fopen(path, "wb");
+    cr_assert(stream && fputs(text, stream) >= 0 && fclose(stream) == 0);
+}
+
+/* FIPS 180-2, appendix B. */
+Test(data, sha256_of_the_standard) {
+    struct sha256 hash;
+    char text[SHA256_TEXT];
+    sha256_begin(&hash);
+    sha256_add(&hash, "a", 1);
+    sha256_add(&hash, "bc", 2);
+    sha256_end(&hash, text);
+    cr_expect_str_eq(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    put("file", "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq");
+    cr_assert(sha256_file("file", text) == STATUS_OK);
+    cr_expect_str_eq(text, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+Test(data, utf8) {
+    static const char *const good[] = {"", "a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
+    static const char *const bad[] = {"\x80",         "\xC3",     "\xC0\xAF",
+                                      "\xED\xA0\x80", "\xE2\x82", "\xF4\x90\x80\x80",
+                                      "a\xFF",        "\xE9t\xE9"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        cr_expect(utf8_valid(good[i]), "good %zu", i);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect(!utf8_valid(bad[i]), "bad %zu", i);
+}
+
+Test(data, map_numbers_distinct_strings) {
+    struct string_map map = {0};
+    char text[16];
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < 5000; i++) {
+            bool added;
+            snprintf(text, sizeof text, "%lld", (long long)i);
+            cr_assert(string_map_add(&map, text, &added) == i && added == (pass == 0));
+        }
+    cr_expect(string_map_find(&map, "4999") == 4999 && string_map_find(&map, "x") == -1);
+    string_map_free(&map);
+}
+
+Test(data, lines_and_their_ends) {
+    struct lines lines;
+    bool more;
+    put("file", "one\r\n\ntwo");
+    cr_assert(lines_open(&lines, "file", false) == STATUS_OK);
+    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, "one"));
+    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, ""));
+    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, "two"));
+    cr_assert(lines_next(&lines, &more) == STATUS_OK && !more);
+    lines_close(&lines);
+    log_set_level((enum log_level) - 1);
+    cr_assert(lines_open(&lines, "file", true) == STATUS_OK);
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK)
+        status = lines_next(&lines, &more);
+    cr_expect(status == STATUS_INPUT && lines.number == 3);
+    lines_close(&lines);
+    cr_expect(lines_open(&lines, "absent", false) == STATUS_IO);
+}
+
+Test(data, numbers_are_whole_fields) {
+    int64_t i;
+    double x;
+    cr_expect(parse_int("-12", &i) && i == -12);
+    cr_expect(!parse_int("", &i) && !parse_int(" 1", &i) && !parse_int("1x", &i) &&
+              !parse_int("99999999999999999999", &i));
+    cr_expect(parse_double("1.5e9", &x) && x == 1.5e9);
+    cr_expect(!parse_double("", &x) && !parse_double("nan", &x) && !parse_double("1 ", &x));
+}
+
+Test(data, order_is_stable) {
+    enum { N = 1000 };
+    double key[N];
+    int64_t order[N];
+    for (int i = 0; i < N; i++)
+        key[i] = i * 7 % 10;
+    stable_order(key, N, order);
+    for (int i = 1; i < N; i++)
+        cr_assert(key[order[i - 1]] < key[order[i]] ||
+                  (key[order[i - 1]] == key[order[i]] && order[i - 1] < order[i]));
+}
+
+Test(data, half_precision) {
+    cr_expect(npy_half(0x3C00) == 1 && npy_half(0xC000) == -2 && npy_half(0x7BFF) == 65504);
+    cr_expect(npy_half(0x0001) == 0x1p-24f && npy_half(0x03FF) == 1023 * 0x1p-24f);
+    cr_expect(isinf(npy_half(0x7C00)) && isnan(npy_half(0x7E00)));
+}
+
+static void put_npy(const char *header, const void *data, size_t bytes) {
+    FILE *stream = fopen("x.npy", "wb");
+    size_t n = strlen(header);
+    cr_assert(stream);
+    fwrite("\x93NUMPY\x01\x00", 1, 8, stream);
+    fputc((int)n & 255, stream);
+    fputc((int)n >> 8, stream);
+    fwrite(header, 1, n, stream);
+    fwrite(data, 1, bytes, stream);
+    fclose(stream);
+}
+
+Test(data, npy_tables) {
+    static const double data[] = {1, 2, 3, 4, 5, 6};
+    float rows[4];
+    struct npy npy;
+    put_npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }\n", data, sizeof data);
+    cr_assert(npy_open(&npy, "x.npy") == STATUS_OK);
+    cr_expect(npy.rank == 2 && npy.rows == 3 && npy.width == 2);
+    cr_assert(npy_read(&npy, 1, 3, rows) == STATUS_OK);
+    cr_expect(rows[0] == 3 && rows[3] == 6);
+    npy_close(&npy);
+}
+
+Test(data, npy_refusals) {
+    static const char *const headers[] = {
+        "{'descr': '<f8', 'fortran_order': True, 'shape': (3, 2), }\n",
+        "{'descr': '>f8', 'fortran_order': False, 'shape': (3, 2), }\n",
+        "{'descr': '<c16', 'fortran_order': False, 'shape': (3, 1), }\n",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2), }\n",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }\n",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-3, 2), }\n",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2, 1), }\n",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 16), }\n",
+        "{'descr': '<f8', 'fortran_order': False, }\n",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2",
+        ""};
+    static const double data[6] = {0};
+    struct npy npy;
+    log_set_level((enum log_level) - 1);
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        put_npy(headers[i], data, sizeof data);
+        cr_expect(npy_open(&npy, "x.npy") == STATUS_INPUT, "header %zu", i);
+    }
+    put("x.npy", "\x93NUMP");
+    cr_expect(npy_open(&npy, "x.npy") == STATUS_INPUT);
+    cr_expect(npy_open(&npy, "absent.npy") == STATUS_IO);
+}
+
+/* ---- readers ---- */
+
+static void put_folder(void) {
+    put("Alist.txt", "10\ta0\t0\n11\ta1\t1\n");
+    put("Blist.txt", "12\tb0\t0\n13\tb1\t1\n14\tb2\t2\n");
+    put("traindata_new.txt", "u\t0\t0|5|x|\t2|3|x|\t1|5|x|\t\t\nv\t1\t3|1\n");
+    put("validdata_new.txt", "w\t0\t4|7|d|\t0|9|d|\n");
+    put("testdata_new.txt", "x\t0\t4|7|d\t4|9|d\n");
+}
+
+Test(data, c2dsr_sorts_stably) {
+    struct dataset_content content = {0};
+    put_folder();
+    cr_assert(c2dsr_read(".", true, &content) == STATUS_OK);
+    const struct sequences *train = &content.split[SPLIT_TRAIN].sequences;
+    cr_expect(content.domain_items[0] == 2 && content.domain_items[1] == 3);
+    cr_expect(train->count == 2 && train->offsets[1] == 3 && train->offsets[2] == 4);
+    cr_expect(train->items[0] == 2 && train->items[1] == 0 && train->items[2] == 1);
+    cr_expect_str_eq(string_at(&content.keys, 3), "b1");
+    cr_expect_str_eq(string_at(&content.split[SPLIT_TEST].users, 0), "x");
+    cr_expect_str_eq(content.labels[1], "B");
+    leak_check(&content);
+    cr_expect(content.leaks.has_times && content.leaks.repeated_target == 1);
+    dataset_content_free(&content);
+}
+
+Test(data, c2dsr_reads_items_and_tags) {
+    struct dataset_content content = {0};
+    put_folder();
+    put("items.tsv", "index\tdomain\tkey\ttitle\n3\tBook\tb1\tTwo\n0\tFilm\ta0\t\xC3\xA9\n");
+    put("tags.jsonl",
+        "{\"item\": 4, \"tags\": [\"x\", {\"tag\": \"y\", \"weight\": 2}, \"x\", \"\"]}\n"
+        "{\"item\": 1, \"tags\": [\"y\"]}\n");
+    cr_assert(c2dsr_read(".", true, &content) == STATUS_OK);
+    cr_expect_str_eq(string_at(&content.titles, 0), "\xC3\xA9");
+    cr_expect_str_eq(string_at(&content.titles, 1), "");
+    cr_expect_str_eq(string_at(&content.titles, 3), "Two");
+    cr_expect_str_eq(content.labels[0], "Film");
+    const struct tags_content *tags = &content.tags;
+    cr_expect(tags->offsets[1] == 0 && tags->offsets[2] == 1 && tags->offsets[5] == 3);
+    cr_expect(tags->items[0] == 1 && tags->items[1] == 0 && tags->items[2] == 1);
+    cr_expect(tags->weights[0] == 1 && tags->weights[2] == 2);
+    cr_expect(content.sources.count == 7);
+    dataset_content_free(&content);
+}
+
+Test(data, c2dsr_refusals) {
+    static const struct {
+        const char *file, *text;
+    } cases[] = {{"Alist.txt", "10\ta0\t0\n11\ta0\t1\n"},
+                 {"Alist.txt", "10\ta0\t0\n11\tb1\t1\n"}, /* in both lists */
+                 {"Alist.txt", "10\ta0\t0\n11\ta1\t2\n"},
+                 {"Alist.txt", "10\ta0\n"},
+                 {"Alist.txt", ""},
+                 {"Blist.txt", "12\tb0\t0\n13\tb1\t3\n14\tb2\t2\n"}, /* local, then global */
+                 {"traindata_new.txt", "u\t0\t5|1|x|\n"},
+                 {"traindata_new.txt", "u\t0\t-1|1|x|\n"},
+                 {"traindata_new.txt", "u\t0\t\t\n"},
+                 {"traindata_new.txt", "u\t0\t1|1\t2\n"},
+                 {"traindata_new.txt", "u\t0\t1|1\t2|x\n"},
+                 {"traindata_new.txt", "\n"},
+                 {"traindata_new.txt", ""},
+                 {"validdata_new.txt", "w\t0\t4|7|d|\n"},
+                 {"items.tsv", "index\tdomain\tkey\ttitle\n3\tB\tb1\t\xE9\n"},
+                 {"items.tsv", "index\tdomain\tkey\ttitle\n3\tB\tb1\n"},
+                 {"items.tsv", "index\tdomain\tkey\ttitle\n5\tB\tb1\tx\n"},
+                 {"items.tsv", "index\tdomain\tkey\ttitle\n3\tB\tb1\tx\n3\tB\tb1\tx\n"},
+                 {"items.tsv", "index\tdomain\tkey\ttitle\n3\tB\tb1\tx\n0\tB\tb1\tx\n"},
+                 {"items.tsv", "index\tkey\ttitle\n"},
+                 {"tags.jsonl", "{\"item\": 9, \"tags\": []}\n"},
+                 {"tags.jsonl", "{\"item\": 1, \"tags\": [1]}\n"},
+                 {"tags.jsonl", "{\"item\": 1, \"tags\": [\n"}};
+    log_set_level((enum log_level) - 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dataset_content content = {0};
+        put_folder();
+        unlink("items.tsv");
+        unlink("tags.jsonl");
+        put(cases[i].file, cases[i].text);
+        cr_expect(c2dsr_read(".", true, &content) == STATUS_INPUT, "case %zu", i);
+        dataset_content_free(&content);
+    }
+    struct dataset_content content = {0};
+    unlink("Blist.txt");
+    cr_expect(c2dsr_read(".", true, &content) == STATUS_IO);
+    dataset_content_free(&content);
+}
+
+static void put_interactions(void) {
+    put("x.item", "title:token_seq\titem_id:token\tdomain:token\n"
+                  "T\ti1\tB\nU\ti2\tA\n\ti3\tB\n");
+    put("x.inter", "timestamp:float\tuser_id:token\titem_id:token\n"
+                   "5\tu\ti1\n4\tu\ti2\n5\tu\ti3\n9\tv\ti2\n1\tv\ti1\n");
+}
+
+Test(data, interactions_leave_one_out) {
+    struct dataset_content content = {0};
+    struct interactions_options options = {.split = INTERACTIONS_LOO};
+    put_interactions();
+    cr_assert(interactions_read("x.inter", "x.item", &options, &content) == STATUS_OK);
+    const struct sequences *train = &content.split[SPLIT_TRAIN].sequences;
+    const struct sequences *test = &content.split[SPLIT_TEST].sequences;
+    cr_expect(content.domain_items[0] == 1 && content.domain_items[1] == 2);
+    cr_expect_str_eq(string_at(&content.keys, 0), "i2");
+    cr_expect_str_eq(string_at(&content.titles, 1), "T");
+    cr_expect(train->count == 2 && train->offsets[1] == 1 && train->offsets[2] == 3);
+    cr_expect(train->items[0] == 0 && train->items[1] == 1 && train->items[2] == 0);
+    cr_expect(content.split[SPLIT_VALID].sequences.offsets[1] == 2);
+    cr_expect(test->count == 1 && test->items[1] == 1 && test->items[2] == 2);
+    dataset_content_free(&content);
+}
+
+/* Times 1, 4, 5, 5, 9: cut behind 4 and behind 5. */
+Test(data, interactions_temporal) {
+    struct dataset_content content = {0};
+    struct interactions_options options = {.split = INTERACTIONS_TEMPORAL,
+                                           .fractions = {0.4, 0.4, 0.2}};
+    put_interactions();
+    cr_assert(interactions_read("x.inter", "x.item", &options, &content) == STATUS_OK);
+    const struct sequences *valid = &content.split[SPLIT_VALID].sequences;
+    const struct sequences *test = &content.split[SPLIT_TEST].sequences;
+    cr_expect(content.split[SPLIT_TRAIN].sequences.count == 2);
+    cr_expect(valid->count == 1 && valid->offsets[1] == 3 && valid->items[2] == 2);
+    cr_expect(test->count == 1 && test->offsets[1] == 2 && test->items[1] == 0);
+    dataset_content_free(&content);
+}
+
+/* Without u2 the item i3 has one event, without i3 the user u1 has two. */
+Test(data, filters_reach_a_fixed_point) {
+    struct dataset_content content = {0};
+    struct interactions_options options = {.min_user_events = 3, .min_item_events = 2};
+    put("x.inter", "user_id:token\titem_id:token\ttimestamp:float\tdomain:token\n"
+                   "u1\ti1\t1\tA\nu1\ti2\t2\tB\nu1\ti3\t3\tA\nu2\ti3\t1\tA\nu2\ti1\t2\tA\n"
+                   "u3\ti1\t1\tA\nu3\ti2\t2\tB\nu3\ti4\t3\tB\n"
+                   "u4\ti1\t1\tA\nu4\ti2\t2\tB\nu4\ti4\t3\tB\n");
+    cr_assert(interactions_read("x.inter", NULL, &options, &content) == STATUS_OK);
+    cr_expect(content.domain_items[0] == 1 && content.domain_items[1] == 2);
+    cr_expect(content.split[SPLIT_TEST].sequences.count == 2);
+    cr_expect_str_eq(string_at(&content.split[SPLIT_TEST].users, 0), "u3");
+    dataset_content_free(&content);
+}
+
+Test(data, interactions_refusals) {
+    static const struct {
+        const char *file, *text;
+    } cases[] = {{"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\ni3\tB\ni1\tB\n"},
+                 {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\ni3\tC\n"},
+                 {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\n"}, /* no i3 */
+                 {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tB\ni3\tB\n"},
+                 {"x.item", "item_id:token\ni1\n"},
+                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\n"},
+                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\tnan\n"},
+                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\n\ti1\t1\n"},
+                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\n"},
+                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\t1\n"},
+                 {"x.inter", ""}};
+    struct interactions_options options = {.split = INTERACTIONS_LOO};
+    log_set_level((enum log_level) - 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dataset_content content = {0};
+        put_interactions();
+        put(cases[i].file, cases[i].text);
+        cr_expect(interactions_read("x.inter", "x.item", &options, &content) == STATUS_INPUT,
+                  "case %zu", i);
+        dataset_content_free(&content);
+    }
+}
+
+/* ---- leaks ---- */
+
+static void sequence(struct dataset_content *content, enum split split, const char *user, int64_t n,
+                     const int32_t *items, int64_t first_time) {
+    int64_t times[8];
+    for (int64_t i = 0; i < n; i++)
+        times[i] = first_time + i;
+    split_content_add(&content->split[split], user, n, items, times);
+}
+
+Test(data, leaks_are_counted) {
+    static const int32_t up[] = {1, 2, 3, 4}, down[] = {4, 3, 2, 1}, again[] = {3, 2, 3};
+    struct dataset_content content = {0};
+    sequence(&content, SPLIT_TRAIN, "u", 4, up, 10);   /* two events after 11 */
+    sequence(&content, SPLIT_TRAIN, "v", 4, down, 10); /* none of this user */
+    sequence(&content, SPLIT_VALID, "u", 3, again, 9); /* target at 11, repeated */
+    sequence(&content, SPLIT_TEST, "w", 4, down, 0);   /* is a training sequence */
+    leak_check(&content);
+    cr_expect(content.leaks.has_times && content.leaks.later == 2);
+    cr_expect(content.leaks.repeated_target == 1 && content.leaks.in_training == 1);
+    cr_expect(content.leaks.ascending == 1 && content.leaks.ascending_of == 3);
+    cr_expect(leak_found(&content.leaks));
+    dataset_content_free(&content);
+}
+
+Test(data, positions_are_not_times) {
+    static const int32_t items[] = {1, 2}, others[] = {2, 1};
+    struct dataset_content content = {0};
+    sequence(&content, SPLIT_TRAIN, "u", 2, items, 0);
+    sequence(&content, SPLIT_TEST, "u", 2, others, 0);
+    leak_check(&content);
+    cr_expect(!content.leaks.has_times && !leak_found(&content.leaks));
+    dataset_content_free(&content);
+}
+
+/* ---- synthetic data ---- */
+
+Test(data, synth_has_distinct_items_in_bounds) {
+    enum { A = 37, B = 50, N = A + B };
+    struct synth synth;
+    int32_t items[200];
+    int64_t times[200], events = 0, of_a = 0;
+    synth_init(&synth, A, B, 8, 6, 5);
+    for (int64_t u = 0; u < 500; u++) {
+        char seen[N] = {0};
+        int64_t n = synth_length(&synth, u);
+        cr_assert(n >= SYNTH_SHORTEST && n <= synth.longest);
+        synth_events(&synth, u, items, times);
+        for (int64_t i = 0; i < n; i++) {
+            cr_assert(items[i] >= 0 && items[i] < N && (i == 0 || times[i] > times[i - 1]));
+            events++, of_a += items[i] < A;
+            if (n <= A / 8) /* as many as a topic has */
+                cr_expect(!seen[items[i]], "user %lld", (long long)u);
+            seen[items[i]] = 1;
+        }
+    }
+    cr_expect(fabs((double)events / 500 - 6) < 0.5, "mean length %g", (double)events / 500);
+    cr_expect(of_a > events / 3 && of_a < 2 * events / 3);
+}
