@@ -64,7 +64,7 @@ Test(data, utf8) {
 
 Test(data, map_numbers_distinct_strings) {
     struct string_map map = {0};
-    char text[16];
+    char text[32];
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < 5000; i++) {
             bool added;
