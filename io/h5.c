@@ -288,6 +288,21 @@ enum status h5_extent(const struct h5_file *file, const char *name, struct h5_ex
     return STATUS_OK;
 }
 
+/* "a scalar", "[140]", "[140, *]": a negative number stands for any. */
+static void shape_text(int rank, int64_t rows, int64_t width, char text[64]) {
+    char number[2][24] = {"*", "*"};
+    if (rows >= 0)
+        snprintf(number[0], sizeof number[0], "%lld", (long long)rows);
+    if (width >= 0)
+        snprintf(number[1], sizeof number[1], "%lld", (long long)width);
+    if (rank == 0)
+        snprintf(text, 64, "a scalar");
+    else if (rank == 1)
+        snprintf(text, 64, "[%s]", number[0]);
+    else
+        snprintf(text, 64, "[%s, %s]", number[0], number[1]);
+}
+
 enum status h5_expect(const struct h5_file *file, const char *name, enum h5_class kind, int rank,
                       int64_t rows, int64_t width) {
     static const char *const kinds[] = {"integers", "floating-point numbers", "strings"};
@@ -296,12 +311,13 @@ enum status h5_expect(const struct h5_file *file, const char *name, enum h5_clas
     if (e.kind != kind)
         return log_error(STATUS_INPUT, "%s: %s: holds %s, not %s; make the file again", file->path,
                          name, kinds[e.kind], kinds[kind]);
-    if (e.rank != rank || (rows >= 0 && e.rows != rows) || (width >= 0 && e.width != width))
-        return log_error(STATUS_INPUT,
-                         "%s: %s: has %d dimensions, %lld x %lld, not %d, %lld x %lld (-1: any); "
-                         "make the file again",
-                         file->path, name, e.rank, (long long)e.rows, (long long)e.width, rank,
-                         (long long)rows, (long long)width);
+    if (e.rank != rank || (rows >= 0 && e.rows != rows) || (width >= 0 && e.width != width)) {
+        char is[64], wanted[64];
+        shape_text(e.rank, e.rows, e.width, is);
+        shape_text(rank, rows, width, wanted);
+        return log_error(STATUS_INPUT, "%s: %s: is %s where %s is expected; make the file again",
+                         file->path, name, is, wanted);
+    }
     return STATUS_OK;
 }
 

@@ -1,0 +1,59 @@
+# What train and evaluate refuse, on four ranks: one line, the same exit status on all of them, and
+# what was good before stays.
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+
+"$CDSR" synth --items-a 60 --items-b 80 --users 200 --seed 3 --features text:8 -o data.h5 >/dev/null ||
+    complain synth
+head -c 20000 data.h5 >cut.h5
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 16, blocks: 1}
+train: {epochs: 2, batch: 16}
+YAML
+
+# stops STATUS LINE ARGUMENT...
+stops() {
+    local status=$1 line=$2
+    shift 2
+    ranks 4 "$@" --quiet
+    statuses $(yes "$status" | head -n 4)
+    says err "$line"
+    says_nothing out
+}
+
+absent='cannot be read: No such file or directory; check the path'
+stops 3 "cdsr: error: nothere.h5: $absent" train run.yaml data.path=nothere.h5
+stops 3 "cdsr: error: nothere.h5: $absent" train run.yaml train.init=nothere.h5
+stops 3 "cdsr: error: nothere: $absent" evaluate nothere
+stops 2 "cdsr: error: data.h5: has no feature table 'image'; it has: text; add one with 'cdsr features'" \
+    train run.yaml 'model.modalities=[id, image]'
+stops 2 "cdsr: error: data.h5: no dataset '/param/embed.id'; the file does not fit the configuration \
+(model, modalities, blocks)" train run.yaml train.init=data.h5
+ranks 4 train run.yaml data.path=cut.h5
+statuses 2 2 2 2
+has err 'cdsr: error: cut.h5: is not a complete HDF5 file'
+stops 1 'cdsr: error: step 2: the loss of stream x is not finite; lower train.lr or check the feature tables' \
+    train run.yaml train.lr=1e30 run.dir=diverged
+
+ranks 4 train run.yaml run.dir=good
+statuses 0 0 0 0
+head -c 50000 good/checkpoints/step-20.h5 >cut.h5
+ranks 4 evaluate cut.h5
+statuses 2 2 2 2
+ranks 4 evaluate good model.dim=8
+statuses 2 2 2 2
+has err 'good/checkpoints/step-20.h5: /param/embed.id: is [140, 16] where [140, 8] is expected'
+
+# A disk that is full at a checkpoint: the earlier checkpoints stay, nothing half-written.
+if mkdir full && mount -t tmpfs -o size=4m full full 2>/dev/null; then
+    trap 'umount "$work/full"; rm -rf "$work"' EXIT
+    ranks 4 train run.yaml run.dir=full/run train.epochs=20 train.patience=0 checkpoint.keep=10
+    statuses 3 3 3 3
+    has err 'its space cannot be reserved: No space left on device'
+    [ -n "$(ls full/run/checkpoints)" ] || complain 'the first checkpoint is there'
+    ls full/run/checkpoints | grep -q tmp && complain 'nothing temporary is left'
+    ranks 2 evaluate full/run
+    statuses 0 0
+fi
+finish
