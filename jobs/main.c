@@ -1,4 +1,3 @@
-#include "core/blas.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/options.h"
@@ -6,6 +5,7 @@
 #include "io/version.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
+#include <cblas.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +126,7 @@ static void end_job(void) {
 int main(int argc, char **argv) {
     struct comm comm;
     int provided;
-    blas_start(argv);
+    openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);
