@@ -5,6 +5,13 @@
 #include "core/ops/embedding.h"
 #include "core/ops/linear.h"
 #include "core/ops/norm.h"
+#include "tests/balanced.h"
+
+BALANCED(attention);
+BALANCED(elementwise);
+BALANCED(linear);
+BALANCED(norm);
+BALANCED(table);
 
 enum { T = 7, D = 12, N = 5 };
 

@@ -2,7 +2,11 @@
 #include "core/mem.h"
 #include "core/rng.h"
 #include "partition/balance.h"
+#include "tests/balanced.h"
 #include <criterion/criterion.h>
+
+BALANCED(balance);
+BALANCED(batch);
 
 /* Items below 10 are X's. */
 static const int32_t first[] = {1, 12, 2, 3, 15, 4}, second[] = {11}, third[] = {5, 11};
@@ -32,7 +36,6 @@ Test(batch, training_streams) {
     expect_row(&batch.stream[STREAM_XY], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
     cr_expect_eq(batch.stream[STREAM_XY].sample[1], 2);
     batch_free(&batch);
-    cr_expect_eq(mem_live(), 0);
 }
 
 Test(batch, histories) {
@@ -44,7 +47,6 @@ Test(batch, histories) {
     expect_row(&batch.stream[STREAM_XY], 0, (int32_t[]){3, 15, 4}, NULL, 3);
     cr_expect_eq(batch.stream[STREAM_X].sequences, 2);
     batch_free(&batch);
-    cr_expect_eq(mem_live(), 0);
 }
 
 /* The counts that balance the load are those of the batch. */

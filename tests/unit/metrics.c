@@ -1,7 +1,10 @@
 #include "core/metrics.h"
+#include "tests/balanced.h"
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
+
+BALANCED(metrics);
 
 static const struct numbers cutoffs = {3, {1, 5, 10}};
 

@@ -1,8 +1,11 @@
 #include "core/options.h"
+#include "tests/balanced.h"
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <math.h>
 #include <stdio.h>
+
+BALANCED(options);
 
 static struct config config;
 

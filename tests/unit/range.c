@@ -1,5 +1,8 @@
 #include "partition/range.h"
+#include "tests/balanced.h"
 #include <criterion/criterion.h>
+
+BALANCED(range);
 
 static void check(int64_t n, int size) {
     int64_t at = 0;

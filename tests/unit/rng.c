@@ -1,6 +1,9 @@
 #include "core/rng.h"
+#include "tests/balanced.h"
 #include <criterion/criterion.h>
 #include <math.h>
+
+BALANCED(rng);
 
 Test(rng, permutation_is_a_permutation) {
     enum { N = 1000 };

@@ -1,5 +1,8 @@
 #include "core/text.h"
+#include "tests/balanced.h"
 #include <criterion/criterion.h>
+
+BALANCED(text);
 
 Test(text, distance) {
     cr_expect_eq(text_distance("", ""), 0);

@@ -1,0 +1,38 @@
+# The number of ranks changes nothing but rounding, with dropout, sampled negatives and features; and
+# a model that learns beats popularity clearly on synthetic data.
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+
+"$CDSR" synth --items-a 300 --items-b 300 --users 1500 --seed 2 --features text:16 -o data.h5 >/dev/null ||
+    complain synth
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 32, blocks: 1, heads: 2, dropout: 0.3}
+train: {epochs: 12, batch: 64, lr: 3.0e-3}
+YAML
+
+losses() {
+    sed -n 's/.*"event": "step", "step": \([0-9]*\).*"total": \([0-9.e+-]*\)}.*/\1 \2/p' \
+        "runs/$1/log.jsonl"
+}
+for loss in exact sampled; do
+    for n in 1 2 3 4; do
+        ranks "$n" train run.yaml train.loss=$loss train.negatives=64 train.max_steps=12 eval.every=0 \
+            run.dir=runs/$loss-$n
+        losses $loss-$n >$loss-$n
+        [ "$(wc -l <$loss-$n)" = 12 ] || complain "12 losses of $n ranks"
+        paste $loss-1 $loss-$n | awk '{ d = $2 - $4; if (d < 0) d = -d; if (d > 1e-5 * $2) exit 1 }' ||
+            complain "$loss: $n ranks have the losses of one: $(paste $loss-1 $loss-$n)"
+    done
+done
+
+ranks 2 train run.yaml
+statuses 0 0
+# Columns of result.txt: split, domain, scorer, candidates, MRR.
+for domain in A B; do
+    awk -v domain=$domain '
+        $1 == "test" && $2 == domain && $4 == "full" { mrr[$3] = $5 }
+        END { exit !(mrr["model"] > 3 * mrr["popularity"]) }' runs/run/result.txt ||
+        complain "three times popularity in $domain: $(cat runs/run/result.txt)"
+done
+finish

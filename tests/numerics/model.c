@@ -1,0 +1,169 @@
+/* LLM-EMF under the settings that the golden files do not have: the derivative of the total loss in
+ * random directions against the gradient, in double precision; in both, that the loss is finite and
+ * that every parameter is named once. */
+#include "check.h"
+#include "core/models/llm_emf.h"
+#include "tests/balanced.h"
+#include <stdio.h>
+
+BALANCED(model);
+
+enum { ITEMS = 40, X_ITEMS = 18, TEXT = 6, USERS = 7, DIRECTIONS = 3 };
+
+struct fixture {
+    struct config config;
+    struct model model;
+    struct batch batch;
+    real *text;
+    int32_t items[USERS * 12];
+};
+
+static void set_all(struct config *config, const char *pairs) {
+    char copy[512], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", pairs);
+    for (char *pair; (pair = strsep(&rest, " "));)
+        cr_assert_eq(options_set_pair(config, pair), STATUS_OK, "%s", pair);
+}
+
+static void fixture_open(struct fixture *f, const char *pairs) {
+    struct sample samples[USERS];
+    memset(f, 0, sizeof *f);
+    options_defaults(&f->config);
+    set_all(&f->config, "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0.3 "
+                        "train.negatives=9");
+    set_all(&f->config, pairs);
+    f->text = mem_alloc(ITEMS * TEXT, sizeof(real));
+    for (int64_t i = 0; i < ITEMS * TEXT; i++)
+        f->text[i] = (real)(i / TEXT == 5 ? 0 : rng_normal(check_key(60), (uint64_t)i));
+    struct model_shape shape = {ITEMS, X_ITEMS, 5, {{0}, {f->text, f->text, TEXT}}};
+    cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK);
+    for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
+        f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
+    for (int64_t i = 0; i < USERS * 12; i++)
+        f->items[i] = (int32_t)rng_below(check_key(62), (uint64_t)i, ITEMS);
+    for (int u = 0; u < USERS; u++)
+        samples[u] = (struct sample){f->items + 12 * u, 2 + rng_below(check_key(63), u, 10), u};
+    batch_train(&f->batch, samples, USERS, X_ITEMS, 5);
+}
+
+static void fixture_close(struct fixture *f) {
+    batch_free(&f->batch);
+    model_free(&f->model);
+    mem_free(f->text);
+    
+}
+
+/* The tape always records, as dropout belongs to training. */
+static double total_loss(struct fixture *f, struct tape *tape) {
+    struct model_step step = {.step = 3};
+    struct phases phases;
+    double sum[STREAMS], weight[STREAMS], total = 0;
+    for (int s = 0; s < STREAMS; s++)
+        step.count[s] = f->batch.stream[s].tokens;
+    phases_start(&phases, PHASE_FORWARD);
+    tape_begin(tape, true, f->model.params.count);
+    params_zero_grad(&f->model.params);
+    model_loss(&f->model, tape, &f->batch, &step, &phases, sum);
+    model_loss_weights(&f->config, weight);
+    for (int s = 0; s < STREAMS; s++)
+        total += weight[s] * sum[s] / (double)step.count[s];
+    return total;
+}
+
+static double moved_loss(struct fixture *f, struct tape *tape, const real *x, uint64_t key,
+                         double step) {
+    for (int64_t i = 0; i < f->model.params.total; i++)
+        f->model.params.x[i] = x[i] + (real)(step * rng_normal(key, (uint64_t)i));
+    return total_loss(f, tape);
+}
+
+static void check_directions(struct fixture *f, const char *pairs) {
+    struct tape tape = {0};
+    int64_t n = f->model.params.total;
+    real *x = mem_alloc(n, sizeof *x), *g = mem_alloc(n, sizeof *g);
+    memcpy(x, f->model.params.x, (size_t)n * sizeof *x);
+    cr_expect(isfinite(total_loss(f, &tape)), "%s", pairs);
+    tape_backward(&tape, NULL, NULL);
+    memcpy(g, f->model.params.g, (size_t)n * sizeof *g);
+    for (uint64_t k = 0; sizeof(real) == sizeof(double) && k < DIRECTIONS; k++) {
+        double h = 1e-6, want = 0, got;
+        for (int64_t i = 0; i < n; i++)
+            want += (double)g[i] * rng_normal(check_key(70 + k), (uint64_t)i);
+        got = (moved_loss(f, &tape, x, check_key(70 + k), h) -
+               moved_loss(f, &tape, x, check_key(70 + k), -h)) /
+              (2 * h);
+        cr_expect(fabs(got - want) <= 1e-6 * (1 + fabs(want)), "%s: %.10g, gradient says %.10g",
+                  pairs, got, want);
+    }
+    mem_free(x);
+    mem_free(g);
+    tape_free(&tape);
+}
+
+static const char *const settings[] = {
+    "train.loss=exact",
+    "train.loss=sampled",
+    "train.loss=sampled model.mixed_softmax=all",
+    "model.share_encoders=streams",
+    "model.feature_proj=4",
+    "model.feature_proj=4 train.loss=sampled model.fusion=logit",
+    "model.scale=7.5 model.fusion_weights=2,3",
+    "train.target=y model.mixed_softmax=all model.fusion=logit",
+    "train.target=x model.blocks=0",
+    "model.modalities=id",
+};
+
+Test(model, gradients) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        struct fixture f;
+        fixture_open(&f, settings[i]);
+        check_directions(&f, settings[i]);
+        fixture_close(&f);
+    }
+}
+
+static bool has(const struct fixture *f, const char *name) {
+    return params_find(&f->model.params, name) != NULL;
+}
+
+Test(model, parameters_follow_the_settings) {
+    struct fixture f;
+    fixture_open(&f, "model.blocks=1");
+    cr_expect(has(&f, "embed.id") && has(&f, "fusion.w") && has(&f, "scale.text"));
+    cr_expect(has(&f, "enc.xy.text.0.attn.qkv.w") && !has(&f, "enc.xy.text.1.attn.qkv.w"));
+    for (int i = 0; i < f.model.params.count; i++)
+        cr_expect_eq(params_find(&f.model.params, f.model.params.list[i].name),
+                     &f.model.params.list[i], "two parameters named %s",
+                     f.model.params.list[i].name);
+    fixture_close(&f);
+    fixture_open(&f, "model.scale=5 model.fusion_weights=1,1 model.share_encoders=streams");
+    cr_expect(!has(&f, "scale.id") && !has(&f, "fusion.w"));
+    cr_expect(has(&f, "enc.shared.id.pos") && !has(&f, "enc.x.id.pos"));
+    fixture_close(&f);
+    fixture_open(&f, "model.fusion=logit model.feature_proj=4");
+    cr_expect(has(&f, "proj.text.w") && has(&f, "proj.text.b") && !has(&f, "fusion.w"));
+    fixture_close(&f);
+}
+
+/* The same seed gives the same start, another one another. */
+Test(model, initial_values_depend_on_the_seed_alone) {
+    struct fixture a, b, c;
+    fixture_open(&a, "model.blocks=1");
+    fixture_open(&b, "model.blocks=1");
+    cr_expect_eq(params_hash(&a.model.params), params_hash(&b.model.params));
+    fixture_open(&c, "model.blocks=1 run.seed=2");
+    cr_expect_neq(params_hash(&a.model.params), params_hash(&c.model.params));
+    batch_free(&a.batch), batch_free(&b.batch), batch_free(&c.batch);
+    model_free(&a.model), model_free(&b.model), model_free(&c.model);
+    mem_free(a.text), mem_free(b.text), mem_free(c.text);
+}
+
+Test(model, refuses_heads_that_do_not_divide_a_table) {
+    struct config config;
+    struct model model;
+    real text[ITEMS * TEXT] = {0};
+    struct model_shape shape = {ITEMS, X_ITEMS, 5, {{0}, {text, text, TEXT}}};
+    options_defaults(&config);
+    set_all(&config, "model.dim=8 model.heads=4 model.modalities=id,text");
+    cr_expect_eq(model_create(&model, &config, &shape, true), STATUS_INPUT);
+}
