@@ -4,6 +4,21 @@
 #include "core/ops/norm.h"
 #include <string.h>
 
+/* All ranks hold the same table: rank 0 speaks. */
+static enum status check_finite(const struct run *run, const char *name, const real *rows,
+                                int64_t dim) {
+    for (int64_t i = 0; i < run->dataset.items * dim; i++)
+        if (!isfinite((double)rows[i]))
+            return run->comm->rank
+                       ? STATUS_INPUT
+                       : log_error(STATUS_INPUT,
+                                   "%s: feature table '%s': row %lld, column %lld is not finite; "
+                                   "import it again with 'cdsr features'",
+                                   run->dataset.path, name, (long long)(i / dim),
+                                   (long long)(i % dim));
+    return STATUS_OK;
+}
+
 static enum status read_table(struct run *run, int m, struct model_shape *shape) {
     const char *name = run->config.model.modalities.name[m];
     int dim = 0;
@@ -13,6 +28,7 @@ static enum status read_table(struct run *run, int m, struct model_shape *shape)
     run->tables[m] = mem_alloc(run->dataset.items * dim, sizeof(real));
     TRY(dataset_read_feature(run->comm, &run->dataset, name, 0, run->dataset.items,
                              run->tables[m]));
+    TRY(check_finite(run, name, run->tables[m], dim));
     unit_norm_rows(run->tables[m], run->dataset.items, dim, (real)1e-8);
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
