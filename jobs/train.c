@@ -197,6 +197,11 @@ static void remove_old(const struct trainer *t) {
     mem_free(steps);
 }
 
+/* The epoch in progress, or the last one done between two; counted from 1. */
+static int64_t present_epoch(const struct trainer *t) {
+    return t->state.epoch + (t->state.cursor > 0);
+}
+
 static enum status save(struct trainer *t) {
     double start = phase_clock();
     if (t->saved_step == t->state.step)
@@ -207,7 +212,7 @@ static enum status save(struct trainer *t) {
         t->saved_step = t->state.step;
         t->saved_at = phase_clock();
         t->io_seconds += t->saved_at - start;
-        struct report_checkpoint event = {t->state.step, t->state.epoch + 1, path,
+        struct report_checkpoint event = {t->state.step, present_epoch(t), path,
                                           t->saved_at - start};
         report_checkpoint(&t->report, &event);
         remove_old(t);
