@@ -6,7 +6,7 @@
 const char *const stream_names[STREAMS] = {"x", "y", "xy"};
 
 static void reserve_sequences(struct stream *s, int64_t n) {
-    if (n <= s->sequence_room)
+    if (s->offsets && n <= s->sequence_room)
         return;
     s->sequence_room = 2 * n;
     s->offsets = mem_resize(s->offsets, s->sequence_room + 1, sizeof *s->offsets);

@@ -41,12 +41,13 @@ struct tensor *tape_param(struct tape *tape, struct params *params, int index) {
     return t;
 }
 
-void *tape_push(struct tape *tape, size_t size, bool learned, tape_backward_fn *backward,
-                struct tensor *const *inputs, int n) {
-    if (!tape->record || !learned)
+void *tape_push(struct tape *tape, size_t size, const struct tensor *output,
+                tape_backward_fn *backward, struct tensor *const *inputs, int n) {
+    if (!tape->record || !output->learned)
         return NULL;
     struct tape_node *node = arena_alloc(&tape->arena, 1, size);
     node->backward = backward;
+    node->output = output;
     node->before = tape->last;
     tape->last = node;
     for (int i = 0; i < 4; i++) {
@@ -80,7 +81,8 @@ void tape_backward(struct tape *tape, tape_ready_fn *ready, void *context) {
             if (tape->param_uses[i] == 0)
                 ready(context, i);
     for (struct tape_node *node = tape->last; node; node = node->before) {
-        node->backward(tape, node);
+        if (node->output->g)
+            node->backward(tape, node);
         for (int i = 0; i < 4; i++)
             if (node->params[i] >= 0 && --tape->param_uses[node->params[i]] == 0 && ready)
                 ready(context, node->params[i]);

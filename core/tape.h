@@ -21,6 +21,7 @@ typedef void tape_ready_fn(void *context, int param);
 struct tape_node {
     tape_backward_fn *backward;
     struct tape_node *before;
+    const struct tensor *output;
     int params[4]; /* parameters this node adds gradients to, -1 for none */
 };
 
@@ -47,10 +48,11 @@ struct tensor *tape_constant(struct tape *tape, const real *x, int64_t rows, int
 struct tensor *tape_param(struct tape *tape, struct params *params, int index);
 
 /* Push a node of `size` bytes whose first member is a struct tape_node, or return NULL when the
- * tape does not record or `learned` is false. `inputs` (up to 4, NULL allowed) tell which
- * parameters get gradients from it. */
-void *tape_push(struct tape *tape, size_t size, bool learned, tape_backward_fn *backward,
-                struct tensor *const *inputs, int n);
+ * tape does not record or the output takes no gradient. `inputs` (up to 4, NULL allowed) tell which
+ * parameters get gradients from it. The closure runs only if something added to output->g: a rank
+ * without tokens of a stream computes item rows that nothing uses. */
+void *tape_push(struct tape *tape, size_t size, const struct tensor *output,
+                tape_backward_fn *backward, struct tensor *const *inputs, int n);
 
 /* The gradient buffer of `t`, NULL if it takes none. *add is false when the buffer is new and holds
  * nothing yet: write it instead of adding. */

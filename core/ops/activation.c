@@ -60,7 +60,7 @@ struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activatio
         (f == ACTIVATION_RELU ? relu : gelu)(x->x + t * cols, cols, row);
         dropout_row(dropout, t, cols, row, row);
     }
-    struct activation_node *n = tape_push(tape, sizeof *n, y->learned, activation_backward, &x, 1);
+    struct activation_node *n = tape_push(tape, sizeof *n, y, activation_backward, &x, 1);
     if (n)
         n->x = x, n->y = y, n->f = f, n->dropout = *dropout;
     return y;
@@ -109,7 +109,7 @@ struct tensor *op_residual(struct tape *tape, struct tensor *x, struct tensor *f
         add_rows(x->x + t * cols, cols, y->x + t * cols);
     }
     struct tensor *inputs[] = {x, f};
-    struct residual_node *n = tape_push(tape, sizeof *n, y->learned, residual_backward, inputs, 2);
+    struct residual_node *n = tape_push(tape, sizeof *n, y, residual_backward, inputs, 2);
     if (n)
         n->x = x, n->f = f, n->y = y, n->dropout = *dropout;
     return y;
@@ -149,7 +149,7 @@ static struct tensor *scale(struct tape *tape, struct tensor *x, struct tensor *
     for (int64_t i = 0; i < x->rows * x->cols; i++)
         y->x[i] = factor * x->x[i];
     struct tensor *inputs[] = {x, tau};
-    struct scale_node *n = tape_push(tape, sizeof *n, y->learned, scale_backward, inputs, 2);
+    struct scale_node *n = tape_push(tape, sizeof *n, y, scale_backward, inputs, 2);
     if (n)
         n->x = x, n->tau = tau, n->y = y, n->scale = factor, n->clamped = clamped;
     return y;

@@ -149,8 +149,7 @@ struct tensor *op_attention(struct tape *tape, struct tensor *qkv, const int64_t
             sequence_forward(&value, s, dropped);
         mem_free(dropped);
     }
-    struct attention_node *n =
-        tape_push(tape, sizeof *n, qkv->learned, attention_backward, &qkv, 1);
+    struct attention_node *n = tape_push(tape, sizeof *n, value.y, attention_backward, &qkv, 1);
     if (n) {
         value.node = n->node;
         *n = value;

@@ -36,8 +36,7 @@ struct tensor *op_gather(struct tape *tape, struct tensor *table, const int32_t 
 #pragma omp parallel for schedule(static) if (n * cols > 10000)
     for (int64_t t = 0; t < n; t++)
         memcpy(y->x + t * cols, table->x + index[t] * cols, (size_t)cols * sizeof *y->x);
-    struct gather_node *node =
-        tape_push(tape, sizeof *node, y->learned, gather_backward, &table, 1);
+    struct gather_node *node = tape_push(tape, sizeof *node, y, gather_backward, &table, 1);
     if (node)
         node->table = table, node->y = y, node->index = index;
     return y;
@@ -84,7 +83,7 @@ struct tensor *op_embed(struct tape *tape, struct tensor *table, const int32_t *
         dropout_row(dropout, t, cols, row, row);
     }
     struct tensor *inputs[] = {table, position};
-    struct embed_node *node = tape_push(tape, sizeof *node, y->learned, embed_backward, inputs, 2);
+    struct embed_node *node = tape_push(tape, sizeof *node, y, embed_backward, inputs, 2);
     if (node) {
         node->table = table, node->position = position, node->y = y;
         node->index = index, node->at = at, node->scale = scale, node->dropout = *dropout;

@@ -45,7 +45,7 @@ struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, 
     gemm(NO_TRANS, TRANS, y->rows, y->cols, x->cols, 1, x->x, x->cols, w->x, w->cols, 1, y->x,
          y->cols);
     struct tensor *inputs[] = {x, w, b};
-    struct linear_node *n = tape_push(tape, sizeof *n, y->learned, linear_backward, inputs, 3);
+    struct linear_node *n = tape_push(tape, sizeof *n, y, linear_backward, inputs, 3);
     if (n)
         n->x = x, n->w = w, n->b = b, n->y = y;
     return y;

@@ -87,8 +87,7 @@ struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor 
         layer_norm_row(x->x + t * cols, gain->x, bias->x, cols, eps, mean + t, inverse + t,
                        y->x + t * cols);
     struct tensor *inputs[] = {x, gain, bias};
-    struct layer_norm_node *n =
-        tape_push(tape, sizeof *n, y->learned, layer_norm_backward, inputs, 3);
+    struct layer_norm_node *n = tape_push(tape, sizeof *n, y, layer_norm_backward, inputs, 3);
     if (n) {
         n->x = x, n->gain = gain, n->bias = bias, n->y = y;
         n->mean = mean, n->inverse = inverse;
@@ -140,7 +139,7 @@ struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps) {
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
     for (int64_t t = 0; t < rows; t++)
         inverse[t] = unit_norm_row(x->x + t * cols, cols, eps, y->x + t * cols);
-    struct unit_norm_node *n = tape_push(tape, sizeof *n, y->learned, unit_norm_backward, &x, 1);
+    struct unit_norm_node *n = tape_push(tape, sizeof *n, y, unit_norm_backward, &x, 1);
     if (n)
         n->x = x, n->y = y, n->inverse = inverse, n->limit = 1 / eps;
     return y;

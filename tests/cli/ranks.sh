@@ -26,6 +26,12 @@ for loss in exact sampled; do
     done
 done
 
+# More ranks than sequences in a step: some have nothing to do.
+for loss in exact sampled; do
+    ranks 4 train run.yaml train.loss=$loss train.batch=1 train.max_steps=10 eval.every=0 run.dir=few-$loss
+    statuses 0 0 0 0
+done
+
 ranks 2 train run.yaml
 statuses 0 0
 # Columns of result.txt: split, domain, scorer, candidates, MRR.

@@ -72,6 +72,15 @@ Test(batch, counts_agree_with_the_streams) {
     batch_free(&batch);
 }
 
+/* A rank may get no sequence of a step. */
+Test(batch, may_be_empty) {
+    struct batch batch = {0};
+    batch_train(&batch, NULL, 0, 10, 3);
+    for (int s = 0; s < STREAMS; s++)
+        cr_expect(batch.stream[s].tokens == 0 && batch.stream[s].offsets[0] == 0);
+    batch_free(&batch);
+}
+
 /* A token's dropout key belongs to its sequence and position, not to its place in the batch. */
 Test(batch, keys_do_not_depend_on_the_batch) {
     struct batch a = {0}, b = {0};
