@@ -332,6 +332,6 @@ Test(options, every_key_is_explained) {
         cr_expect(strlen(options_help(i)) > 5 && strlen(expected) > 5, "%s", options_key(i));
     }
     options_expected(0, expected, sizeof expected);
-    cr_expect_str_eq(expected, "printable text of 1 to 4095 bytes or null");
+    cr_expect_str_eq(expected, "text of 1 to 4095 bytes or null");
     cr_expect(options_is_text(0) && !options_is_text(1));
 }
