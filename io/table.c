@@ -9,12 +9,12 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static enum status open_npy(struct table *t) {
-    TRY(npy_open(&t->npy, t->path));
-    if (t->npy.rank != 2 || t->npy.type == NPY_U8)
+    TRY(npy_open(&t->numbers, t->path));
+    if (t->numbers.rank != 2 || t->numbers.type == NUMBER_U8)
         return log_error(STATUS_INPUT, "%s: is not a table of f2, f4 or f8 with rows and columns",
                          t->path);
-    t->rows = t->npy.rows;
-    t->width = t->npy.width;
+    t->rows = t->numbers.rows;
+    t->width = t->numbers.width;
     return STATUS_OK;
 }
 
@@ -76,7 +76,7 @@ enum status table_open(struct table *table, const char *source) {
 }
 
 void table_close(struct table *table) {
-    npy_close(&table->npy);
+    numbers_close(&table->numbers);
     h5_close(&table->file);
     mem_free(table->path);
     mem_free(table->dataset);
@@ -86,5 +86,5 @@ void table_close(struct table *table) {
 enum status table_read(struct table *table, int64_t lo, int64_t hi, float *out) {
     if (table->file.path)
         return h5_read(&table->file, table->dataset, H5_F32, lo, hi, out);
-    return npy_read(&table->npy, lo, hi, out);
+    return numbers_read(&table->numbers, lo, hi, out);
 }

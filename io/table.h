@@ -9,7 +9,7 @@
 struct table {
     char *path;    /* of the file */
     char *dataset; /* NULL: .npy */
-    struct npy npy;
+    struct numbers numbers;
     struct h5_file file;
     int64_t rows, width;
 };

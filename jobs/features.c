@@ -120,19 +120,19 @@ struct import {
 
 static enum status read_mask(struct import *m) {
     const char *path = m->request->mask;
-    struct npy npy;
+    struct numbers npy;
     TRY(npy_open(&npy, path));
     enum status status = STATUS_OK;
-    if (npy.rank != 1 || npy.type != NPY_U8 || npy.rows != m->dataset->items)
+    if (npy.rank != 1 || npy.type != NUMBER_U8 || npy.rows != m->dataset->items)
         status = log_error(STATUS_INPUT, "%s: is not a vector of %lld u1 or bool, one per item",
                            path, (long long)m->dataset->items);
     for (int64_t lo = 0; lo < npy.rows && status == STATUS_OK; lo += m->block) {
         int64_t hi = lo + m->block < npy.rows ? lo + m->block : npy.rows;
-        status = npy_read(&npy, lo, hi, m->rows);
+        status = numbers_read(&npy, lo, hi, m->rows);
         for (int64_t i = lo; i < hi && status == STATUS_OK; i++)
             m->mask[i] = m->rows[i - lo] != 0;
     }
-    npy_close(&npy);
+    numbers_close(&npy);
     return status;
 }
 

@@ -118,39 +118,72 @@ Test(data, order_is_stable) {
 }
 
 Test(data, half_precision) {
-    cr_expect(npy_half(0x3C00) == 1 && npy_half(0xC000) == -2 && npy_half(0x7BFF) == 65504);
-    cr_expect(npy_half(0x0001) == 0x1p-24f && npy_half(0x03FF) == 1023 * 0x1p-24f);
-    cr_expect(isinf(npy_half(0x7C00)) && isnan(npy_half(0x7E00)));
+    cr_expect(number_half(0x3C00) == 1 && number_half(0xC000) == -2 &&
+              number_half(0x7BFF) == 65504);
+    cr_expect(number_half(0x0001) == 0x1p-24f && number_half(0x03FF) == 1023 * 0x1p-24f);
+    cr_expect(isinf(number_half(0x7C00)) && isnan(number_half(0x7E00)));
+    cr_expect(number_bfloat(0x3FC0) == 1.5f && number_bfloat(0x8000) == 0);
+    cr_expect(isinf(number_bfloat(0xFF80)) && isnan(number_bfloat(0x7FC0)));
 }
 
-static void put_npy(const char *header, const void *data, size_t bytes) {
+static void put_npy_version(int version, const char *header, const void *data, size_t bytes) {
     FILE *stream = fopen("x.npy", "wb");
     size_t n = strlen(header);
     cr_assert(stream);
-    fwrite("\x93NUMPY\x01\x00", 1, 8, stream);
-    fputc((int)n & 255, stream);
-    fputc((int)n >> 8, stream);
+    fprintf(stream, "\x93NUMPY%c%c", version, 0);
+    for (int i = 0; i < (version == 1 ? 2 : 4); i++)
+        fputc((int)(n >> 8 * i) & 255, stream);
     fwrite(header, 1, n, stream);
     fwrite(data, 1, bytes, stream);
     fclose(stream);
 }
 
+static void put_npy(const char *header, const void *data, size_t bytes) {
+    put_npy_version(1, header, data, bytes);
+}
+
+/* 1.5, -2, 0.25 in every type and version. */
+Test(data, npy_versions_and_types) {
+    static const uint16_t half[] = {0x3E00, 0xC000, 0x3400};
+    static const float single[] = {1.5f, -2, 0.25f};
+    static const double twice[] = {1.5, -2, 0.25};
+    const void *const data[] = {half, single, twice};
+    char header[80];
+    struct numbers npy;
+    float rows[3];
+    for (int i = 0; i < 9; i++) {
+        int size = 2 << i % 3;
+        snprintf(header, sizeof header,
+                 "{'descr': '<f%d', 'fortran_order': False, 'shape': (3, 1), }\n", size);
+        put_npy_version(1 + i / 3, header, data[i % 3], 3 * (size_t)size);
+        cr_assert(npy_open(&npy, "x.npy") == STATUS_OK);
+        cr_assert(numbers_read(&npy, 0, 3, rows) == STATUS_OK);
+        cr_expect(!memcmp(rows, single, sizeof rows), "f%d, version %d", size, 1 + i / 3);
+        numbers_close(&npy);
+    }
+    put_npy_version(4, header, twice, sizeof twice);
+    cr_expect(npy_open(&npy, "x.npy") == STATUS_INPUT);
+}
+
 Test(data, npy_tables) {
     static const double data[] = {1, 2, 3, 4, 5, 6};
     float rows[4];
-    struct npy npy;
+    struct numbers npy;
     put_npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }\n", data, sizeof data);
     cr_assert(npy_open(&npy, "x.npy") == STATUS_OK);
     cr_expect(npy.rank == 2 && npy.rows == 3 && npy.width == 2);
-    cr_assert(npy_read(&npy, 1, 3, rows) == STATUS_OK);
+    cr_assert(numbers_read(&npy, 1, 3, rows) == STATUS_OK);
     cr_expect(rows[0] == 3 && rows[3] == 6);
-    npy_close(&npy);
+    numbers_close(&npy);
 }
 
 Test(data, npy_refusals) {
     static const char *const headers[] = {
         "{'descr': '<f8', 'fortran_order': True, 'shape': (3, 2), }\n",
         "{'descr': '>f8', 'fortran_order': False, 'shape': (3, 2), }\n",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (3, 2), }\n",
+        "{'descr': [('a', '<f8'), ('b', '<f8')], 'fortran_order': False, 'shape': (3,), }\n",
+        "{'descr': '<f8', 'fortran_order': 0, 'shape': (3, 2), }\n",
         "{'descr': '<c16', 'fortran_order': False, 'shape': (3, 1), }\n",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2), }\n",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }\n",
@@ -161,7 +194,7 @@ Test(data, npy_refusals) {
         "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2",
         ""};
     static const double data[6] = {0};
-    struct npy npy;
+    struct numbers npy;
     log_set_level((enum log_level) - 1);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         put_npy(headers[i], data, sizeof data);
