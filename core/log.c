@@ -15,6 +15,13 @@ enum log_level log_get_level(void) {
     return threshold;
 }
 
+/* What comes from a file or a command line neither breaks the line nor drives the terminal. */
+static void tame(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7F)
+            *text = '?';
+}
+
 /* The line is written by one call, so that lines of several ranks do not interleave. */
 LOG_FORMAT(3, 0)
 static void print(enum log_level level, const char *prefix, const char *format, va_list args) {
@@ -22,6 +29,7 @@ static void print(enum log_level level, const char *prefix, const char *format, 
     if (level > threshold)
         return;
     vsnprintf(text, sizeof text, format, args);
+    tame(text);
     snprintf(line, sizeof line, "%scdsr: %s%s\n", progress_shown ? "\r\033[K" : "", prefix, text);
     progress_shown = false;
     fputs(line, stderr);
