@@ -101,6 +101,7 @@ struct h5_writer {
     enum h5_mode mode;
     int64_t id; /* negative where this rank does not hold the file */
     char *path, *temporary;
+    int64_t copied; /* bytes of the file that is edited */
     struct h5_declared *declared; /* the open datasets */
     int count;
 };
@@ -110,9 +111,9 @@ struct h5_writer {
 CHECKED enum status h5_writer_create(struct h5_writer *writer, const struct comm *comm,
                                      const char *path, enum h5_mode mode);
 
-/* Collective, H5_SERIAL. Begin with a copy of the present file. */
+/* Collective. Begin with a copy of the present file, which rank 0 makes. */
 CHECKED enum status h5_writer_edit(struct h5_writer *writer, const struct comm *comm,
-                                   const char *path);
+                                   const char *path, enum h5_mode mode);
 
 /* Declare dataset `name` (groups on the way are made) of `rank` 0, 1 or 2 and extents dim[rank]. */
 CHECKED enum status h5_writer_declare(struct h5_writer *writer, const char *name, enum h5_type type,

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COPY_BLOCK = 1 << 20, METADATA = 1 << 20 };
+enum { COPY_BLOCK = 1 << 20, METADATA = 1 << 20, EDIT_METADATA = 1 << 14 };
 
 struct h5_declared {
     char *name;
@@ -56,13 +56,14 @@ static int copy_stream(int from, int to) {
 }
 
 /* The old file's bytes and mode into the temporary. */
-static enum status copy_old(const struct h5_writer *w) {
+static enum status copy_old(struct h5_writer *w) {
     struct stat info;
     int from = open(w->path, O_RDONLY | O_CLOEXEC);
     int to = open(w->temporary, O_WRONLY | O_CLOEXEC);
     int error = from < 0 || to < 0 || fstat(from, &info) || fchmod(to, info.st_mode & 0777)
                     ? errno
                     : copy_stream(from, to);
+    w->copied = error ? 0 : info.st_size;
     if (from >= 0)
         close(from);
     if (to >= 0 && close(to) != 0 && !error)
@@ -128,11 +129,12 @@ static enum status reserve(const struct h5_writer *w, int64_t bytes) {
 
 /* ---- opening ---- */
 
-static hid_t write_access(const struct h5_writer *w) {
+/* Metadata stand in one block in front of the new data; what an edit does not use of it is lost. */
+static hid_t write_access(const struct h5_writer *w, bool edit) {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (w->mode == H5_PARALLEL) {
         H5Pset_fapl_mpio(fapl, w->comm->mpi, MPI_INFO_NULL);
-        H5Pset_meta_block_size(fapl, METADATA); /* in front of the data, reserved first */
+        H5Pset_meta_block_size(fapl, edit ? EDIT_METADATA : METADATA);
     } else
         H5Pset_fapl_sec2(fapl);
     H5Pset_file_locking(fapl, 0, 1);
@@ -142,7 +144,7 @@ static hid_t write_access(const struct h5_writer *w) {
 static enum status open_file(struct h5_writer *w, bool edit) {
     if (idle(w))
         return STATUS_OK;
-    hid_t fapl = write_access(w), fcpl = H5Pcreate(H5P_FILE_CREATE);
+    hid_t fapl = write_access(w, edit), fcpl = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_obj_track_times(fcpl, 0);
     w->id = edit ? H5Fopen(w->temporary, H5F_ACC_RDWR, fapl)
                  : H5Fcreate(w->temporary, H5F_ACC_TRUNC, fcpl, fapl);
@@ -183,11 +185,12 @@ static enum status begin(struct h5_writer *w, const struct comm *comm, const cha
         if (status == STATUS_OK)
             status = edit ? copy_old(w) : reserve(w, 0);
     }
+    comm_bcast(comm, &w->copied, sizeof w->copied);
     status = comm_agree(comm, status);
     if (status == STATUS_OK)
         status = comm_agree(comm, open_file(w, edit));
     if (status == STATUS_OK) /* creating the file has cut it to nothing */
-        status = comm_agree(comm, reserve(w, 0));
+        status = comm_agree(comm, reserve(w, w->copied));
     if (status != STATUS_OK) {
         if (w->id >= 0)
             H5Fclose(w->id);
@@ -201,8 +204,9 @@ enum status h5_writer_create(struct h5_writer *writer, const struct comm *comm, 
     return begin(writer, comm, path, mode, false);
 }
 
-enum status h5_writer_edit(struct h5_writer *writer, const struct comm *comm, const char *path) {
-    return begin(writer, comm, path, H5_SERIAL, true);
+enum status h5_writer_edit(struct h5_writer *writer, const struct comm *comm, const char *path,
+                           enum h5_mode mode) {
+    return begin(writer, comm, path, mode, true);
 }
 
 /* ---- structure ---- */
@@ -246,9 +250,9 @@ static hid_t create_dataset(hid_t file, const char *name, enum h5_type type, int
     return id;
 }
 
-/* Where the declared data end; H5Fget_filesize does not work on MPI-IO. */
+/* Where the old file and the declared data end; H5Fget_filesize does not work on MPI-IO. */
 static int64_t end_of_data(const struct h5_writer *w) {
-    int64_t end = 0;
+    int64_t end = w->copied;
     for (int i = 0; i < w->count; i++) {
         haddr_t at = H5Dget_offset(w->declared[i].id);
         int64_t last = (int64_t)H5Dget_storage_size(w->declared[i].id);

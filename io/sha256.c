@@ -40,21 +40,26 @@ void sha256_drop(struct sha256 *hash) {
     hash->state = NULL;
 }
 
-enum status sha256_file(const char *path, char text[SHA256_TEXT]) {
+enum status sha256_add_file(struct sha256 *hash, const char *path) {
     enum { BLOCK = 1 << 20 };
-    struct sha256 hash;
     FILE *stream = fopen(path, "rb");
     char *block = mem_alloc(BLOCK, 1);
     size_t n = 0;
-    sha256_begin(&hash);
     while (stream && (n = fread(block, 1, BLOCK, stream)) > 0)
-        sha256_add(&hash, block, n);
+        sha256_add(hash, block, n);
     int error = !stream || ferror(stream) ? errno : 0;
-    sha256_end(&hash, text);
     mem_free(block);
     if (stream)
         fclose(stream);
     return error ? log_error(STATUS_IO, "%s: cannot be read: %s; check the disk", path,
                              strerror(error))
                  : STATUS_OK;
+}
+
+enum status sha256_file(const char *path, char text[SHA256_TEXT]) {
+    struct sha256 hash;
+    sha256_begin(&hash);
+    enum status status = sha256_add_file(&hash, path);
+    sha256_end(&hash, text);
+    return status;
 }

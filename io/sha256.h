@@ -15,6 +15,9 @@ void sha256_add(struct sha256 *hash, const void *data, size_t bytes);
 void sha256_end(struct sha256 *hash, char text[SHA256_TEXT]); /* frees the state */
 void sha256_drop(struct sha256 *hash);                        /* frees it unread; safe twice */
 
+/* Add the bytes of a whole file; STATUS_IO where it cannot be read. */
+CHECKED enum status sha256_add_file(struct sha256 *hash, const char *path);
+
 /* Of a whole file; STATUS_IO where it cannot be read. */
 CHECKED enum status sha256_file(const char *path, char text[SHA256_TEXT]);
 

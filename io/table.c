@@ -1,90 +1,297 @@
 #include "io/table.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/npy.h"
+#include "io/safetensors.h"
+#include <glob.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool ends_with(const char *text, const char *end) {
     size_t n = strlen(text), m = strlen(end);
     return n > m && !strcmp(text + n - m, end);
 }
 
-static enum status open_npy(struct table *t) {
-    TRY(npy_open(&t->numbers, t->path));
-    if (t->numbers.rank != 2 || t->numbers.type == NUMBER_U8)
+/* Where in `source` the path ends: at the colon before the name of a dataset, or at the end. */
+static size_t path_length(const char *source) {
+    static const char *const ends[] = {".h5:", ".hdf5:"};
+    for (int i = 0; i < 2; i++) {
+        const char *end = strstr(source, ends[i]);
+        if (end)
+            return (size_t)(end - source) + strlen(ends[i]) - 1;
+    }
+    return strlen(source);
+}
+
+/* ---- names ---- */
+
+static int by_version(const void *a, const void *b) {
+    return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The files that match, each with the name of the dataset behind it. */
+static enum status add_matches(const char *pattern, const char *dataset,
+                               struct string_list *sources) {
+    glob_t found = {0};
+    int outcome = glob(pattern, GLOB_NOSORT, NULL, &found);
+    enum status status = STATUS_OK;
+    if (outcome != 0)
+        status = log_error(STATUS_IO, "%s: %s; check the path", pattern,
+                           outcome == GLOB_NOMATCH ? "matches no file" : "cannot be searched");
+    else
+        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_version);
+    for (size_t i = 0; status == STATUS_OK && i < found.gl_pathc; i++) {
+        size_t room = strlen(found.gl_pathv[i]) + strlen(dataset) + 1;
+        char *source = mem_alloc((int64_t)room, 1);
+        snprintf(source, room, "%s%s", found.gl_pathv[i], dataset);
+        string_list_add(sources, source);
+        mem_free(source);
+    }
+    globfree(&found);
+    return status;
+}
+
+enum status table_expand(const char *pattern, struct string_list *sources) {
+    size_t length = path_length(pattern);
+    char *path = mem_string(pattern);
+    path[length] = '\0';
+    enum status status = STATUS_OK;
+    if (strpbrk(path, "*?[") && access(path, F_OK) != 0)
+        status = add_matches(path, pattern + length, sources);
+    else
+        string_list_add(sources, pattern);
+    mem_free(path);
+    return status;
+}
+
+/* ---- one file ---- */
+
+static enum status open_npy(struct table_part *p) {
+    TRY(npy_open(&p->numbers, p->path));
+    if (p->numbers.rank != 2 || p->numbers.type == NUMBER_U8)
         return log_error(STATUS_INPUT, "%s: is not a table of f2, f4 or f8 with rows and columns",
-                         t->path);
-    t->rows = t->numbers.rows;
-    t->width = t->numbers.width;
+                         p->path);
     return STATUS_OK;
 }
 
 /* The only member of the root group. */
-static enum status only_dataset(struct table *t) {
+static enum status only_dataset(struct table_part *p) {
     struct h5_strings names;
-    TRY(h5_members(&t->file, "/", &names));
+    TRY(h5_members(&p->file, "/", &names));
     if (names.count == 1)
-        t->dataset = mem_string(names.text[0]);
+        p->dataset = mem_string(names.text[0]);
     h5_strings_free(&names);
-    if (t->dataset)
+    if (p->dataset)
         return STATUS_OK;
-    return log_error(STATUS_INPUT, "%s: has not one dataset; say which as %s:DATASET", t->path,
-                     t->path);
+    return log_error(STATUS_INPUT, "%s: has not one dataset; say which as %s:DATASET", p->path,
+                     p->path);
 }
 
-static enum status open_h5(struct table *t) {
+static enum status open_h5(struct table_part *p) {
     struct h5_extent extent = {0};
-    TRY(h5_open(&t->file, t->path));
-    if (!t->dataset)
-        TRY(only_dataset(t));
-    TRY(h5_expect(&t->file, t->dataset, H5_FLOAT, 2, -1, -1));
-    TRY(h5_extent(&t->file, t->dataset, &extent));
-    t->rows = extent.rows;
-    t->width = extent.width;
+    TRY(h5_open(&p->file, p->path));
+    if (!p->dataset)
+        TRY(only_dataset(p));
+    TRY(h5_expect(&p->file, p->dataset, H5_FLOAT, 2, -1, -1));
+    TRY(h5_extent(&p->file, p->dataset, &extent));
+    p->rows = extent.rows;
+    p->width = extent.width;
     return STATUS_OK;
 }
 
-/* Where the path ends and the name of the dataset begins. */
-static void split_source(struct table *t, const char *source) {
-    static const char *const ends[] = {".h5:", ".hdf5:"};
-    t->path = mem_string(source);
-    for (int i = 0; i < 2; i++) {
-        char *end = strstr(t->path, ends[i]);
-        if (!end)
-            continue;
-        end += strlen(ends[i]);
-        end[-1] = '\0';
-        t->dataset = mem_string(end);
-        return;
+static enum status open_by_name(struct table_part *p, const char *tensor) {
+    bool tensors = ends_with(p->path, ".safetensors");
+    if (ends_with(p->path, ".h5") || ends_with(p->path, ".hdf5"))
+        TRY(open_h5(p));
+    else if (tensors)
+        TRY(safetensors_open(&p->numbers, p->path, tensor));
+    else if (ends_with(p->path, ".npy"))
+        TRY(open_npy(p));
+    else
+        return log_error(STATUS_INPUT,
+                         "%s: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; "
+                         "convert it to .npy",
+                         p->path);
+    if (p->numbers.path) {
+        p->rows = p->numbers.rows;
+        p->width = p->numbers.width;
     }
+    if (tensor && !tensors)
+        return log_error(STATUS_INPUT, "%s: --tensor is for .safetensors files; leave it out",
+                         p->path);
+    return STATUS_OK;
 }
 
-enum status table_open(struct table *table, const char *source) {
-    *table = (struct table){0};
-    split_source(table, source);
-    enum status status;
-    if (ends_with(table->path, ".npy"))
-        status = open_npy(table);
-    else if (ends_with(table->path, ".h5") || ends_with(table->path, ".hdf5"))
-        status = open_h5(table);
-    else
-        status = log_error(STATUS_INPUT,
-                           "%s: is none of FILE.npy, FILE.h5, FILE.h5:DATASET; convert it to .npy",
-                           source);
+static void close_part(struct table_part *p) {
+    numbers_close(&p->numbers);
+    h5_close(&p->file);
+    mem_free(p->path);
+    mem_free(p->dataset);
+    *p = (struct table_part){0};
+}
+
+static enum status open_part(struct table_part *p, const char *source, const char *tensor) {
+    size_t length = path_length(source);
+    *p = (struct table_part){.path = mem_string(source)};
+    if (source[length])
+        p->dataset = mem_string(source + length + 1);
+    p->path[length] = '\0';
+    enum status status = open_by_name(p, tensor);
+    if (status != STATUS_OK)
+        close_part(p);
+    return status;
+}
+
+/* ---- all files ---- */
+
+/* Make source `i` the open one. */
+static enum status turn_to(struct table *t, int64_t i) {
+    if (t->part.path && t->at == i)
+        return STATUS_OK;
+    close_part(&t->part);
+    t->at = i;
+    return open_part(&t->part, string_at(&t->sources, i), t->tensor);
+}
+
+static enum status join(struct table *t) {
+    for (int64_t i = 0; i < t->sources.count; i++) {
+        TRY(turn_to(t, i));
+        if (i == 0)
+            t->width = t->part.width;
+        if (t->part.width != t->width)
+            return log_error(
+                STATUS_INPUT,
+                "%s: has %lld columns, but %s has %lld; the parts of a table have one width",
+                string_at(&t->sources, i), (long long)t->part.width, string_at(&t->sources, 0),
+                (long long)t->width);
+        t->first[i] = t->rows;
+        if (__builtin_add_overflow(t->rows, t->part.rows, &t->rows))
+            return log_error(STATUS_INPUT, "%s: has too many rows with those before it",
+                             string_at(&t->sources, i));
+    }
+    t->first[t->sources.count] = t->rows;
+    return STATUS_OK;
+}
+
+enum status table_open(struct table *table, const struct string_list *sources, const char *tensor) {
+    *table = (struct table){.tensor = tensor ? mem_string(tensor) : NULL};
+    table->first = mem_zero(sources->count + 1, sizeof *table->first);
+    for (int64_t i = 0; i < sources->count; i++)
+        string_list_add(&table->sources, string_at(sources, i));
+    enum status status = join(table);
     if (status != STATUS_OK)
         table_close(table);
     return status;
 }
 
 void table_close(struct table *table) {
-    numbers_close(&table->numbers);
-    h5_close(&table->file);
-    mem_free(table->path);
-    mem_free(table->dataset);
+    close_part(&table->part);
+    string_list_free(&table->sources);
+    mem_free(table->first);
+    mem_free(table->tensor);
     *table = (struct table){0};
 }
 
+/* The source that has row `row`, 0 <= row < rows. */
+static int64_t source_of(const struct table *t, int64_t row) {
+    int64_t lo = 0, hi = t->sources.count;
+    while (hi - lo > 1) {
+        int64_t middle = lo + (hi - lo) / 2;
+        if (t->first[middle] <= row)
+            lo = middle;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+void table_place(const struct table *table, int64_t row, const char **source,
+                 int64_t *row_of_source) {
+    int64_t i = source_of(table, row);
+    *source = string_at(&table->sources, i);
+    *row_of_source = row - table->first[i];
+}
+
+static enum status read_part(struct table_part *p, int64_t lo, int64_t hi, float *out) {
+    if (p->file.path)
+        return h5_read(&p->file, p->dataset, H5_F32, lo, hi, out);
+    return numbers_read(&p->numbers, lo, hi, out);
+}
+
 enum status table_read(struct table *table, int64_t lo, int64_t hi, float *out) {
-    if (table->file.path)
-        return h5_read(&table->file, table->dataset, H5_F32, lo, hi, out);
-    return numbers_read(&table->numbers, lo, hi, out);
+    if (lo < 0 || hi < lo || hi > table->rows)
+        return log_error(STATUS_FAIL, "rows %lld to %lld of the table are not there", (long long)lo,
+                         (long long)hi);
+    while (lo < hi) {
+        int64_t i = source_of(table, lo), first = table->first[i];
+        int64_t end = table->first[i + 1] < hi ? table->first[i + 1] : hi;
+        TRY(turn_to(table, i));
+        if (table->part.width != table->width || table->part.rows != table->first[i + 1] - first)
+            return log_error(STATUS_INPUT, "%s: changed while it was read; import it again",
+                             string_at(&table->sources, i));
+        TRY(read_part(&table->part, lo - first, end - first, out));
+        out += (end - lo) * table->width;
+        lo = end;
+    }
+    return STATUS_OK;
+}
+
+/* ---- rows in any order ---- */
+
+struct wish {
+    int64_t row, slot;
+};
+
+static int by_row(const void *a, const void *b) {
+    const struct wish *s = a, *t = b;
+    return s->row < t->row ? -1 : s->row > t->row;
+}
+
+/* The wishes in the order of the rows; gives their number. */
+static int64_t order_wishes(const int64_t *row, int64_t n, struct wish *wishes) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (row[i] >= 0)
+            wishes[count++] = (struct wish){row[i], i};
+    qsort(wishes, (size_t)count, sizeof *wishes, by_row);
+    return count;
+}
+
+static enum status grant(struct table *t, const struct wish *wishes, int64_t count, float *rows,
+                         float *out) {
+    size_t bytes = (size_t)t->width * sizeof *out;
+    for (int64_t lo = 0, hi; lo < count; lo = hi) {
+        for (hi = lo + 1; hi < count && wishes[hi].row == wishes[hi - 1].row + 1;)
+            hi++;
+        TRY(table_read(t, wishes[lo].row, wishes[lo].row + hi - lo, rows));
+        for (int64_t i = lo; i < hi; i++)
+            memcpy(out + wishes[i].slot * t->width, rows + (i - lo) * t->width, bytes);
+    }
+    return STATUS_OK;
+}
+
+enum status table_gather(struct table *table, const int64_t *row, int64_t n, float *out) {
+    struct wish *wishes = mem_alloc(n, sizeof *wishes);
+    int64_t count = order_wishes(row, n, wishes);
+    float *rows = mem_alloc(count * table->width, sizeof *rows);
+    memset(out, 0, (size_t)(n * table->width) * sizeof *out);
+    enum status status = grant(table, wishes, count, rows, out);
+    mem_free(rows);
+    mem_free(wishes);
+    return status;
+}
+
+enum status table_sha256(const struct table *table, char text[SHA256_TEXT]) {
+    struct sha256 hash;
+    enum status status = STATUS_OK;
+    sha256_begin(&hash);
+    for (int64_t i = 0; i < table->sources.count && status == STATUS_OK; i++) {
+        char *path = mem_string(string_at(&table->sources, i));
+        path[path_length(path)] = '\0';
+        status = sha256_add_file(&hash, path);
+        mem_free(path);
+    }
+    sha256_end(&hash, text);
+    return status;
 }

@@ -33,6 +33,10 @@ void comm_sum_f64(const struct comm *comm, double *x, int n) {
     MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_DOUBLE, MPI_SUM, comm->mpi);
 }
 
+void comm_min_f64(const struct comm *comm, double *x, int n) {
+    MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_DOUBLE, MPI_MIN, comm->mpi);
+}
+
 bool comm_same(const struct comm *comm, uint64_t value) {
     uint64_t ends[2] = {value, ~value}; /* max(~v) = ~min(v) */
     MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_UINT64_T, MPI_MAX, comm->mpi);

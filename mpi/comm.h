@@ -32,6 +32,7 @@ void comm_bcast(const struct comm *comm, void *data, int64_t bytes);
 /* Collective, in place. */
 void comm_sum_i64(const struct comm *comm, int64_t *x, int n);
 void comm_sum_f64(const struct comm *comm, double *x, int n);
+void comm_min_f64(const struct comm *comm, double *x, int n);
 
 /* Collective. True on all ranks when all ranks gave the same value. */
 bool comm_same(const struct comm *comm, uint64_t value);
