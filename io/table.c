@@ -174,11 +174,19 @@ static enum status join(struct table *t) {
     return STATUS_OK;
 }
 
+static void add_source(struct table *t, const char *source) {
+    char *path = mem_string(source);
+    path[path_length(source)] = '\0';
+    string_list_add(&t->sources, source);
+    string_list_add(&t->files, path);
+    mem_free(path);
+}
+
 enum status table_open(struct table *table, const struct string_list *sources, const char *tensor) {
     *table = (struct table){.tensor = tensor ? mem_string(tensor) : NULL};
     table->first = mem_zero(sources->count + 1, sizeof *table->first);
     for (int64_t i = 0; i < sources->count; i++)
-        string_list_add(&table->sources, string_at(sources, i));
+        add_source(table, string_at(sources, i));
     enum status status = join(table);
     if (status != STATUS_OK)
         table_close(table);
@@ -188,6 +196,7 @@ enum status table_open(struct table *table, const struct string_list *sources, c
 void table_close(struct table *table) {
     close_part(&table->part);
     string_list_free(&table->sources);
+    string_list_free(&table->files);
     mem_free(table->first);
     mem_free(table->tensor);
     *table = (struct table){0};
@@ -286,12 +295,8 @@ enum status table_sha256(const struct table *table, char text[SHA256_TEXT]) {
     struct sha256 hash;
     enum status status = STATUS_OK;
     sha256_begin(&hash);
-    for (int64_t i = 0; i < table->sources.count && status == STATUS_OK; i++) {
-        char *path = mem_string(string_at(&table->sources, i));
-        path[path_length(path)] = '\0';
-        status = sha256_add_file(&hash, path);
-        mem_free(path);
-    }
+    for (int64_t i = 0; i < table->files.count && status == STATUS_OK; i++)
+        status = sha256_add_file(&hash, string_at(&table->files, i));
     sha256_end(&hash, text);
     return status;
 }

@@ -19,7 +19,7 @@ struct table_part {
 };
 
 struct table {
-    struct string_list sources;
+    struct string_list sources, files; /* as given, and without the names of datasets */
     char *tensor;
     int64_t *first; /* [sources.count + 1] rows of the sources before */
     int64_t at;     /* the source that `part` is; one file is open at a time */

@@ -292,12 +292,13 @@ static const char *base_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+/* The files as the attribute names them: without folders, which mean nothing elsewhere. */
 static void source_text(const struct import *m, char text[512]) {
-    const struct string_list *s = &m->table.sources;
-    snprintf(text, 512, "%.200s", base_name(string_at(s, 0)));
-    if (s->count > 1)
-        snprintf(text + strlen(text), 512 - strlen(text), " to %.200s (%lld files)",
-                 base_name(string_at(s, s->count - 1)), (long long)s->count);
+    const struct string_list *files = &m->table.files;
+    int n = snprintf(text, 512, "%.200s", base_name(string_at(files, 0)));
+    if (files->count > 1)
+        snprintf(text + n, 512 - (size_t)n, " to %.200s (%lld files)",
+                 base_name(string_at(files, files->count - 1)), (long long)files->count);
 }
 
 static enum status put_attributes(const struct import *m, struct h5_writer *w, const char *path) {

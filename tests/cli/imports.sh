@@ -255,4 +255,30 @@ for n in 1 4; do
     ) || complain "under a memory limit, $n ranks: $(cat err)"
     says out 'wide.h5: table image, 12800 rows of 4096 columns, 0 missing; norms 47.81 to 47.81, mean 47.81'
 done
+
+# ---- no room for it: found before anything is written ----
+
+cp wide.h5 kept.h5
+refuses_wide() {
+    statuses 3 3
+    has err 'check the space on the disk and the permissions'
+    [ "$(wc -l <"$work/err")" = 1 ] || complain "one line, but: $(cat err)"
+    says_nothing out
+}
+(
+    ulimit -f 250000
+    ranks 2 features wide.h5 --name more --from wide.npy
+    refuses_wide
+    exit $failures
+) || complain 'under a limit on file sizes'
+cmp -s wide.h5 kept.h5 || complain 'the old data set is whole after a limit on file sizes'
+"$CDSR" synth --items-a 6400 --items-b 6400 --users 200 -o small.h5 >/dev/null || complain 'synth'
+if mkdir full && mount -t tmpfs -o size=16m full full 2>/dev/null; then
+    trap 'umount "$work/full"; rm -rf "$work"' EXIT
+    cp small.h5 full/data.h5
+    ranks 2 features full/data.h5 --name image --from wide.npy
+    refuses_wide
+    cmp -s full/data.h5 small.h5 || complain 'the old data set is whole after a full disk'
+    [ "$(ls full)" = data.h5 ] || complain "left on the disk: $(ls full)"
+fi
 finish

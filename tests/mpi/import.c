@@ -128,6 +128,17 @@ static void compare(const struct dataset *dataset, const char *name, int64_t (*r
         }
 }
 
+/* Files are named without folders and without the dataset in them. */
+static void expect_source(const char *name, const char *wanted) {
+    struct h5_file file;
+    char *text = NULL;
+    MPI_REQUIRE(h5_open(&file, "data.h5") == STATUS_OK);
+    MPI_REQUIRE(h5_get_text(&file, name, "source", &text) == STATUS_OK);
+    MPI_EXPECT(!strcmp(text, wanted), "%s is from %s", name, text);
+    mem_free(text);
+    h5_close(&file);
+}
+
 static int64_t same(int64_t item) {
     return item;
 }
@@ -148,6 +159,7 @@ static void import_all(void) {
     put_keys(&dataset);
     import_it(&dataset, &plain, "part-*.npy");
     compare(&dataset, "plain", same);
+    expect_source("/features/plain", "part-1.npy to part-10.npy (3 files)");
     import_it(&dataset, &half, "t.safetensors");
     compare(&dataset, "half", same);
     import_it(&dataset, &keyed, "[ab].npy");
@@ -157,6 +169,8 @@ static void import_all(void) {
     import_it(&dataset, &plain, "data.h5:/features/half");
     compare(&dataset, "plain", same);
     compare(&dataset, "keyed", row_of);
+    expect_source("/features/plain", "data.h5");
+    expect_source("/features/half", "t.safetensors");
     leave(&dataset);
 }
 
