@@ -1,0 +1,257 @@
+#include "mpi/linalg.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* BLACS and ScaLAPACK come without headers. */
+int Csys2blacs_handle(MPI_Comm comm);
+void Cfree_blacs_system_handle(int handle);
+void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
+void Cblacs_gridinfo(int context, int *rows, int *columns, int *row, int *column);
+void Cblacs_gridexit(int context);
+void Cpdgemr2d(int m, int n, const double *a, int ia, int ja, const int *desca, double *b, int ib,
+               int jb, const int *descb, int context);
+int numroc_(const int *n, const int *nb, const int *process, const int *source,
+            const int *processes);
+void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *ia,
+              const int *ja, const int *desca, double *w, double *z, const int *iz, const int *jz,
+              const int *descz, double *work, const int *lwork, int *iwork, const int *liwork,
+              int *info);
+
+enum { TILE = 64, REDUCE_DOUBLES = 1 << 17, DESC = 9 };
+static const int ONE = 1, ZERO = 0;
+
+static int ceil_div(int a, int b) {
+    return a / b + (a % b != 0);
+}
+
+void linalg_rows(int n, int size, int rank, int *lo, int *hi) {
+    int share = ceil_div(n, size);
+    int64_t from = (int64_t)share * rank, to = from + share;
+    *lo = from < n ? (int)from : n;
+    *hi = to < n ? (int)to : n;
+}
+
+/* ---- assembling ---- */
+
+static void reduce_to(const struct comm *comm, int root, double *from, double *to, int64_t n) {
+    for (int64_t at = 0; at < n; at += REDUCE_DOUBLES) {
+        int piece = (int)(n - at < REDUCE_DOUBLES ? n - at : REDUCE_DOUBLES);
+        MPI_Reduce(from + at, comm->rank == root ? to + at : NULL, piece, MPI_DOUBLE, MPI_SUM, root,
+                   comm->mpi);
+    }
+}
+
+void linalg_assemble(const struct comm *comm, int n, linalg_add_fn *add, void *state,
+                     double *rows) {
+    int64_t most = (int64_t)ceil_div(n, comm->size) * n;
+    double *block = comm->size > 1 ? mem_alloc(most, sizeof *block) : rows;
+    for (int r = 0; r < comm->size; r++) {
+        int lo, hi;
+        linalg_rows(n, comm->size, r, &lo, &hi);
+        int64_t count = (int64_t)(hi - lo) * n;
+        memset(block, 0, (size_t)count * sizeof *block);
+        add(state, lo, hi, block);
+        if (comm->size > 1)
+            reduce_to(comm, r, block, rows, count);
+    }
+    if (comm->size > 1)
+        mem_free(block);
+}
+
+/* ---- process grids ---- */
+
+struct grid {
+    int context; /* -1 on ranks outside */
+    int rows, columns, row, column;
+};
+
+static struct grid grid_open(int system, int rows, int columns) {
+    struct grid g = {.context = system};
+    Cblacs_gridinit(&g.context, "Row", rows, columns);
+    if (g.context >= 0)
+        Cblacs_gridinfo(g.context, &g.rows, &g.columns, &g.row, &g.column);
+    return g;
+}
+
+static void grid_close(const struct grid *g) {
+    if (g->context >= 0)
+        Cblacs_gridexit(g->context);
+}
+
+/* As square as `size` allows, but no row or column of the grid without a tile. */
+static void grid_shape(int n, int size, int *rows, int *columns) {
+    int tiles = ceil_div(n, TILE), r = 1;
+    for (int d = 2; d * d <= size; d++)
+        if (size % d == 0)
+            r = d;
+    *columns = size / r < tiles ? size / r : tiles;
+    *rows = r < tiles ? r : tiles;
+}
+
+static int local_size(int n, int block, int process, int processes) {
+    return numroc_(&n, &block, &process, &ZERO, &processes);
+}
+
+/* Descriptor of an m x n matrix in blocks of mb x nb on a grid; what a rank outside needs of it is
+ * the context. */
+static void describe(int desc[DESC], const struct grid *g, int m, int n, int mb, int nb) {
+    int local = g->context < 0 ? 1 : local_size(m, mb, g->row, g->rows);
+    int all[DESC] = {1, g->context, m, n, mb, nb, 0, 0, local > 1 ? local : 1};
+    memcpy(desc, all, sizeof all);
+}
+
+/* ---- eigenpairs ---- */
+
+/* The matrix on two grids: `line`, one row of all ranks, as callers hold it (the rows of a
+ * symmetric matrix are the columns that ScaLAPACK wants one after the other), and `square`, which
+ * computes. */
+struct eigen {
+    const struct comm *comm;
+    int n, k;
+    int system;
+    struct grid line, square;
+    double *a, *z, *w; /* local parts on `square`; all n eigenvalues */
+};
+
+static void eigen_open(struct eigen *e) {
+    int rows, columns;
+    grid_shape(e->n, e->comm->size, &rows, &columns);
+    e->system = Csys2blacs_handle(e->comm->mpi);
+    e->line = grid_open(e->system, 1, e->comm->size);
+    e->square = grid_open(e->system, rows, columns);
+    e->w = mem_zero(e->n, sizeof *e->w);
+    if (e->square.context < 0)
+        return;
+    int64_t local = (int64_t)local_size(e->n, TILE, e->square.row, rows) *
+                    local_size(e->n, TILE, e->square.column, columns);
+    e->a = mem_alloc(local + 1, sizeof *e->a);
+    e->z = mem_alloc(local + 1, sizeof *e->z);
+}
+
+static void eigen_close(struct eigen *e) {
+    mem_free(e->a);
+    mem_free(e->z);
+    mem_free(e->w);
+    grid_close(&e->square);
+    grid_close(&e->line);
+    Cfree_blacs_system_handle(e->system);
+}
+
+static void spread(struct eigen *e, const double *rows) {
+    int from[DESC], to[DESC], n = e->n;
+    describe(from, &e->line, n, n, n, ceil_div(n, e->comm->size));
+    describe(to, &e->square, n, n, TILE, TILE);
+    Cpdgemr2d(n, n, rows, 1, 1, from, e->a, 1, 1, to, e->line.context);
+}
+
+/* ScaLAPACK's own query (2.2) leaves too little for PDORMTR on some grids; this is the bound in the
+ * head of that routine, generously. */
+static int slack(const struct eigen *e) {
+    int rows = local_size(e->n, TILE, 0, e->square.rows);
+    int columns = local_size(e->n, TILE, 0, e->square.columns);
+    return (2 * rows + columns + 4 * TILE) * TILE;
+}
+
+/* On the ranks of `square`. Returns ScaLAPACK's info. All n vectors are computed: pdsyevr_ could
+ * stop at k, but gives its PDORMTR too little work space on many grids and goes on with wrong
+ * vectors. */
+static int decompose(struct eigen *e) {
+    int desc[DESC], info = 0, n = e->n, lwork = -1, liwork = -1, isize = 0;
+    double size = 0;
+    describe(desc, &e->square, n, n, TILE, TILE);
+    pdsyevd_("V", "L", &n, e->a, &ONE, &ONE, desc, e->w, e->z, &ONE, &ONE, desc, &size, &lwork,
+             &isize, &liwork, &info);
+    if (info != 0 || size > INT32_MAX / 2)
+        return info ? info : INT32_MAX;
+    lwork = (int)size + slack(e);
+    liwork = isize;
+    double *work = mem_alloc(lwork, sizeof *work);
+    int *iwork = mem_alloc(liwork, sizeof *iwork);
+    pdsyevd_("V", "L", &n, e->a, &ONE, &ONE, desc, e->w, e->z, &ONE, &ONE, desc, work, &lwork,
+             iwork, &liwork, &info);
+    mem_free(work);
+    mem_free(iwork);
+    return info;
+}
+
+/* The last k columns of z to all ranks, one after the other. */
+static void collect(struct eigen *e, double *vectors) {
+    const struct comm *comm = e->comm;
+    int from[DESC], to[DESC], n = e->n, lo, hi;
+    linalg_rows(e->k, comm->size, comm->rank, &lo, &hi);
+    double *mine = mem_alloc((int64_t)(hi - lo) * n + 1, sizeof *mine);
+    describe(from, &e->square, n, n, TILE, TILE);
+    describe(to, &e->line, n, e->k, n, ceil_div(e->k, comm->size));
+    Cpdgemr2d(n, e->k, e->z, 1, n - e->k + 1, from, mine, 1, 1, to, e->line.context);
+    memcpy(vectors + (int64_t)lo * n, mine, (size_t)(hi - lo) * (size_t)n * sizeof *mine);
+    mem_free(mine);
+    for (int r = 0; r < comm->size; r++) {
+        linalg_rows(e->k, comm->size, r, &lo, &hi);
+        for (int j = lo; j < hi; j++)
+            MPI_Bcast(vectors + (int64_t)j * n, n, MPI_DOUBLE, r, comm->mpi);
+    }
+}
+
+static void fix_sign(double *v, int n) {
+    double most = 0;
+    int first = 0;
+    for (int i = 0; i < n; i++)
+        most = fmax(most, fabs(v[i]));
+    while (fabs(v[first]) < 0.6 * most)
+        first++;
+    if (v[first] < 0)
+        for (int i = 0; i < n; i++)
+            v[i] = -v[i];
+}
+
+/* ScaLAPACK's order is ascending. */
+static void finish(struct eigen *e, double *values, double *vectors) {
+    int k = e->k, n = e->n;
+    double *ascending = mem_alloc((int64_t)k * n, sizeof *ascending);
+    collect(e, ascending);
+    MPI_Bcast(e->w, n, MPI_DOUBLE, 0, e->comm->mpi);
+    for (int j = 0; j < k; j++) {
+        values[j] = e->w[n - 1 - j];
+        memcpy(vectors + (int64_t)j * n, ascending + (int64_t)(k - 1 - j) * n,
+               (size_t)n * sizeof *vectors);
+        fix_sign(vectors + (int64_t)j * n, n);
+    }
+    mem_free(ascending);
+}
+
+static enum status check_finite(const struct comm *comm, int n, const double *rows) {
+    int lo, hi;
+    int64_t bad = 0;
+    linalg_rows(n, comm->size, comm->rank, &lo, &hi);
+    for (int64_t i = 0; i < (int64_t)(hi - lo) * n; i++)
+        bad += !isfinite(rows[i]);
+    comm_sum_i64(comm, &bad, 1);
+    if (bad == 0)
+        return STATUS_OK;
+    if (comm->rank == 0)
+        return log_error(STATUS_FAIL, "eigenproblem of %d: %lld elements are not finite", n,
+                         (long long)bad);
+    return STATUS_FAIL;
+}
+
+enum status linalg_eigen(const struct comm *comm, int n, int k, const double *rows, double *values,
+                         double *vectors) {
+    struct eigen e = {.comm = comm, .n = n, .k = k};
+    TRY(check_finite(comm, n, rows));
+    eigen_open(&e);
+    spread(&e, rows);
+    int64_t info = e.square.context >= 0 ? labs(decompose(&e)) : 0;
+    MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT64_T, MPI_MAX, comm->mpi);
+    if (info == 0)
+        finish(&e, values, vectors);
+    eigen_close(&e);
+    if (info == 0)
+        return STATUS_OK;
+    if (comm->rank == 0)
+        return log_error(STATUS_FAIL, "eigenproblem of %d: ScaLAPACK gave up with %lld", n,
+                         (long long)info);
+    return STATUS_FAIL;
+}
