@@ -1,0 +1,365 @@
+#include "io/tfidf.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include "io/words.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- items of one rank ---- */
+
+static int64_t number_of(struct tfidf_builder *b, const char *term) {
+    bool added;
+    int64_t t = string_map_add(&b->terms, term, &added);
+    if (t == b->terms_room) {
+        b->terms_room = 2 * b->terms_room + 1024;
+        b->df = mem_resize(b->df, b->terms_room, sizeof *b->df);
+        b->last = mem_resize(b->last, b->terms_room, sizeof *b->last);
+    }
+    if (added) {
+        b->df[t] = 0;
+        b->last[t] = -1;
+    }
+    return t;
+}
+
+static void make_room(struct tfidf_builder *b) {
+    if (b->items + 2 > b->items_room) {
+        b->items_room = 2 * b->items_room + 1024;
+        b->offsets = mem_resize(b->offsets, b->items_room, sizeof *b->offsets);
+        b->offsets[0] = 0;
+    }
+    if (b->entries == b->entries_room) {
+        b->entries_room = 2 * b->entries_room + 1024;
+        b->term = mem_resize(b->term, b->entries_room, sizeof *b->term);
+        b->tf = mem_resize(b->tf, b->entries_room, sizeof *b->tf);
+    }
+}
+
+static void take_term(void *state, const char *term) {
+    struct tfidf_builder *b = state;
+    int64_t t = number_of(b, term);
+    make_room(b);
+    if (b->last[t] < b->offsets[b->items]) { /* new to this item */
+        b->df[t]++;
+        b->last[t] = b->entries;
+        b->term[b->entries] = (int32_t)t;
+        b->tf[b->entries++] = 0;
+    }
+    b->tf[b->last[t]] += (float)b->weight;
+}
+
+bool tfidf_add(struct tfidf_builder *builder, const char *text, double weight) {
+    builder->weight = weight;
+    return weight == 0 || words_each(text, take_term, builder);
+}
+
+void tfidf_next(struct tfidf_builder *builder) {
+    make_room(builder);
+    builder->offsets[++builder->items] = builder->entries;
+}
+
+void tfidf_builder_free(struct tfidf_builder *builder) {
+    string_map_free(&builder->terms);
+    mem_free(builder->df);
+    mem_free(builder->last);
+    mem_free(builder->offsets);
+    mem_free(builder->term);
+    mem_free(builder->tf);
+    *builder = (struct tfidf_builder){0};
+}
+
+/* ---- records on the way between ranks: int64 df, then the term with its NUL ---- */
+
+struct counted {
+    const char *term;
+    int64_t df;
+};
+
+static int64_t record_bytes(const char *term) {
+    return (int64_t)(sizeof(int64_t) + strlen(term) + 1);
+}
+
+static char *record_put(char *at, const char *term, int64_t df) {
+    memcpy(at, &df, sizeof df);
+    return stpcpy(at + sizeof df, term) + 1;
+}
+
+static const char *record_get(const char *at, struct counted *out) {
+    memcpy(&out->df, at, sizeof out->df);
+    out->term = at + sizeof out->df;
+    return out->term + strlen(out->term) + 1;
+}
+
+/* Frequent first, then by bytes. */
+static int by_frequency(const void *a, const void *b) {
+    const struct counted *x = a, *y = b;
+    return x->df != y->df ? (x->df < y->df) - (x->df > y->df) : strcmp(x->term, y->term);
+}
+
+static int owner_of(const char *term, int size) {
+    return (int)(rng_mix(rng_hash(term)) % (uint64_t)size);
+}
+
+/* ---- document frequencies over all ranks ---- */
+
+/* What goes to each rank and comes from it: bytes and where they begin. */
+struct lanes {
+    int *count, *at;
+    int64_t total;
+    char *data;
+};
+
+static void lanes_open(struct lanes *lanes, int size) {
+    *lanes =
+        (struct lanes){.count = mem_zero(size, sizeof(int)), .at = mem_zero(size, sizeof(int))};
+}
+
+static void lanes_close(struct lanes *lanes) {
+    mem_free(lanes->count);
+    mem_free(lanes->at);
+    mem_free(lanes->data);
+}
+
+static enum status too_large(const struct comm *comm, int64_t bytes) {
+    enum status mine = STATUS_OK;
+    if (bytes > INT32_MAX)
+        mine = log_error(STATUS_FAIL,
+                         "rank %d: its terms are %lld bytes, more than 2^31 - 1; use more ranks",
+                         comm->rank, (long long)bytes);
+    return comm_agree(comm, mine);
+}
+
+static void place(struct lanes *lanes, int size) {
+    int at = 0;
+    for (int r = 0; r < size; r++) {
+        lanes->at[r] = at;
+        at += lanes->count[r];
+    }
+    lanes->total = at;
+    lanes->data = mem_alloc(at + 1, 1);
+}
+
+static enum status fill_out(const struct comm *comm, const struct tfidf_builder *b,
+                            struct lanes *out) {
+    int64_t terms = b->terms.list.count, bytes = 0;
+    for (int64_t t = 0; t < terms; t++)
+        bytes += record_bytes(string_at(&b->terms.list, t));
+    TRY(too_large(comm, bytes));
+    for (int64_t t = 0; t < terms; t++) {
+        const char *term = string_at(&b->terms.list, t);
+        out->count[owner_of(term, comm->size)] += (int)record_bytes(term);
+    }
+    place(out, comm->size);
+    int *at = mem_alloc(comm->size, sizeof *at);
+    memcpy(at, out->at, (size_t)comm->size * sizeof *at);
+    for (int64_t t = 0; t < terms; t++) {
+        const char *term = string_at(&b->terms.list, t);
+        int *to = &at[owner_of(term, comm->size)];
+        *to = (int)(record_put(out->data + *to, term, b->df[t]) - out->data);
+    }
+    mem_free(at);
+    return STATUS_OK;
+}
+
+/* Every rank gets the counts of the terms it owns from all. */
+static enum status swap(const struct comm *comm, const struct tfidf_builder *b, struct lanes *in) {
+    struct lanes out;
+    lanes_open(&out, comm->size);
+    enum status status = fill_out(comm, b, &out);
+    if (status == STATUS_OK) {
+        int64_t bytes = 0;
+        MPI_Alltoall(out.count, 1, MPI_INT, in->count, 1, MPI_INT, comm->mpi);
+        for (int r = 0; r < comm->size; r++)
+            bytes += in->count[r];
+        status = too_large(comm, bytes);
+    }
+    if (status == STATUS_OK) {
+        place(in, comm->size);
+        MPI_Alltoallv(out.data, out.count, out.at, MPI_BYTE, in->data, in->count, in->at, MPI_BYTE,
+                      comm->mpi);
+    }
+    lanes_close(&out);
+    return status;
+}
+
+/* Sums the records of the same term in place; gives the distinct ones that enough items have. */
+static struct counted *sum_records(const struct lanes *in, int64_t *count) {
+    struct string_map map = {0};
+    struct counted *sums = NULL, record;
+    int64_t room = 0, kept = 0;
+    for (const char *at = in->data; at < in->data + in->total;) {
+        bool added;
+        at = record_get(at, &record);
+        int64_t t = string_map_add(&map, record.term, &added);
+        if (t == room) {
+            room = 2 * room + 1024;
+            sums = mem_resize(sums, room, sizeof *sums);
+        }
+        if (added)
+            sums[t] = record;
+        else
+            sums[t].df += record.df;
+    }
+    for (int64_t t = 0; t < map.list.count; t++)
+        if (sums[t].df >= TFIDF_LEAST)
+            sums[kept++] = sums[t];
+    string_map_free(&map);
+    *count = kept;
+    return sums;
+}
+
+/* The `most` first of `mine` from every rank, in rank 0's lanes. */
+static void gather(const struct comm *comm, const struct counted *mine, int64_t n,
+                   struct lanes *all) {
+    int64_t bytes = 0;
+    for (int64_t t = 0; t < n; t++)
+        bytes += record_bytes(mine[t].term);
+    char *data = mem_alloc(bytes + 1, 1), *at = data;
+    for (int64_t t = 0; t < n; t++)
+        at = record_put(at, mine[t].term, mine[t].df);
+    int count = (int)bytes;
+    MPI_Gather(&count, 1, MPI_INT, all->count, 1, MPI_INT, 0, comm->mpi);
+    if (comm->rank == 0)
+        place(all, comm->size);
+    MPI_Gatherv(data, count, MPI_BYTE, all->data, all->count, all->at, MPI_BYTE, 0, comm->mpi);
+    mem_free(data);
+}
+
+static void sort(struct counted *terms, int64_t n) {
+    if (n > 0)
+        qsort(terms, (size_t)n, sizeof *terms, by_frequency);
+}
+
+/* On rank 0: the first of all ranks' first, as records. */
+static char *choose(const struct lanes *all, int64_t most, int64_t *bytes) {
+    int64_t n = 0;
+    struct counted record;
+    for (const char *at = all->data; at < all->data + all->total; n++)
+        at = record_get(at, &record);
+    struct counted *terms = mem_alloc(n, sizeof *terms);
+    const char *from = all->data;
+    for (int64_t t = 0; t < n; t++)
+        from = record_get(from, &terms[t]);
+    sort(terms, n);
+    char *data = mem_alloc(all->total + 1, 1), *at = data;
+    for (int64_t t = 0; t < n && t < most; t++)
+        at = record_put(at, terms[t].term, terms[t].df);
+    mem_free(terms);
+    *bytes = at - data;
+    return data;
+}
+
+/* The vocabulary on all ranks: `bytes` of records, the caller's. */
+static enum status agree_terms(const struct comm *comm, const struct tfidf_builder *b, int64_t most,
+                               int64_t *found, char **records, int64_t *bytes) {
+    struct lanes in, all;
+    int64_t n = 0;
+    char *data = NULL;
+    lanes_open(&in, comm->size);
+    lanes_open(&all, comm->size);
+    enum status status = swap(comm, b, &in);
+    if (status == STATUS_OK) {
+        struct counted *mine = sum_records(&in, &n);
+        sort(mine, n);
+        *found = n;
+        comm_sum_i64(comm, found, 1);
+        gather(comm, mine, n < most ? n : most, &all);
+        mem_free(mine);
+        if (comm->rank == 0)
+            data = choose(&all, most, bytes);
+        comm_bcast(comm, bytes, sizeof *bytes);
+        *records = comm->rank == 0 ? data : mem_alloc(*bytes + 1, 1);
+        comm_bcast(comm, *records, *bytes);
+    }
+    lanes_close(&in);
+    lanes_close(&all);
+    return status;
+}
+
+/* ---- the matrix ---- */
+
+static double damp(double tf) {
+    return tf < 1 ? tf : 1 + log(tf);
+}
+
+/* From this rank's term numbers to columns, -1 for terms that were cut; and every column's idf. */
+static void number_columns(const struct tfidf_builder *b, const char *records, int64_t bytes,
+                           struct tfidf *out, int32_t *column, double **idf) {
+    struct counted record;
+    int64_t room = 0;
+    memset(column, -1, (size_t)b->terms.list.count * sizeof *column);
+    for (const char *at = records; at < records + bytes; out->matrix.columns++) {
+        at = record_get(at, &record);
+        int64_t t = string_map_find(&b->terms, record.term);
+        if (t >= 0)
+            column[t] = out->matrix.columns;
+        if (out->matrix.columns == room) {
+            room = 2 * room + 1024;
+            *idf = mem_resize(*idf, room, sizeof **idf);
+        }
+        (*idf)[out->matrix.columns] =
+            1 + log((double)(1 + out->documents) / (double)(1 + record.df));
+        string_list_add(&out->terms, record.term);
+    }
+}
+
+static void scale_row(float *value, int64_t n) {
+    double square = 0;
+    for (int64_t e = 0; e < n; e++)
+        square += (double)value[e] * (double)value[e];
+    for (int64_t e = 0; e < n; e++)
+        value[e] = (float)(value[e] / sqrt(square));
+}
+
+static void fill_matrix(const struct tfidf_builder *b, const int32_t *column, const double *idf,
+                        struct sparse *m) {
+    m->rows = b->items;
+    m->offsets = mem_alloc(b->items + 1, sizeof *m->offsets);
+    m->column = mem_alloc(b->entries, sizeof *m->column);
+    m->value = mem_alloc(b->entries, sizeof *m->value);
+    int64_t at = 0;
+    for (int64_t i = 0; i < b->items; i++) {
+        m->offsets[i] = at;
+        for (int64_t e = b->offsets[i]; e < b->offsets[i + 1]; e++) {
+            int32_t c = column[b->term[e]];
+            if (c < 0)
+                continue;
+            m->column[at] = c;
+            m->value[at++] = (float)(damp(b->tf[e]) * idf[c]);
+        }
+        scale_row(m->value + m->offsets[i], at - m->offsets[i]);
+    }
+    m->offsets[b->items] = at;
+}
+
+enum status tfidf_build(const struct comm *comm, struct tfidf_builder *builder, int64_t most,
+                        struct tfidf *out) {
+    char *records = NULL;
+    int64_t bytes = 0;
+    *out = (struct tfidf){0};
+    for (int64_t i = 0; i < builder->items; i++)
+        out->documents += builder->offsets[i + 1] > builder->offsets[i];
+    comm_sum_i64(comm, &out->documents, 1);
+    enum status status = agree_terms(comm, builder, most, &out->found, &records, &bytes);
+    if (status == STATUS_OK) {
+        int32_t *column = mem_alloc(builder->terms.list.count, sizeof *column);
+        double *idf = NULL;
+        number_columns(builder, records, bytes, out, column, &idf);
+        fill_matrix(builder, column, idf, &out->matrix);
+        mem_free(column);
+        mem_free(idf);
+    }
+    mem_free(records);
+    tfidf_builder_free(builder);
+    return status;
+}
+
+void tfidf_free(struct tfidf *tfidf) {
+    mem_free(tfidf->matrix.offsets);
+    mem_free(tfidf->matrix.column);
+    mem_free(tfidf->matrix.value);
+    string_list_free(&tfidf->terms);
+    *tfidf = (struct tfidf){0};
+}

@@ -1,0 +1,119 @@
+#include "io/tfidf.h"
+#include "io/words.h"
+#include "partition/range.h"
+#include "tests/mpitest.h"
+#include <math.h>
+
+static void append(void *state, const char *term) {
+    strcat(strcat(state, term), "|");
+}
+
+static void splits_into(const char *text, const char *wanted) {
+    char got[1024] = "";
+    cr_expect(words_each(text, append, got), "'%s' is UTF-8", text);
+    cr_expect_str_eq(got, wanted, "'%s' gives %s", text, got);
+}
+
+Test(words, folds_case_and_splits) {
+    splits_into("", "");
+    splits_into(" ,;- ", "");
+    splits_into("Red CHAIR", "red|chair|red chair|");
+    splits_into("Red, red (Red)", "red|red|red red|red|red red|");
+    splits_into("don't Stop", "don't|stop|don't stop|");
+    splits_into("2.5 L", "2.5|l|2.5 l|");
+    splits_into("Stra\xc3\x9f"
+                "e",
+                "strasse|");
+    splits_into("CAF\xc3\x89", "caf\xc3\xa9|");
+    splits_into("cafe\xcc\x81", "caf\xc3\xa9|");
+    splits_into("\xef\xbc\xa3"
+                "af\xc3\xa9",
+                "caf\xc3\xa9|");
+    splits_into("\xce\x9f\xce\x94\xce\x9f\xce\xa3", "\xce\xbf\xce\xb4\xce\xbf\xcf\x83|");
+}
+
+Test(words, refuses_what_is_not_utf8) {
+    char got[64] = "";
+    cr_expect(!words_each("caf\xe9", append, got));
+    cr_expect_str_eq(got, "");
+}
+
+static const char *const texts[] = {"red chair", "Red Table", "", "a red chair", "blue", "Red!"};
+enum { TEXTS = 6 };
+
+/* Every rank gives its block of the texts. */
+static struct tfidf build(int64_t most) {
+    struct tfidf_builder builder = {0};
+    struct tfidf out;
+    struct range mine = range_of(TEXTS, test_comm.size, test_comm.rank);
+    for (int64_t i = mine.lo; i < mine.hi; i++) {
+        MPI_REQUIRE(tfidf_add(&builder, texts[i], 1));
+        tfidf_next(&builder);
+    }
+    MPI_REQUIRE(tfidf_build(&test_comm, &builder, most, &out) == STATUS_OK);
+    return out;
+}
+
+static double entry(const struct sparse *m, int64_t row, int32_t column) {
+    for (int64_t e = m->offsets[row]; e < m->offsets[row + 1]; e++)
+        if (m->column[e] == column)
+            return m->value[e];
+    return 0;
+}
+
+/* red 4, chair 2, "red chair" 2 of 5 items with words; table, blue and a are too rare. */
+static void check_texts(void) {
+    struct tfidf t = build(100);
+    struct range mine = range_of(TEXTS, test_comm.size, test_comm.rank);
+    double red = 1 + log(6.0 / 5), chair = 1 + log(6.0 / 3);
+    double norm = sqrt(red * red + 2 * chair * chair);
+    MPI_EXPECT(t.documents == 5 && t.found == 3 && t.matrix.columns == 3, "%lld %lld",
+               (long long)t.documents, (long long)t.found);
+    MPI_EXPECT(!strcmp(string_at(&t.terms, 0), "red") && !strcmp(string_at(&t.terms, 1), "chair") &&
+               !strcmp(string_at(&t.terms, 2), "red chair"));
+    for (int64_t i = mine.lo; i < mine.hi; i++) {
+        bool full = i == 0 || i == 3, any = full || i == 1 || i == 5;
+        double want[3] = {full ? red / norm : any, full ? chair / norm : 0,
+                          full ? chair / norm : 0};
+        for (int c = 0; c < 3; c++) {
+            double got = entry(&t.matrix, i - mine.lo, c);
+            MPI_EXPECT(fabs(got - want[c]) < 1e-6, "item %d, term %d: %g", (int)i, c, got);
+        }
+    }
+    tfidf_free(&t);
+    t = build(1);
+    MPI_EXPECT(t.matrix.columns == 1 && t.found == 3 && !strcmp(string_at(&t.terms, 0), "red"));
+    tfidf_free(&t);
+}
+
+MPI_TEST(tfidf, of_one_rank, 1) {
+    check_texts();
+}
+
+MPI_TEST(tfidf, of_three_ranks, 3) {
+    check_texts();
+}
+
+/* More ranks than items. */
+MPI_TEST(tfidf, of_eight_ranks, 8) {
+    check_texts();
+}
+
+/* tf of x is 0.5 + 0.25 in the first item, 4 in the second. */
+MPI_TEST(tfidf, sums_weights, 1) {
+    struct tfidf_builder builder = {0};
+    struct tfidf t;
+    MPI_REQUIRE(tfidf_add(&builder, "x", 0.5) && tfidf_add(&builder, "x", 0.25));
+    MPI_REQUIRE(tfidf_add(&builder, "y", 1) && tfidf_add(&builder, "z", 0));
+    tfidf_next(&builder);
+    MPI_REQUIRE(tfidf_add(&builder, "x", 4) && tfidf_add(&builder, "y", 1));
+    tfidf_next(&builder);
+    MPI_REQUIRE(tfidf_build(&test_comm, &builder, 10, &t) == STATUS_OK);
+    double first = entry(&t.matrix, 0, 0) / entry(&t.matrix, 0, 1);
+    double second = entry(&t.matrix, 1, 0) / entry(&t.matrix, 1, 1);
+    MPI_EXPECT(t.matrix.columns == 2 && fabs(first - 0.75) < 1e-6, "%g", first);
+    MPI_EXPECT(fabs(second - (1 + log(4))) < 1e-6, "%g", second);
+    tfidf_free(&t);
+}
+
+MPI_TEST_MAIN()
