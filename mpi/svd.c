@@ -1,0 +1,121 @@
+#include "mpi/svd.h"
+#include "core/mem.h"
+#include "mpi/linalg.h"
+#include <float.h>
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+static const double NEARLY_ORTHOGONAL = 1e-6; /* of a row's norm that lies in the basis */
+
+/* Threads share the rows of the block, so each reads all of x but adds without locks. */
+static void add_gram(void *state, int lo, int hi, double *block) {
+    const struct sparse *x = state;
+#pragma omp parallel
+    {
+        int threads = omp_get_num_threads(), thread = omp_get_thread_num();
+        for (int64_t i = 0; i < x->rows; i++)
+            for (int64_t a = x->offsets[i]; a < x->offsets[i + 1]; a++) {
+                int32_t c = x->column[a];
+                if (c < lo || c >= hi || c % threads != thread)
+                    continue;
+                double *row = block + (int64_t)(c - lo) * x->columns, value = x->value[a];
+                for (int64_t b = x->offsets[i]; b < x->offsets[i + 1]; b++)
+                    row[x->column[b]] += value * x->value[b];
+            }
+    }
+}
+
+static double energy_of(const struct comm *comm, const struct sparse *x) {
+    double energy = 0;
+    for (int64_t e = 0; e < x->offsets[x->rows]; e++)
+        energy += (double)x->value[e] * x->value[e];
+    comm_sum_f64(comm, &energy, 1);
+    return energy;
+}
+
+/* From eigenvalues to singular values, from [k, n] to [n, k]. */
+static void adopt(struct svd *svd, const double *vectors) {
+    double floor = svd->n * DBL_EPSILON * svd->values[0];
+    for (int j = 0; j < svd->k; j++) {
+        bool there = svd->values[j] > floor;
+        svd->values[j] = there ? sqrt(svd->values[j]) : 0;
+        svd->rank += there;
+        for (int i = 0; i < svd->n; i++)
+            svd->basis[(int64_t)i * svd->k + j] = vectors[(int64_t)j * svd->n + i];
+    }
+}
+
+enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, struct svd *out) {
+    int n = x->columns, lo, hi;
+    struct svd svd = {.n = n, .k = k, .energy = energy_of(comm, x)};
+    struct sparse view = *x;
+    *out = (struct svd){0};
+    linalg_rows(n, comm->size, comm->rank, &lo, &hi);
+    double *gram = mem_alloc((int64_t)(hi - lo) * n, sizeof *gram);
+    double *vectors = mem_alloc((int64_t)k * n, sizeof *vectors);
+    svd.values = mem_alloc(k, sizeof *svd.values);
+    linalg_assemble(comm, n, add_gram, &view, gram);
+    enum status status = linalg_eigen(comm, n, k, gram, svd.values, vectors);
+    mem_free(gram);
+    if (status == STATUS_OK) {
+        svd.basis = mem_alloc((int64_t)n * k, sizeof *svd.basis);
+        adopt(&svd, vectors);
+        *out = svd;
+    } else {
+        mem_free(svd.values);
+    }
+    mem_free(vectors);
+    return status;
+}
+
+void svd_free(struct svd *svd) {
+    mem_free(svd->values);
+    mem_free(svd->basis);
+    *svd = (struct svd){0};
+}
+
+double svd_share(const struct svd *svd) {
+    double held = 0;
+    for (int j = 0; j < svd->k; j++)
+        held += svd->values[j] * svd->values[j];
+    return svd->energy > 0 ? held / svd->energy : 0;
+}
+
+/* x V of one row, then U S^(1/2) = X V S^(-1/2), then norm 1. False where nothing is left. */
+static bool coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
+    int k = svd->k;
+    double all = 0, inside = 0, square = 0;
+    memset(row, 0, (size_t)k * sizeof *row);
+    for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++) {
+        const double *v = svd->basis + (int64_t)x->column[e] * k;
+        double value = x->value[e];
+        all += value * value;
+        for (int j = 0; j < k; j++)
+            row[j] += value * v[j];
+    }
+    for (int j = 0; j < k; j++) {
+        inside += j < svd->rank ? row[j] * row[j] : 0;
+        row[j] = j < svd->rank ? row[j] / sqrt(svd->values[j]) : 0;
+        square += row[j] * row[j];
+    }
+    bool there = inside > NEARLY_ORTHOGONAL * NEARLY_ORTHOGONAL * all;
+    for (int j = 0; j < k; j++)
+        row[j] = there ? row[j] / sqrt(square) : 0;
+    return there;
+}
+
+void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, int64_t hi,
+                     float *out, unsigned char *present) {
+#pragma omp parallel
+    {
+        double *row = mem_alloc(svd->k, sizeof *row);
+#pragma omp for
+        for (int64_t i = lo; i < hi; i++) {
+            present[i - lo] = coordinates(svd, x, i, row);
+            for (int j = 0; j < svd->k; j++)
+                out[(i - lo) * svd->k + j] = (float)row[j];
+        }
+        mem_free(row);
+    }
+}

@@ -1,0 +1,34 @@
+/* Truncated singular value decomposition of a matrix whose rows are spread over ranks, by the
+ * eigenpairs of its Gram matrix: X^T X = V S^2 V^T.
+ *
+ * Exact but for rounding: a singular value is good to about eps * largest^2 / value, and values
+ * below sqrt(n eps) * largest are taken as zero, with zero coordinates. The cost is that of an
+ * eigenproblem of the columns, whatever the number of rows. */
+#ifndef MPI_SVD_H
+#define MPI_SVD_H
+#include "core/sparse.h"
+#include "mpi/comm.h"
+
+struct svd {
+    int n, k, rank; /* columns of X; pairs asked for; those that are not zero */
+    double *values; /* [k] descending */
+    double *basis;  /* [n, k]: V, a row per column of X */
+    double energy;  /* sum of squares of all elements of X */
+};
+
+/* Collective. x holds this rank's rows; 1 <= k <= columns, the same on all ranks. Result the same
+ * bits on all ranks. STATUS_FAIL from linalg_eigen. */
+CHECKED enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k,
+                               struct svd *out);
+void svd_free(struct svd *svd); /* safe on a zeroed object; zeroes it */
+
+/* Share of the energy that the k values hold. Not collective. */
+double svd_share(const struct svd *svd);
+
+/* Not collective. Rows of U S^(1/2) for rows [lo, hi) of x, each scaled to norm 1, into
+ * out [hi - lo, k]; present[i - lo] = 0 and a zero row where x has an empty row or one (nearly)
+ * orthogonal to the basis. */
+void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, int64_t hi,
+                     float *out, unsigned char *present);
+
+#endif
