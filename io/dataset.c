@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "io/dataset_content.h"
 #include "io/sha256.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,6 +214,8 @@ static enum status check_texts(const struct h5_file *file, const struct descript
         TRY(h5_expect(file, "/items/key", H5_STRING, 1, items, 1));
     if (h5_exists(file, "/items/title"))
         TRY(h5_expect(file, "/items/title", H5_STRING, 1, items, 1));
+    if (h5_exists(file, "/items/description"))
+        TRY(h5_expect(file, "/items/description", H5_STRING, 1, items, 1));
     for (int s = 0; s < SPLITS; s++) {
         sequences_name(path, (enum split)s, "user");
         if (h5_exists(file, path))
@@ -426,4 +429,97 @@ enum status dataset_read_keys(const struct comm *comm, const struct dataset *dat
 enum status dataset_read_titles(const struct comm *comm, const struct dataset *dataset, int64_t lo,
                                 int64_t hi, struct h5_strings *out) {
     return texts(comm, dataset, "/items/title", lo, hi, out);
+}
+
+enum status dataset_read_descriptions(const struct comm *comm, const struct dataset *dataset,
+                                      int64_t lo, int64_t hi, struct h5_strings *out) {
+    return texts(comm, dataset, "/items/description", lo, hi, out);
+}
+
+/* ---- tags ---- */
+
+static enum status check_tags(const struct h5_file *file, int64_t lo, int64_t entries,
+                              int64_t vocabulary, const struct tag_rows *t) {
+    int64_t n = t->count;
+    if (t->offsets[0] < 0 || t->offsets[n] > entries)
+        return malformed(file, "/tags/offsets are out of bounds", lo);
+    for (int64_t i = 0; i < n; i++)
+        if (t->offsets[i + 1] < t->offsets[i])
+            return malformed(file, "/tags/offsets fall", lo + i);
+    for (int64_t e = 0; t->tags && e < t->offsets[n] - t->offsets[0]; e++) {
+        if (t->tags[e] < 0 || t->tags[e] >= vocabulary)
+            return malformed(file, "/tags/items has a number that no tag has", t->tags[e]);
+        if (!isfinite(t->weights[e]) || t->weights[e] < 0)
+            return malformed(file, "/tags/weights has a number that is not >= 0 or infinite", e);
+    }
+    return STATUS_OK;
+}
+
+/* Extents that go with each other; out: entries and vocabulary. */
+static enum status tag_extents(const struct h5_file *file, int64_t items, int64_t *entries,
+                               int64_t *vocabulary) {
+    struct h5_extent extent = {0};
+    if (!h5_exists(file, "/tags/offsets"))
+        return log_error(STATUS_INPUT,
+                         "%s: has no tags; make it again from a source with tags.jsonl",
+                         file->path);
+    TRY(h5_expect(file, "/tags/offsets", H5_INTEGER, 1, items + 1, 1));
+    TRY(h5_expect(file, "/tags/items", H5_INTEGER, 1, -1, 1));
+    TRY(h5_extent(file, "/tags/items", &extent));
+    *entries = extent.rows;
+    TRY(h5_expect(file, "/tags/weights", H5_FLOAT, 1, *entries, 1));
+    TRY(h5_expect(file, "/tags/vocabulary", H5_STRING, 1, -1, 1));
+    TRY(h5_extent(file, "/tags/vocabulary", &extent));
+    *vocabulary = extent.rows;
+    return STATUS_OK;
+}
+
+static enum status read_tag_rows(const struct h5_file *file, int64_t items, int64_t lo, int64_t hi,
+                                 struct tag_rows *out) {
+    int64_t entries = 0, vocabulary = 0;
+    TRY(tag_extents(file, items, &entries, &vocabulary));
+    out->count = hi - lo;
+    out->offsets = mem_alloc(hi - lo + 1, sizeof *out->offsets);
+    TRY(h5_read(file, "/tags/offsets", H5_I64, lo, hi + 1, out->offsets));
+    TRY(check_tags(file, lo, entries, vocabulary, out));
+    int64_t from = out->offsets[0], to = out->offsets[hi - lo];
+    out->tags = mem_alloc(to - from, sizeof *out->tags);
+    out->weights = mem_alloc(to - from, sizeof *out->weights);
+    TRY(h5_read(file, "/tags/items", H5_I32, from, to, out->tags));
+    TRY(h5_read(file, "/tags/weights", H5_F32, from, to, out->weights));
+    TRY(check_tags(file, lo, entries, vocabulary, out));
+    for (int64_t i = 0; i <= hi - lo; i++)
+        out->offsets[i] -= from;
+    return h5_read_strings(file, "/tags/vocabulary", 0, vocabulary, &out->vocabulary);
+}
+
+static enum status read_tags(const struct dataset *dataset, int64_t lo, int64_t hi,
+                             struct tag_rows *out) {
+    struct h5_file file;
+    TRY(h5_open(&file, dataset->path));
+    enum status status = read_tag_rows(&file, dataset->items, lo, hi, out);
+    h5_close(&file);
+    return status;
+}
+
+/* Rank 0 looks first, so that a file without tags is said once. */
+enum status dataset_read_tags(const struct comm *comm, const struct dataset *dataset, int64_t lo,
+                              int64_t hi, struct tag_rows *out) {
+    struct tag_rows first = {0};
+    *out = (struct tag_rows){0};
+    enum status status = comm->rank == 0 ? read_tags(dataset, 0, 0, &first) : STATUS_OK;
+    tag_rows_free(&first);
+    TRY(comm_agree(comm, status));
+    status = comm_agree(comm, read_tags(dataset, lo, hi, out));
+    if (status != STATUS_OK)
+        tag_rows_free(out);
+    return status;
+}
+
+void tag_rows_free(struct tag_rows *rows) {
+    mem_free(rows->offsets);
+    mem_free(rows->tags);
+    mem_free(rows->weights);
+    h5_strings_free(&rows->vocabulary);
+    *rows = (struct tag_rows){0};
 }

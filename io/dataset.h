@@ -63,5 +63,24 @@ CHECKED enum status dataset_read_keys(const struct comm *comm, const struct data
                                       int64_t lo, int64_t hi, struct h5_strings *out);
 CHECKED enum status dataset_read_titles(const struct comm *comm, const struct dataset *dataset,
                                         int64_t lo, int64_t hi, struct h5_strings *out);
+CHECKED enum status dataset_read_descriptions(const struct comm *comm,
+                                              const struct dataset *dataset, int64_t lo, int64_t hi,
+                                              struct h5_strings *out);
+
+/* Tags of some items: those of the i-th are offsets[i] .. offsets[i + 1), numbers in the
+ * vocabulary, with weights >= 0. */
+struct tag_rows {
+    int64_t count;
+    int64_t *offsets; /* [count + 1] from 0 */
+    int32_t *tags;
+    float *weights;
+    struct h5_strings vocabulary; /* whole */
+};
+void tag_rows_free(struct tag_rows *rows); /* safe on a zeroed object; zeroes it */
+
+/* Collective. Tags of the items [lo, hi), a range each rank chooses freely. STATUS_INPUT for a data
+ * set without tags or with malformed ones. */
+CHECKED enum status dataset_read_tags(const struct comm *comm, const struct dataset *dataset,
+                                      int64_t lo, int64_t hi, struct tag_rows *out);
 
 #endif

@@ -22,6 +22,7 @@ void dataset_content_free(struct dataset_content *content) {
         mem_free(content->labels[d]);
     string_list_free(&content->keys);
     string_list_free(&content->titles);
+    string_list_free(&content->descriptions);
     for (int s = 0; s < SPLITS; s++) {
         sequences_free(&content->split[s].sequences);
         mem_free(content->split[s].times);

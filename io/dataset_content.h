@@ -40,8 +40,9 @@ struct dataset_content {
     char *labels[2];
     int max_len;
     int64_t domain_items[2];
-    struct string_list keys;   /* [N] */
-    struct string_list titles; /* [N] */
+    struct string_list keys;         /* [N] */
+    struct string_list titles;       /* [N] */
+    struct string_list descriptions; /* [N], or none: the source has no such column */
     struct split_content split[SPLITS];
     struct tags_content tags;
     struct string_list sources, source_hashes; /* raw files and their SHA-256 */
@@ -77,7 +78,7 @@ struct dataset_header {
     int max_len;
     int64_t domain_items[2];
     int64_t counts[SPLITS], events[SPLITS];
-    bool times, tags;
+    bool times, tags, descriptions;
     int64_t tag_count, tag_entries; /* vocabulary, (item, tag) pairs */
 };
 CHECKED enum status dataset_declare(struct h5_writer *writer, const struct dataset_header *header);

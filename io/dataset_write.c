@@ -60,6 +60,8 @@ enum status dataset_declare(struct h5_writer *writer, const struct dataset_heade
     TRY(h5_writer_declare(writer, "/items/domain", H5_U8, 1, &items));
     TRY(h5_writer_declare(writer, "/items/key", H5_TEXT, 1, &items));
     TRY(h5_writer_declare(writer, "/items/title", H5_TEXT, 1, &items));
+    if (header->descriptions)
+        TRY(h5_writer_declare(writer, "/items/description", H5_TEXT, 1, &items));
     for (int s = 0; s < SPLITS; s++)
         TRY(declare_split(writer, header, (enum split)s));
     if (header->tags)
@@ -160,7 +162,8 @@ static struct dataset_header header_of(const struct dataset_content *content) {
                                .max_len = content->max_len,
                                .domain_items = {content->domain_items[0], content->domain_items[1]},
                                .times = content->leaks.has_times,
-                               .tags = content->tags.offsets != NULL};
+                               .tags = content->tags.offsets != NULL,
+                               .descriptions = content->descriptions.count > 0};
     for (int s = 0; s < SPLITS; s++) {
         const struct sequences *q = &content->split[s].sequences;
         h.counts[s] = q->count;
@@ -181,6 +184,8 @@ static enum status write_content(struct h5_writer *w, const struct dataset_conte
     TRY(put_leaks(w, &content->leaks));
     TRY(write_list(w, "/items/key", &content->keys));
     TRY(write_list(w, "/items/title", &content->titles));
+    if (header.descriptions)
+        TRY(write_list(w, "/items/description", &content->descriptions));
     for (int s = 0; s < SPLITS; s++)
         TRY(write_split(w, content, (enum split)s));
     if (header.tags)

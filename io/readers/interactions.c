@@ -70,8 +70,9 @@ static enum status token(const struct table *t, int c, const char *what) {
 
 struct raw {
     struct string_map users, items, domains;
-    struct string_list titles; /* [items] */
-    int32_t *domain;           /* [items]: number in domains */
+    struct string_list titles, descriptions; /* [items] */
+    bool described;                          /* there is a column of descriptions */
+    int32_t *domain;                         /* [items]: number in domains */
     int64_t items_room;
     int64_t events, room; /* in the order of the file */
     int64_t *user, *item;
@@ -84,6 +85,7 @@ static void raw_free(struct raw *r) {
     string_map_free(&r->items);
     string_map_free(&r->domains);
     string_list_free(&r->titles);
+    string_list_free(&r->descriptions);
     mem_free(r->domain);
     mem_free(r->user);
     mem_free(r->item);
@@ -103,18 +105,19 @@ static enum status domain_number(const struct table *t, int column, struct raw *
     return STATUS_OK;
 }
 
-static void new_item(struct raw *r, int32_t domain, const char *title) {
+static void new_item(struct raw *r, int32_t domain, const char *title, const char *description) {
     if (r->titles.count == r->items_room) {
         r->items_room = 2 * r->items_room + 1024;
         r->domain = mem_resize(r->domain, r->items_room, sizeof *r->domain);
     }
     r->domain[r->titles.count] = domain;
-    string_list_add(&r->titles, title);
+    string_list_add(&r->titles, title ? title : "");
+    string_list_add(&r->descriptions, description ? description : "");
 }
 
 /* ---- .item ---- */
 
-enum { ITEM_ID, ITEM_DOMAIN, ITEM_TITLE };
+enum { ITEM_ID, ITEM_DOMAIN, ITEM_TITLE, ITEM_DESCRIPTION };
 
 static enum status item_line(struct table *t, struct raw *r) {
     int32_t domain = 0;
@@ -122,16 +125,19 @@ static enum status item_line(struct table *t, struct raw *r) {
     TRY(token(t, ITEM_ID, "item_id"));
     TRY(domain_number(t, ITEM_DOMAIN, r, &domain));
     const char *key = field(t, ITEM_ID), *title = field(t, ITEM_TITLE);
+    const char *description = field(t, ITEM_DESCRIPTION);
     int64_t item = string_map_add(&r->items, key, &added);
     if (!added)
         return lines_error(&t->lines, "item '%s' has a line already%s; an item has one line", key,
                            r->domain[item] == domain ? "" : ", in the other domain");
-    if (title && !utf8_valid(title))
+    bool odd = title && !utf8_valid(title);
+    if (odd || (description && !utf8_valid(description)))
         return lines_error(&t->lines,
-                           "the title of item '%s' is not UTF-8; convert the file with "
+                           "the %s of item '%s' is not UTF-8; convert the file with "
                            "iconv",
-                           key);
-    new_item(r, domain, title ? title : "");
+                           odd ? "title" : "description", key);
+    new_item(r, domain, title, description);
+    r->described = description != NULL;
     return STATUS_OK;
 }
 
@@ -154,7 +160,7 @@ static enum status event_item(struct table *t, struct raw *r, int64_t *item) {
             key);
     if (*item < 0) {
         *item = string_map_add(&r->items, key, NULL);
-        new_item(r, domain, "");
+        new_item(r, domain, NULL, NULL);
     }
     if (domain >= 0 && r->domain[*item] != domain)
         return lines_error(&t->lines,
@@ -277,6 +283,8 @@ static enum status number_items(const struct raw *r, bool all, const int64_t *it
             content->domain_items[d]++;
             string_list_add(&content->keys, string_at(&r->items.list, i));
             string_list_add(&content->titles, string_at(&r->titles, i));
+            if (r->described)
+                string_list_add(&content->descriptions, string_at(&r->descriptions, i));
         }
         if (content->domain_items[d] == 0)
             return log_error(STATUS_INPUT,
@@ -427,7 +435,7 @@ static enum status filter_and_split(struct raw *r, const struct interactions_opt
 enum status interactions_read(const char *inter, const char *item,
                               const struct interactions_options *options,
                               struct dataset_content *content) {
-    static const char *const item_names[4] = {"item_id", "domain", "title"};
+    static const char *const item_names[4] = {"item_id", "domain", "title", "description"};
     static const char *const inter_names[4] = {"user_id", "item_id", "timestamp", "domain"};
     struct raw raw = {0};
     enum status status = STATUS_OK;

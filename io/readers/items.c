@@ -3,25 +3,25 @@
 #include "io/lines.h"
 #include <string.h>
 
-enum { INDEX, DOMAIN, TITLE, COLUMNS, FIELDS = 64 };
+enum { INDEX, DOMAIN, TITLE, DESCRIPTION, COLUMNS, NEEDED = DESCRIPTION, FIELDS = 64 };
 
-/* Where the columns stand in a line. */
+/* Where the columns stand in a line, -1: nowhere. */
 struct columns {
     int at[COLUMNS];
     int count;
 };
 
 static enum status read_header(struct lines *lines, struct columns *columns) {
-    static const char *const names[COLUMNS] = {"index", "domain", "title"};
+    static const char *const names[COLUMNS] = {"index", "domain", "title", "description"};
     bool more;
-    *columns = (struct columns){.at = {-1, -1, -1}};
+    *columns = (struct columns){.at = {-1, -1, -1, -1}};
     TRY(lines_next(lines, &more));
     char *rest = more ? lines->text : NULL;
     for (char *field; (field = next_field(&rest)); columns->count++)
         for (int c = 0; c < COLUMNS; c++)
             if (!strcmp(field, names[c]))
                 columns->at[c] = columns->count;
-    for (int c = 0; c < COLUMNS; c++)
+    for (int c = 0; c < NEEDED; c++)
         if (columns->at[c] < 0 || columns->count > FIELDS)
             return lines_error(lines,
                                "the header has no column '%s'; it should be: index, domain, "
@@ -46,9 +46,27 @@ static enum status check_label(struct lines *lines, const char *label, int domai
     return STATUS_OK;
 }
 
+/* The texts of the items that have a line, in the order of the file. */
+struct texts {
+    int64_t *line_of; /* [N] number of the item's line, -1: none */
+    struct string_list titles, descriptions;
+};
+
+/* Text of item `index` in column c to `list`; nothing where there is no such column. */
+static enum status take_text(struct lines *lines, const struct columns *columns, char **field,
+                             int c, int64_t index, struct string_list *list) {
+    static const char *const names[COLUMNS] = {[TITLE] = "title", [DESCRIPTION] = "description"};
+    if (columns->at[c] < 0)
+        return STATUS_OK;
+    if (!utf8_valid(field[columns->at[c]]))
+        return lines_error(lines, "the %s of item %lld is not UTF-8; convert the file with iconv",
+                           names[c], (long long)index);
+    string_list_add(list, field[columns->at[c]]);
+    return STATUS_OK;
+}
+
 static enum status read_row(struct lines *lines, const struct columns *columns,
-                            struct dataset_content *content, int64_t *title_of,
-                            struct string_list *titles) {
+                            struct dataset_content *content, struct texts *texts) {
     char *field[FIELDS], *rest = lines->text;
     int n = 0;
     int64_t index;
@@ -61,48 +79,51 @@ static enum status read_row(struct lines *lines, const struct columns *columns,
         return lines_error(lines,
                            "index '%s' is unknown: the lists have items 0 to %lld; correct it",
                            field[columns->at[INDEX]], (long long)content->keys.count - 1);
-    if (title_of[index] >= 0)
+    if (texts->line_of[index] >= 0)
         return lines_error(lines, "item %lld has a line already; remove one", (long long)index);
     TRY(check_label(lines, field[columns->at[DOMAIN]], index >= content->domain_items[0], content));
-    if (!utf8_valid(field[columns->at[TITLE]]))
-        return lines_error(lines,
-                           "the title of item %lld is not UTF-8; convert the file with iconv",
-                           (long long)index);
-    title_of[index] = titles->count;
-    string_list_add(titles, field[columns->at[TITLE]]);
-    return STATUS_OK;
+    texts->line_of[index] = texts->titles.count;
+    TRY(take_text(lines, columns, field, TITLE, index, &texts->titles));
+    return take_text(lines, columns, field, DESCRIPTION, index, &texts->descriptions);
 }
 
 static enum status read_rows(struct lines *lines, struct dataset_content *content,
-                             int64_t *title_of, struct string_list *titles) {
+                             struct texts *texts) {
     struct columns columns = {0};
     TRY(read_header(lines, &columns));
     for (bool more;;) {
         TRY(lines_next(lines, &more));
         if (!more)
             return STATUS_OK;
-        TRY(read_row(lines, &columns, content, title_of, titles));
+        TRY(read_row(lines, &columns, content, texts));
     }
+}
+
+/* From the order of the file to the order of the items; items without a line have empty texts. */
+static void gather(const struct texts *texts, const struct string_list *from, int64_t n,
+                   struct string_list *to) {
+    for (int64_t i = 0; i < n; i++)
+        string_list_add(to, texts->line_of[i] < 0 ? "" : string_at(from, texts->line_of[i]));
 }
 
 enum status items_tsv_read(const char *path, bool strict, struct dataset_content *content) {
     struct lines lines;
-    struct string_list titles = {0};
     char hash[SHA256_TEXT];
     int64_t n = content->keys.count;
     TRY(lines_open(&lines, path, strict));
-    int64_t *title_of = mem_alloc(n, sizeof *title_of);
-    memset(title_of, -1, (size_t)n * sizeof *title_of);
-    enum status status = read_rows(&lines, content, title_of, &titles);
+    struct texts texts = {.line_of = mem_alloc(n, sizeof *texts.line_of)};
+    memset(texts.line_of, -1, (size_t)n * sizeof *texts.line_of);
+    enum status status = read_rows(&lines, content, &texts);
     if (status == STATUS_OK) {
-        for (int64_t i = 0; i < n; i++)
-            string_list_add(&content->titles,
-                            title_of[i] < 0 ? "" : string_at(&titles, title_of[i]));
+        gather(&texts, &texts.titles, n, &content->titles);
+        if (texts.descriptions.count > 0)
+            gather(&texts, &texts.descriptions, n, &content->descriptions);
         lines_sha256(&lines, hash);
         dataset_content_source(content, path, hash);
     }
-    mem_free(title_of);
-    string_list_free(&titles);
+    mem_free(texts.line_of);
+    string_list_free(&texts.titles);
+    string_list_free(&texts.descriptions);
     lines_close(&lines);
     return status;
 }

@@ -6,8 +6,9 @@
 #include "io/dataset_content.h"
 #include <stdbool.h>
 
-/* Fill titles and labels of a content whose keys and domain_items are set. An item without a line
- * has an empty title; a line of an item that its list puts into the other domain is an error. */
+/* Fill titles, labels and, where there is that column, descriptions of a content whose keys and
+ * domain_items are set. An item without a line has empty texts; a line of an item that its list
+ * puts into the other domain is an error. */
 CHECKED enum status items_tsv_read(const char *path, bool strict, struct dataset_content *content);
 
 #endif
