@@ -1,5 +1,7 @@
 #include "io/dataset.h"
 #include "jobs/args.h"
+#include "jobs/encode.h"
+#include "jobs/feature_table.h"
 #include "jobs/import.h"
 #include "jobs/job.h"
 #include <errno.h>
@@ -8,7 +10,11 @@
 struct request {
     const char *data;
     struct import_request import;
+    struct encode_request encode; /* name, half and overwrite are the import's */
+    const char *encoder;
 };
+
+enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767 };
 
 /* ---- command line ---- */
 
@@ -20,12 +26,21 @@ enum {
     KEY_OVERWRITE,
     KEY_TENSOR,
     KEY_KEYS,
-    KEY_IGNORE_UNKNOWN
+    KEY_IGNORE_UNKNOWN,
+    KEY_ENCODER,
+    KEY_DIM,
+    KEY_TERMS
 };
 
 static const char doc[] =
     "Add a feature table to a data set.\v"
-    "The table has one row per item, in the order of the items or of a file of keys, and is stored "
+    "--from titles, titles+description or tags makes the table from the texts of the data set: "
+    "their words and pairs of neighbouring words, weighted by TF-IDF, are reduced by a truncated "
+    "singular value decomposition (latent semantic analysis), and rows are scaled to norm 1. Items "
+    "without a word that others share are marked as missing. Terms cost memory and time: an "
+    "eigenproblem of that size is solved on all ranks.\n\n"
+    "Any other --from is a file. The table has one row per item, in the order of the items or of a "
+    "file of keys, and is stored "
     "as it is; models normalise rows when they load them. Rows that are all zero, or 0 in the "
     "mask, and items without a row are marked as missing. The rows of several files, given by "
     "several --from or by a pattern in quotes such as 'part-*.npy', follow one another; part-2 "
@@ -34,9 +49,12 @@ static const char doc[] =
 static const struct argp_option options[] = {
     {"name", KEY_NAME, "NAME", 0, "Name of the table: text, image, ...", 0},
     {"from", KEY_FROM, "SOURCE", 0,
-     "FILE.npy, FILE.safetensors, FILE.h5:DATASET, or FILE.h5 with one dataset; may be a pattern "
-     "and may be repeated",
+     "titles, titles+description, tags, or a file: FILE.npy, FILE.safetensors, FILE.h5:DATASET, or "
+     "FILE.h5 with one dataset; may be a pattern and may be repeated",
      0},
+    {"encoder", KEY_ENCODER, "ENCODER", 0, "How texts become rows: lsa, the default", 0},
+    {"dim", KEY_DIM, "D", 0, "Columns that are made of texts (256)", 0},
+    {"terms", KEY_TERMS, "N", 0, "Words and word pairs that count, the most frequent (4096)", 0},
     {"tensor", KEY_TENSOR, "NAME", 0, "The tensor to take from .safetensors files with several", 0},
     {"keys", KEY_KEYS, "FILE", 0, "One item key per line, one line per row of the table", 0},
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
@@ -47,12 +65,30 @@ static const struct argp_option options[] = {
 
 static bool name_allowed(const char *name) {
     size_t n = strlen(name);
-    return n > 0 && n < IMPORT_NAME && strcmp(name, "id") != 0 &&
+    return n > 0 && n < FEATURE_NAME && strcmp(name, "id") != 0 &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == n &&
            !(n >= 5 && !strcmp(name + n - 5, "_mask"));
 }
 
-static error_t check_request(const struct argp_state *state, const struct request *r) {
+/* Options that are about files and options that are about texts do not mix. */
+static error_t check_source(const struct argp_state *state, struct request *r) {
+    const struct import_request *m = &r->import;
+    const char *from = string_at(&m->from, 0);
+    r->encode.from = encode_source_find(from);
+    bool text = r->encode.from < ENCODE_SOURCES;
+    if (text && (m->from.count > 1 || m->tensor || m->keys || m->mask))
+        argp_error(state, "--from %s: is alone, without files, --tensor, --keys and --mask", from);
+    else if (!text && (r->encoder || r->encode.dim || r->encode.terms))
+        argp_error(state, "--encoder, --dim and --terms are about --from titles, "
+                          "titles+description and tags");
+    else if (m->ignore_unknown && !m->keys)
+        argp_error(state, "--ignore-unknown is about --keys; give both or none");
+    else
+        return 0;
+    return EINVAL;
+}
+
+static error_t check_request(const struct argp_state *state, struct request *r) {
     const struct import_request *m = &r->import;
     const char *missing = !r->data         ? "the data set, data.h5"
                           : !m->name       ? "--name NAME"
@@ -65,14 +101,8 @@ static error_t check_request(const struct argp_state *state, const struct reques
                    "--name: '%.100s' is not made of letters, digits, _ and -, or is reserved "
                    "(id, ..._mask)",
                    m->name);
-    else if (!strcmp(string_at(&m->from, 0), "titles"))
-        argp_error(state,
-                   "--from titles: the text encoder is not in this version; encode the titles "
-                   "elsewhere and give --from FILE.npy");
-    else if (m->ignore_unknown && !m->keys)
-        argp_error(state, "--ignore-unknown is about --keys; give both or none");
     else
-        return 0;
+        return check_source(state, r);
     return EINVAL;
 }
 
@@ -116,18 +146,48 @@ static error_t parse_import(int key, char *arg, const struct argp_state *state,
     }
 }
 
+static error_t parse_encode(int key, char *arg, const struct argp_state *state, struct request *r) {
+    switch (key) {
+    case KEY_ENCODER:
+        r->encoder = arg;
+        if (!strcmp(arg, "lsa"))
+            return 0;
+        argp_error(state, "--encoder: '%.100s' is not one of lsa", arg);
+        return EINVAL;
+    case KEY_DIM:
+        return args_integer(state, "--dim", arg, 1, MOST_TERMS, &r->encode.dim);
+    case KEY_TERMS:
+        return args_integer(state, "--terms", arg, 1, MOST_TERMS, &r->encode.terms);
+    default:
+        return parse_import(key, arg, state, &r->import);
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
     if (key == ARGP_KEY_END)
         return check_request(state, r);
     if (key != ARGP_KEY_ARG)
-        return parse_import(key, arg, state, &r->import);
+        return parse_encode(key, arg, state, r);
     if (r->data) {
         argp_error(state, "more than one data set: '%.100s'", arg);
         return EINVAL;
     }
     r->data = arg;
     return 0;
+}
+
+static enum status add_table(const struct comm *comm, const struct dataset *dataset,
+                             struct request *r) {
+    struct encode_request *e = &r->encode;
+    if (e->from == ENCODE_SOURCES)
+        return import_table(comm, dataset, &r->import);
+    e->name = r->import.name;
+    e->half = r->import.half;
+    e->overwrite = r->import.overwrite;
+    e->dim = e->dim ? e->dim : DIM;
+    e->terms = e->terms ? e->terms : TERMS;
+    return encode_lsa(comm, dataset, e);
 }
 
 enum status job_features(struct comm *comm, int argc, char **argv) {
@@ -139,7 +199,7 @@ enum status job_features(struct comm *comm, int argc, char **argv) {
     if (status == STATUS_OK && !done)
         status = dataset_open(comm, request.data, &dataset);
     if (status == STATUS_OK && !done)
-        status = import_table(comm, &dataset, &request.import);
+        status = add_table(comm, &dataset, &request);
     string_list_free(&request.import.from);
     dataset_close(&dataset);
     return status;

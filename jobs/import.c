@@ -5,6 +5,7 @@
 #include "io/key_rows.h"
 #include "io/npy.h"
 #include "io/table.h"
+#include "jobs/feature_table.h"
 #include "partition/range.h"
 #include <math.h>
 #include <stdio.h>
@@ -37,23 +38,8 @@ struct import {
 
 /* ---- looking at the source; rank 0 ---- */
 
-static enum status check_name(const struct import *m) {
-    struct h5_file file;
-    char path[IMPORT_NAME + 16];
-    snprintf(path, sizeof path, "/features/%s", m->request->name);
-    TRY(h5_open(&file, m->dataset->path));
-    bool there = h5_exists(&file, path);
-    h5_close(&file);
-    if (there && !m->request->overwrite)
-        return log_error(STATUS_INPUT,
-                         "%s: has a table '%s' already; name another or give "
-                         "--overwrite",
-                         m->dataset->path, m->request->name);
-    return STATUS_OK;
-}
-
 static enum status expand(const struct import *m, struct string_list *sources) {
-    TRY(check_name(m));
+    TRY(feature_check_name(m->dataset, m->request->name, m->request->overwrite));
     for (int64_t i = 0; i < m->request->from.count; i++)
         TRY(table_expand(string_at(&m->request->from, i), sources));
     return STATUS_OK;
@@ -323,21 +309,16 @@ static enum status write_mine(struct import *m, struct h5_writer *w, const char 
 
 /* Collective up to the reservation; then each rank for itself, until the commit. */
 static enum status write_table(struct import *m, struct h5_writer *w) {
-    int64_t extent[2] = {m->dataset->items, m->table.width};
-    char path[IMPORT_NAME + 16], mask[IMPORT_NAME + 24];
-    snprintf(path, sizeof path, "/features/%s", m->request->name);
-    snprintf(mask, sizeof mask, "%s_mask", path);
-    TRY(h5_writer_remove(w, path));
-    TRY(h5_writer_remove(w, mask));
-    TRY(h5_writer_declare(w, path, m->request->half ? H5_F16 : H5_F32, 2, extent));
-    TRY(put_attributes(m, w, path));
-    if (m->missing > 0)
-        TRY(h5_writer_declare(w, mask, H5_U8, 1, extent));
+    struct feature_paths paths;
+    feature_paths(&paths, m->request->name);
+    TRY(feature_declare(w, &paths, m->dataset->items, m->table.width, m->request->half,
+                        m->missing > 0));
+    TRY(put_attributes(m, w, paths.table));
     TRY(h5_writer_reserve(w));
-    TRY(write_mine(m, w, path));
+    TRY(write_mine(m, w, paths.table));
     if (m->missing == 0)
         return STATUS_OK;
-    return h5_writer_write(w, mask, H5_U8, m->mine.lo, m->mine.hi, m->mask);
+    return h5_writer_write(w, paths.mask, H5_U8, m->mine.lo, m->mine.hi, m->mask);
 }
 
 static void print_outcome(const struct import *m) {

@@ -7,10 +7,8 @@
 #include "mpi/comm.h"
 #include <stdbool.h>
 
-enum { IMPORT_NAME = 64 };
-
 struct import_request {
-    const char *name;        /* of the table; shorter than IMPORT_NAME */
+    const char *name;        /* of the table; shorter than FEATURE_NAME */
     struct string_list from; /* files and patterns, their rows one after the other */
     const char *tensor;      /* of .safetensors files; NULL: the only table */
     const char *keys;        /* file of item keys, one per row; NULL: row i is item i */

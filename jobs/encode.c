@@ -1,0 +1,222 @@
+#include "jobs/encode.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/phase.h"
+#include "io/h5.h"
+#include "io/sha256.h"
+#include "io/tfidf.h"
+#include "jobs/feature_table.h"
+#include "mpi/svd.h"
+#include "partition/range.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { ITEMS = 1 << 15, BLOCK_BYTES = 1 << 22 };
+
+const char *const encode_source_names[ENCODE_SOURCES] = {"titles", "titles+description", "tags"};
+
+struct encode {
+    const struct comm *comm;
+    const struct dataset *dataset;
+    const struct encode_request *request;
+    struct range mine; /* items whose rows this rank makes */
+    struct tfidf_builder builder;
+    struct tfidf tfidf;
+    struct svd svd;
+    unsigned char *mask; /* [mine] */
+    int64_t missing;
+    double since;
+};
+
+enum encode_source encode_source_find(const char *name) {
+    enum encode_source s = ENCODE_TITLES;
+    while (s < ENCODE_SOURCES && strcmp(name, encode_source_names[s]) != 0)
+        s++;
+    return s;
+}
+
+/* ---- texts ---- */
+
+static enum status add_text(struct encode *e, int64_t item, const char *text, double weight) {
+    if (tfidf_add(&e->builder, text, weight))
+        return STATUS_OK;
+    return log_error(
+        STATUS_INPUT,
+        "%s: a text of item %lld is not UTF-8; make the file again with 'cdsr prepare'",
+        e->dataset->path, (long long)item);
+}
+
+/* The items [lo, hi) from their titles and, if asked for, descriptions (empty where there are
+ * none).
+ */
+static enum status add_titles(struct encode *e, int64_t lo, int64_t hi) {
+    struct h5_strings titles, more = {0};
+    bool both = e->request->from == ENCODE_TITLES_DESCRIPTIONS;
+    enum status status = dataset_read_titles(e->comm, e->dataset, lo, hi, &titles);
+    if (status == STATUS_OK && both)
+        status = dataset_read_descriptions(e->comm, e->dataset, lo, hi, &more);
+    for (int64_t i = 0; i < hi - lo && status == STATUS_OK; i++) {
+        status = add_text(e, lo + i, titles.text[i], 1);
+        if (status == STATUS_OK && both)
+            status = add_text(e, lo + i, more.text[i], 1);
+        tfidf_next(&e->builder);
+    }
+    h5_strings_free(&titles);
+    h5_strings_free(&more);
+    return comm_agree(e->comm, status);
+}
+
+static enum status add_tags(struct encode *e, int64_t lo, int64_t hi) {
+    struct tag_rows tags;
+    enum status status = dataset_read_tags(e->comm, e->dataset, lo, hi, &tags);
+    for (int64_t i = 0; i < hi - lo && status == STATUS_OK; i++) {
+        for (int64_t t = tags.offsets[i]; t < tags.offsets[i + 1] && status == STATUS_OK; t++)
+            status =
+                add_text(e, lo + i, tags.vocabulary.text[tags.tags[t]], (double)tags.weights[t]);
+        tfidf_next(&e->builder);
+    }
+    tag_rows_free(&tags);
+    return comm_agree(e->comm, status);
+}
+
+/* Rank 0's block is the longest; ranks whose block ends earlier read nothing at the end. */
+static enum status read_texts(struct encode *e) {
+    struct range first = range_of(e->dataset->items, e->comm->size, 0);
+    for (int64_t at = 0; at < first.hi; at += ITEMS) {
+        int64_t lo = e->mine.lo + at < e->mine.hi ? e->mine.lo + at : e->mine.hi;
+        int64_t hi = lo + ITEMS < e->mine.hi ? lo + ITEMS : e->mine.hi;
+        TRY(e->request->from == ENCODE_TAGS ? add_tags(e, lo, hi) : add_titles(e, lo, hi));
+    }
+    return STATUS_OK;
+}
+
+/* ---- decomposition ---- */
+
+static enum status check_terms(const struct encode *e) {
+    const struct encode_request *r = e->request;
+    if (e->tfidf.matrix.columns >= r->dim)
+        return STATUS_OK;
+    if (e->comm->rank != 0)
+        return STATUS_INPUT;
+    return log_error(STATUS_INPUT,
+                     "%s: the %s have %d terms that at least %d items share, too few for --dim "
+                     "%lld; lower it",
+                     e->dataset->path, encode_source_names[r->from], (int)e->tfidf.matrix.columns,
+                     TFIDF_LEAST, (long long)r->dim);
+}
+
+static enum status decompose(struct encode *e) {
+    TRY(read_texts(e));
+    TRY(tfidf_build(e->comm, &e->builder, e->request->terms, &e->tfidf));
+    TRY(check_terms(e));
+    log_info("lsa: items %lld, terms %d, texts %.1f s", (long long)e->dataset->items,
+             (int)e->tfidf.matrix.columns, phase_clock() - e->since);
+    TRY(svd_sparse(e->comm, &e->tfidf.matrix, (int)e->request->dim, &e->svd));
+    log_info("lsa: decomposed after %.1f s", phase_clock() - e->since);
+    return STATUS_OK;
+}
+
+/* ---- writing ---- */
+
+static int64_t rows_at_once(const struct encode *e) {
+    return BLOCK_BYTES / (e->request->dim * (int64_t)sizeof(float)) + 1;
+}
+
+/* Rows of this rank's items, block by block, to the file, or for the mask alone if it is NULL. */
+static enum status make_rows(struct encode *e, struct h5_writer *w, const char *path) {
+    int64_t block = rows_at_once(e), n = e->mine.hi - e->mine.lo;
+    float *rows = mem_alloc(block * e->request->dim, sizeof *rows);
+    enum status status = STATUS_OK;
+    for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += block) {
+        int64_t hi = lo + block < n ? lo + block : n;
+        svd_coordinates(&e->svd, &e->tfidf.matrix, lo, hi, rows, e->mask + lo);
+        if (w)
+            status = h5_writer_write(w, path, H5_F32, e->mine.lo + lo, e->mine.lo + hi, rows);
+    }
+    mem_free(rows);
+    return status;
+}
+
+static void find_missing(struct encode *e) {
+    e->mask = mem_zero(e->mine.hi - e->mine.lo, 1);
+    if (make_rows(e, NULL, NULL) != STATUS_OK)
+        return;
+    for (int64_t i = 0; i < e->mine.hi - e->mine.lo; i++)
+        e->missing += !e->mask[i];
+    comm_sum_i64(e->comm, &e->missing, 1);
+}
+
+static enum status put_attributes(const struct encode *e, struct h5_writer *w, const char *path) {
+    const struct string_list *terms = &e->tfidf.terms;
+    char hash[SHA256_TEXT];
+    struct sha256 sha;
+    sha256_begin(&sha);
+    sha256_add(&sha, terms->bytes, (size_t)terms->used);
+    sha256_end(&sha, hash);
+    TRY(h5_writer_put_text(w, path, "encoder", "lsa"));
+    TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
+    TRY(h5_writer_put_text(w, path, "source", encode_source_names[e->request->from]));
+    TRY(h5_writer_put_int(w, path, "terms", terms->count));
+    TRY(h5_writer_put_text(w, path, "terms_sha256", hash)); /* each term with a NUL */
+    TRY(h5_writer_put_double(w, path, "explained_share", svd_share(&e->svd)));
+    TRY(h5_writer_put_double(w, path, "singular_value_first", e->svd.values[0]));
+    TRY(h5_writer_put_double(w, path, "singular_value_last", e->svd.values[e->svd.k - 1]));
+    return h5_writer_put_int(w, path, "normalised", 1);
+}
+
+/* Collective up to the reservation; then each rank for itself, until the commit. */
+static enum status write_table(struct encode *e, struct h5_writer *w) {
+    const struct encode_request *r = e->request;
+    struct feature_paths paths;
+    feature_paths(&paths, r->name);
+    TRY(feature_declare(w, &paths, e->dataset->items, r->dim, r->half, e->missing > 0));
+    TRY(put_attributes(e, w, paths.table));
+    TRY(h5_writer_reserve(w));
+    TRY(make_rows(e, w, paths.table));
+    if (e->missing == 0)
+        return STATUS_OK;
+    return h5_writer_write(w, paths.mask, H5_U8, e->mine.lo, e->mine.hi, e->mask);
+}
+
+static void print_outcome(const struct encode *e) {
+    const struct svd *svd = &e->svd;
+    printf("%s: table %s, %lld rows of %d columns by lsa of %s, %lld missing\n", e->dataset->path,
+           e->request->name, (long long)e->dataset->items, svd->k,
+           encode_source_names[e->request->from], (long long)e->missing);
+    printf("terms: %lld of %lld; singular values %.4g to %.4g, rank %d, explained share %.4f; "
+           "%.1f s\n",
+           (long long)e->tfidf.terms.count, (long long)e->tfidf.found, svd->values[0],
+           svd->values[svd->k - 1], svd->rank, svd_share(svd), phase_clock() - e->since);
+}
+
+static enum status encode(struct encode *e) {
+    const struct comm *comm = e->comm;
+    const struct encode_request *r = e->request;
+    struct h5_writer writer;
+    enum status name = STATUS_OK;
+    if (comm->rank == 0)
+        name = feature_check_name(e->dataset, r->name, r->overwrite);
+    TRY(comm_agree(comm, name));
+    TRY(decompose(e));
+    find_missing(e);
+    TRY(h5_writer_edit(&writer, comm, e->dataset->path, H5_PARALLEL));
+    TRY(h5_writer_commit(&writer, write_table(e, &writer)));
+    if (comm->rank == 0)
+        print_outcome(e);
+    return STATUS_OK;
+}
+
+enum status encode_lsa(const struct comm *comm, const struct dataset *dataset,
+                       const struct encode_request *request) {
+    struct encode e = {.comm = comm,
+                       .dataset = dataset,
+                       .request = request,
+                       .mine = range_of(dataset->items, comm->size, comm->rank),
+                       .since = phase_clock()};
+    enum status status = encode(&e);
+    tfidf_builder_free(&e.builder);
+    tfidf_free(&e.tfidf);
+    svd_free(&e.svd);
+    mem_free(e.mask);
+    return status;
+}

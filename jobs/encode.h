@@ -1,0 +1,30 @@
+/* Feature tables made from the texts of a data set itself. */
+#ifndef JOBS_ENCODE_H
+#define JOBS_ENCODE_H
+#include "core/status.h"
+#include "io/dataset.h"
+#include "mpi/comm.h"
+#include <stdbool.h>
+
+enum encode_source { ENCODE_TITLES, ENCODE_TITLES_DESCRIPTIONS, ENCODE_TAGS, ENCODE_SOURCES };
+extern const char *const encode_source_names[ENCODE_SOURCES]; /* as --from takes them */
+
+/* The source of that name, or ENCODE_SOURCES. */
+enum encode_source encode_source_find(const char *name);
+
+struct encode_request {
+    const char *name; /* of the table; shorter than FEATURE_NAME */
+    enum encode_source from;
+    int64_t dim, terms; /* columns; at most so many terms, both below 2^15 */
+    bool half, overwrite;
+};
+
+/* Collective. Latent semantic analysis: TF-IDF of the items' terms (io/tfidf.h), its truncated
+ * singular value decomposition (mpi/svd.h), rows U S^(1/2) scaled to norm 1, into /features/NAME
+ * with its attributes and, where items have no term, /features/NAME_mask; prints what came out on
+ * rank 0. Each rank works on its block of items. (Deerwester et al.: Indexing by latent semantic
+ * analysis, 1990.) */
+CHECKED enum status encode_lsa(const struct comm *comm, const struct dataset *dataset,
+                               const struct encode_request *request);
+
+#endif
