@@ -189,14 +189,28 @@ static void print_outcome(const struct encode *e) {
            svd->values[svd->k - 1], svd->rank, svd_share(svd), phase_clock() - e->since);
 }
 
+/* On rank 0: may the table be made? A text that the file has not is not taken as empty here. */
+static enum status check_request(const struct encode *e) {
+    const struct encode_request *r = e->request;
+    static const char *const datasets[ENCODE_SOURCES] = {"/items/title", "/items/description",
+                                                         "/tags/offsets"};
+    static const char *const sources[ENCODE_SOURCES] = {
+        "titles", "descriptions (a column 'description' of the items)", "tags (tags.jsonl)"};
+    struct h5_file file;
+    TRY(feature_check_name(e->dataset, r->name, r->overwrite));
+    TRY(h5_open(&file, e->dataset->path));
+    bool there = h5_exists(&file, datasets[r->from]);
+    h5_close(&file);
+    if (there)
+        return STATUS_OK;
+    return log_error(STATUS_INPUT, "%s: has no %s; prepare it again with them", e->dataset->path,
+                     sources[r->from]);
+}
+
 static enum status encode(struct encode *e) {
     const struct comm *comm = e->comm;
-    const struct encode_request *r = e->request;
     struct h5_writer writer;
-    enum status name = STATUS_OK;
-    if (comm->rank == 0)
-        name = feature_check_name(e->dataset, r->name, r->overwrite);
-    TRY(comm_agree(comm, name));
+    TRY(comm_agree(comm, comm->rank == 0 ? check_request(e) : STATUS_OK));
     TRY(decompose(e));
     find_missing(e);
     TRY(h5_writer_edit(&writer, comm, e->dataset->path, H5_PARALLEL));

@@ -29,7 +29,9 @@ enum {
     KEY_IGNORE_UNKNOWN,
     KEY_ENCODER,
     KEY_DIM,
-    KEY_TERMS
+    KEY_TERMS,
+    KEY_PCA,
+    KEY_WHITEN
 };
 
 static const char doc[] =
@@ -59,6 +61,8 @@ static const struct argp_option options[] = {
     {"keys", KEY_KEYS, "FILE", 0, "One item key per line, one line per row of the table", 0},
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
     {"mask", KEY_MASK, "FILE.npy", 0, "One u1 or bool per row, 0: the row is missing", 0},
+    {"pca", KEY_PCA, "D", 0, "Reduce the file's table to its D principal components", 0},
+    {"whiten", KEY_WHITEN, NULL, 0, "With --pca: scale the components to variance 1", 0},
     {"dtype", KEY_DTYPE, "TYPE", 0, "Store as f32 (default) or f16", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name", 0},
     {0}};
@@ -78,6 +82,10 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
     bool text = r->encode.from < ENCODE_SOURCES;
     if (text && (m->from.count > 1 || m->tensor || m->keys || m->mask))
         argp_error(state, "--from %s: is alone, without files, --tensor, --keys and --mask", from);
+    else if (text && m->pca)
+        argp_error(state, "--pca is about tables in files; give --dim");
+    else if (m->whiten && !m->pca)
+        argp_error(state, "--whiten is about --pca; give both or none");
     else if (!text && (r->encoder || r->encode.dim || r->encode.terms))
         argp_error(state, "--encoder, --dim and --terms are about --from titles, "
                           "titles+description and tags");
@@ -135,6 +143,11 @@ static error_t parse_import(int key, char *arg, const struct argp_state *state,
         return 0;
     case KEY_MASK:
         r->mask = arg;
+        return 0;
+    case KEY_PCA:
+        return args_integer(state, "--pca", arg, 1, INT16_MAX, &r->pca);
+    case KEY_WHITEN:
+        r->whiten = true;
         return 0;
     case KEY_DTYPE:
         return set_dtype(state, arg, r);

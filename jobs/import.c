@@ -6,6 +6,7 @@
 #include "io/npy.h"
 #include "io/table.h"
 #include "jobs/feature_table.h"
+#include "mpi/pca.h"
 #include "partition/range.h"
 #include <math.h>
 #include <stdio.h>
@@ -34,6 +35,9 @@ struct import {
     int64_t missing;
     double least, mean, most; /* norms of the rows present */
     char sha256[SHA256_TEXT];
+    struct pca pca; /* where the request has it */
+    int64_t next;   /* item that next_present gives first */
+    float *reduced; /* [block, pca] */
 };
 
 /* ---- looking at the source; rank 0 ---- */
@@ -62,6 +66,9 @@ static enum status check_shape(const struct import *m) {
     if (width < 1 || width > INT32_MAX)
         return log_error(STATUS_INPUT, "%s: has %lld columns; a table has at least one", source,
                          (long long)width);
+    if (m->request->pca > width)
+        return log_error(STATUS_INPUT, "%s: has %lld columns, fewer than --pca %lld; lower it",
+                         source, (long long)width, (long long)m->request->pca);
     if (!m->request->keys && rows != m->dataset->items)
         return log_error(
             STATUS_INPUT,
@@ -271,6 +278,57 @@ static enum status finish_check(struct import *m) {
     return table_sha256(&m->table, m->sha256);
 }
 
+/* ---- principal components ---- */
+
+/* Rows [lo, hi) without the missing ones, in place. */
+static int64_t pack_present(struct import *m, int64_t lo, int64_t hi) {
+    int64_t n = 0, width = m->table.width;
+    for (int64_t i = lo; i < hi; i++)
+        if (m->mask[i - m->mine.lo]) {
+            memmove(m->rows + n * width, m->rows + (i - lo) * width,
+                    (size_t)width * sizeof *m->rows);
+            n++;
+        }
+    return n;
+}
+
+/* A pca_next_fn. */
+static enum status next_present(void *state, const float **rows, int64_t *n) {
+    struct import *m = state;
+    *rows = m->rows;
+    *n = 0;
+    while (*n == 0 && m->next < m->mine.hi) {
+        int64_t lo = m->next, hi = lo + m->block < m->mine.hi ? lo + m->block : m->mine.hi;
+        TRY(read_items(m, lo, hi));
+        m->next = hi;
+        *n = pack_present(m, lo, hi);
+    }
+    if (*n == 0)
+        m->next = m->mine.lo;
+    return STATUS_OK;
+}
+
+static enum status reduce(struct import *m) {
+    const struct import_request *r = m->request;
+    if (r->pca == 0)
+        return STATUS_OK;
+    m->next = m->mine.lo;
+    m->reduced = mem_alloc(m->block * r->pca, sizeof *m->reduced);
+    return pca_fit(m->comm, (int)m->table.width, (int)r->pca, r->whiten, next_present, m, &m->pca);
+}
+
+/* m->rows of the items [lo, hi) as they are stored. */
+static const float *stored_rows(struct import *m, int64_t lo, int64_t hi) {
+    int64_t dim = m->request->pca;
+    if (dim == 0)
+        return m->rows;
+    pca_apply(&m->pca, m->rows, hi - lo, m->reduced);
+    for (int64_t i = lo; i < hi; i++)
+        if (!m->mask[i - m->mine.lo])
+            memset(m->reduced + (i - lo) * dim, 0, (size_t)dim * sizeof *m->reduced);
+    return m->reduced;
+}
+
 /* ---- writing ---- */
 
 static const char *base_name(const char *path) {
@@ -295,14 +353,19 @@ static enum status put_attributes(const struct import *m, struct h5_writer *w, c
     TRY(h5_writer_put_text(w, path, "source", source));
     TRY(h5_writer_put_text(w, path, "source_sha256", m->sha256));
     TRY(h5_writer_put_text(w, path, "revision", m->sha256));
-    return h5_writer_put_int(w, path, "normalised", unit);
+    if (m->request->pca) {
+        TRY(h5_writer_put_int(w, path, "pca_of", m->table.width));
+        TRY(h5_writer_put_double(w, path, "explained_share", pca_share(&m->pca)));
+        TRY(h5_writer_put_int(w, path, "whitened", m->request->whiten));
+    }
+    return h5_writer_put_int(w, path, "normalised", unit && !m->request->pca);
 }
 
 static enum status write_mine(struct import *m, struct h5_writer *w, const char *path) {
     for (int64_t lo = m->mine.lo; lo < m->mine.hi; lo += m->block) {
         int64_t hi = lo + m->block < m->mine.hi ? lo + m->block : m->mine.hi;
         TRY(read_items(m, lo, hi));
-        TRY(h5_writer_write(w, path, H5_F32, lo, hi, m->rows));
+        TRY(h5_writer_write(w, path, H5_F32, lo, hi, stored_rows(m, lo, hi)));
     }
     return STATUS_OK;
 }
@@ -310,9 +373,9 @@ static enum status write_mine(struct import *m, struct h5_writer *w, const char 
 /* Collective up to the reservation; then each rank for itself, until the commit. */
 static enum status write_table(struct import *m, struct h5_writer *w) {
     struct feature_paths paths;
+    int64_t width = m->request->pca ? m->request->pca : m->table.width;
     feature_paths(&paths, m->request->name);
-    TRY(feature_declare(w, &paths, m->dataset->items, m->table.width, m->request->half,
-                        m->missing > 0));
+    TRY(feature_declare(w, &paths, m->dataset->items, width, m->request->half, m->missing > 0));
     TRY(put_attributes(m, w, paths.table));
     TRY(h5_writer_reserve(w));
     TRY(write_mine(m, w, paths.table));
@@ -331,6 +394,9 @@ static void print_outcome(const struct import *m) {
            "%.4g\n",
            m->dataset->path, r->name, (long long)m->dataset->items, (long long)m->table.width,
            (long long)m->missing, m->least, m->most, m->mean);
+    if (r->pca)
+        printf("pca: %lld of %lld columns%s, explained variance %.4f\n", (long long)r->pca,
+               (long long)m->table.width, r->whiten ? ", whitened" : "", pca_share(&m->pca));
 }
 
 static enum status import(struct import *m) {
@@ -340,6 +406,7 @@ static enum status import(struct import *m) {
     TRY(check_values(m));
     TRY(comm_agree(comm, comm->rank == 0 ? finish_check(m) : STATUS_OK));
     comm_bcast(comm, m->sha256, sizeof m->sha256);
+    TRY(reduce(m));
     TRY(h5_writer_edit(&writer, comm, m->dataset->path, H5_PARALLEL));
     TRY(h5_writer_commit(&writer, write_table(m, &writer)));
     if (comm->rank == 0)
@@ -353,7 +420,9 @@ enum status import_table(const struct comm *comm, const struct dataset *dataset,
     enum status status = import(&m);
     table_close(&m.table);
     mem_free(m.row_of);
+    pca_free(&m.pca);
     mem_free(m.rows);
+    mem_free(m.reduced);
     mem_free(m.mask);
     return status;
 }

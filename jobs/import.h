@@ -13,10 +13,12 @@ struct import_request {
     const char *tensor;      /* of .safetensors files; NULL: the only table */
     const char *keys;        /* file of item keys, one per row; NULL: row i is item i */
     const char *mask;        /* .npy vector, one u1 or bool per row, 0: missing; NULL: none is */
+    int64_t pca; /* reduce to so many principal components; 0: store the table as it is */
+    bool whiten; /* components to variance 1 */
     bool half, overwrite, ignore_unknown;
 };
 
-/* Collective. Check the source wholly, write /features/NAME with its attributes and, where items
+/* Collective. Check the source wholly, reduce it if asked for, write /features/NAME with its attributes and, where items
  * have no row, /features/NAME_mask; print what it was on rank 0. Each rank reads and writes the
  * rows of its block of items, a few MiB at a time; the data set is the old one or has the whole
  * table. */

@@ -133,7 +133,6 @@ table 2 'cdsr: error: short.npy: has 49 rows of 3 columns, but synth.h5 has 50 i
 table 2 'cdsr: error: nan.npy: row 7, column 2 is NaN; replace it, or mark the row as missing with --mask' nan.npy
 table 2 'cdsr: error: cut.npy: it is truncated: it has fewer bytes than its shape needs; save it with numpy.save as a C-ordered table of f2, f4 or f8' cut.npy
 table 3 'cdsr: error: absent.npy: cannot be read: No such file or directory; check the path' absent.npy
-table 2 'cdsr: error: features: --from titles: the text encoder is not in this version; encode the titles elsewhere and give --from FILE.npy' titles
 table 2 'cdsr: error: synth.h5: /features/none: is missing (soft and external links are not followed); make the file again' synth.h5:/features/none
 table 2 'cdsr: error: x.txt: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; convert it to .npy' x.txt
 fails 2 "cdsr: error: synth.h5: has a table 'text' already; name another or give --overwrite" \

@@ -1,0 +1,181 @@
+#include "jobs/encode.h"
+#include "core/log.h"
+#include "core/rng.h"
+#include "io/dataset_content.h"
+#include "partition/range.h"
+#include "tests/mpitest.h"
+#include <math.h>
+#include <stdio.h>
+
+enum { EACH = 150, ITEMS = 2 * EACH, DIM = 8, WORDS = 24 };
+
+static char path[128];
+
+/* Words of item i: 2 to 6, low numbers more often; items in tens have none that others share. */
+static void make_text(int i, char text[256]) {
+    uint64_t key = rng_key(11, RNG_TEST, (uint64_t)i, 0);
+    int n = 2 + (int)rng_below(key, 0, 5);
+    snprintf(text, 256, i % 10 ? "" : "only%d", i);
+    for (int w = 0; w < n && i % 10; w++) {
+        double u = rng_uniform(key, 1 + (uint64_t)w);
+        snprintf(text + strlen(text), 256 - strlen(text), "Word%d ", (int)(WORDS * u * u));
+    }
+}
+
+static void add_tags(struct dataset_content *c, int i) {
+    struct tags_content *t = &c->tags;
+    uint64_t key = rng_key(12, RNG_TEST, (uint64_t)i, 0);
+    t->offsets[0] = 0;
+    t->offsets[i + 1] = t->offsets[i] + (i % 10 ? 2 : 0);
+    for (int64_t e = t->offsets[i]; e < t->offsets[i + 1]; e++) {
+        char text[32];
+        snprintf(text, sizeof text, "tag %d", (int)rng_below(key, (uint64_t)e, WORDS));
+        t->items[e] = (int32_t)string_map_add(&t->vocabulary, text, NULL);
+        t->weights[e] = (float)(1 + e % 3) / 2;
+    }
+}
+
+static void fill(struct dataset_content *c) {
+    static const int32_t items[3] = {0, EACH, 1};
+    static const int64_t times[3] = {0, 1, 2};
+    *c = (struct dataset_content){.name = mem_string("small"),
+                                  .protocol = mem_string("test"),
+                                  .labels = {mem_string("A"), mem_string("B")},
+                                  .max_len = 5,
+                                  .domain_items = {EACH, EACH}};
+    c->tags.offsets = mem_alloc(ITEMS + 1, sizeof *c->tags.offsets);
+    c->tags.items = mem_alloc(2 * ITEMS, sizeof *c->tags.items);
+    c->tags.weights = mem_alloc(2 * ITEMS, sizeof *c->tags.weights);
+    for (int i = 0; i < ITEMS; i++) {
+        char text[256];
+        make_text(i, text);
+        string_list_add(&c->titles, text);
+        make_text(i % 10 ? i + ITEMS : i, text);
+        string_list_add(&c->descriptions, text);
+        snprintf(text, sizeof text, "key%d", i);
+        string_list_add(&c->keys, text);
+        add_tags(c, i);
+    }
+    for (int s = 0; s < SPLITS; s++)
+        split_content_add(&c->split[s], "u", 3, items, times);
+}
+
+static void enter(struct dataset *dataset) {
+    char folder[64] = "/tmp/cdsr-test-XXXXXX";
+    struct dataset_content content = {0};
+    log_set_level(LOG_ERROR);
+    if (test_comm.rank == 0) {
+        MPI_REQUIRE(mkdtemp(folder));
+        fill(&content);
+    }
+    comm_bcast(&test_comm, folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/data.h5", folder);
+    MPI_REQUIRE(dataset_write(&test_comm, path, &content) == STATUS_OK);
+    dataset_content_free(&content);
+    MPI_REQUIRE(dataset_open(&test_comm, path, dataset) == STATUS_OK);
+}
+
+static void leave(struct dataset *dataset) {
+    dataset_close(dataset);
+    MPI_Barrier(test_comm.mpi);
+    if (test_comm.rank == 0) {
+        unlink(path);
+        *strrchr(path, '/') = '\0';
+        MPI_EXPECT(rmdir(path) == 0, "something is left in %s", path);
+    }
+}
+
+/* Table `name` made by rank 0 alone or by all. */
+static void encode(const struct dataset *dataset, const char *name, enum encode_source from,
+                   bool alone) {
+    struct encode_request request = {.name = name, .from = from, .dim = DIM, .terms = 40};
+    struct comm self;
+    if (!alone) {
+        MPI_REQUIRE(encode_lsa(&test_comm, dataset, &request) == STATUS_OK);
+        return;
+    }
+    comm_open(&self, MPI_COMM_SELF);
+    if (test_comm.rank == 0)
+        MPI_REQUIRE(encode_lsa(&self, dataset, &request) == STATUS_OK);
+    comm_close(&self);
+    MPI_Barrier(test_comm.mpi);
+}
+
+static real *read_table(const struct dataset *dataset, const char *name) {
+    real *rows = mem_alloc(ITEMS * DIM, sizeof *rows);
+    MPI_REQUIRE(dataset_read_feature(&test_comm, dataset, name, 0, ITEMS, rows) == STATUS_OK);
+    return rows;
+}
+
+static double cosine(const real *a, const real *b) {
+    double sum = 0;
+    for (int j = 0; j < DIM; j++)
+        sum += (double)a[j] * (double)b[j];
+    return sum;
+}
+
+/* Cosines between rows say that the subspaces agree; equal rows say that signs do too. */
+static void compare(const real *one, const real *four) {
+    double angle = 0, apart = 0;
+    for (int i = 0; i < ITEMS; i++) {
+        double norm = cosine(one + i * DIM, one + i * DIM);
+        MPI_EXPECT(fabs(norm - (i % 10 != 0)) < 1e-5, "row %d has norm %g", i, sqrt(norm));
+        for (int k = 0; k < i; k++)
+            angle = fmax(angle, fabs(cosine(one + i * DIM, one + k * DIM) -
+                                     cosine(four + i * DIM, four + k * DIM)));
+        for (int j = 0; j < DIM; j++)
+            apart = fmax(apart, fabs((double)(one[i * DIM + j] - four[i * DIM + j])));
+    }
+    MPI_EXPECT(angle < 1e-5 && apart < 1e-5, "cosines differ by %g, rows by %g", angle, apart);
+}
+
+static void check(enum encode_source from) {
+    struct dataset dataset;
+    enter(&dataset);
+    encode(&dataset, "one", from, true);
+    encode(&dataset, "four", from, false);
+    real *one = read_table(&dataset, "one"), *four = read_table(&dataset, "four");
+    compare(one, four);
+    mem_free(one);
+    mem_free(four);
+    leave(&dataset);
+}
+
+MPI_TEST(encode, titles_on_1_and_4_ranks, 4) {
+    check(ENCODE_TITLES);
+}
+
+MPI_TEST(encode, descriptions_on_1_and_3_ranks, 3) {
+    check(ENCODE_TITLES_DESCRIPTIONS);
+}
+
+MPI_TEST(encode, tags_on_1_and_2_ranks, 2) {
+    check(ENCODE_TAGS);
+}
+
+/* The tags of the file as they were given, in any ranges. */
+MPI_TEST(encode, reads_tags_back, 3) {
+    struct dataset dataset;
+    struct dataset_content content;
+    struct tag_rows rows;
+    struct range mine = range_of(ITEMS, test_comm.size, test_comm.rank);
+    enter(&dataset);
+    fill(&content);
+    MPI_REQUIRE(dataset_read_tags(&test_comm, &dataset, mine.lo, mine.hi, &rows) == STATUS_OK);
+    for (int64_t i = mine.lo; i < mine.hi; i++) {
+        const struct tags_content *t = &content.tags;
+        int64_t n = t->offsets[i + 1] - t->offsets[i], at = rows.offsets[i - mine.lo];
+        MPI_REQUIRE(rows.offsets[i - mine.lo + 1] - at == n, "item %lld", (long long)i);
+        for (int64_t e = 0; e < n; e++) {
+            const char *text = rows.vocabulary.text[rows.tags[at + e]];
+            int64_t was = t->offsets[i] + e;
+            MPI_EXPECT(!strcmp(text, string_at(&t->vocabulary.list, t->items[was])));
+            MPI_EXPECT(rows.weights[at + e] == t->weights[was]);
+        }
+    }
+    tag_rows_free(&rows);
+    dataset_content_free(&content);
+    leave(&dataset);
+}
+
+MPI_TEST_MAIN()
