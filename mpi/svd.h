@@ -3,7 +3,12 @@
  *
  * Exact but for rounding: a singular value is good to about eps * largest^2 / value, and values
  * below sqrt(n eps) * largest are taken as zero, with zero coordinates. The cost is that of an
- * eigenproblem of the columns, whatever the number of rows. */
+ * eigenproblem of the columns, whatever the number of rows.
+ *
+ * Why not a randomised range finder: the spectrum of texts falls slowly. On the titles of 36
+ * thousand products (4096 terms, 256 pairs, one core; this takes 13 s) subspace iteration with 64
+ * vectors to spare took 8 s for 24 passes, and its last vectors were still 0.05 away from the
+ * subspace; after 8 passes, 2.7 s, 0.9. */
 #ifndef MPI_SVD_H
 #define MPI_SVD_H
 #include "core/sparse.h"

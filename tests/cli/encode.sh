@@ -20,6 +20,12 @@ ranks 4 features data.h5 --name small --from data.h5:/features/wide --pca 12 --w
 statuses 0 0 0 0
 has out 'data.h5: table small, 200 rows of 48 columns, 0 missing'
 has out 'pca: 12 of 48 columns, whitened, explained variance 0.'
+{ seq -f A%g 0 99; seq -f X%g 0 99; } >keys.txt
+ranks 3 features data.h5 --name half --from data.h5:/features/wide --keys keys.txt --ignore-unknown \
+    --pca 5 --quiet
+statuses 0 0 0
+has out 'data.h5: table half, 200 rows of 48 columns, 100 missing'
+has out 'pca: 5 of 48 columns, explained variance 0.'
 ranks 1 features data.h5 --name text --from titles --dim 16 --overwrite --quiet
 statuses 0
 
