@@ -20,7 +20,7 @@ void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const
               const int *descz, double *work, const int *lwork, int *iwork, const int *liwork,
               int *info);
 
-enum { TILE = 64, REDUCE_DOUBLES = 1 << 17, DESC = 9 };
+enum { TILE = 64, REDUCE_DOUBLES = 1 << 17, DESC = 9, TOO_LARGE = INT32_MAX };
 static const int ONE = 1, ZERO = 0;
 
 static int ceil_div(int a, int b) {
@@ -165,7 +165,7 @@ static int decompose(struct eigen *e) {
     pdsyevd_("V", "L", &n, e->a, &ONE, &ONE, desc, e->w, e->z, &ONE, &ONE, desc, &size, &lwork,
              &isize, &liwork, &info);
     if (info != 0 || size > INT32_MAX / 2)
-        return info ? info : INT32_MAX;
+        return info ? info : TOO_LARGE;
     lwork = (int)size + slack(e);
     liwork = isize;
     double *work = mem_alloc(lwork, sizeof *work);
@@ -237,6 +237,14 @@ static enum status check_finite(const struct comm *comm, int n, const double *ro
     return STATUS_FAIL;
 }
 
+static enum status give_up(int n, int64_t info) {
+    if (info == TOO_LARGE)
+        return log_error(STATUS_FAIL,
+                         "eigenproblem of %d: too large for one rank's share; use more ranks", n);
+    return log_error(STATUS_FAIL, "eigenproblem of %d: ScaLAPACK gave up with %lld", n,
+                     (long long)info);
+}
+
 enum status linalg_eigen(const struct comm *comm, int n, int k, const double *rows, double *values,
                          double *vectors) {
     struct eigen e = {.comm = comm, .n = n, .k = k};
@@ -250,8 +258,5 @@ enum status linalg_eigen(const struct comm *comm, int n, int k, const double *ro
     eigen_close(&e);
     if (info == 0)
         return STATUS_OK;
-    if (comm->rank == 0)
-        return log_error(STATUS_FAIL, "eigenproblem of %d: ScaLAPACK gave up with %lld", n,
-                         (long long)info);
-    return STATUS_FAIL;
+    return comm->rank == 0 ? give_up(n, info) : STATUS_FAIL;
 }
