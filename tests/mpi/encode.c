@@ -4,6 +4,7 @@
 #include "io/dataset_content.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
+#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -176,6 +177,43 @@ MPI_TEST(encode, reads_tags_back, 3) {
     tag_rows_free(&rows);
     dataset_content_free(&content);
     leave(&dataset);
+}
+
+/* Overwrites element 3 of a dataset of the file. */
+static void damage(const char *name, hid_t type, const void *value) {
+    hsize_t at = 3, one = 1;
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t id = H5Dopen2(file, name, H5P_DEFAULT), space = H5Dget_space(id);
+    hid_t memory = H5Screate_simple(1, &one, NULL);
+    H5Sselect_elements(space, H5S_SELECT_SET, 1, &at);
+    MPI_REQUIRE(H5Dwrite(id, type, memory, space, H5P_DEFAULT, value) >= 0);
+    H5Sclose(memory);
+    H5Sclose(space);
+    H5Dclose(id);
+    H5Fclose(file);
+}
+
+static void refuses(const char *name, hid_t type, const void *value) {
+    struct dataset dataset;
+    struct tag_rows rows;
+    enter(&dataset);
+    damage(name, type, value);
+    MPI_EXPECT(dataset_read_tags(&test_comm, &dataset, 0, ITEMS, &rows) == STATUS_INPUT, "%s",
+               name);
+    MPI_EXPECT(rows.offsets == NULL);
+    leave(&dataset);
+}
+
+MPI_TEST(encode, refuses_malformed_tags, 1) {
+    int64_t far = INT64_C(1) << 40, back = -1;
+    int32_t none = 1 << 20, negative = -1;
+    float nan = NAN, below = -1;
+    refuses("/tags/offsets", H5T_NATIVE_INT64, &far);
+    refuses("/tags/offsets", H5T_NATIVE_INT64, &back);
+    refuses("/tags/items", H5T_NATIVE_INT32, &none);
+    refuses("/tags/items", H5T_NATIVE_INT32, &negative);
+    refuses("/tags/weights", H5T_NATIVE_FLOAT, &nan);
+    refuses("/tags/weights", H5T_NATIVE_FLOAT, &below);
 }
 
 MPI_TEST_MAIN()
