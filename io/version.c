@@ -5,6 +5,7 @@
 #include <mpi.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistring/version.h>
 #include <yaml.h>
 
 /* Open MPI adds its package and build after a comma; others continue on a second line. */
@@ -32,8 +33,8 @@ static void blas_version(char *text, size_t size) {
 }
 
 void versions_get(struct version versions[VERSIONS]) {
-    static const char *const names[VERSIONS] = {"cdsr",     "mpi",     "hdf5",
-                                                "openblas", "jansson", "libyaml"};
+    static const char *const names[VERSIONS] = {"cdsr",    "mpi",     "hdf5",        "openblas",
+                                                "jansson", "libyaml", "libunistring"};
     for (int i = 0; i < VERSIONS; i++)
         versions[i].name = names[i];
     snprintf(versions[0].text, sizeof versions[0].text, "%s", CDSR_VERSION);
@@ -42,4 +43,6 @@ void versions_get(struct version versions[VERSIONS]) {
     blas_version(versions[3].text, sizeof versions[3].text);
     snprintf(versions[4].text, sizeof versions[4].text, "%s", jansson_version_str());
     snprintf(versions[5].text, sizeof versions[5].text, "%s", yaml_get_version_string());
+    snprintf(versions[6].text, sizeof versions[6].text, "%d.%d.%d", _libunistring_version >> 16,
+             _libunistring_version >> 8 & 255, _libunistring_version & 255);
 }
