@@ -51,8 +51,8 @@ void arena_release(struct arena *arena, struct arena_mark mark) {
     arena->used = mark.used;
 }
 
-/* Steps differ in size: the merged block has room for larger ones. Memory that is never touched costs
- * no pages. */
+/* Steps differ in size: the merged block has room for larger ones. Memory that is never touched
+ * costs no pages. */
 void arena_reset(struct arena *arena) {
     if (arena->top && arena->top->below) {
         while (arena->top)

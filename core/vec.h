@@ -43,7 +43,7 @@ static inline real vec_exp(real x) {
  * Range reduction x = n ln 2 + r and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes' expf
  * coefficients); no branches, so that loops over it vectorise. */
 static inline real vec_exp(real x) {
-    const float magic = 12582912.f; /* 1.5 * 2^23: adding it rounds to an integer */
+    const float magic = 12582912.f;    /* 1.5 * 2^23: adding it rounds to an integer */
     float in = x >= -87.f ? x : -87.f; /* also for NaN */
     float n = (in * 1.44269504088896341f + magic) - magic;
     float r = in - n * 0.693359375f;

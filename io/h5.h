@@ -101,7 +101,7 @@ struct h5_writer {
     enum h5_mode mode;
     int64_t id; /* negative where this rank does not hold the file */
     char *path, *temporary;
-    int64_t copied; /* bytes of the file that is edited */
+    int64_t copied;               /* bytes of the file that is edited */
     struct h5_declared *declared; /* the open datasets */
     int count;
 };

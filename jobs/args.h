@@ -38,8 +38,8 @@ struct args_config {
     int npairs;
 };
 
-/* For parsers, not collective: takes ARGP_KEY_ARG; at ARGP_KEY_END complains that no `what` was given
- * if there is no path. ARGP_ERR_UNKNOWN for other keys. */
+/* For parsers, not collective: takes ARGP_KEY_ARG; at ARGP_KEY_END complains that no `what` was
+ * given if there is no path. ARGP_ERR_UNKNOWN for other keys. */
 error_t args_config_parse(struct args_config *config, int key, char *arg,
                           const struct argp_state *state, const char *what);
 

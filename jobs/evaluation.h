@@ -28,7 +28,8 @@ void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes 
 CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *model,
                                    struct report_scores *result);
 
-/* Collective. Rank by the number of training events of each item: the baseline any model must beat. */
+/* Collective. Rank by the number of training events of each item: the baseline any model must beat.
+ */
 CHECKED enum status evaluation_popularity(struct evaluation *evaluation,
                                           struct report_scores *result);
 

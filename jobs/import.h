@@ -18,10 +18,10 @@ struct import_request {
     bool half, overwrite, ignore_unknown;
 };
 
-/* Collective. Check the source wholly, reduce it if asked for, write /features/NAME with its attributes and, where items
- * have no row, /features/NAME_mask; print what it was on rank 0. Each rank reads and writes the
- * rows of its block of items, a few MiB at a time; the data set is the old one or has the whole
- * table. */
+/* Collective. Check the source wholly, reduce it if asked for, write /features/NAME with its
+ * attributes and, where items have no row, /features/NAME_mask; print what it was on rank 0. Each
+ * rank reads and writes the rows of its block of items, a few MiB at a time; the data set is the
+ * old one or has the whole table. */
 CHECKED enum status import_table(const struct comm *comm, const struct dataset *dataset,
                                  const struct import_request *request);
 

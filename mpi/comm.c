@@ -43,8 +43,8 @@ bool comm_same(const struct comm *comm, uint64_t value) {
     return ends[0] == ~ends[1];
 }
 
-/* With c processors in this rank's mask, u in the union of the node's ranks and s the sum over them,
- * s / u ranks share a processor on average: c u / s threads each. */
+/* With c processors in this rank's mask, u in the union of the node's ranks and s the sum over
+ * them, s / u ranks share a processor on average: c u / s threads each. */
 int comm_fair_threads(const struct comm *comm) {
     cpu_set_t mask;
     MPI_Comm node;

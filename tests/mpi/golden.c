@@ -1,9 +1,9 @@
 /* The program on the golden files, as a user would run it, on 1 to 4 ranks: ten steps with the file
- * as data and as start, then the evaluation before and after them. Skipped where the files are absent
- * (CDSR_SHARED). */
-#include "tests/mpitest.h"
+ * as data and as start, then the evaluation before and after them. Skipped where the files are
+ * absent (CDSR_SHARED). */
 #include "core/mem.h"
 #include "jobs/job.h"
+#include "tests/mpitest.h"
 #include <hdf5.h>
 #include <jansson.h>
 #include <math.h>
@@ -64,8 +64,8 @@ static void model_args(struct golden *g) {
     arg(g, "model.heads=%g", NUM("heads"));
     arg(g, "model.dropout=0");
     arg(g, "model.fusion=%s", STR("fusion"));
-    arg(g, strcmp(STR("weights"), "learned") ? "model.fusion_weights=[%s]"
-                                             : "model.fusion_weights=%s",
+    arg(g,
+        strcmp(STR("weights"), "learned") ? "model.fusion_weights=[%s]" : "model.fusion_weights=%s",
         STR("weights"));
     arg(g, "model.mixed_softmax=%s", STR("mixed"));
     arg(g, "model.lambda1=%.17g", NUM("lambda1"));
@@ -129,8 +129,8 @@ static void compare_trajectory(struct golden *g) {
         json_t *event = json_loads(line, 0, NULL);
         if (!strcmp(json_string_value(json_object_get(event, "event")), "step"))
             for (int i = 0; i < 4 && seen < n; i++, seen++) {
-                double got = json_number_value(
-                    json_object_get(json_object_get(event, "loss"), names[i]));
+                double got =
+                    json_number_value(json_object_get(json_object_get(event, "loss"), names[i]));
                 MPI_EXPECT(fabs(got - want[seen]) <= 1e-5 * want[seen],
                            "step %d loss %s: %.9g, want %.9g", (int)(seen / 4) + 1, names[i], got,
                            want[seen]);

@@ -1,10 +1,10 @@
 /* Sharing work and gradients among ranks. */
-#include "tests/mpitest.h"
 #include "core/rng.h"
 #include "mpi/exchange.h"
 #include "mpi/reduce.h"
 #include "partition/balance.h"
 #include "partition/range.h"
+#include "tests/mpitest.h"
 
 /* Row i has i % 7 values, all i; every row goes once, to its owner, in the wanted order. */
 static void exchange_case(void) {

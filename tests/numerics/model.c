@@ -50,7 +50,6 @@ static void fixture_close(struct fixture *f) {
     batch_free(&f->batch);
     model_free(&f->model);
     mem_free(f->text);
-    
 }
 
 /* The tape always records, as dropout belongs to training. */
