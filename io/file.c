@@ -13,17 +13,16 @@ static enum status refused(const char *path, const char *what) {
     return log_error(STATUS_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-/* Make the rename itself durable. File systems that cannot sync a directory need not. */
-static void sync_directory_of(const char *path) {
+int file_sync_directory(const char *path) {
     char *directory = mem_string(path), *slash = strrchr(directory, '/');
     if (slash)
         slash[slash == directory] = 0;
     int fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
     mem_free(directory);
+    if (fd < 0)
+        return -1;
+    int outcome = fsync(fd);
+    return close(fd) | outcome;
 }
 
 static enum status write_synced(const char *path, const char *text) {
@@ -52,7 +51,7 @@ enum status file_write(const char *path, const char *text) {
     snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid());
     enum status status = write_renamed(temporary, path, text);
     if (status == STATUS_OK)
-        sync_directory_of(path);
+        (void)file_sync_directory(path);
     mem_free(temporary);
     return status;
 }

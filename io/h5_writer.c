@@ -1,5 +1,6 @@
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/file.h"
 #include "io/h5.h"
 #include "io/h5_internal.h"
 #include <errno.h>
@@ -71,22 +72,12 @@ static enum status copy_old(struct h5_writer *w) {
     return error ? refused(w, "cannot be copied", strerror(error)) : STATUS_OK;
 }
 
-static int sync_path(const char *path, int flags) {
-    int file = open(path, flags | O_CLOEXEC);
+static int sync_file(const char *path) {
+    int file = open(path, O_RDWR | O_CLOEXEC);
     if (file < 0)
         return -1;
     int outcome = fsync(file);
     return close(file) | outcome;
-}
-
-static int sync_directory(const char *path) {
-    char *directory = mem_string(path);
-    char *slash = strrchr(directory, '/');
-    if (slash)
-        slash[slash == directory] = '\0';
-    int outcome = sync_path(slash ? directory : ".", O_RDONLY | O_DIRECTORY);
-    mem_free(directory);
-    return outcome;
 }
 
 /* The end of what HDF5 uses; 0 where it cannot be told. */
@@ -108,7 +99,7 @@ static enum status put_in_place(const struct h5_writer *w) {
     off_t bytes = w->mode == H5_PARALLEL ? used_bytes(w->temporary) : 0;
     if (bytes && truncate(w->temporary, bytes)) /* what was reserved and not needed */
         return refused(w, "cannot be completed", strerror(errno));
-    if (sync_path(w->temporary, O_RDWR) || rename(w->temporary, w->path) || sync_directory(w->path))
+    if (sync_file(w->temporary) || rename(w->temporary, w->path) || file_sync_directory(w->path))
         return refused(w, "cannot be completed", strerror(errno));
     return STATUS_OK;
 }
