@@ -13,8 +13,7 @@
 #define NORM_EPS ((real)1e-8)
 #define SCALE_LIMIT 4.60517018598809136804 /* ln 100 */
 
-/* ---- parameters --------------------------------------------------------------------------------
- */
+/* ---- parameters ---- */
 
 /* A linear layer `prefix`.w [out, in] and .b [out]; returns the index of w, b follows it. */
 static int add_linear(struct params *p, const char *prefix, int64_t out, int64_t in) {
@@ -140,8 +139,7 @@ void model_free(struct model *model) {
     *model = (struct model){0};
 }
 
-/* ---- items -------------------------------------------------------------------------------------
- */
+/* ---- items ---- */
 
 static struct tensor *param(struct model *model, struct tape *tape, int index) {
     return tape_param(tape, &model->params, index);
@@ -185,8 +183,7 @@ static struct tensor *unit_rows(struct model *model, struct tape *tape, int m, s
     return frozen ? rows : op_unit_norm(tape, rows, NORM_EPS);
 }
 
-/* ---- encoder (methods, section 2) --------------------------------------------------------------
- */
+/* ---- encoder (methods, section 2) ---- */
 
 /* What the dropout layers of one stream's encoders share. */
 struct noise {
@@ -244,8 +241,7 @@ static struct tensor *query(struct model *model, struct tape *tape, int m, struc
                         (real)SCALE_LIMIT);
 }
 
-/* ---- training loss -----------------------------------------------------------------------------
- */
+/* ---- training loss ---- */
 
 void model_loss_weights(const struct config *config, double weight[STREAMS]) {
     double l1 = config->model.lambda1;
@@ -356,7 +352,7 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
                                   .weight = weight};
     if (g->n == 0)
         return 0;
-    memcpy(loss.weights, config->model.fusion_weights.value, sizeof loss.weights);
+    (void)options_fusion_weights(config, loss.weights);
     if (model->fusion >= 0)
         loss.fusion_logits = param(model, tape, model->fusion);
     if (side->sampled)
@@ -421,15 +417,20 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
     }
 }
 
-/* ---- states and ranking ------------------------------------------------------------------------
- */
+/* ---- states and ranking ---- */
 
 void model_stream_states(struct model *model, struct tape *tape, const struct batch *batch,
                          enum stream_name s, struct tensor *h[OPTION_LIST]) {
     struct noise noise = {0};
-    for (int m = 0; m < model->modalities; m++)
-        h[m] = encode(model, tape, &batch->stream[s], s, m, item_rows(model, tape, m, NULL, 0),
-                      batch->stream[s].items, &noise);
+    const struct stream *stream = &batch->stream[s];
+    for (int m = 0; m < model->modalities; m++) {
+        /* A projection is of the tokens' rows, not of the whole table. */
+        bool project = model->modality[m].proj >= 0;
+        const int32_t *take = project ? stream->items : NULL,
+                      *index = project ? NULL : stream->items;
+        h[m] = encode(model, tape, stream, s, m, item_rows(model, tape, m, take, stream->tokens),
+                      index, &noise);
+    }
 }
 
 void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]) {
@@ -437,27 +438,33 @@ void model_item_rows(struct model *model, struct tape *tape, const real *rows[OP
         rows[m] = unit_rows(model, tape, m, NULL, NULL, 0)->x;
 }
 
+/* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
+static void fill_fusion(const struct model *model, double weights[CATALOGUE_TERMS]) {
+    double sum = 0;
+    weights[0] = 1;
+    if (model->fusion < 0) {
+        if (model->config->model.fusion == FUSION_PROBABILITY)
+            (void)options_fusion_weights(model->config, weights);
+        return;
+    }
+    const real *logits = model->params.list[model->fusion].tensor.x;
+    for (int m = 0; m < model->modalities; m++)
+        sum += weights[m] = exp((double)logits[m]);
+    for (int m = 0; m < model->modalities; m++)
+        weights[m] /= sum;
+}
+
 static void fill_weights(const struct model *model, int domain, struct ranking *r) {
     const struct config *config = model->config;
     double l1 = isnan(config->eval.lambda1) ? config->model.lambda1 : config->eval.lambda1;
     double l2 = isnan(config->eval.lambda2) ? config->model.lambda2 : config->eval.lambda2;
     bool all = config->model.mixed_softmax == MIXED_ALL;
-    double sum = 0;
     for (int s = 0; s < STREAMS; s++) {
         r->stream[s].weight = s == STREAM_XY ? l2 : s == domain ? 1 : l1;
         r->stream[s].lo = s == STREAM_XY && all ? 0 : r->lo;
         r->stream[s].hi = s == STREAM_XY && all ? model->shape.items : r->hi;
     }
-    for (int m = 0; m < model->modalities; m++) {
-        r->weights[m] = model->fusion >= 0
-                            ? exp((double)model->params.list[model->fusion].tensor.x[m])
-                        : config->model.fusion_weights.count && model->modalities > 1
-                            ? config->model.fusion_weights.value[m]
-                            : 1;
-        sum += r->weights[m];
-    }
-    for (int m = 0; m < model->modalities; m++)
-        r->weights[m] /= r->fusion == FUSION_LOGIT ? r->weights[m] : sum;
+    fill_fusion(model, r->weights);
 }
 
 /* The last state of each sequence, spread to one row per sample; rows of empty streams are zero. */

@@ -45,6 +45,10 @@ ranks 4 evaluate good model.dim=8
 statuses 2 2 2 2
 has err 'good/checkpoints/step-20.h5: /param/embed.id: is [140, 16] where [140, 8] is expected'
 
+# Logit fusion has no weights: those that are given change nothing, a zero neither.
+ranks 2 train run.yaml run.dir=zero train.max_steps=2 model.fusion=logit 'model.fusion_weights=[0, 1]'
+statuses 0 0
+
 # A disk that is full at a checkpoint: the earlier checkpoints stay, nothing half-written.
 if mkdir full && mount -t tmpfs -o size=4m full full 2>/dev/null; then
     trap 'umount "$work/full"; rm -rf "$work"' EXIT
