@@ -15,8 +15,7 @@ struct outcome {
     struct rank_count full, sampled;
 };
 
-/* ---- samples -----------------------------------------------------------------------------------
- */
+/* ---- samples ---- */
 
 static int64_t target_cost(const void *context, const int32_t *items, int64_t length) {
     const struct dataset *dataset = context;
@@ -46,7 +45,6 @@ enum status evaluation_open(struct evaluation *e, const struct run *run, enum sp
 
 void evaluation_close(struct evaluation *e) {
     exchange_free(&e->share);
-    mem_free(e->popularity);
     *e = (struct evaluation){0};
 }
 
@@ -58,8 +56,7 @@ static int domain_of(const struct evaluation *e, int32_t item) {
     return item >= e->run->dataset.domain_items[0];
 }
 
-/* ---- negatives of the sampled protocol ----------------------------------------------------------
- */
+/* ---- negatives of the sampled protocol ---- */
 
 struct negatives {
     int64_t *offsets;
@@ -137,8 +134,7 @@ static void negatives_draw(const struct evaluation *e, const int64_t *index, int
             draw_negatives(e, index[k], negatives->taken, negatives->items + negatives->offsets[k]);
 }
 
-/* ---- from counts to metrics --------------------------------------------------------------------
- */
+/* ---- from counts to metrics ---- */
 
 static void put_rank(const struct outcome *o, int ties, double *full, double *sampled,
                      uint8_t *domain) {
@@ -212,8 +208,7 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
     return STATUS_OK;
 }
 
-/* ---- the model ---------------------------------------------------------------------------------
- */
+/* ---- the model ---- */
 
 struct pass {
     struct evaluation *e;
@@ -289,91 +284,100 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
     return status;
 }
 
-/* ---- popularity --------------------------------------------------------------------------------
- */
+/* ---- popularity ---- */
 
 static int64_t unit_cost(const void *context, const int32_t *items, int64_t length) {
     (void)context, (void)items, (void)length;
     return 1;
 }
 
-static enum status count_events(struct evaluation *e) {
-    const struct run *run = e->run;
-    struct shard shard;
-    TRY(shard_open(&shard, run->comm, &run->dataset, SPLIT_TRAIN, unit_cost, NULL));
-    e->popularity = mem_zero(run->dataset.items, sizeof *e->popularity);
-    for (int64_t i = 0; i < shard.home.offsets[shard.home.count]; i++)
-        e->popularity[shard.home.items[i]]++;
-    shard_close(&shard);
+/* Training events of each item, over all ranks; *events is the caller's. */
+static enum status count_events(const struct run *run, int32_t **events) {
     enum { PIECE = 1 << 20 };
-    for (int64_t at = 0; at < run->dataset.items; at += PIECE) {
-        int64_t n = run->dataset.items - at < PIECE ? run->dataset.items - at : PIECE;
-        MPI_Allreduce(MPI_IN_PLACE, e->popularity + at, (int)n, MPI_INT32_T, MPI_SUM,
-                      run->comm->mpi);
+    struct shard shard;
+    int64_t items = run->dataset.items;
+    TRY(shard_open(&shard, run->comm, &run->dataset, SPLIT_TRAIN, unit_cost, NULL));
+    int32_t *count = mem_zero(items, sizeof *count);
+    for (int64_t i = 0; i < shard.home.offsets[shard.home.count]; i++)
+        count[shard.home.items[i]]++;
+    shard_close(&shard);
+    for (int64_t at = 0; at < items; at += PIECE) {
+        int64_t n = items - at < PIECE ? items - at : PIECE;
+        MPI_Allreduce(MPI_IN_PLACE, count + at, (int)n, MPI_INT32_T, MPI_SUM, run->comm->mpi);
     }
+    *events = count;
     return STATUS_OK;
 }
 
-static struct rank_count count_popular(const struct evaluation *e, const int32_t *items, int64_t n,
-                                       int32_t events) {
+static struct rank_count count_popular(const int32_t *events, const int32_t *items, int64_t n,
+                                       int32_t target) {
     struct rank_count count = {0, 0};
     for (int64_t k = 0; k < n; k++) {
-        count.above += e->popularity[items[k]] > events;
-        count.equal += e->popularity[items[k]] == events;
+        count.above += events[items[k]] > events[target];
+        count.equal += events[items[k]] == events[target];
     }
     return count;
 }
 
-static void rank_popular(struct evaluation *e, const int32_t *sorted, struct outcome *outcomes) {
+static void rank_popular(const struct evaluation *e, const int32_t *events, const int32_t *sorted,
+                         struct outcome *outcomes) {
     struct negatives negatives = negatives_new(e);
     const int64_t *domain_items = e->run->dataset.domain_items;
     bool draw = e->run->config.eval.candidates != CANDIDATES_FULL;
     for (int64_t i = 0; i < e->share.count; i++) {
-        int32_t target = target_of(e, i), events = e->popularity[target];
+        int32_t target = target_of(e, i);
         int domain = domain_of(e, target);
         const int32_t *of_domain = sorted + (domain ? domain_items[0] : 0);
         int64_t n = domain_items[domain],
-                up_to = search_first(of_domain, 0, n, (int64_t)events + 1);
+                up_to = search_first(of_domain, 0, n, (int64_t)events[target] + 1);
         outcomes[i] =
             (struct outcome){e->share.place[i],
                              domain,
-                             {n - up_to, up_to - search_first(of_domain, 0, n, events) - 1},
+                             {n - up_to, up_to - search_first(of_domain, 0, n, events[target]) - 1},
                              {0, 0}};
         if (draw) {
             negatives_draw(e, &i, 1, &negatives);
-            outcomes[i].sampled = count_popular(e, negatives.items, negatives.offsets[1], events);
+            outcomes[i].sampled =
+                count_popular(events, negatives.items, negatives.offsets[1], target);
         }
     }
     negatives_free(&negatives);
 }
 
-enum status evaluation_popularity(struct evaluation *e, struct report_scores *result) {
+enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
+                                  struct report_scores *result) {
     const int64_t *domain_items = e->run->dataset.domain_items;
-    if (!e->popularity)
-        TRY(count_events(e));
     struct outcome *outcomes = mem_zero(e->share.count, sizeof *outcomes);
     int32_t *sorted = mem_alloc(e->run->dataset.items, sizeof *sorted);
-    memcpy(sorted, e->popularity, (size_t)e->run->dataset.items * sizeof *sorted);
+    memcpy(sorted, events, (size_t)e->run->dataset.items * sizeof *sorted);
     qsort(sorted, (size_t)domain_items[0], sizeof *sorted, ascending);
     qsort(sorted + domain_items[0], (size_t)domain_items[1], sizeof *sorted, ascending);
-    rank_popular(e, sorted, outcomes);
+    rank_popular(e, events, sorted, outcomes);
     enum status status = finish(e, outcomes, STATUS_OK, result);
     mem_free(sorted);
     mem_free(outcomes);
     return status;
 }
 
+static enum status score_split(struct run *run, enum split split, const int32_t *events,
+                               struct report_results *results) {
+    struct evaluation e;
+    TRY(evaluation_open(&e, run, split));
+    enum status status = evaluation_run(&e, &run->model, &results->model[split]);
+    if (status == STATUS_OK)
+        status = evaluation_popularity(&e, events, &results->popularity[split]);
+    evaluation_close(&e);
+    return status;
+}
+
 enum status evaluation_splits(struct run *run, struct report_results *results) {
-    for (int split = SPLIT_VALID; split <= SPLIT_TEST; split++) {
-        struct evaluation e;
-        TRY(evaluation_open(&e, run, (enum split)split));
-        enum status status = evaluation_run(&e, &run->model, &results->model[split]);
-        if (status == STATUS_OK)
-            status = evaluation_popularity(&e, &results->popularity[split]);
-        evaluation_close(&e);
-        TRY(status);
-    }
-    return STATUS_OK;
+    int32_t *events;
+    TRY(count_events(run, &events));
+    enum status status = score_split(run, SPLIT_VALID, events, results);
+    if (status == STATUS_OK)
+        status = score_split(run, SPLIT_TEST, events, results);
+    mem_free(events);
+    return status;
 }
 
 double evaluation_select(const struct config *config, const struct report_scores *result) {

@@ -15,7 +15,6 @@ struct evaluation {
     enum split split;
     int64_t count;              /* samples of the split */
     struct exchange_rows share; /* this rank's */
-    int32_t *popularity;        /* [items] training events, NULL until asked for */
 };
 
 /* Collective. */
@@ -28,9 +27,9 @@ void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes 
 CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *model,
                                    struct report_scores *result);
 
-/* Collective. Rank by the number of training events of each item: the baseline any model must beat.
- */
-CHECKED enum status evaluation_popularity(struct evaluation *evaluation,
+/* Collective. Rank by popularity, the baseline any model must beat: `events` [items] are the
+ * training events of each item. */
+CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const int32_t *events,
                                           struct report_scores *result);
 
 /* Collective. Model and popularity on the validation and test splits. */
