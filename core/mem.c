@@ -11,7 +11,7 @@ struct head {
     int64_t bytes;
 };
 
-static _Atomic int64_t live, bytes_now, bytes_peak;
+static _Atomic int64_t live, bytes_now;
 static void (*failure_hook)(void);
 
 void mem_on_failure(void (*hook)(void)) {
@@ -26,13 +26,6 @@ static _Noreturn void fail(int64_t count, size_t size) {
     exit(STATUS_FAIL);
 }
 
-static void count_bytes(int64_t change) {
-    int64_t now = atomic_fetch_add(&bytes_now, change) + change;
-    int64_t peak = bytes_peak;
-    while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now)) {
-    }
-}
-
 void *mem_alloc(int64_t count, size_t size) {
     size_t want, total;
     if (count < 0 || __builtin_mul_overflow((size_t)count, size, &want) ||
@@ -43,7 +36,7 @@ void *mem_alloc(int64_t count, size_t size) {
         fail(count, size);
     head->bytes = (int64_t)want;
     atomic_fetch_add(&live, 1);
-    count_bytes(head->bytes);
+    atomic_fetch_add(&bytes_now, head->bytes);
     return (char *)head + ALIGN;
 }
 
@@ -75,18 +68,10 @@ void mem_free(void *p) {
     if (!p)
         return;
     atomic_fetch_sub(&live, 1);
-    count_bytes(-head_of(p)->bytes);
+    atomic_fetch_sub(&bytes_now, head_of(p)->bytes);
     free(head_of(p));
 }
 
 int64_t mem_live(void) {
     return live;
-}
-
-int64_t mem_bytes(void) {
-    return bytes_now;
-}
-
-int64_t mem_peak(void) {
-    return bytes_peak;
 }

@@ -15,9 +15,7 @@ void *mem_resize(void *p, int64_t count, size_t size) __attribute__((returns_non
 char *mem_string(const char *s) __attribute__((returns_nonnull));
 void mem_free(void *p); /* NULL is allowed */
 
-int64_t mem_live(void);  /* allocations not yet freed */
-int64_t mem_bytes(void); /* their bytes */
-int64_t mem_peak(void);  /* largest mem_bytes() so far */
+int64_t mem_live(void); /* allocations not yet freed */
 
 void mem_on_failure(void (*hook)(void)); /* called after the message, must not return */
 
