@@ -54,6 +54,18 @@ says_nothing() {
     [ ! -s "$work/$1" ] || complain "nothing in $1, but: $(cat "$work/$1")"
 }
 
+# in/, a C2DSR folder of 3 and 2 items without fault; a former out.h5 goes.
+good_folder() {
+    rm -rf in out.h5
+    mkdir in
+    printf '%d\tkey%d\t%d\n' 0 0 0 1 1 1 2 2 2 >in/Alist.txt
+    printf '%d\tkey%d\t%d\n' 3 3 0 4 4 1 >in/Blist.txt
+    printf 'u%d\t0\t0|1|\t3|2|\t1|3|\t4|4|\n' 1 2 3 >in/traindata_new.txt
+    printf 'v1\t0\t2|1|\t3|2|\t4|3|\n' >in/validdata_new.txt
+    printf 'w1\t0\t2|1|\t4|2|\t0|3|\n' >in/testdata_new.txt
+    printf 'index\tdomain\tkey\ttitle\n0\tA\tkey0\tNought\n' >in/items.tsv
+}
+
 finish() {
     [ $failures = 0 ] || exit 1
     exit 0

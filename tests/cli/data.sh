@@ -3,17 +3,6 @@
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 
-good_folder() {
-    rm -rf in out.h5
-    mkdir in
-    printf '%d\tkey%d\t%d\n' 0 0 0 1 1 1 2 2 2 >in/Alist.txt
-    printf '%d\tkey%d\t%d\n' 3 3 0 4 4 1 >in/Blist.txt
-    printf 'u%d\t0\t0|1|\t3|2|\t1|3|\t4|4|\n' 1 2 3 >in/traindata_new.txt
-    printf 'v1\t0\t2|1|\t3|2|\t4|3|\n' >in/validdata_new.txt
-    printf 'w1\t0\t2|1|\t4|2|\t0|3|\n' >in/testdata_new.txt
-    printf 'index\tdomain\tkey\ttitle\n0\tA\tkey0\tNought\n' >in/items.tsv
-}
-
 # fails STATUS LINE ARGUMENT...: on 1 and on 4 ranks; out.h5 does not come to be.
 fails() {
     local status=$1 line=$2 n

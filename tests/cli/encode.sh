@@ -55,12 +55,7 @@ has err 'too few for --dim 500; lower it'
 cmp -s data.h5 before.h5 || complain 'data.h5 is as before'
 
 # Descriptions come from items.tsv; items without a shared word are missing.
-mkdir in
-printf '%d\tkey%d\t%d\n' 0 0 0 1 1 1 2 2 2 >in/Alist.txt
-printf '%d\tkey%d\t%d\n' 3 3 0 4 4 1 >in/Blist.txt
-printf 'u%d\t0\t0|1|\t3|2|\t1|3|\t4|4|\n' 1 2 3 >in/traindata_new.txt
-printf 'v1\t0\t2|1|\t3|2|\t4|3|\n' >in/validdata_new.txt
-printf 'w1\t0\t2|1|\t4|2|\t0|3|\n' >in/testdata_new.txt
+good_folder
 printf 'index\tdomain\tkey\ttitle\tdescription\n0\tA\tk\tRed chair\tof oak\n1\tA\tk\tred\tOAK\n3\tB\tk\tstrange\tlone\n' \
     >in/items.tsv
 ranks 2 prepare --format c2dsr in -o small.h5
