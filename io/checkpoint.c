@@ -31,8 +31,7 @@ void checkpoint_state_free(struct checkpoint_state *state) {
     *state = (struct checkpoint_state){0};
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static enum status declare_all(struct h5_writer *writer, const struct params *params) {
     for (int g = 0; g < GROUPS; g++)
@@ -90,8 +89,7 @@ end:
     return h5_writer_commit(&writer, status);
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static enum status check_shapes(const struct h5_file *file, const struct params *params,
                                 int group_count) {
@@ -224,8 +222,7 @@ enum status checkpoint_has_state(const struct comm *comm, const char *path, bool
     return STATUS_OK;
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 static int ascending(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;

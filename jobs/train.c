@@ -46,8 +46,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return args_config_parse(&r->config, key, arg, state, "configuration file");
 }
 
-/* ---- the trainer -------------------------------------------------------------------------------
- */
+/* ---- the trainer ---- */
 
 struct trainer {
     struct comm *comm;
@@ -89,8 +88,7 @@ static struct feed_price prices(const struct run *run) {
     return price;
 }
 
-/* ---- one step ----------------------------------------------------------------------------------
- */
+/* ---- one step ---- */
 
 static enum status check_finite(const struct trainer *t, const double loss[STREAMS]) {
     for (int s = 0; s < STREAMS; s++)
@@ -180,8 +178,7 @@ static enum status train_step(struct trainer *t) {
     return STATUS_OK;
 }
 
-/* ---- checkpoints -------------------------------------------------------------------------------
- */
+/* ---- checkpoints ---- */
 
 /* Rank 0 removes all but the newest checkpoint.keep and the best. */
 static void remove_old(const struct trainer *t) {
@@ -229,8 +226,7 @@ static enum status save_if_due(struct trainer *t) {
     return due ? save(t) : STATUS_OK;
 }
 
-/* ---- validation --------------------------------------------------------------------------------
- */
+/* ---- validation ---- */
 
 static enum status check_replicas(const struct trainer *t) {
     if (comm_same(t->comm, params_hash(&t->run.model.params)))
@@ -272,8 +268,7 @@ static enum status validate(struct trainer *t) {
     return save(t);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static bool ended(struct trainer *t) {
     const struct config *c = config_of(t);
@@ -311,8 +306,7 @@ static enum status train(struct trainer *t) {
     return STATUS_OK;
 }
 
-/* ---- beginning and end -------------------------------------------------------------------------
- */
+/* ---- beginning and end ---- */
 
 static enum status resume(struct trainer *t) {
     struct checkpoint_state state;

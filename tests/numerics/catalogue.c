@@ -93,8 +93,7 @@ static void problem_close(struct check *c, struct problem *p) {
     check_close(c);
 }
 
-/* ---- the definition ----------------------------------------------------------------------------
- */
+/* ---- the definition ---- */
 
 static double logit(struct check *c, int m, int64_t q, int table, int64_t item) {
     double z = 0;
@@ -186,8 +185,7 @@ static void compare_with_reference(struct check *c) {
     tape_free(&tape);
 }
 
-/* ---- loss --------------------------------------------------------------------------------------
- */
+/* ---- loss ---- */
 
 static void check_problem(struct problem p, double scale, bool differences) {
     struct check c = {0};
@@ -253,8 +251,7 @@ Test(loss, memory_does_not_grow_with_the_catalogue) {
         cr_expect(used[k] <= CATALOGUE_BUFFER + (16u << 20), "%zu bytes", used[k]);
 }
 
-/* ---- ranking -----------------------------------------------------------------------------------
- */
+/* ---- ranking ---- */
 
 /* Two streams, two terms; some rows are copies of the target's, so that ties occur. */
 Test(rank, agrees_with_the_definition) {
