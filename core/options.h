@@ -47,8 +47,9 @@ struct config {
         struct numbers scale;
         int mixed_softmax; /* enum mixed_softmax */
         double lambda1, lambda2;
-        int share_encoders;   /* enum share_encoders */
-        int64_t feature_proj; /* 0: none */
+        int share_encoders;        /* enum share_encoders */
+        char id_init[OPTION_NAME]; /* "": random */
+        int64_t feature_proj;      /* 0: none */
     } model;
     struct {
         int64_t epochs, max_steps;

@@ -8,10 +8,12 @@
 
 enum { PARAM_NAME = 128 };
 
+#define PARAM_NORMAL_STD 0.02
+
 enum param_init {
     PARAM_ZERO,
     PARAM_ONE,
-    PARAM_NORMAL, /* N(0, 0.02^2): embedding tables */
+    PARAM_NORMAL, /* N(0, PARAM_NORMAL_STD^2): embedding tables */
     PARAM_FAN_IN, /* uniform in +-1/sqrt(fan in): linear layers */
     PARAM_LN10    /* ln 10: temperatures */
 };

@@ -19,19 +19,42 @@ static enum status check_finite(const struct run *run, const char *name, const r
     return STATUS_OK;
 }
 
+/* The table's rows at unit norm; mem_free them. */
+static enum status read_unit_rows(struct run *run, const char *name, int *dim, real **rows) {
+    const struct dataset *dataset = &run->dataset;
+    TRY(dataset_feature_dim(run->comm, dataset, name, dim));
+    *rows = mem_alloc(dataset->items * *dim, sizeof(real));
+    TRY(dataset_read_feature(run->comm, dataset, name, 0, dataset->items, *rows));
+    TRY(check_finite(run, name, *rows, *dim));
+    unit_norm_rows(*rows, dataset->items, *dim, (real)1e-8);
+    return STATUS_OK;
+}
+
 static enum status read_table(struct run *run, int m, struct model_shape *shape) {
     const char *name = run->config.model.modalities.name[m];
     int dim = 0;
     if (!strcmp(name, "id"))
         return STATUS_OK;
-    TRY(dataset_feature_dim(run->comm, &run->dataset, name, &dim));
-    run->tables[m] = mem_alloc(run->dataset.items * dim, sizeof(real));
-    TRY(dataset_read_feature(run->comm, &run->dataset, name, 0, run->dataset.items,
-                             run->tables[m]));
-    TRY(check_finite(run, name, run->tables[m], dim));
-    unit_norm_rows(run->tables[m], run->dataset.items, dim, (real)1e-8);
+    TRY(read_unit_rows(run, name, &dim, &run->tables[m]));
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
+}
+
+/* The id embedding starts from the rows of a feature table (model.id_init). */
+static enum status init_id(struct run *run) {
+    const char *name = run->config.model.id_init;
+    real *rows = NULL;
+    int dim = 0;
+    enum status status = read_unit_rows(run, name, &dim, &rows);
+    if (status == STATUS_OK && !model_init_id(&run->model, rows, dim))
+        status = run->comm->rank
+                     ? STATUS_INPUT
+                     : log_error(STATUS_INPUT,
+                                 "model.id_init: '%s' has %d columns where model.dim is %lld; make "
+                                 "a table of that width with 'cdsr features'",
+                                 name, dim, (long long)run->config.model.dim);
+    mem_free(rows);
+    return status;
 }
 
 static enum status open_model(struct run *run, bool training) {
@@ -41,7 +64,8 @@ static enum status open_model(struct run *run, bool training) {
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
     enum status status = model_create(&run->model, &run->config, &shape, training);
-    return comm_agree(run->comm, status);
+    TRY(comm_agree(run->comm, status));
+    return training && run->config.model.id_init[0] ? init_id(run) : STATUS_OK;
 }
 
 enum status run_open(struct run *run, struct comm *comm, const struct config *config,

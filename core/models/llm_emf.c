@@ -134,6 +134,24 @@ enum status model_create(struct model *model, const struct config *config,
     return STATUS_OK;
 }
 
+bool model_init_id(struct model *model, const real *rows, int64_t dim) {
+    const struct param *id = params_find(&model->params, "embed.id");
+    if (!id)
+        return true;
+    if (dim != id->cols)
+        return false;
+    real norm = (real)(PARAM_NORMAL_STD * sqrt((double)dim));
+    for (int64_t i = 0; i < id->rows; i++) {
+        const real *row = rows + i * dim;
+        bool missing = true;
+        for (int64_t c = 0; c < dim; c++)
+            missing = missing && row[c] == 0;
+        for (int64_t c = 0; c < dim && !missing; c++)
+            id->tensor.x[i * dim + c] = norm * row[c];
+    }
+    return true;
+}
+
 void model_free(struct model *model) {
     params_free(&model->params);
     *model = (struct model){0};

@@ -33,6 +33,8 @@ stops 2 "cdsr: error: data.h5: no dataset '/param/embed.id'; the file does not f
 ranks 4 train run.yaml data.path=cut.h5
 statuses 2 2 2 2
 has err 'cdsr: error: cut.h5: is not a complete HDF5 file'
+stops 2 "cdsr: error: model.id_init: 'text' has 8 columns where model.dim is 16; make a table of that \
+width with 'cdsr features'" train run.yaml model.id_init=text
 stops 1 'cdsr: error: step 2: the loss of stream x is not finite; lower train.lr or check the feature tables' \
     train run.yaml train.lr=1e30 run.dir=diverged
 
@@ -47,6 +49,10 @@ has err 'good/checkpoints/step-20.h5: /param/embed.id: is [140, 16] where [140, 
 
 # Logit fusion has no weights: those that are given change nothing, a zero neither.
 ranks 2 train run.yaml run.dir=zero train.max_steps=2 model.fusion=logit 'model.fusion_weights=[0, 1]'
+statuses 0 0
+
+# The id embedding may start from a table of its width.
+ranks 2 train run.yaml run.dir=started train.max_steps=2 model.id_init=text model.dim=8
 statuses 0 0
 
 # A disk that is full at a checkpoint: the earlier checkpoints stay, nothing half-written.

@@ -3,6 +3,7 @@
  * that every parameter is named once. */
 #include "check.h"
 #include "core/models/llm_emf.h"
+#include "core/ops/norm.h"
 #include "tests/balanced.h"
 #include <stdio.h>
 
@@ -155,6 +156,25 @@ Test(model, initial_values_depend_on_the_seed_alone) {
     batch_free(&a.batch), batch_free(&b.batch), batch_free(&c.batch);
     model_free(&a.model), model_free(&b.model), model_free(&c.model);
     mem_free(a.text), mem_free(b.text), mem_free(c.text);
+}
+
+/* Rows of the table at the norm of random rows; where the table has none, the random ones. */
+Test(model, id_starts_from_a_table) {
+    struct fixture f;
+    real rows[ITEMS * 8];
+    fixture_open(&f, "model.blocks=1");
+    const real *id = params_find(&f.model.params, "embed.id")->tensor.x;
+    double before = (double)id[5 * 8], norm = 0.02 * sqrt(8);
+    for (int64_t i = 0; i < ITEMS * 8; i++)
+        rows[i] = (real)(i / 8 == 5 ? 0 : rng_normal(check_key(64), (uint64_t)i));
+    unit_norm_rows(rows, ITEMS, 8, (real)1e-8);
+    cr_expect(!model_init_id(&f.model, rows, 4), "another width");
+    cr_expect(model_init_id(&f.model, rows, 8));
+    for (int64_t i = 0; i < ITEMS * 8; i++)
+        if (i / 8 != 5)
+            cr_expect_float_eq((double)id[i], norm * (double)rows[i], 1e-8, "element %d", (int)i);
+    cr_expect_eq((double)id[5 * 8], before);
+    fixture_close(&f);
 }
 
 Test(model, refuses_heads_that_do_not_divide_a_table) {
