@@ -5,7 +5,7 @@ set -eu
 
 packages=(build-essential cmake ninja-build pkg-config openmpi-bin libopenmpi-dev
     libscalapack-openmpi-dev libopenblas-pthread-dev libhdf5-openmpi-dev libcriterion-dev
-    libjansson-dev libssl-dev libyaml-dev libunistring-dev)
+    libjansson-dev libssl-dev libyaml-dev libunistring-dev gnuplot-nox)
 
 if ! command -v dpkg-query >/dev/null; then
     echo "packages.sh: not a Debian system; these are needed: ${packages[*]}" >&2
