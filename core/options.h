@@ -48,7 +48,7 @@ struct config {
         int mixed_softmax; /* enum mixed_softmax */
         double lambda1, lambda2;
         int share_encoders;        /* enum share_encoders */
-        char id_init[OPTION_NAME]; /* "": random */
+        char id_init[OPTION_NAME]; /* "auto", "random" or a table */
         int64_t feature_proj;      /* 0: none */
     } model;
     struct {

@@ -40,11 +40,24 @@ static enum status read_table(struct run *run, int m, struct model_shape *shape)
     return STATUS_OK;
 }
 
+/* Under model.id_init auto: the first modality whose table has the width of the ids, NULL if none.
+ */
+static const char *fitting_table(const struct run *run) {
+    for (int m = 0; m < run->model.modalities; m++)
+        if (run->tables[m] && run->model.shape.table[m].dim == run->config.model.dim)
+            return run->config.model.modalities.name[m];
+    return NULL;
+}
+
 /* The id embedding starts from the rows of a feature table (model.id_init). */
 static enum status init_id(struct run *run) {
     const char *name = run->config.model.id_init;
     real *rows = NULL;
     int dim = 0;
+    if (!strcmp(name, "auto"))
+        name = fitting_table(run);
+    if (!name || !strcmp(name, "random") || !params_find(&run->model.params, "embed.id"))
+        return STATUS_OK;
     enum status status = read_unit_rows(run, name, &dim, &rows);
     if (status == STATUS_OK && !model_init_id(&run->model, rows, dim))
         status = run->comm->rank
@@ -53,6 +66,8 @@ static enum status init_id(struct run *run) {
                                  "model.id_init: '%s' has %d columns where model.dim is %lld; make "
                                  "a table of that width with 'cdsr features'",
                                  name, dim, (long long)run->config.model.dim);
+    if (status == STATUS_OK)
+        log_info("the id embedding starts from table %s", name);
     mem_free(rows);
     return status;
 }
@@ -65,7 +80,7 @@ static enum status open_model(struct run *run, bool training) {
         TRY(read_table(run, m, &shape));
     enum status status = model_create(&run->model, &run->config, &shape, training);
     TRY(comm_agree(run->comm, status));
-    return training && run->config.model.id_init[0] ? init_id(run) : STATUS_OK;
+    return training ? init_id(run) : STATUS_OK;
 }
 
 enum status run_open(struct run *run, struct comm *comm, const struct config *config,

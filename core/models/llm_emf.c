@@ -136,8 +136,6 @@ enum status model_create(struct model *model, const struct config *config,
 
 bool model_init_id(struct model *model, const real *rows, int64_t dim) {
     const struct param *id = params_find(&model->params, "embed.id");
-    if (!id)
-        return true;
     if (dim != id->cols)
         return false;
     real norm = (real)(PARAM_NORMAL_STD * sqrt((double)dim));

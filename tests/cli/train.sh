@@ -51,9 +51,15 @@ has err 'good/checkpoints/step-20.h5: /param/embed.id: is [140, 16] where [140, 
 ranks 2 train run.yaml run.dir=zero train.max_steps=2 model.fusion=logit 'model.fusion_weights=[0, 1]'
 statuses 0 0
 
-# The id embedding may start from a table of its width.
-ranks 2 train run.yaml run.dir=started train.max_steps=2 model.id_init=text model.dim=8
+# The id embedding starts from the first table of its width, unless told otherwise.
+ranks 2 train run.yaml run.dir=started train.max_steps=2 model.dim=8
 statuses 0 0
+has err 'the id embedding starts from table text'
+ranks 2 train run.yaml run.dir=random train.max_steps=2 model.dim=8 model.id_init=random
+statuses 0 0
+ranks 2 train run.yaml run.dir=wider train.max_steps=2
+statuses 0 0
+! grep -q 'starts from' err || complain 'text is not as wide as the ids'
 
 # A disk that is full at a checkpoint: the earlier checkpoints stay, nothing half-written.
 if mkdir full && mount -t tmpfs -o size=4m full full 2>/dev/null; then

@@ -55,7 +55,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.lambda1", "0.3"},
                                               {"model.lambda2", "0.1"},
                                               {"model.share_encoders", "none"},
-                                              {"model.id_init", "null"},
+                                              {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
                                               {"train.epochs", "100"},
                                               {"train.max_steps", "0"},
