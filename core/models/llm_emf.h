@@ -61,8 +61,8 @@ CHECKED enum status model_create(struct model *model, const struct config *confi
 void model_free(struct model *model); /* zeroes it */
 
 /* Start the id embedding from `rows` [items, dim] of unit norm, brought to the norm of random rows;
- * an item whose row is zero keeps its random start. False: `dim` is not model.dim. The modality `id`
- * is there. */
+ * an item whose row is zero keeps its random start. False: `dim` is not model.dim. The modality
+ * `id` is there. */
 bool model_init_id(struct model *model, const real *rows, int64_t dim);
 
 /* Weights of the losses L^x, L^y, L^xy in the total (eq. 10, train.target). */
