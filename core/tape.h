@@ -29,6 +29,7 @@ struct tape {
     struct arena arena;
     struct tape_node *last;
     bool record;
+    bool bf16; /* linear layers and loss round the operands of their products to bfloat16 */
     int param_count;
     int *param_uses; /* nodes yet to run, by parameter */
 };

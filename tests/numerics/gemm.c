@@ -15,13 +15,6 @@ struct product {
     real alpha, beta;
 };
 
-/* 8 significant bits, to nearest even. */
-static double rounded(double x) {
-    int exponent;
-    double fraction = frexp(x, &exponent);
-    return ldexp(nearbyint(ldexp(fraction, 8)), exponent - 8);
-}
-
 static real *random_matrix(uint64_t key, int64_t rows, int64_t cols) {
     real *x = mem_alloc(rows * cols, sizeof *x);
     for (int64_t i = 0; i < rows * cols; i++)
@@ -35,7 +28,7 @@ static double *members(const real *x, int64_t ld, int64_t n, int64_t k, bool alo
     for (int64_t i = 0; i < n; i++)
         for (int64_t l = 0; l < k; l++) {
             double value = (double)(along_k ? x[i * ld + l] : x[l * ld + i]);
-            copy[i * k + l] = round ? rounded(value) : value;
+            copy[i * k + l] = round ? check_bf16(value) : value;
         }
     return copy;
 }
@@ -159,7 +152,7 @@ Test(gemm, bf16_rounds_to_nearest_even) {
         gemm_bf16_serial(NO_TRANS, NO_TRANS, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c[0], 1);
         gemm_bf16_portable(NO_TRANS, TRANS, 1, 1, 1, 1, &a, 1, &b, 1, 0, &c[1], 1);
         for (int k = 0; k < 2; k++)
-            cr_expect_eq((double)c[k], rounded((double)given[i]), "%a: %a, want %a",
-                         (double)given[i], (double)c[k], rounded((double)given[i]));
+            cr_expect_eq((double)c[k], check_bf16((double)given[i]), "%a: %a, want %a",
+                         (double)given[i], (double)c[k], check_bf16((double)given[i]));
     }
 }
