@@ -29,7 +29,7 @@ struct tape {
     struct arena arena;
     struct tape_node *last;
     bool record;
-    bool bf16; /* linear layers and loss round the operands of their products to bfloat16 */
+    bool bf16; /* the owner's choice: linear layers and loss multiply in bfloat16 */
     int param_count;
     int *param_uses; /* nodes yet to run, by parameter */
 };
