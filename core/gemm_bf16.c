@@ -75,7 +75,7 @@ static struct operand part(struct operand o, int64_t member, int64_t k) {
 }
 
 static INLINE __mmask16 first_lanes(int64_t n) {
-    return n >= LANES ? (__mmask16)0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : (__mmask16)0;
+    return (__mmask16)(n >= LANES ? 0xffffu : n > 0 ? (1u << n) - 1 : 0);
 }
 
 /* Rounded to bfloat16. */
@@ -134,7 +134,7 @@ BF16 static void pack_across(const float *x, int64_t ld, int64_t members, int64_
     __mmask16 there = first_lanes(members);
     for (int64_t p = 0; p < k; p += 2) {
         __m512 low = _mm512_maskz_loadu_ps(there, x + p * ld);
-        __m512 high = _mm512_maskz_loadu_ps(p + 1 < k ? there : 0, x + (p + 1) * ld);
+        __m512 high = _mm512_maskz_loadu_ps(p + 1 < k ? there : first_lanes(0), x + (p + 1) * ld);
         _mm512_mask_storeu_epi32(out + p / 2 * width, lanes,
                                  _mm512_permutexvar_epi16(pairs, words(low, high)));
     }
