@@ -19,8 +19,9 @@ void gemm_serial(enum trans ta, enum trans tb, int64_t m, int64_t n, int64_t k, 
                (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }
 
-void gemm(enum trans ta, enum trans tb, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
-          int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) {
+void gemm_split(gemm_fn *serial, enum trans ta, enum trans tb, int64_t m, int64_t n, int64_t k,
+                real alpha, const real *a, int64_t lda, const real *b, int64_t ldb, real beta,
+                real *c, int64_t ldc) {
     int threads = omp_in_parallel() ? 1 : omp_get_max_threads();
     int64_t wide = m > n ? m : n;
     int64_t share = ((wide + threads - 1) / threads + SPLIT - 1) / SPLIT * SPLIT;
@@ -28,10 +29,15 @@ void gemm(enum trans ta, enum trans tb, int64_t m, int64_t n, int64_t k, real al
     for (int64_t lo = 0; lo < wide; lo += share) {
         int64_t size = wide - lo < share ? wide - lo : share;
         if (m > n)
-            gemm_serial(ta, tb, size, n, k, alpha, a + (ta ? lo : lo * lda), lda, b, ldb, beta,
-                        c + lo * ldc, ldc);
+            serial(ta, tb, size, n, k, alpha, a + (ta ? lo : lo * lda), lda, b, ldb, beta,
+                   c + lo * ldc, ldc);
         else
-            gemm_serial(ta, tb, m, size, k, alpha, a, lda, b + (tb ? lo * ldb : lo), ldb, beta,
-                        c + lo, ldc);
+            serial(ta, tb, m, size, k, alpha, a, lda, b + (tb ? lo * ldb : lo), ldb, beta, c + lo,
+                   ldc);
     }
+}
+
+void gemm(enum trans ta, enum trans tb, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+          int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) {
+    gemm_split(gemm_serial, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }

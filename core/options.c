@@ -95,8 +95,8 @@ OPTION("train.grad_clip", REAL, train.grad_clip, "0", "[0, inf)", NULL,
     "largest norm of the gradient; 0: any"),
 OPTION("train.placement", TEXT, train.placement, "replicated", "", NULL,
     "where the id table lives (this version: replicated)"),
-OPTION("train.precision", TEXT, train.precision, "fp32", "", NULL,
-    "type of the arithmetic (this version: fp32)"),
+OPTION("train.precision", CHOICE, train.precision, "fp32", "fp32|bf16", NULL,
+    "bf16: linear layers and loss multiply in bfloat16, sums and all else in float32"),
 OPTION("train.reproducible", TRUTH, train.reproducible, "false", "", NULL,
     "the same bits for any number of ranks (this version: false)"),
 OPTION("eval.candidates", CHOICE, eval.candidates, "full", "full|sampled|both", NULL,
@@ -504,7 +504,6 @@ static enum status check_version(const struct config *config) {
     TRY(check_supported("model.name", config->model.name, "llm_emf"));
     TRY(check_supported("train.optimizer", config->train.optimizer, "adamw"));
     TRY(check_supported("train.placement", config->train.placement, "replicated"));
-    TRY(check_supported("train.precision", config->train.precision, "fp32"));
     return check_supported("train.reproducible", config->train.reproducible ? "true" : "false",
                            "false");
 }

@@ -13,6 +13,7 @@ enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
+enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum target { TARGET_BOTH, TARGET_X, TARGET_Y };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
@@ -63,7 +64,8 @@ struct config {
         int64_t negatives, patience;
         int target; /* enum target */
         double grad_clip;
-        char placement[OPTION_NAME], precision[OPTION_NAME];
+        char placement[OPTION_NAME];
+        int precision; /* enum precision */
         bool reproducible;
     } train;
     struct {

@@ -29,6 +29,7 @@ struct tape {
     struct arena arena;
     struct tape_node *last;
     bool record;
+    bool bf16; /* the owner's choice: linear layers and loss multiply in bfloat16 */
     int param_count;
     int *param_uses; /* nodes yet to run, by parameter */
 };

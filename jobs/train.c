@@ -1,5 +1,6 @@
 /* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward
  * and reduce, update, log }; evaluate, keep the best, stop early; report. */
+#include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/optim.h"
@@ -359,6 +360,7 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
         TRY(checkpoint_read_params(t->comm, run->config.train.init, &t->run.model.params, false));
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
+    t->tape.bf16 = run->config.train.precision == PRECISION_BF16;
     reduce_open(&t->reduce, t->comm, &t->run.model.params);
     t->state = (struct checkpoint_state){.best_step = -1,
                                          .config = config_to_text(&run->config),
@@ -400,6 +402,8 @@ static void log_start(struct trainer *t) {
              (long long)t->run.dataset.domain_items[1],
              (long long)t->run.dataset.counts[SPLIT_TRAIN], t->run.config.model.name,
              (long long)start.parameters, t->comm->size, start.threads);
+    if (t->tape.bf16 && !gemm_bf16_native())
+        log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
 }
 
 /* Validation and test with the best parameters, and the popularity baseline. */

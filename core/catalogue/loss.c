@@ -4,7 +4,7 @@
  * probability fusion, all terms together in logit fusion. */
 #include "core/catalogue/loss.h"
 #include "core/catalogue/softmax.h"
-#include "core/gemm.h"
+#include "core/gemm_bf16.h"
 #include "core/vec.h"
 #include <omp.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@ enum { CHUNK = 512, TILE = 512, TILE_KEPT = 64 };
 struct work {
     const struct catalogue_loss *loss;
     bool record;
+    gemm_fn *product; /* single-threaded, in the tape's precision */
     int softmaxes, threads;
     int first[CATALOGUE_TERMS + 1]; /* terms of softmax s: first[s] .. first[s + 1] - 1 */
     bool learned[CATALOGUE_TERMS];  /* of a softmax: some of its item rows take gradients */
@@ -136,8 +137,8 @@ static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
     int64_t c0 = c * CHUNK, width = min64(CHUNK, loss->candidates - c0);
     for (int m = w->first[s]; m < w->first[s + 1]; m++) {
         int64_t d = loss->term[m].q->cols;
-        gemm_serial(NO_TRANS, TRANS, w->rows, width, d, 1, w->q[m], d,
-                    loss->term[m].items->x + (loss->lo + c0) * d, d, m > w->first[s], z, CHUNK);
+        w->product(NO_TRANS, TRANS, w->rows, width, d, 1, w->q[m], d,
+                   loss->term[m].items->x + (loss->lo + c0) * d, d, m > w->first[s], z, CHUNK);
     }
     for (int64_t h = first_hit(loss, c0); h < loss->hit_count; h++) {
         const struct catalogue_hit *hit = &loss->hits[h];
@@ -170,9 +171,9 @@ static void sweep_states(struct work *w, int s, int64_t c, int k) {
     }
     for (int m = w->first[s]; w->record && m < w->first[s + 1]; m++) {
         int64_t d = loss->term[m].q->cols;
-        gemm_serial(NO_TRANS, NO_TRANS, w->rows, d, width, 1, z, CHUNK,
-                    loss->term[m].items->x + (loss->lo + c * CHUNK) * d, d, 1,
-                    w->state[m] + k * w->tile * d, d);
+        w->product(NO_TRANS, NO_TRANS, w->rows, d, width, 1, z, CHUNK,
+                   loss->term[m].items->x + (loss->lo + c * CHUNK) * d, d, 1,
+                   w->state[m] + k * w->tile * d, d);
     }
 }
 
@@ -204,8 +205,8 @@ static void sweep_items(struct work *w, int s, int64_t c, int k) {
             scale_row((real)(w->share[s][t] / total->sum * lag), d, w->q[m] + t * d,
                       scaled + t * d);
         }
-        gemm_serial(TRANS, NO_TRANS, width, d, w->rows, 1, z, CHUNK, scaled, d, 1,
-                    items->g + (loss->lo + c * CHUNK) * d, d);
+        w->product(TRANS, NO_TRANS, width, d, w->rows, 1, z, CHUNK, scaled, d, 1,
+                   items->g + (loss->lo + c * CHUNK) * d, d);
     }
 }
 
@@ -335,7 +336,10 @@ static void prepare_gradients(struct tape *tape, const struct catalogue_loss *lo
 }
 
 double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss) {
-    struct work w = {.loss = loss, .record = tape->record, .threads = omp_get_max_threads()};
+    struct work w = {.loss = loss,
+                     .record = tape->record,
+                     .product = tape->bf16 ? gemm_bf16_serial : gemm_serial,
+                     .threads = omp_get_max_threads()};
     double sum = 0;
     if (loss->positions == 0)
         return 0;

@@ -16,6 +16,9 @@
  * that is still efficient, otherwise they are computed again: three products of T x N x d then, or
  * four. Extra memory is bounded by a constant either way.
  *
+ * Where the tape says bfloat16, operands of the products are rounded to it (core/gemm_bf16.h);
+ * exponentials, their sums, the targets' logits and all gradients are `real`.
+ *
  * Useful work: 6 T |C| d flops for a learned term, 4 T |C| d for a frozen one. */
 #ifndef CORE_CATALOGUE_LOSS_H
 #define CORE_CATALOGUE_LOSS_H

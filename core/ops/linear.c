@@ -1,11 +1,15 @@
 #include "core/ops/linear.h"
-#include "core/gemm.h"
+#include "core/gemm_bf16.h"
 #include <string.h>
 
 struct linear_node {
     struct tape_node node;
     struct tensor *x, *w, *b, *y;
 };
+
+static gemm_fn *product(const struct tape *tape) {
+    return tape->bf16 ? gemm_bf16 : gemm;
+}
 
 /* Column sums of dy, each thread its own columns. */
 HOT static void add_column_sums(const real *dy, int64_t rows, int64_t cols, int64_t lo, int64_t hi,
@@ -28,10 +32,10 @@ static void linear_backward(struct tape *tape, void *node) {
     bool add;
     real *dx = tape_grad(tape, n->x, &add);
     if (dx)
-        gemm(NO_TRANS, NO_TRANS, rows, in, out, 1, n->y->g, out, n->w->x, in, add, dx, in);
+        product(tape)(NO_TRANS, NO_TRANS, rows, in, out, 1, n->y->g, out, n->w->x, in, add, dx, in);
     real *dw = tape_grad(tape, n->w, &add);
     if (dw)
-        gemm(TRANS, NO_TRANS, out, in, rows, 1, n->y->g, out, n->x->x, in, add, dw, in);
+        product(tape)(TRANS, NO_TRANS, out, in, rows, 1, n->y->g, out, n->x->x, in, add, dw, in);
     real *db = tape_grad_zeroed(tape, n->b);
     if (db)
         bias_backward(n->y->g, rows, out, db);
@@ -42,8 +46,8 @@ struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, 
 #pragma omp parallel for schedule(static) if (y->rows * y->cols > 10000)
     for (int64_t t = 0; t < y->rows; t++)
         memcpy(y->x + t * y->cols, b->x, (size_t)y->cols * sizeof *y->x);
-    gemm(NO_TRANS, TRANS, y->rows, y->cols, x->cols, 1, x->x, x->cols, w->x, w->cols, 1, y->x,
-         y->cols);
+    product(tape)(NO_TRANS, TRANS, y->rows, y->cols, x->cols, 1, x->x, x->cols, w->x, w->cols, 1,
+                  y->x, y->cols);
     struct tensor *inputs[] = {x, w, b};
     struct linear_node *n = tape_push(tape, sizeof *n, y, linear_backward, inputs, 3);
     if (n)

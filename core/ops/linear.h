@@ -1,4 +1,5 @@
-/* y = x w^T + b. Not collective. */
+/* y = x w^T + b. Not collective. The products, backward too, are in bfloat16 (core/gemm_bf16.h) if
+ * the tape says so; the gradient of b is not. */
 #ifndef CORE_OPS_LINEAR_H
 #define CORE_OPS_LINEAR_H
 #include "core/tape.h"

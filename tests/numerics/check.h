@@ -105,15 +105,26 @@ static inline void check_close(struct check *c) {
 }
 
 /* Relative distance of a computed tensor from a reference of double precision. */
-static inline void check_near(const char *what, const real *x, const double *want, int64_t n,
-                              double steps) {
+static inline double check_distance(const real *x, const double *want, int64_t n) {
     double diff = 0, norm = 0;
     for (int64_t i = 0; i < n; i++) {
         diff += pow((double)x[i] - want[i], 2);
         norm += pow(want[i], 2);
     }
-    cr_expect(sqrt(diff) <= steps * (double)REAL_EPS * sqrt(norm), "%s: relative distance %.3g",
-              what, sqrt(diff / norm));
+    return diff == 0 ? 0 : sqrt(diff / norm);
+}
+
+static inline void check_near(const char *what, const real *x, const double *want, int64_t n,
+                              double steps) {
+    double distance = check_distance(x, want, n);
+    cr_expect(distance <= steps * (double)REAL_EPS, "%s: relative distance %.3g", what, distance);
+}
+
+/* x with 8 significant bits, to nearest even: bfloat16 by other means than the kernels'. */
+static inline double check_bf16(double x) {
+    int exponent;
+    double fraction = frexp(x, &exponent);
+    return ldexp(nearbyint(ldexp(fraction, 8)), exponent - 8);
 }
 
 #endif

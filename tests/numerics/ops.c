@@ -45,6 +45,32 @@ Test(linear, gradients_and_values) {
     check_close(&c);
 }
 
+/* In bfloat16, with operands that are rounded beforehand by the test: exact but for the sums. */
+Test(linear, bf16) {
+    struct check c = {.build = build_linear};
+    struct tape tape = {.bf16 = true};
+    double dx[T * D] = {0}, dw[N * D] = {0};
+    check_input(&c, T, D), check_input(&c, N, D), check_input(&c, 1, N);
+    check_fill(&c, 1);
+    for (int64_t i = 0; i < c.params.total; i++)
+        c.params.x[i] = (real)check_bf16((double)c.params.x[i]);
+    params_zero_grad(&c.params);
+    check_value(&c, &tape, true);
+    tape_backward(&tape, NULL, NULL);
+    const real *x = c.params.list[0].tensor.x, *w = c.params.list[1].tensor.x;
+    for (int t = 0; t < T; t++)
+        for (int o = 0; o < N; o++)
+            for (int i = 0; i < D; i++) {
+                double dy = check_bf16((double)(real)check_weight(t * N + o));
+                dx[t * D + i] += dy * (double)w[o * D + i];
+                dw[o * D + i] += dy * (double)x[t * D + i];
+            }
+    check_near("dx", c.params.list[0].tensor.g, dx, T * D, N);
+    check_near("dw", c.params.list[1].tensor.g, dw, N * D, T);
+    tape_free(&tape);
+    check_close(&c);
+}
+
 /* ---- norms ---- */
 
 static struct tensor *build_layer_norm(struct tape *tape, struct check *c) {
