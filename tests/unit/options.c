@@ -297,8 +297,7 @@ Test(options, checks_between_keys, .init = start_listening) {
                                          {"model.name", "sasrec"},
                                          {"train.optimizer", "sgd"},
                                          {"train.placement", "sharded"},
-                                         {"train.precision", "bf16"},
-                                         {"train.reproducible", "true"}};
+                                         {"train.precision", "bf16"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         start();
         cr_assert_eq(set(bad[i][0], bad[i][1]), STATUS_OK, "%s", bad[i][0]);
