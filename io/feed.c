@@ -3,14 +3,19 @@
 #include "core/rng.h"
 #include "partition/balance.h"
 
-static int64_t price_sequence(const void *context, const int32_t *items, int64_t length) {
-    const struct feed *feed = context;
-    int64_t count[STREAMS][2], cost = 1;
-    batch_count_targets(items, length, feed->x_items, feed->max_len, count);
+int64_t feed_cost(const struct feed_price *price, const int64_t count[STREAMS][2]) {
+    int64_t cost = 1;
     for (int s = 0; s < STREAMS; s++)
         for (int d = 0; d < 2; d++)
-            cost += count[s][d] * feed->price.target[s][d];
+            cost += count[s][d] * price->target[s][d];
     return cost;
+}
+
+static int64_t price_sequence(const void *context, const int32_t *items, int64_t length) {
+    const struct feed *feed = context;
+    int64_t count[STREAMS][2];
+    batch_count_targets(items, length, feed->x_items, feed->max_len, count);
+    return feed_cost(&feed->price, count);
 }
 
 enum status feed_open(struct feed *feed, const struct comm *comm, int parts,

@@ -16,6 +16,9 @@ struct feed_price {
     int64_t target[STREAMS][2];
 };
 
+/* Of a sequence with count[s][d] targets (batch_count_targets), > 0. Not collective. */
+int64_t feed_cost(const struct feed_price *price, const int64_t count[STREAMS][2]);
+
 struct feed {
     const struct comm *comm;
     int parts;

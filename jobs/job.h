@@ -12,5 +12,6 @@ job_fn job_synth;
 job_fn job_features;
 job_fn job_train;
 job_fn job_evaluate;
+job_fn job_plan;
 
 #endif

@@ -8,8 +8,7 @@
 
 /* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
  * block is 6 d^2 multiplications per token where a candidate is d. */
-static struct feed_price prices(const struct run *run) {
-    const struct config *c = &run->config;
+struct feed_price stepper_prices(const struct config *c, const struct dataset *dataset) {
     struct feed_price price;
     double weight[STREAMS];
     int64_t encoder = 6 * c->model.blocks * c->model.dim;
@@ -18,8 +17,8 @@ static struct feed_price prices(const struct run *run) {
         for (int d = 0; d < 2; d++) {
             bool all = s == STREAM_XY && c->model.mixed_softmax == MIXED_ALL;
             int64_t candidates = c->train.loss == LOSS_SAMPLED ? c->train.negatives
-                                 : all                         ? run->dataset.items
-                                                               : run->dataset.domain_items[d];
+                                 : all                         ? dataset->items
+                                                               : dataset->domain_items[d];
             price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
         }
     return price;
@@ -57,7 +56,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     const struct config *c = &run->config;
     *s = (struct stepper){.comm = run->comm, .run = run};
     TRY(check(s));
-    struct feed_price price = prices(run);
+    struct feed_price price = stepper_prices(c, &run->dataset);
     int parts = c->train.reproducible ? TREE_LEAVES : s->comm->size;
     TRY(feed_open(&s->feed, s->comm, parts, &run->dataset, &price, c->data.max_len, c->train.batch,
                   c->run.seed));

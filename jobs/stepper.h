@@ -25,6 +25,9 @@ struct stepper {
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
 };
 
+/* Not collective. What a training target costs, for the balance of the ranks. */
+struct feed_price stepper_prices(const struct config *config, const struct dataset *dataset);
+
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
  * suit train.reproducible. */
 CHECKED enum status stepper_open(struct stepper *stepper, struct run *run);
