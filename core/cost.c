@@ -10,10 +10,8 @@ const char *const cost_stage_names[COST_STAGES] = {
 enum { PAD = 16, PIECE = 1 << 20, RANKING_CHUNK = 512 };
 #define BYTES ((int64_t)sizeof(real))
 
-void cost_load_add(struct cost_load *load, const int64_t count[STREAMS][2], int ranked) {
+void cost_load_add(struct cost_load *load, const int64_t count[STREAMS][2]) {
     load->samples++;
-    if (ranked >= 0)
-        load->ranked[ranked]++;
     for (int s = 0; s < STREAMS; s++) {
         int64_t n = count[s][0] + count[s][1];
         load->sequences[s] += n > 0;
@@ -21,6 +19,36 @@ void cost_load_add(struct cost_load *load, const int64_t count[STREAMS][2], int 
         load->targets[s][0] += count[s][0];
         load->targets[s][1] += count[s][1];
     }
+}
+
+void cost_load_add_batch(struct cost_load *load, const struct batch *batch, int64_t x_items) {
+    load->samples += batch->samples;
+    for (int s = 0; s < STREAMS; s++) {
+        const struct stream *stream = &batch->stream[s];
+        load->sequences[s] += stream->sequences;
+        for (int64_t b = 0; b < stream->sequences; b++) {
+            int64_t n = stream->offsets[b + 1] - stream->offsets[b];
+            load->pairs[s] += n * (n + 1) / 2;
+        }
+        for (int64_t t = 0; t < stream->tokens; t++)
+            load->targets[s][stream->targets[t] >= x_items]++;
+    }
+}
+
+static int64_t at_most(int64_t n, int64_t most) {
+    return n < most ? n : most;
+}
+
+void cost_load_add_history(struct cost_load *load, const int32_t *items, int64_t length,
+                           int64_t x_items, int64_t max_len) {
+    int64_t seen[2] = {0, 0};
+    for (int64_t i = 0; i < length - 1; i++)
+        seen[items[i] >= x_items]++;
+    const int64_t count[STREAMS][2] = {{at_most(seen[0], max_len), 0},
+                                       {0, at_most(seen[1], max_len)},
+                                       {at_most(seen[0] + seen[1], max_len), 0}};
+    cost_load_add(load, count);
+    load->ranked[items[length - 1] >= x_items]++;
 }
 
 void cost_load_join(struct cost_load *load, const struct cost_load *other) {

@@ -24,9 +24,12 @@ struct cost_load {
     int64_t ranked[2];                          /* histories by their target's domain */
 };
 
-/* Add a user sequence that has count[s][d] targets (batch_count_targets), or a history with as many
- * tokens whose target lies in domain `ranked` (-1: none is ranked). */
-void cost_load_add(struct cost_load *load, const int64_t count[STREAMS][2], int ranked);
+/* Add a training sequence that has count[s][d] targets (batch_count_targets); a batch of them; a
+ * history, whose last item is its target and whose tokens count as targets. */
+void cost_load_add(struct cost_load *load, const int64_t count[STREAMS][2]);
+void cost_load_add_batch(struct cost_load *load, const struct batch *batch, int64_t x_items);
+void cost_load_add_history(struct cost_load *load, const int32_t *items, int64_t length,
+                           int64_t x_items, int64_t max_len);
 void cost_load_join(struct cost_load *load, const struct cost_load *other);
 
 /* ---- memory, bytes of one rank ---- */

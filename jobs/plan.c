@@ -96,17 +96,10 @@ static int64_t at_most(int64_t n, int64_t most) {
     return n < most ? n : most;
 }
 
-/* The last item is the target, the others are inputs. */
 static void take_held_out(struct data *data, int64_t i, const int32_t *items, int64_t length) {
-    int64_t seen[2] = {0, 0}, most = data->config.data.max_len,
-            x_items = data->dataset.domain_items[0];
     (void)i;
-    for (int64_t k = 0; k < length - 1; k++)
-        seen[items[k] >= x_items]++;
-    const int64_t count[STREAMS][2] = {{at_most(seen[0], most), 0},
-                                       {0, at_most(seen[1], most)},
-                                       {at_most(seen[0] + seen[1], most), 0}};
-    cost_load_add(&data->held_out, count, items[length - 1] >= x_items);
+    cost_load_add_history(&data->held_out, items, length, data->dataset.domain_items[0],
+                          data->config.data.max_len);
 }
 
 static enum status read_split(const struct comm *comm, struct data *data, enum split split,
@@ -192,7 +185,7 @@ static void deal_step(const struct data *data, int parts, int64_t at,
     memset(deal->load, 0, (size_t)parts * sizeof *deal->load);
     *all = (struct cost_load){0};
     for (int64_t i = 0; i < deal->n; i++)
-        cost_load_add(&deal->load[deal->part[i]], data->train[deal->order[at + i]].of, -1);
+        cost_load_add(&deal->load[deal->part[i]], data->train[deal->order[at + i]].of);
     for (int p = 0; p < parts; p++)
         cost_load_join(all, &deal->load[p]);
 }

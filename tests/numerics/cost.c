@@ -43,9 +43,12 @@ static void fixture_open(struct fixture *f, const char *pairs) {
         int64_t count[STREAMS][2], n = 4 + rng_below(check_key(81), u, LENGTH - 4);
         samples[u] = (struct sample){f->items + LENGTH * u, n, u};
         batch_count_targets(samples[u].items, n, X_ITEMS, MAX_LEN, count);
-        cost_load_add(&f->load, count, -1);
+        cost_load_add(&f->load, count);
     }
     batch_train(&f->batch, samples, USERS, X_ITEMS, MAX_LEN);
+    struct cost_load same = {0};
+    cost_load_add_batch(&same, &f->batch, X_ITEMS);
+    cr_assert_eq(memcmp(&same, &f->load, sizeof same), 0, "two ways to count a batch");
 }
 
 static void fixture_close(struct fixture *f) {
@@ -159,10 +162,13 @@ Test(cost, operations_of_the_stages) {
 Test(cost, operations_of_the_evaluation) {
     struct fixture f;
     struct cost_load load = {0};
-    const int64_t count[STREAMS][2] = {{3, 0}, {0, 0}, {3, 0}};
+    const int32_t items[2][4] = {{1, 2, 3, X_ITEMS - 1}, {4, 5, 6, X_ITEMS}};
     fixture_open(&f, "model.blocks=0");
-    cost_load_add(&load, count, 0);
-    cost_load_add(&load, count, 1);
+    for (int i = 0; i < 2; i++)
+        cost_load_add_history(&load, items[i], 4, X_ITEMS, 2);
+    cr_expect(load.samples == 2 && load.ranked[0] == 1 && load.ranked[1] == 1);
+    cr_expect(load.sequences[STREAM_Y] == 0 && load.sequences[STREAM_XY] == 2);
+    cr_expect_eq(load.pairs[STREAM_X], 2 * 3, "histories are cut to two tokens");
     cr_expect_float_eq(cost_stage(&f.cost, COST_EVALUATION, 1, &load).flops,
                        2.0 * 2 * ITEMS * (32 + TEXT), 1e-6);
     fixture_close(&f);
