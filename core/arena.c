@@ -28,6 +28,10 @@ static void pop_block(struct arena *arena) {
 
 void *arena_alloc(struct arena *arena, int64_t count, size_t size) {
     size_t want = round_up((size_t)count * size);
+    if (arena->dry) {
+        arena->used += want;
+        return NULL;
+    }
     if (!arena->top || arena->top->size - arena->top->at < want)
         push_block(arena, want > SMALLEST ? want : SMALLEST);
     void *p = arena->top->bytes + arena->top->at;
@@ -43,9 +47,9 @@ struct arena_mark arena_mark(const struct arena *arena) {
 }
 
 void arena_release(struct arena *arena, struct arena_mark mark) {
-    /* Blocks pushed since the mark stay until the reset that merges them. */
-    for (struct arena_block *b = arena->top; b != mark.block; b = b->below)
-        b->at = 0;
+    /* Scratch of later operations must not come on top of blocks that nothing uses any more. */
+    while (arena->top != mark.block)
+        pop_block(arena);
     if (mark.block)
         mark.block->at = mark.at;
     arena->used = mark.used;
@@ -54,7 +58,7 @@ void arena_release(struct arena *arena, struct arena_mark mark) {
 /* Steps differ in size: the merged block has room for larger ones. Memory that is never touched
  * costs no pages. */
 void arena_reset(struct arena *arena) {
-    if (arena->top && arena->top->below) {
+    if (arena->top && (arena->top->below || arena->top->size < arena->peak)) {
         while (arena->top)
             pop_block(arena);
         push_block(arena, arena->peak + arena->peak / 2);

@@ -4,6 +4,7 @@
  * nothing. */
 #ifndef CORE_ARENA_H
 #define CORE_ARENA_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@ struct arena_block;
 struct arena {
     struct arena_block *top; /* newest block first */
     size_t used, peak;       /* bytes handed out now; the most ever */
+    bool dry;                /* only count: every address is NULL */
 };
 
 /* A place to return to. */

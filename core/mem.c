@@ -1,10 +1,12 @@
 #include "core/mem.h"
 #include "core/log.h"
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, LARGE = 1 << 20 };
 
 /* Stands in the ALIGN bytes before every block. */
 struct head {
@@ -26,12 +28,42 @@ static _Noreturn void fail(int64_t count, size_t size) {
     exit(STATUS_FAIL);
 }
 
+/* Bytes to ask the system for, with room for the head and for rounding. */
+static size_t gross(size_t bytes) {
+    return (bytes + (size_t)2 * ALIGN) / ALIGN * ALIGN;
+}
+
+/* Large blocks are mapped: the C library would keep what one step needed for the process when it is
+ * freed, in addition to what the next one needs. AddressSanitizer watches only the library's. */
+static bool is_mapped(size_t bytes) {
+#ifdef __SANITIZE_ADDRESS__
+    (void)bytes;
+    return false;
+#else
+    return bytes >= LARGE;
+#endif
+}
+
+static void *take(size_t bytes) {
+    if (!is_mapped(bytes))
+        return aligned_alloc(ALIGN, gross(bytes));
+    void *p = mmap(NULL, gross(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void give(void *p, size_t bytes) {
+    if (!is_mapped(bytes))
+        free(p);
+    else
+        munmap(p, gross(bytes));
+}
+
 void *mem_alloc(int64_t count, size_t size) {
     size_t want, total;
     if (count < 0 || __builtin_mul_overflow((size_t)count, size, &want) ||
         __builtin_add_overflow(want, (size_t)2 * ALIGN, &total))
         fail(count, size);
-    struct head *head = aligned_alloc(ALIGN, total / ALIGN * ALIGN);
+    struct head *head = take(want);
     if (!head)
         fail(count, size);
     head->bytes = (int64_t)want;
@@ -67,9 +99,10 @@ char *mem_string(const char *s) {
 void mem_free(void *p) {
     if (!p)
         return;
+    struct head *head = head_of(p);
     atomic_fetch_sub(&live, 1);
-    atomic_fetch_sub(&bytes_now, head_of(p)->bytes);
-    free(head_of(p));
+    atomic_fetch_sub(&bytes_now, head->bytes);
+    give(head, (size_t)head->bytes);
 }
 
 int64_t mem_live(void) {

@@ -98,7 +98,7 @@ OPTION("train.placement", TEXT, train.placement, "replicated", "", NULL,
 OPTION("train.precision", CHOICE, train.precision, "fp32", "fp32|bf16", NULL,
     "bf16: linear layers and loss multiply in bfloat16, sums and all else in float32"),
 OPTION("train.reproducible", TRUTH, train.reproducible, "false", "", NULL,
-    "the same bits for any number of ranks (this version: false)"),
+    "losses and parameters of the same bits for 1, 2, 4 and 8 ranks of as many threads"),
 OPTION("eval.candidates", CHOICE, eval.candidates, "full", "full|sampled|both", NULL,
     "rank the target among all items of its domain, or among sampled ones"),
 OPTION("eval.sampled_negatives", INTEGER, eval.sampled_negatives, "999", "[1, inf)", NULL,
@@ -125,6 +125,12 @@ OPTION("log.every_s", REAL, log.every_s, "30", "[0, inf)", NULL,
     "seconds between progress lines off a terminal"),
 OPTION("log.every_steps", INTEGER, log.every_steps, "1", "[1, inf)", NULL,
     "steps between `step` events in the log"),
+OPTION("bench.steps", INTEGER, bench.steps, "20", "[1, 100000]", NULL,
+    "steps that `cdsr bench` measures"),
+OPTION("bench.warmup", INTEGER, bench.warmup, "5", "[0, 100000]", NULL,
+    "steps before them"),
+OPTION("bench.skip", NAMES, bench.skip, "none", "", "none",
+    "stages to leave out: input, encoder, loss, reduction, optimizer, evaluation"),
 };
 // clang-format on
 
@@ -315,6 +321,7 @@ static void print_names(const struct names *names, char *text, size_t size) {
 static bool holds_otherwise(const struct option *o, const void *field) {
     return o->otherwise && ((o->type == TEXT && !*(const char *)field) ||
                             (o->type == REAL && isnan(*(const double *)field)) ||
+                            (o->type == NAMES && ((const struct names *)field)->count == 0) ||
                             (o->type == NUMBERS && ((const struct numbers *)field)->count == 0));
 }
 
@@ -475,16 +482,18 @@ static uint64_t hash_text(uint64_t h, const char *text) {
     return (h ^ '\n') * 0x100000001B3u;
 }
 
-static bool decides_result(const char *key) {
+bool options_decides_result(int i) {
+    const char *key = table[i].key;
     return strcmp(key, "run.dir") != 0 && strcmp(key, "data.path") != 0 &&
-           strncmp(key, "log.", 4) != 0 && strncmp(key, "checkpoint.", 11) != 0;
+           strncmp(key, "log.", 4) != 0 && strncmp(key, "checkpoint.", 11) != 0 &&
+           strncmp(key, "bench.", 6) != 0;
 }
 
 uint64_t options_hash(const struct config *config) {
     char text[OPTION_PATH];
     uint64_t h = 0xCBF29CE484222325u;
     for (int i = 0; i < COUNT; i++)
-        if (decides_result(table[i].key)) {
+        if (options_decides_result(i)) {
             options_value(config, i, text, sizeof text);
             h = hash_text(hash_text(h, table[i].key), text);
         }
@@ -503,9 +512,7 @@ static enum status check_supported(const char *key, const char *value, const cha
 static enum status check_version(const struct config *config) {
     TRY(check_supported("model.name", config->model.name, "llm_emf"));
     TRY(check_supported("train.optimizer", config->train.optimizer, "adamw"));
-    TRY(check_supported("train.placement", config->train.placement, "replicated"));
-    return check_supported("train.reproducible", config->train.reproducible ? "true" : "false",
-                           "false");
+    return check_supported("train.placement", config->train.placement, "replicated");
 }
 
 static enum status check_modalities(const struct names *modalities) {
@@ -543,11 +550,35 @@ static enum status check_cutoffs(const struct numbers *k) {
     return STATUS_OK;
 }
 
+static enum status check_skip(const struct names *skip) {
+    static const char *const stages[] = {"input",     "encoder",   "loss",
+                                         "reduction", "optimizer", "evaluation"};
+    for (int i = 0; i < skip->count; i++) {
+        size_t k = 0;
+        while (k < sizeof stages / sizeof *stages && strcmp(stages[k], skip->name[i]) != 0)
+            k++;
+        if (k == sizeof stages / sizeof *stages)
+            return log_error(STATUS_INPUT,
+                             "bench.skip: '%s' is not one of input, encoder, loss, reduction, "
+                             "optimizer, evaluation",
+                             skip->name[i]);
+    }
+    return STATUS_OK;
+}
+
+bool options_skips(const struct config *config, const char *stage) {
+    for (int i = 0; i < config->bench.skip.count; i++)
+        if (!strcmp(config->bench.skip.name[i], stage))
+            return true;
+    return false;
+}
+
 enum status options_check(const struct config *config) {
     TRY(check_version(config));
     TRY(check_modalities(&config->model.modalities));
     TRY(check_fusion_weights(config));
     TRY(check_cutoffs(&config->eval.cutoffs));
+    TRY(check_skip(&config->bench.skip));
     if (config->model.dim % config->model.heads)
         return log_error(STATUS_INPUT, "model.heads: %lld heads do not divide model.dim %lld",
                          (long long)config->model.heads, (long long)config->model.dim);

@@ -86,6 +86,10 @@ struct config {
         double every_s;
         int64_t every_steps;
     } log;
+    struct {
+        int64_t steps, warmup;
+        struct names skip; /* of options_skips */
+    } bench;
 };
 
 /* Every key at its default. */
@@ -107,6 +111,10 @@ CHECKED enum status options_check(const struct config *config);
  * learned. Expects a config that options_check accepted. */
 bool options_fusion_weights(const struct config *config, double weights[OPTION_LIST]);
 
+/* Does bench.skip name the stage? Stages: input, encoder, loss, reduction, optimizer, evaluation.
+ */
+bool options_skips(const struct config *config, const char *stage);
+
 /* The table, for writers of help and files: number of options, and of option i its key, its help
  * and its value in `config` as text that options_set reads back (OPTION_PATH bytes hold any). */
 int options_count(void);
@@ -119,8 +127,11 @@ void options_value(const struct config *config, int i, char *text, size_t size);
 void options_expected(int i, char *text, size_t size);
 bool options_is_text(int i);
 
-/* FNV-1a over keys and values of everything that decides the result (not run.dir, data.path, log,
- * checkpoint; the data set has a hash of its own). */
+/* Whether option i decides the result: not run.dir, data.path (the data set has a hash of its own),
+ * log, checkpoint, bench. */
+bool options_decides_result(int i);
+
+/* FNV-1a over keys and values of everything that decides the result. */
 uint64_t options_hash(const struct config *config);
 
 #endif

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "core/rng.h"
 #include "core/search.h"
+#include "mpi/tree.h"
 #include "partition/balance.h"
 #include <stdlib.h>
 #include <string.h>
@@ -22,21 +23,38 @@ static int64_t target_cost(const void *context, const int32_t *items, int64_t le
     return 1 + dataset->domain_items[items[length - 1] >= dataset->domain_items[0]];
 }
 
+static int parts_per_rank(const struct run *run) {
+    bool fixed = run->config.train.reproducible && TREE_LEAVES % run->comm->size == 0;
+    return fixed ? TREE_LEAVES / run->comm->size : 1;
+}
+
 static enum status deal(struct evaluation *e, const struct shard *shard) {
     int64_t *order = mem_alloc(shard->count, sizeof *order);
+    int32_t *part = mem_alloc(shard->count, sizeof *part);
     int32_t *owner = mem_alloc(shard->count, sizeof *owner);
-    for (int64_t i = 0; i < shard->count; i++)
+    balance(shard->cost, shard->count, shard->comm->size * e->parts, part);
+    for (int64_t i = 0; i < shard->count; i++) {
         order[i] = i;
-    balance(shard->cost, shard->count, shard->comm->size, owner);
+        owner[i] = part[i] / e->parts;
+    }
     enum status status = shard_deal(shard, order, owner, &e->share);
+    if (status == STATUS_OK) {
+        e->part = mem_alloc(e->share.count, sizeof *e->part);
+        for (int64_t i = 0; i < e->share.count; i++)
+            e->part[i] = part[e->share.place[i]] % e->parts;
+    }
     mem_free(order);
+    mem_free(part);
     mem_free(owner);
     return status;
 }
 
 enum status evaluation_open(struct evaluation *e, const struct run *run, enum split split) {
     struct shard shard;
-    *e = (struct evaluation){.run = run, .split = split, .count = run->dataset.counts[split]};
+    *e = (struct evaluation){.run = run,
+                             .split = split,
+                             .count = run->dataset.counts[split],
+                             .parts = parts_per_rank(run)};
     TRY(shard_open(&shard, run->comm, &run->dataset, split, target_cost, &run->dataset));
     enum status status = deal(e, &shard);
     shard_close(&shard);
@@ -45,6 +63,7 @@ enum status evaluation_open(struct evaluation *e, const struct run *run, enum sp
 
 void evaluation_close(struct evaluation *e) {
     exchange_free(&e->share);
+    mem_free(e->part);
     *e = (struct evaluation){0};
 }
 
@@ -251,18 +270,25 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     return STATUS_OK;
 }
 
-static enum status rank_all(struct pass *pass) {
+/* The samples of a part with targets in a domain, BATCH by BATCH. */
+static enum status rank_some(struct pass *pass, int part, int domain) {
     struct evaluation *e = pass->e;
     int64_t index[BATCH];
-    for (int domain = 0; domain < 2; domain++)
-        for (int64_t i = 0, n = 0; i <= e->share.count; i++) {
-            if (i < e->share.count && domain_of(e, target_of(e, i)) == domain)
-                index[n++] = i;
-            if (n == BATCH || (i == e->share.count && n > 0)) {
-                TRY(rank_batch(pass, index, n, domain));
-                n = 0;
-            }
+    for (int64_t i = 0, n = 0; i <= e->share.count; i++) {
+        if (i < e->share.count && e->part[i] == part && domain_of(e, target_of(e, i)) == domain)
+            index[n++] = i;
+        if (n == BATCH || (i == e->share.count && n > 0)) {
+            TRY(rank_batch(pass, index, n, domain));
+            n = 0;
         }
+    }
+    return STATUS_OK;
+}
+
+static enum status rank_all(struct pass *pass) {
+    for (int part = 0; part < pass->e->parts; part++)
+        for (int domain = 0; domain < 2; domain++)
+            TRY(rank_some(pass, part, domain));
     return STATUS_OK;
 }
 

@@ -15,9 +15,12 @@ struct evaluation {
     enum split split;
     int64_t count;              /* samples of the split */
     struct exchange_rows share; /* this rank's */
+    int parts;                  /* ranked one after another on this rank, see evaluation_open */
+    int32_t *part;              /* [share.count] of each of this rank's samples */
 };
 
-/* Collective. */
+/* Collective. With train.reproducible samples are ranked in TREE_LEAVES groups, where the ranks
+ * divide that, whatever the ranks: the rounding of a score depends on the samples beside it. */
 CHECKED enum status evaluation_open(struct evaluation *evaluation, const struct run *run,
                                     enum split split);
 void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes it */

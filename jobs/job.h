@@ -13,5 +13,7 @@ job_fn job_features;
 job_fn job_train;
 job_fn job_evaluate;
 job_fn job_report;
+job_fn job_plan;
+job_fn job_bench;
 
 #endif

@@ -57,11 +57,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 /* ---- which runs belong together ---- */
 
-/* Does option `i` tell settings apart? Not the seed, nor where and how a run is stored. */
+/* Does option `i` tell settings apart? Not the seed; but the data set does. */
 static bool is_setting(int i) {
     const char *key = options_key(i);
-    return strcmp(key, "run.seed") != 0 && strcmp(key, "run.dir") != 0 &&
-           strncmp(key, "log.", 4) != 0 && strncmp(key, "checkpoint.", 11) != 0;
+    return !strcmp(key, "data.path") || (options_decides_result(i) && strcmp(key, "run.seed") != 0);
 }
 
 static bool same_value(const struct config *a, const struct config *b, int i) {

@@ -1,17 +1,14 @@
 /* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward
  * and reduce, update, log }; evaluate, keep the best, stop early; report. */
-#include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/optim.h"
 #include "io/checkpoint.h"
 #include "io/config.h"
-#include "io/feed.h"
 #include "io/report.h"
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
-#include "mpi/reduce.h"
+#include "jobs/stepper.h"
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,11 +50,8 @@ struct trainer {
     struct comm *comm;
     struct run run;
     struct report report;
-    struct feed feed;
-    struct reduce reduce;
+    struct stepper stepper;
     struct evaluation valid;
-    struct tape tape;
-    struct batch batch;
     struct checkpoint_state state; /* where the run stands */
     char checkpoints[OPTION_PATH]; /* directory */
     int64_t saved_step;            /* of the newest checkpoint, -1: none */
@@ -68,25 +62,6 @@ struct trainer {
 
 static const struct config *config_of(const struct trainer *t) {
     return &t->run.config;
-}
-
-/* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
- * block is 6 d^2 multiplications per token where a candidate is d. */
-static struct feed_price prices(const struct run *run) {
-    const struct config *c = &run->config;
-    struct feed_price price;
-    double weight[STREAMS];
-    int64_t encoder = 6 * c->model.blocks * c->model.dim;
-    model_loss_weights(c, weight);
-    for (int s = 0; s < STREAMS; s++)
-        for (int d = 0; d < 2; d++) {
-            bool all = s == STREAM_XY && c->model.mixed_softmax == MIXED_ALL;
-            int64_t candidates = c->train.loss == LOSS_SAMPLED ? c->train.negatives
-                                 : all                         ? run->dataset.items
-                                                               : run->dataset.domain_items[d];
-            price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
-        }
-    return price;
 }
 
 /* ---- one step ---- */
@@ -104,46 +79,6 @@ static enum status check_finite(const struct trainer *t, const double loss[STREA
     return STATUS_OK;
 }
 
-static double clip_scale(const struct trainer *t) {
-    double limit = config_of(t)->train.grad_clip, norm;
-    if (limit <= 0)
-        return 1;
-    norm = grad_norm(&t->run.model.params);
-    return norm > limit ? limit / norm : 1;
-}
-
-static void update(struct trainer *t) {
-    const struct config *c = config_of(t);
-    struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
-                          c->train.weight_decay};
-    adamw_step(&adamw, &t->run.model.params, t->state.step, clip_scale(t));
-}
-
-/* Forward, backward with the reduction under way, update. loss[s] becomes the mean over the global
- * batch. */
-static void compute_step(struct trainer *t, struct phases *phases, double loss[STREAMS]) {
-    struct model *model = &t->run.model;
-    struct model_step step = {.step = t->state.step};
-    for (int s = 0; s < STREAMS; s++)
-        step.count[s] = t->batch.stream[s].tokens;
-    comm_sum_i64(t->comm, step.count, STREAMS);
-    phases_enter(phases, PHASE_FORWARD);
-    tape_begin(&t->tape, true, model->params.count);
-    params_zero_grad(&model->params);
-    model_loss(model, &t->tape, &t->batch, &step, phases, loss);
-    phases_enter(phases, PHASE_BACKWARD);
-    reduce_begin(&t->reduce);
-    tape_backward(&t->tape, reduce_ready, &t->reduce);
-    phases_enter(phases, PHASE_REDUCE);
-    reduce_finish(&t->reduce);
-    comm_sum_f64(t->comm, loss, STREAMS);
-    for (int s = 0; s < STREAMS; s++)
-        loss[s] = step.count[s] ? loss[s] / (double)step.count[s] : 0;
-    phases_enter(phases, PHASE_OPTIMIZER);
-    update(t);
-    phases_stop(phases);
-}
-
 static void log_step(struct trainer *t, const struct phases *phases, const double loss[STREAMS],
                      int64_t sequences) {
     const struct config *c = config_of(t);
@@ -157,7 +92,7 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
     log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
-                 (long long)t->state.cursor, (long long)feed_steps(&t->feed), total,
+                 (long long)t->state.cursor, (long long)feed_steps(&t->stepper.feed), total,
                  step.sequences_per_s);
     if (now - t->logged_at >= c->log.every_s) {
         log_info("epoch %lld step %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
@@ -170,10 +105,10 @@ static enum status train_step(struct trainer *t) {
     struct phases phases;
     double loss[STREAMS];
     phases_start(&phases, PHASE_INPUT);
-    int64_t sequences = feed_step(&t->feed, t->state.cursor, &t->batch);
+    int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
     t->state.step++;
     t->state.cursor++;
-    compute_step(t, &phases, loss);
+    stepper_compute(&t->stepper, t->state.step, &phases, loss);
     TRY(check_finite(t, loss));
     log_step(t, &phases, loss, sequences);
     return STATUS_OK;
@@ -283,13 +218,13 @@ static bool ended(struct trainer *t) {
 static enum status train_epoch(struct trainer *t) {
     const struct config *c = config_of(t);
     double start = phase_clock(), io = t->io_seconds;
-    TRY(feed_epoch(&t->feed, t->state.epoch));
-    while (t->state.cursor < feed_steps(&t->feed) && !ended(t)) {
+    TRY(feed_epoch(&t->stepper.feed, t->state.epoch));
+    while (t->state.cursor < feed_steps(&t->stepper.feed) && !ended(t)) {
         TRY(train_step(t));
         TRY(save_if_due(t));
     }
     t->train_seconds += phase_clock() - start - (t->io_seconds - io);
-    if (t->state.cursor < feed_steps(&t->feed))
+    if (t->state.cursor < feed_steps(&t->stepper.feed))
         return STATUS_OK;
     t->state.epoch++;
     t->state.cursor = 0;
@@ -349,19 +284,11 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
                                                  : REPORT_REFUSE;
     TRY(run_open(&t->run, t->comm, config, true));
     const struct run *run = &t->run;
-    if (run->dataset.counts[SPLIT_TRAIN] == 0)
-        return t->comm->rank
-                   ? STATUS_INPUT
-                   : log_error(STATUS_INPUT, "%s: no training sequences", config->data.path);
-    struct feed_price price = prices(run);
-    TRY(feed_open(&t->feed, t->comm, &run->dataset, &price, run->config.data.max_len,
-                  run->config.train.batch, run->config.run.seed));
+    TRY(stepper_open(&t->stepper, &t->run));
     if (run->config.train.init[0])
         TRY(checkpoint_read_params(t->comm, run->config.train.init, &t->run.model.params, false));
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
-    t->tape.bf16 = run->config.train.precision == PRECISION_BF16;
-    reduce_open(&t->reduce, t->comm, &t->run.model.params);
     t->state = (struct checkpoint_state){.best_step = -1,
                                          .config = config_to_text(&run->config),
                                          .dataset_hash = mem_string(run->dataset.content_hash)};
@@ -376,10 +303,7 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
 static void close_trainer(struct trainer *t) {
     report_close(&t->report);
     evaluation_close(&t->valid);
-    feed_close(&t->feed);
-    reduce_close(&t->reduce);
-    batch_free(&t->batch);
-    tape_free(&t->tape);
+    stepper_close(&t->stepper);
     checkpoint_state_free(&t->state);
     run_close(&t->run);
 }
@@ -393,8 +317,8 @@ static int64_t learned_numbers(const struct params *params) {
 
 static void log_start(struct trainer *t) {
     struct report_start start = {&t->run.dataset, omp_get_max_threads(),
-                                 learned_numbers(&t->run.model.params), feed_steps(&t->feed),
-                                 t->state.step};
+                                 learned_numbers(&t->run.model.params),
+                                 feed_steps(&t->stepper.feed), t->state.step};
     report_start(&t->report, &start);
     log_info("data %s: items %lld + %lld, sequences %lld; %s: parameters %lld; ranks %d x "
              "threads %d",
@@ -402,8 +326,6 @@ static void log_start(struct trainer *t) {
              (long long)t->run.dataset.domain_items[1],
              (long long)t->run.dataset.counts[SPLIT_TRAIN], t->run.config.model.name,
              (long long)start.parameters, t->comm->size, start.threads);
-    if (t->tape.bf16 && !gemm_bf16_native())
-        log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
 }
 
 /* Validation and test with the best parameters, and the popularity baseline. */

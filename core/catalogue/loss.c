@@ -103,6 +103,17 @@ static void allocate(struct work *w, struct arena *arena) {
     w->scaled = arena_alloc(arena, w->threads * w->tile * widest, sizeof(real));
 }
 
+int64_t catalogue_scratch(const struct catalogue_loss *loss, int threads) {
+    struct work w = {.loss = loss, .record = true, .threads = threads};
+    struct arena arena = {.dry = true};
+    if (loss->positions == 0)
+        return 0;
+    plan_softmaxes(&w);
+    plan_tiles(&w);
+    allocate(&w, &arena);
+    return (int64_t)arena.used;
+}
+
 /* The tile's states, and the targets' logits. */
 HOT static void gather_tile(struct work *w, int64_t t) {
     const struct catalogue_loss *loss = w->loss;

@@ -2,6 +2,7 @@
 #include "core/rng.h"
 #include "mpi/exchange.h"
 #include "mpi/reduce.h"
+#include "mpi/tree.h"
 #include "partition/balance.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
@@ -86,6 +87,59 @@ MPI_TEST(reduce, two_ranks, 2) {
 
 MPI_TEST(reduce, four_ranks, 4) {
     reduce_case();
+}
+
+/* Leaf k, rounded so that the order of the additions shows. */
+static real leaf_value(int step, int k, int64_t i) {
+    return (real)rng_normal(rng_key(3, RNG_TEST, (uint64_t)step, (uint64_t)k), (uint64_t)i);
+}
+
+/* The sum is that of the tree written out, to the last bit, on any number of ranks. */
+static void tree_case(void) {
+    struct params params = {0};
+    struct tree tree;
+    params_add(&params, 2, 1000, 301, PARAM_ZERO, 1, "p");
+    params_allocate(&params, 1, 1);
+    tree_open(&tree, &test_comm, &params);
+    int per_rank = TREE_LEAVES / test_comm.size, mine = test_comm.rank * per_rank;
+    for (int step = 0; step < 2; step++) {
+        int64_t wrong = 0, ordered = 0;
+        for (int k = mine; k < mine + per_rank; k++) {
+            for (int64_t i = 0; i < params.total; i++)
+                params.g[i] = leaf_value(step, k, i);
+            tree_add(&tree);
+        }
+        tree_finish(&tree);
+        for (int64_t i = 0; i < params.total; i++) {
+            real x[TREE_LEAVES], in_turn = 0;
+            for (int k = 0; k < TREE_LEAVES; k++)
+                in_turn += x[k] = leaf_value(step, k, i);
+            real sum = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+            wrong += params.g[i] != sum;
+            ordered += params.g[i] != in_turn;
+        }
+        MPI_EXPECT(wrong == 0, "step %d: %ld of %ld sums are wrong", step, (long)wrong,
+                   (long)params.total);
+        MPI_EXPECT(ordered > 0, "step %d: the order of the sum shows", step);
+    }
+    tree_close(&tree);
+    params_free(&params);
+}
+
+MPI_TEST(tree, one_rank, 1) {
+    tree_case();
+}
+
+MPI_TEST(tree, two_ranks, 2) {
+    tree_case();
+}
+
+MPI_TEST(tree, four_ranks, 4) {
+    tree_case();
+}
+
+MPI_TEST(tree, eight_ranks, 8) {
+    tree_case();
 }
 
 MPI_TEST_MAIN()

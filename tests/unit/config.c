@@ -90,7 +90,7 @@ Test(config, writes_one_key_per_line) {
     int lines = 0;
     for (const char *c = text; *c; c++)
         lines += *c == '\n';
-    cr_expect_eq(lines, options_count() + 7);
+    cr_expect_eq(lines, options_count() + 8);
     mem_free(text);
 }
 

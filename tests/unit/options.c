@@ -85,7 +85,10 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"checkpoint.every_s", "600"},
                                               {"checkpoint.keep", "2"},
                                               {"log.every_s", "30"},
-                                              {"log.every_steps", "1"}};
+                                              {"log.every_steps", "1"},
+                                              {"bench.steps", "20"},
+                                              {"bench.warmup", "5"},
+                                              {"bench.skip", "none"}};
     char text[OPTION_PATH];
     cr_assert_eq(options_count(), (int)(sizeof expected / sizeof *expected));
     for (int i = 0; i < options_count(); i++) {
@@ -146,7 +149,10 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"checkpoint.every_s", "0.5"},
                                         {"checkpoint.keep", "9"},
                                         {"log.every_s", "0"},
-                                        {"log.every_steps", "100"}};
+                                        {"log.every_steps", "100"},
+                                        {"bench.steps", "7"},
+                                        {"bench.warmup", "0"},
+                                        {"bench.skip", "[loss, reduction]"}};
 
 Test(options, every_key_reads_back_what_it_prints, .init = start) {
     struct config again, fresh;
@@ -299,7 +305,7 @@ Test(options, checks_between_keys, .init = start_listening) {
                                          {"model.name", "sasrec"},
                                          {"train.optimizer", "sgd"},
                                          {"train.placement", "sharded"},
-                                         {"train.reproducible", "true"}};
+                                         {"bench.skip", "[loss, forward]"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         start();
         cr_assert_eq(set(bad[i][0], bad[i][1]), STATUS_OK, "%s", bad[i][0]);
@@ -319,7 +325,8 @@ Test(options, hash_covers_what_decides_the_result, .init = start) {
     for (int i = 0; i < options_count(); i++) {
         const char *key = others[i][0];
         bool aside = !strcmp(key, "run.dir") || !strcmp(key, "data.path") ||
-                     !strncmp(key, "log.", 4) || !strncmp(key, "checkpoint.", 11);
+                     !strncmp(key, "log.", 4) || !strncmp(key, "checkpoint.", 11) ||
+                     !strncmp(key, "bench.", 6);
         start();
         cr_assert_eq(set(key, others[i][1]), STATUS_OK);
         cr_expect_eq(options_hash(&config) == options_hash(&fresh), aside, "%s", key);

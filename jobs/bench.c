@@ -1,0 +1,383 @@
+/* cdsr bench: the steps of training and an evaluation, stage by stage, as seconds, operations and
+ * bytes per second, beside what the same processes reach on a plain matrix product, in memory and
+ * in a reduction. */
+#include "core/cost.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/config.h"
+#include "io/file.h"
+#include "jobs/args.h"
+#include "jobs/evaluation.h"
+#include "jobs/job.h"
+#include "jobs/peak.h"
+#include "jobs/stepper.h"
+#include <jansson.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct request {
+    struct args_config config;
+    const char *output;
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "Where the JSON goes (default: bench.json in the run directory)", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct request *r = state->input;
+    if (key == 'o') {
+        r->output = arg;
+        return 0;
+    }
+    return args_config_parse(&r->config, key, arg, state, "configuration file");
+}
+
+/* ---- what is measured ---- */
+
+/* The stage of every phase of a step. */
+static const enum cost_stage stage_of[PHASES] = {
+    [PHASE_INPUT] = COST_INPUT,      [PHASE_FORWARD] = COST_ENCODER_FORWARD,
+    [PHASE_LOSS] = COST_LOSS,        [PHASE_BACKWARD] = COST_ENCODER_BACKWARD,
+    [PHASE_REDUCE] = COST_REDUCTION, [PHASE_OPTIMIZER] = COST_OPTIMIZER};
+
+struct figure {
+    double seconds, gflops, gbs;
+    double fraction; /* of the peak that bounds it; NaN: none does */
+};
+
+struct bench {
+    struct comm *comm;
+    struct run run;
+    struct stepper stepper;
+    struct evaluation valid;
+    struct cost_model model;
+    struct cost_load step, histories; /* over all ranks: mean of the measured steps; validation */
+    int64_t steps, sequences;         /* measured */
+    double *seconds;                  /* [PHASES + 1][steps], the last: of the whole step */
+    double evaluation;
+    double peak_rss_mb;
+    struct peak peak;
+    struct figure stage[COST_STAGES], total;
+};
+
+static bool skips(const struct bench *b, const char *stage) {
+    return options_skips(&b->run.config, stage);
+}
+
+/* A stage that cannot be left out becomes as small as it gets. */
+static void shrink(struct config *config) {
+    if (options_skips(config, "encoder"))
+        config->model.blocks = 0;
+    if (options_skips(config, "loss")) {
+        config->train.loss = LOSS_SAMPLED;
+        config->train.negatives = 1;
+    }
+}
+
+static void describe(struct bench *b) {
+    b->model = (struct cost_model){.config = &b->run.config,
+                                   .items = b->run.dataset.items,
+                                   .x_items = b->run.dataset.domain_items[0],
+                                   .max_len = b->run.config.data.max_len,
+                                   .threads = omp_get_max_threads()};
+    for (int m = 0; m < b->run.model.modalities; m++)
+        b->model.given[m] = b->run.model.shape.table[m].dim;
+}
+
+static void sum_loads(const struct bench *b, struct cost_load *load) {
+    comm_sum_i64(b->comm, (int64_t *)load, (int)(sizeof *load / sizeof(int64_t)));
+}
+
+static void count_histories(struct bench *b) {
+    const struct exchange_rows *rows = &b->valid.share;
+    for (int64_t i = 0; i < rows->count; i++)
+        cost_load_add_history(&b->histories, rows->values + rows->offsets[i],
+                              rows->offsets[i + 1] - rows->offsets[i], b->model.x_items,
+                              b->model.max_len);
+    sum_loads(b, &b->histories);
+}
+
+static enum status open_bench(struct bench *b, const struct config *given) {
+    struct config config = *given;
+    shrink(&config);
+    TRY(run_open(&b->run, b->comm, &config, true));
+    TRY(stepper_open(&b->stepper, &b->run));
+    b->stepper.without_reduction = skips(b, "reduction");
+    b->stepper.without_optimizer = skips(b, "optimizer");
+    describe(b);
+    if (!skips(b, "evaluation")) {
+        TRY(evaluation_open(&b->valid, &b->run, SPLIT_VALID));
+        count_histories(b);
+    }
+    b->steps = config.bench.steps;
+    b->seconds = mem_zero((PHASES + 1) * b->steps, sizeof *b->seconds);
+    return feed_epoch(&b->stepper.feed, 0);
+}
+
+static void close_bench(struct bench *b) {
+    evaluation_close(&b->valid);
+    stepper_close(&b->stepper);
+    run_close(&b->run);
+    mem_free(b->seconds);
+}
+
+/* ---- steps ---- */
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, int64_t n) {
+    qsort(x, (size_t)n, sizeof *x, by_value);
+    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
+}
+
+/* Whole batches only, round and round the first epoch. */
+static int64_t batch_of(const struct bench *b, int64_t step) {
+    const struct feed *feed = &b->stepper.feed;
+    int64_t whole = feed->train.count / feed->batch;
+    return step % (whole > 0 ? whole : 1);
+}
+
+static enum status run_step(struct bench *b, int64_t step, struct phases *phases) {
+    double loss[STREAMS];
+    phases_start(phases, PHASE_INPUT);
+    if (step == 0 || !skips(b, "input"))
+        b->sequences = stepper_load(&b->stepper, batch_of(b, step));
+    stepper_compute(&b->stepper, step + 1, phases, loss);
+    for (int s = 0; s < STREAMS; s++)
+        if (!isfinite(loss[s]))
+            return b->comm->rank
+                       ? STATUS_FAIL
+                       : log_error(STATUS_FAIL, "step %lld: the loss is not finite; lower train.lr",
+                                   (long long)step + 1);
+    return STATUS_OK;
+}
+
+static void count_step(struct bench *b) {
+    for (int i = 0; i < b->stepper.parts; i++)
+        cost_load_add_batch(&b->step, &b->stepper.batch[i], b->model.x_items);
+}
+
+/* Sums of many steps to those of one. */
+static void mean_load(struct bench *b) {
+    int64_t *n = (int64_t *)&b->step;
+    sum_loads(b, &b->step);
+    for (size_t i = 0; i < sizeof b->step / sizeof *n; i++)
+        n[i] /= b->steps;
+}
+
+static enum status run_steps(struct bench *b) {
+    int64_t warmup = b->run.config.bench.warmup;
+    struct phases phases;
+    for (int64_t k = 0; k < warmup + b->steps; k++) {
+        int64_t at = k - warmup;
+        TRY(run_step(b, k, &phases));
+        log_progress("step %lld of %lld", (long long)k + 1, (long long)(warmup + b->steps));
+        if (at < 0)
+            continue;
+        count_step(b);
+        for (int p = 0; p < PHASES; p++)
+            b->seconds[p * b->steps + at] = phases.seconds[p];
+        b->seconds[PHASES * b->steps + at] = phases_total(&phases);
+    }
+    comm_sum_f64(b->comm, b->seconds, (int)((PHASES + 1) * b->steps));
+    for (int64_t i = 0; i < (PHASES + 1) * b->steps; i++)
+        b->seconds[i] /= b->comm->size;
+    mean_load(b);
+    return STATUS_OK;
+}
+
+/* Median of three, or of as many as take ten seconds. */
+static enum status run_evaluation(struct bench *b) {
+    enum { TIMES = 3 };
+    struct report_scores scores;
+    double seconds[TIMES], sum = 0;
+    int n = 0;
+    while (n < TIMES && sum < 10) {
+        double start = phase_clock();
+        TRY(evaluation_run(&b->valid, &b->run.model, &scores));
+        seconds[n] = phase_clock() - start;
+        comm_bcast(b->comm, &seconds[n], sizeof seconds[n]);
+        sum += seconds[n++];
+    }
+    b->evaluation = median(seconds, n);
+    return STATUS_OK;
+}
+
+/* ---- figures ---- */
+
+/* The bound: the seconds that the work takes at peak rates, over those it took. */
+static struct figure make_figure(const struct bench *b, enum cost_stage stage, double seconds) {
+    bool evaluation = stage == COST_EVALUATION, reduction = stage == COST_REDUCTION;
+    struct cost_work work =
+        cost_stage(&b->model, stage, b->comm->size, evaluation ? &b->histories : &b->step);
+    double bandwidth = reduction ? b->peak.allreduce_gbs : b->peak.triad_gbs;
+    double compute = work.flops / (b->peak.sgemm_gflops * 1e9),
+           move = work.bytes / (bandwidth * 1e9);
+    double bound = compute > move ? compute : move;
+    return (struct figure){seconds, work.flops / seconds / 1e9, work.bytes / seconds / 1e9,
+                           bound > 0 ? bound / seconds : NAN};
+}
+
+static void make_figures(struct bench *b) {
+    double flops = 0, seconds = median(b->seconds + PHASES * b->steps, b->steps);
+    for (int p = 0; p < PHASES; p++) {
+        enum cost_stage stage = stage_of[p];
+        b->stage[stage] = make_figure(b, stage, median(b->seconds + p * b->steps, b->steps));
+        if (stage != COST_OPTIMIZER)
+            flops += cost_stage(&b->model, stage, b->comm->size, &b->step).flops;
+    }
+    b->total = (struct figure){seconds, flops / seconds / 1e9, 0,
+                               flops / seconds / 1e9 / b->peak.sgemm_gflops};
+    b->stage[COST_EVALUATION] = make_figure(b, COST_EVALUATION, b->evaluation);
+}
+
+/* ---- output ---- */
+
+/* Encoder and loss are never left out wholly. */
+static bool shown(const struct bench *b, int stage) {
+    return stage == COST_ENCODER_FORWARD || stage == COST_ENCODER_BACKWARD || stage == COST_LOSS ||
+           !skips(b, cost_stage_names[stage]);
+}
+
+static json_t *number(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static json_t *figure_json(const struct figure *f) {
+    json_t *object = json_object();
+    json_object_set_new(object, "seconds", number(f->seconds));
+    json_object_set_new(object, "gflops", number(f->gflops));
+    json_object_set_new(object, "gbs", number(f->gbs));
+    json_object_set_new(object, "fraction", number(f->fraction));
+    return object;
+}
+
+static json_t *peak_json(const struct peak *peak) {
+    json_t *object = json_object();
+    json_object_set_new(object, "sgemm_gflops", number(peak->sgemm_gflops));
+    json_object_set_new(object, "copy_gbs", number(peak->copy_gbs));
+    json_object_set_new(object, "triad_gbs", number(peak->triad_gbs));
+    json_object_set_new(object, "allreduce_gbs", number(peak->allreduce_gbs));
+    return object;
+}
+
+static json_t *step_json(const struct bench *b) {
+    json_t *object = json_object();
+    json_object_set_new(object, "seconds", number(b->total.seconds));
+    json_object_set_new(object, "useful_gflops", number(b->total.gflops));
+    json_object_set_new(object, "fraction_of_peak", number(b->total.fraction));
+    json_object_set_new(object, "sequences_per_s", number((double)b->sequences / b->total.seconds));
+    return object;
+}
+
+static json_t *skip_json(const struct names *skip) {
+    json_t *list = json_array();
+    for (int i = 0; i < skip->count; i++)
+        json_array_append_new(list, json_string(skip->name[i]));
+    return list;
+}
+
+static json_t *bench_json(const struct bench *b) {
+    json_t *object = json_object(), *stages = json_object();
+    for (int s = 0; s < COST_EVALUATION; s++)
+        if (shown(b, s))
+            json_object_set_new(stages, cost_stage_names[s], figure_json(&b->stage[s]));
+    json_object_set_new(object, "peak", peak_json(&b->peak));
+    json_object_set_new(object, "step", step_json(b));
+    json_object_set_new(object, "stages", stages);
+    if (shown(b, COST_EVALUATION))
+        json_object_set_new(object, "evaluation", figure_json(&b->stage[COST_EVALUATION]));
+    json_object_set_new(object, "skipped", skip_json(&b->run.config.bench.skip));
+    json_object_set_new(object, "steps", json_integer(b->steps));
+    json_object_set_new(object, "batch", json_integer(b->sequences));
+    json_object_set_new(object, "peak_rss_mb", number(b->peak_rss_mb));
+    json_object_set_new(object, "ranks", json_integer(b->comm->size));
+    json_object_set_new(object, "threads", json_integer(omp_get_max_threads()));
+    return object;
+}
+
+static enum status write_json(const struct bench *b, const char *output) {
+    char path[2 * OPTION_PATH];
+    json_t *object = bench_json(b);
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    json_decref(object);
+    snprintf(path, sizeof path, "%s/bench.json", b->run.config.run.dir);
+    enum status status = output ? STATUS_OK : file_make_directory(b->run.config.run.dir);
+    if (status == STATUS_OK)
+        status = file_write(output ? output : path, text);
+    free(text);
+    return status;
+}
+
+static void print_figure(const char *name, const struct figure *f) {
+    printf("%-18s%12.6f%12.2f%12.2f", name, f->seconds, f->gflops, f->gbs);
+    if (isfinite(f->fraction))
+        printf("%12.3f\n", f->fraction);
+    else
+        printf("%12s\n", "-");
+}
+
+static void print_text(const struct bench *b) {
+    const struct peak *peak = &b->peak;
+    printf("peak of %d ranks x threads %d: sgemm %.1f GFLOP/s, copy %.1f GB/s, triad %.1f GB/s",
+           b->comm->size, omp_get_max_threads(), peak->sgemm_gflops, peak->copy_gbs,
+           peak->triad_gbs);
+    if (isfinite(peak->allreduce_gbs))
+        printf(", allreduce %.1f GB/s", peak->allreduce_gbs);
+    printf("\n%-18s%12s%12s%12s%12s\n", "stage", "seconds", "GFLOP/s", "GB/s", "of peak");
+    for (int s = 0; s < COST_EVALUATION; s++)
+        if (shown(b, s))
+            print_figure(cost_stage_names[s], &b->stage[s]);
+    printf("%-18s%12.6f%12.2f%12s%12.3f   %.1f sequences/s\n", "step", b->total.seconds,
+           b->total.gflops, "", b->total.fraction, (double)b->sequences / b->total.seconds);
+    if (shown(b, COST_EVALUATION))
+        print_figure(cost_stage_names[COST_EVALUATION], &b->stage[COST_EVALUATION]);
+    printf("peak memory per rank %.1f MB\n", b->peak_rss_mb);
+}
+
+/* ---- the job ---- */
+
+static enum status measure(struct bench *b, const char *output) {
+    TRY(run_steps(b));
+    if (!skips(b, "evaluation"))
+        TRY(run_evaluation(b));
+    b->peak_rss_mb = report_peak_rss_mb(b->comm); /* before the arrays of the yardstick */
+    peak_measure(b->comm, &b->run.model.params, &b->peak);
+    make_figures(b);
+    if (b->comm->rank == 0)
+        print_text(b);
+    return comm_agree(b->comm, b->comm->rank == 0 ? write_json(b, output) : STATUS_OK);
+}
+
+enum status job_bench(struct comm *comm, int argc, char **argv) {
+    static const struct argp argp = {
+        options,
+        parse,
+        "CONFIG.yaml [KEY=VALUE...]",
+        "Measure the stages of training beside this machine's own peak. bench.steps, bench.warmup "
+        "and bench.skip say what is measured.",
+        NULL,
+        NULL,
+        NULL};
+    struct request request = {0};
+    struct bench bench = {.comm = comm};
+    struct config config;
+    enum status status;
+    bool done;
+    TRY(args_parse(comm, &argp, argc, argv, &request, &done));
+    if (done)
+        return STATUS_OK;
+    TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
+                    &config));
+    status = open_bench(&bench, &config);
+    if (status == STATUS_OK)
+        status = measure(&bench, request.output);
+    close_bench(&bench);
+    return status;
+}

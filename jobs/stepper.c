@@ -1,0 +1,179 @@
+#include "jobs/stepper.h"
+#include "core/gemm_bf16.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/optim.h"
+#include <omp.h>
+
+/* ---- beginning and end ---- */
+
+/* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
+ * block is 6 d^2 multiplications per token where a candidate is d. */
+struct feed_price stepper_prices(const struct config *c, const struct dataset *dataset) {
+    struct feed_price price;
+    double weight[STREAMS];
+    int64_t encoder = 6 * c->model.blocks * c->model.dim;
+    model_loss_weights(c, weight);
+    for (int s = 0; s < STREAMS; s++)
+        for (int d = 0; d < 2; d++) {
+            bool all = s == STREAM_XY && c->model.mixed_softmax == MIXED_ALL;
+            int64_t candidates = c->train.loss == LOSS_SAMPLED ? c->train.negatives
+                                 : all                         ? dataset->items
+                                                               : dataset->domain_items[d];
+            price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
+        }
+    return price;
+}
+
+/* The same on all ranks: rank 0 speaks. */
+static enum status check(const struct stepper *s) {
+    const struct config *c = &s->run->config;
+    bool first = s->comm->rank == 0, reproducible = c->train.reproducible;
+    if (s->run->dataset.counts[SPLIT_TRAIN] == 0)
+        return !first ? STATUS_INPUT
+                      : log_error(STATUS_INPUT, "%s: no training sequences", c->data.path);
+    if (reproducible && TREE_LEAVES % s->comm->size)
+        return !first ? STATUS_INPUT
+                      : log_error(STATUS_INPUT,
+                                  "train.reproducible: %d ranks do not divide the %d shards of a "
+                                  "step; start 1, 2, 4 or 8",
+                                  s->comm->size, (int)TREE_LEAVES);
+    if (reproducible && !comm_same(s->comm, (uint64_t)omp_get_max_threads()))
+        return !first ? STATUS_INPUT
+                      : log_error(STATUS_INPUT, "train.reproducible: the ranks differ in their "
+                                                "threads; set OMP_NUM_THREADS");
+    return STATUS_OK;
+}
+
+static void open_tree(struct stepper *s) {
+    tree_open(&s->tree, s->comm, &s->run->model.params);
+    log_info("reproducible: %d shards, %d ranks x threads %d, extra memory %.1f MB per rank; the "
+             "same bits for 1, 2, 4 and 8 ranks of %d threads",
+             (int)TREE_LEAVES, s->comm->size, omp_get_max_threads(),
+             (double)tree_bytes(&s->tree) / 1e6, omp_get_max_threads());
+}
+
+enum status stepper_open(struct stepper *s, struct run *run) {
+    const struct config *c = &run->config;
+    *s = (struct stepper){.comm = run->comm, .run = run};
+    TRY(check(s));
+    struct feed_price price = stepper_prices(c, &run->dataset);
+    int parts = c->train.reproducible ? TREE_LEAVES : s->comm->size;
+    TRY(feed_open(&s->feed, s->comm, parts, &run->dataset, &price, c->data.max_len, c->train.batch,
+                  c->run.seed));
+    s->tape.bf16 = c->train.precision == PRECISION_BF16;
+    if (s->tape.bf16 && !gemm_bf16_native())
+        log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
+    s->parts = parts / s->comm->size;
+    s->batch = mem_zero(s->parts, sizeof *s->batch);
+    if (c->train.reproducible)
+        open_tree(s);
+    else
+        reduce_open(&s->reduce, s->comm, &run->model.params);
+    return STATUS_OK;
+}
+
+void stepper_close(struct stepper *s) {
+    for (int i = 0; i < s->parts; i++)
+        batch_free(&s->batch[i]);
+    mem_free(s->batch);
+    feed_close(&s->feed);
+    reduce_close(&s->reduce);
+    tree_close(&s->tree);
+    tape_free(&s->tape);
+    *s = (struct stepper){0};
+}
+
+/* ---- one step ---- */
+
+/* This rank's i-th part among all. */
+static int part_of(const struct stepper *s, int i) {
+    return s->comm->rank * s->parts + i;
+}
+
+int64_t stepper_load(struct stepper *s, int64_t k) {
+    int64_t sequences = 0;
+    for (int i = 0; i < s->parts; i++)
+        sequences = feed_step(&s->feed, k, part_of(s, i), &s->batch[i]);
+    return sequences;
+}
+
+static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
+    for (int k = 0; k < STREAMS; k++) {
+        count[k] = 0;
+        for (int i = 0; i < s->parts; i++)
+            count[k] += s->batch[i].stream[k].tokens;
+    }
+    comm_sum_i64(s->comm, count, STREAMS);
+}
+
+/* Gradients of part i in params.g; `reduce` (may be NULL) takes them while backward runs. */
+static void differentiate(struct stepper *s, int i, const struct model_step *step,
+                          struct reduce *reduce, struct phases *phases, double loss[STREAMS]) {
+    struct model *model = &s->run->model;
+    phases_enter(phases, PHASE_FORWARD);
+    tape_begin(&s->tape, true, model->params.count);
+    params_zero_grad(&model->params);
+    model_loss(model, &s->tape, &s->batch[i], step, phases, loss);
+    phases_enter(phases, PHASE_BACKWARD);
+    if (reduce)
+        reduce_begin(reduce);
+    tape_backward(&s->tape, reduce ? reduce_ready : NULL, reduce);
+    phases_enter(phases, PHASE_REDUCE);
+}
+
+static void gradients(struct stepper *s, const struct model_step *step, struct phases *phases,
+                      double loss[STREAMS]) {
+    struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
+    differentiate(s, 0, step, reduce, phases, loss);
+    if (reduce)
+        reduce_finish(reduce);
+    comm_sum_f64(s->comm, loss, STREAMS);
+}
+
+/* Every part's losses in a place of its own: whatever the order of MPI's sum, a number is added to
+ * zeros. */
+static void gradients_by_parts(struct stepper *s, const struct model_step *step,
+                               struct phases *phases, double loss[STREAMS]) {
+    double part[TREE_LEAVES][STREAMS] = {{0}};
+    for (int i = 0; i < s->parts; i++) {
+        differentiate(s, i, step, NULL, phases, part[part_of(s, i)]);
+        tree_add(&s->tree);
+    }
+    if (!s->without_reduction)
+        tree_finish(&s->tree);
+    comm_sum_f64(s->comm, part[0], TREE_LEAVES * STREAMS);
+    for (int k = 0; k < STREAMS; k++) {
+        loss[k] = 0;
+        for (int i = 0; i < TREE_LEAVES; i++)
+            loss[k] += part[i][k];
+    }
+}
+
+static double clip_scale(const struct stepper *s) {
+    double limit = s->run->config.train.grad_clip, norm;
+    if (limit <= 0)
+        return 1;
+    norm = grad_norm(&s->run->model.params);
+    return norm > limit ? limit / norm : 1;
+}
+
+static void update(struct stepper *s, int64_t step) {
+    const struct config *c = &s->run->config;
+    struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
+                          c->train.weight_decay};
+    adamw_step(&adamw, &s->run->model.params, step, clip_scale(s));
+}
+
+void stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
+                     double loss[STREAMS]) {
+    struct model_step step = {.step = number};
+    count_targets(s, step.count);
+    (s->run->config.train.reproducible ? gradients_by_parts : gradients)(s, &step, phases, loss);
+    for (int k = 0; k < STREAMS; k++)
+        loss[k] = step.count[k] ? loss[k] / (double)step.count[k] : 0;
+    phases_enter(phases, PHASE_OPTIMIZER);
+    if (!s->without_optimizer)
+        update(s, number);
+    phases_stop(phases);
+}

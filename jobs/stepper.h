@@ -1,0 +1,45 @@
+/* The steps of training, which train takes and bench measures: the share of a global batch,
+ * forward, backward with the reduction under way, update.
+ *
+ * With train.reproducible a step is dealt to TREE_LEAVES parts instead of one per rank; each part
+ * has its own forward and backward, and their gradients are joined by mpi/tree: losses and
+ * parameters have the same bits for 1, 2, 4 and 8 ranks. Some kernels split their sums by threads,
+ * so that all runs to be compared need the same number of threads per rank. */
+#ifndef JOBS_STEPPER_H
+#define JOBS_STEPPER_H
+#include "core/phase.h"
+#include "io/feed.h"
+#include "jobs/run.h"
+#include "mpi/reduce.h"
+#include "mpi/tree.h"
+
+struct stepper {
+    const struct comm *comm; /* borrowed, as the run */
+    struct run *run;
+    struct feed feed;
+    int parts;           /* of a step that are this rank's */
+    struct batch *batch; /* [parts] */
+    struct tape tape;
+    struct reduce reduce;
+    struct tree tree;                          /* reproducible: in place of `reduce` */
+    bool without_reduction, without_optimizer; /* for bench: leave these stages out */
+};
+
+/* Not collective. What a training target costs, for the balance of the ranks. */
+struct feed_price stepper_prices(const struct config *config, const struct dataset *dataset);
+
+/* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
+ * suit train.reproducible. */
+CHECKED enum status stepper_open(struct stepper *stepper, struct run *run);
+void stepper_close(struct stepper *stepper); /* not collective; safe on a zeroed object */
+
+/* Not collective. Pack this rank's sequences of step k of the feed's epoch. Returns the number of
+ * sequences over all ranks. */
+int64_t stepper_load(struct stepper *stepper, int64_t k);
+
+/* Collective. One update, number `step` (1 for the first), with the loaded sequences. `phases`
+ * runs. loss[s] = mean of -log P over the stream's positions in the global batch. */
+void stepper_compute(struct stepper *stepper, int64_t step, struct phases *phases,
+                     double loss[STREAMS]);
+
+#endif

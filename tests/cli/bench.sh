@@ -1,0 +1,62 @@
+# cdsr bench: figures of every stage that belong together, stages left out, and slurm/scaling.sh on
+# one and two ranks.
+. "$(dirname "$0")/common.bash"
+scaling=$(cd "$(dirname "$0")/../../slurm" && pwd)/scaling.sh
+cd "$work" || exit 1
+
+"$CDSR" synth --items-a 300 --items-b 500 --users 300 --seed 2 --features text:16 -o data.h5 >/dev/null ||
+    complain synth
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 32, heads: 2}
+train: {batch: 64}
+bench: {steps: 3, warmup: 1}
+YAML
+
+ranks 2 bench run.yaml
+statuses 0 0
+says_nothing err
+has out 'peak of 2 ranks x threads 1: sgemm '
+cp out whole
+json=runs/run/bench.json
+for name in sgemm_gflops copy_gbs triad_gbs allreduce_gbs useful_gflops fraction_of_peak \
+    sequences_per_s peak_rss_mb; do
+    [ "$(grep -c "^ *\"$name\": [0-9]*[1-9.]" $json)" = 1 ] || complain "a figure of $name in $json"
+done
+for name in input encoder_forward loss encoder_backward reduction optimizer evaluation; do
+    [ "$(grep -c "^ *\"$name\": {" $json)" = 1 ] || complain "stage $name in $json"
+    awk -v name=$name '$1 == name { seen = $2 > 0 } END { exit !seen }' out ||
+        complain "seconds of $name: $(cat out)"
+done
+[ "$(grep -c '"fraction": [0-9.e-]*[1-9]' $json)" = 6 ] || complain "six fractions in $json"
+# The operations of a step are those of its stages, whatever the seconds.
+operations() {
+    awk '{ n[$1] = $2 * $3 }
+        END { print n["step"], n["encoder_forward"] + n["loss"] + n["encoder_backward"] }' "$1"
+}
+operations whole | awk '{ d = $1 - $2; exit !($1 > 0 && d * d < 0.01 * $1 * $1) }' ||
+    complain "operations of step and stages: $(operations whole)"
+
+ranks 2 bench run.yaml bench.skip=reduction,optimizer,evaluation,input --output skip.json
+statuses 0 0
+[ "$(awk '/^(input|encoder|loss|reduction|optimizer|evaluation)/ { print $1 }' out | tr '\n' ' ')" = \
+    'encoder_forward loss encoder_backward ' ] || complain "stages that are left: $(cat out)"
+grep -q '"skipped"' skip.json || complain 'skip.json'
+[ ! -e runs/run/bench.json ] || [ "$json" -ot skip.json ] || complain '--output is where it goes'
+ranks 1 bench run.yaml bench.skip=encoder,loss train.reproducible=true
+statuses 0
+has out 'loss '
+grep -q '"allreduce_gbs": null' $json || complain 'no reduction on one rank'
+
+refused "cdsr: error: bench.skip: 'forward' is not one of input, encoder, loss, reduction, optimizer, \
+evaluation" bench run.yaml bench.skip=forward
+
+RANKS='1 2' BATCH=32 OUT=scaling timeout 300 "$scaling" run.yaml bench.skip=evaluation >table 2>err ||
+    complain "scaling.sh: $(cat err)"
+[ "$(awk '$1 == 1 || $1 == 2 { print $1, $2 }' table | tr '\n' ' ')" = '1 32 2 32 1 32 2 64 ' ] ||
+    complain "strong and weak: $(cat table)"
+awk '$1 == 1 && ($7 != 1 || $8 != 1) { exit 1 }' table || complain 'one rank is the measure'
+[ "$(grep -c '"efficiency": [0-9.]' scaling/scaling.json)" = 4 ] || complain 'scaling.json'
+"$scaling" >/dev/null 2>usage
+[ $? = 2 ] && grep -q 'RANKS  ' usage || complain 'how scaling.sh is used'
+finish

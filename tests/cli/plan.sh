@@ -1,0 +1,53 @@
+# cdsr plan: its total is within 10 % of the peak of a real run, its choice follows the memory.
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+
+"$CDSR" synth --items-a 2000 --items-b 3000 --users 600 --seed 2 --features text:32 -o data.h5 >/dev/null ||
+    complain synth
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 128, heads: 2}
+train: {epochs: 2, batch: 256}
+YAML
+
+# peak RUN: of rank 0 at the last step, after an evaluation, and total: of the configured loss, replicated; in MB.
+peak() {
+    sed -n 's/.*"event": "step".*"peak_rss_mb": \([0-9.]*\).*/\1/p' "$1/log.jsonl" | tail -n 1
+}
+total() {
+    sed -n 's/.*"total": \([0-9]*\).*/\1/p' "$work/out" | head -n 1 | awk '{ print $1 / 1e6 }'
+}
+for loss in exact sampled; do
+    for n in 1 2; do
+        ranks $n train run.yaml train.loss=$loss run.dir=$loss-$n
+        statuses $(yes 0 | head -n $n)
+        ranks 1 plan run.yaml train.loss=$loss --ranks $n --json
+        statuses 0
+        says_nothing err
+        echo "$(peak $loss-$n) $(total)" | awk '{ exit !($1 > 100 && $2 > 0.9 * $1 && $2 < 1.1 * $1) }' ||
+            complain "$loss, $n ranks: peak $(peak $loss-$n) MB, the plan says $(total)"
+    done
+done
+has out '"configured_loss": "sampled"'
+has out '"choice": "replicated"'
+for name in parameters gradients moments reduction features activations tiles evaluation data base; do
+    [ "$(grep -c "\"$name\": [0-9]" "$work/out")" = 6 ] || complain "6 figures of $name"
+done
+
+ranks 4 plan run.yaml model.dim=1024 --ranks 64 --per-node 8
+statuses 0 0 0 0
+[ "$(grep -c '^total ' "$work/out")" = 1 ] || complain 'one table'
+# With the memory that the sharded table takes, the choice is it; with less, there is none.
+sharded=$(awk '$1 == "total" { print $3 }' "$work/out")
+[ "$(awk '$1 == "total" { print ($3 < $2) }' "$work/out")" = 1 ] || complain 'sharded takes less'
+ranks 1 plan run.yaml model.dim=1024 --ranks 64 --per-node 8 --memory "$(awk "BEGIN { print $sharded * 8.01 / 1000 }")"
+has out 'with 8 ranks on a node of'
+has out ': sharded'
+ranks 1 plan run.yaml model.dim=1024 --ranks 64 --per-node 8 --memory "$(awk "BEGIN { print $sharded * 7.9 / 1000 }")"
+has out ': none'
+ranks 1 plan run.yaml --ranks 4 --latency 2 --bandwidth 10
+has out 'traffic, s per step'
+
+refused 'cdsr: error: plan: --latency and --bandwidth belong together' plan run.yaml --latency 2
+refused "cdsr: error: plan: --ranks: '0' is not an integer from 1 to 1000000" plan run.yaml --ranks 0
+finish
