@@ -72,8 +72,8 @@ OPTION("train.init", TEXT, train.init, "null", "", "null",
     "HDF5 file with `/param/*` to start from"),
 OPTION("train.batch", INTEGER, train.batch, "256", "[1, inf)", NULL,
     "sequences of a step, over all ranks"),
-OPTION("train.optimizer", TEXT, train.optimizer, "adamw", "", NULL,
-    "the optimizer (this version: adamw)"),
+OPTION("train.optimizer", CHOICE, train.optimizer, "adamw", "adamw|lazy_adamw", NULL,
+    "lazy_adamw: with the sampled loss, id rows that a step does not use stay as they are"),
 OPTION("train.lr", REAL, train.lr, "0.001", "[0, inf)", NULL,
     "learning rate"),
 OPTION("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
@@ -90,8 +90,8 @@ OPTION("train.target", CHOICE, train.target, "both", "both|x|y", NULL,
     "domain trained for"),
 OPTION("train.grad_clip", REAL, train.grad_clip, "0", "[0, inf)", NULL,
     "largest norm of the gradient; 0: any"),
-OPTION("train.placement", TEXT, train.placement, "replicated", "", NULL,
-    "where the id table lives (this version: replicated)"),
+OPTION("train.placement", CHOICE, train.placement, "replicated", "replicated|sharded", NULL,
+    "sharded: every rank holds a part of the rows of the item tables"),
 OPTION("train.precision", TEXT, train.precision, "fp32", "", NULL,
     "type of the arithmetic (this version: fp32)"),
 OPTION("train.reproducible", TRUTH, train.reproducible, "false", "", NULL,
@@ -499,8 +499,6 @@ static enum status check_supported(const char *key, const char *value, const cha
 
 static enum status check_version(const struct config *config) {
     TRY(check_supported("model.name", config->model.name, "llm_emf"));
-    TRY(check_supported("train.optimizer", config->train.optimizer, "adamw"));
-    TRY(check_supported("train.placement", config->train.placement, "replicated"));
     TRY(check_supported("train.precision", config->train.precision, "fp32"));
     return check_supported("train.reproducible", config->train.reproducible ? "true" : "false",
                            "false");

@@ -13,6 +13,8 @@ enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
+enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
+enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
 enum target { TARGET_BOTH, TARGET_X, TARGET_Y };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
@@ -54,7 +56,7 @@ struct config {
         int64_t epochs, max_steps;
         char init[OPTION_PATH]; /* "": none */
         int64_t batch;
-        char optimizer[OPTION_NAME];
+        int optimizer; /* enum optimizer */
         double lr;
         double betas[2];
         double weight_decay;
@@ -62,7 +64,8 @@ struct config {
         int64_t negatives, patience;
         int target; /* enum target */
         double grad_clip;
-        char placement[OPTION_NAME], precision[OPTION_NAME];
+        int placement; /* enum placement_kind */
+        char precision[OPTION_NAME];
         bool reproducible;
     } train;
     struct {

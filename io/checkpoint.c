@@ -71,7 +71,7 @@ static enum status write_share(const struct comm *comm, struct h5_writer *writer
             char name[NAME];
             dataset_name(g, p, name);
             TRY(h5_writer_write(writer, name, H5_REAL, mine.lo, mine.hi,
-                                group_values(params, g) + p->at + mine.lo * width));
+                                group_values(params, g) + p->at + (mine.lo - p->row_lo) * width));
         }
     return STATUS_OK;
 }
@@ -115,7 +115,8 @@ static enum status read_values(const struct h5_file *file, const struct params *
             const struct param *p = &params->list[i];
             char name[NAME];
             dataset_name(g, p, name);
-            TRY(h5_read(file, name, H5_REAL, 0, file_rows(p), group_values(params, g) + p->at));
+            int64_t lo = p->ndim == 2 ? p->row_lo : 0, hi = p->ndim == 2 ? p->row_hi : p->cols;
+            TRY(h5_read(file, name, H5_REAL, lo, hi, group_values(params, g) + p->at));
         }
     return STATUS_OK;
 }
@@ -134,14 +135,15 @@ static enum status check_on_root(const struct comm *comm, const char *path,
     return comm_agree(comm, status);
 }
 
+/* Rank 0 looks at what all hold, every rank at what it alone holds. */
 static enum status check_finite(const struct comm *comm, const char *path,
                                 const struct params *params) {
-    for (int i = 0; comm->rank == 0 && i < params->count; i++) {
+    for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
-        for (int64_t k = 0; k < param_size(p); k++)
+        for (int64_t k = 0; (comm->rank == 0 || p->partial) && k < param_size(p); k++)
             if (!isfinite((double)p->tensor.x[k]))
                 return log_error(STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path,
-                                 p->name, (long long)k);
+                                 p->name, (long long)(p->row_lo * p->cols + k));
     }
     return STATUS_OK;
 }

@@ -2,34 +2,35 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "partition/range.h"
 #include <string.h>
 
-/* All ranks hold the same table: rank 0 speaks. */
+/* Where all ranks hold the same table, rank 0 speaks. */
 static enum status check_finite(const struct run *run, const char *name, const real *rows,
-                                int64_t dim) {
-    for (int64_t i = 0; i < run->dataset.items * dim; i++)
+                                struct range here, int64_t dim) {
+    for (int64_t i = 0; i < (here.hi - here.lo) * dim; i++)
         if (!isfinite((double)rows[i]))
-            return run->comm->rank
+            return run->comm->rank && !run->placement->sharded
                        ? STATUS_INPUT
                        : log_error(STATUS_INPUT,
                                    "%s: feature table '%s': row %lld, column %lld is not finite; "
                                    "import it again with 'cdsr features'",
-                                   run->dataset.path, name, (long long)(i / dim),
+                                   run->dataset.path, name, (long long)(here.lo + i / dim),
                                    (long long)(i % dim));
     return STATUS_OK;
 }
 
 static enum status read_table(struct run *run, int m, struct model_shape *shape) {
     const char *name = run->config.model.modalities.name[m];
+    struct range here = {shape->lo, shape->hi};
     int dim = 0;
     if (!strcmp(name, "id"))
         return STATUS_OK;
     TRY(dataset_feature_dim(run->comm, &run->dataset, name, &dim));
-    run->tables[m] = mem_alloc(run->dataset.items * dim, sizeof(real));
-    TRY(dataset_read_feature(run->comm, &run->dataset, name, 0, run->dataset.items,
-                             run->tables[m]));
-    TRY(check_finite(run, name, run->tables[m], dim));
-    unit_norm_rows(run->tables[m], run->dataset.items, dim, (real)1e-8);
+    run->tables[m] = mem_alloc((here.hi - here.lo) * dim, sizeof(real));
+    TRY(dataset_read_feature(run->comm, &run->dataset, name, here.lo, here.hi, run->tables[m]));
+    TRY(comm_agree(run->comm, check_finite(run, name, run->tables[m], here, dim)));
+    unit_norm_rows(run->tables[m], here.hi - here.lo, dim, (real)1e-8);
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
 }
@@ -38,6 +39,8 @@ static enum status open_model(struct run *run, bool training) {
     struct model_shape shape = {.items = run->dataset.items,
                                 .x_items = run->dataset.domain_items[0],
                                 .max_len = run->config.data.max_len};
+    run->placement = placement_new(run->comm, &run->config, run->dataset.items);
+    placement_shape(run->placement, &shape);
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
     enum status status = model_create(&run->model, &run->config, &shape, training);
@@ -60,6 +63,7 @@ void run_close(struct run *run) {
     model_free(&run->model);
     for (int m = 0; m < OPTION_LIST; m++)
         mem_free(run->tables[m]);
+    placement_free(run->placement);
     dataset_close(&run->dataset);
     *run = (struct run){0};
 }

@@ -70,7 +70,8 @@ static const struct config *config_of(const struct trainer *t) {
 }
 
 /* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
- * block is 6 d^2 multiplications per token where a candidate is d. */
+ * block is 6 d^2 multiplications per token where a candidate is d. Candidates that are shared out
+ * cost all ranks the same, whose target it is. */
 static struct feed_price prices(const struct run *run) {
     const struct config *c = &run->config;
     struct feed_price price;
@@ -83,6 +84,8 @@ static struct feed_price prices(const struct run *run) {
             int64_t candidates = c->train.loss == LOSS_SAMPLED ? c->train.negatives
                                  : all                         ? run->dataset.items
                                                                : run->dataset.domain_items[d];
+            if (run->placement->sharded && c->train.loss == LOSS_EXACT)
+                candidates = 1;
             price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
         }
     return price;
@@ -103,19 +106,25 @@ static enum status check_finite(const struct trainer *t, const double loss[STREA
     return STATUS_OK;
 }
 
-static double clip_scale(const struct trainer *t) {
-    double limit = config_of(t)->train.grad_clip, norm;
+static double clip_scale(const struct trainer *t, const struct row_grad *rows) {
+    double limit = config_of(t)->train.grad_clip;
     if (limit <= 0)
         return 1;
-    norm = grad_norm(&t->run.model.params);
+    double norm = sqrt(placement_grad_square(t->run.placement, &t->run.model, rows));
     return norm > limit ? limit / norm : 1;
 }
 
-static void update(struct trainer *t) {
+static void update(struct trainer *t, const struct row_grad *rows) {
     const struct config *c = config_of(t);
+    struct params *params = &t->run.model.params;
     struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
                           c->train.weight_decay};
-    adamw_step(&adamw, &t->run.model.params, t->state.step, clip_scale(t));
+    double scale = clip_scale(t, rows);
+    adamw_step(&adamw, params, t->state.step, scale);
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].by_rows)
+            adamw_rows(&adamw, params, i, rows, c->train.optimizer == OPTIMIZER_LAZY_ADAMW,
+                       t->state.step, scale);
 }
 
 /* Forward, backward with the reduction under way, update. loss[s] becomes the mean over the global
@@ -123,23 +132,32 @@ static void update(struct trainer *t) {
 static void compute_step(struct trainer *t, struct phases *phases, double loss[STREAMS]) {
     struct model *model = &t->run.model;
     struct model_step step = {.step = t->state.step};
+    struct item_set items;
+    struct row_grad rows = {0};
     for (int s = 0; s < STREAMS; s++)
         step.count[s] = t->batch.stream[s].tokens;
     comm_sum_i64(t->comm, step.count, STREAMS);
     phases_enter(phases, PHASE_FORWARD);
     tape_begin(&t->tape, true, model->params.count);
     params_zero_grad(&model->params);
+    if (model_by_rows(model)) {
+        model_items(model, &t->tape, &t->batch, t->state.step, &items);
+        placement_fetch(t->run.placement, model, &items);
+        step.items = &items;
+    }
     model_loss(model, &t->tape, &t->batch, &step, phases, loss);
     phases_enter(phases, PHASE_BACKWARD);
     reduce_begin(&t->reduce);
     tape_backward(&t->tape, reduce_ready, &t->reduce);
     phases_enter(phases, PHASE_REDUCE);
     reduce_finish(&t->reduce);
+    if (step.items)
+        placement_reduce(t->run.placement, model, &items, &rows);
     comm_sum_f64(t->comm, loss, STREAMS);
     for (int s = 0; s < STREAMS; s++)
         loss[s] = step.count[s] ? loss[s] / (double)step.count[s] : 0;
     phases_enter(phases, PHASE_OPTIMIZER);
-    update(t);
+    update(t, &rows);
     phases_stop(phases);
 }
 

@@ -16,10 +16,15 @@
  * that is still efficient, otherwise they are computed again: three products of T x N x d then, or
  * four. Extra memory is bounded by a constant either way.
  *
+ * The candidates may be shared out among ranks (`peers`; the exact loss): a tile then holds
+ * positions of all ranks. Each rank sweeps its own columns; the sums and state gradients go to the
+ * rank whose position it is, the normalisers come back, and item gradients stay where the rows are.
+ *
  * Useful work: 6 T |C| d flops for a learned term, 4 T |C| d for a frozen one. */
 #ifndef CORE_CATALOGUE_LOSS_H
 #define CORE_CATALOGUE_LOSS_H
 #include "core/options.h"
+#include "core/peers.h"
 #include "core/tape.h"
 #include <stdint.h>
 
@@ -50,6 +55,13 @@ struct catalogue_loss {
     int64_t lo, candidates;           /* rows [lo, lo + candidates) of `items` */
     const struct catalogue_hit *hits; /* sorted by column */
     int64_t hit_count;
+
+    /* With peers, which makes the call collective, the candidates of all ranks count, and instead
+     * of hits: */
+    const struct peers *peers; /* NULL: the candidates are all here */
+    int64_t most;              /* at least the candidates of any rank; the same on all */
+    int64_t first;             /* item of the first candidate; the others follow it */
+    const int32_t *target;     /* [positions] items of the targets */
 
     double weight;        /* of one position in the total loss */
     int64_t buffer_bytes; /* 0: CATALOGUE_BUFFER */

@@ -120,7 +120,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"train.max_steps", "17"},
                                         {"train.init", "init.h5"},
                                         {"train.batch", "1"},
-                                        {"train.optimizer", "sgd"},
+                                        {"train.optimizer", "lazy_adamw"},
                                         {"train.lr", "0.0005"},
                                         {"train.betas", "[0.8, 0.999]"},
                                         {"train.weight_decay", "0.3"},
@@ -295,8 +295,6 @@ Test(options, checks_between_keys, .init = start_listening) {
                                          {"eval.cutoffs", "[1, 2.5]"},
                                          {"eval.cutoffs", "[5, 5]"},
                                          {"model.name", "sasrec"},
-                                         {"train.optimizer", "sgd"},
-                                         {"train.placement", "sharded"},
                                          {"train.precision", "bf16"},
                                          {"train.reproducible", "true"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
