@@ -15,17 +15,20 @@ int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum
         params->list = mem_resize(params->list, params->capacity, sizeof *params->list);
     }
     struct param *p = &params->list[params->count];
-    *p = (struct param){
-        .ndim = ndim, .rows = rows, .cols = cols, .row_hi = rows, .fan_in = fan_in, .init = init};
+    *p = (struct param){.ndim = ndim,
+                        .rows = rows,
+                        .cols = cols,
+                        .here = {.hi = {rows}},
+                        .fan_in = fan_in,
+                        .init = init};
     va_start(args, name);
     vsnprintf(p->name, sizeof p->name, name, args);
     va_end(args);
     return params->count++;
 }
 
-void params_part(struct params *params, int index, int64_t lo, int64_t hi) {
-    params->list[index].row_lo = lo;
-    params->list[index].row_hi = hi;
+void params_part(struct params *params, int index, const struct parts *here) {
+    params->list[index].here = *here;
     params->list[index].partial = true;
 }
 
@@ -34,7 +37,7 @@ void params_by_rows(struct params *params, int index) {
 }
 
 int64_t param_size(const struct param *param) {
-    return (param->row_hi - param->row_lo) * param->cols;
+    return parts_count(&param->here) * param->cols;
 }
 
 int64_t param_end(const struct param *param) {
@@ -59,10 +62,10 @@ static real draw(const struct param *p, uint64_t key, int64_t i) {
 
 static void initialise(struct param *p, real *x, uint64_t seed) {
     uint64_t key = rng_key(seed, RNG_INIT, rng_hash(p->name), 0);
-    int64_t n = param_size(p), first = p->row_lo * p->cols;
+    int64_t n = param_size(p);
 #pragma omp parallel for schedule(static) if (n > 10000)
     for (int64_t i = 0; i < n; i++)
-        x[i] = draw(p, key, first + i);
+        x[i] = draw(p, key, parts_row(&p->here, i / p->cols) * p->cols + i % p->cols);
 }
 
 /* Give the tensors of one kind their places, from `at` on, in the order of their declaration. */
@@ -91,7 +94,7 @@ void params_allocate(struct params *params, uint64_t seed, int training) {
         struct param *p = &params->list[i];
         p->tensor = (struct tensor){.x = params->x + p->at,
                                     .g = training && !p->by_rows ? params->g + p->at : NULL,
-                                    .rows = p->row_hi - p->row_lo,
+                                    .rows = parts_count(&p->here),
                                     .cols = p->cols,
                                     .learned = training,
                                     .param = i};

@@ -2,12 +2,13 @@
  * blocks of the same layout. One block makes the optimizer, the reduction and the hash one loop.
  * Not collective.
  *
- * A table may be held in part, rows [row_lo, row_hi) of it, where ranks share it out; and its
+ * A table may be held in part, some of its rows, where ranks share it out; and its
  * gradient may come as rows (struct row_grad) instead of filling a block. The blocks begin with the
  * tensors that every rank holds and sums, [0, shared); then those held in part that have a dense
  * gradient, up to `dense`, the length of g; then the tables whose gradient comes as rows. */
 #ifndef CORE_PARAMS_H
 #define CORE_PARAMS_H
+#include "core/parts.h"
 #include "core/tensor.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,14 +25,14 @@ enum param_init {
 
 struct param {
     char name[PARAM_NAME];
-    int ndim;               /* 0, 1 or 2: the shape in files */
-    int64_t rows;           /* of the whole tensor; 1 below two dimensions */
-    int64_t cols;           /* 1 for a scalar */
-    int64_t row_lo, row_hi; /* rows that are here */
-    bool partial;           /* other ranks have the other rows */
-    bool by_rows;           /* the gradient comes as rows: tensor.g is NULL */
-    int64_t at;             /* offset in the blocks */
-    int64_t fan_in;         /* of PARAM_FAN_IN */
+    int ndim;          /* 0, 1 or 2: the shape in files */
+    int64_t rows;      /* of the whole tensor; 1 below two dimensions */
+    int64_t cols;      /* 1 for a scalar */
+    struct parts here; /* rows that are here */
+    bool partial;      /* other ranks have the other rows */
+    bool by_rows;      /* the gradient comes as rows: tensor.g is NULL */
+    int64_t at;        /* offset in the blocks */
+    int64_t fan_in;    /* of PARAM_FAN_IN */
     enum param_init init;
     struct tensor tensor; /* of the rows that are here; x and g point into the blocks */
 };
@@ -47,7 +48,7 @@ struct params {
 /* The gradient of a table in some of the rows that are here; it is zero in the others. */
 struct row_grad {
     int64_t n;
-    const int32_t *row; /* [n] ascending, counted from row_lo; NULL: every row */
+    const int32_t *row; /* [n] ascending places of rows that are here; NULL: every one */
     const real *g;      /* [n, cols] */
 };
 
@@ -56,8 +57,8 @@ struct row_grad {
 int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum param_init init,
                int64_t fan_in, const char *name, ...) __attribute__((format(printf, 7, 8)));
 
-/* Of a declared table: only rows [lo, hi) are here. */
-void params_part(struct params *params, int index, int64_t lo, int64_t hi);
+/* Of a declared table: only these rows are here. */
+void params_part(struct params *params, int index, const struct parts *here);
 
 /* Of a declared table: its gradient comes as rows. */
 void params_by_rows(struct params *params, int index);

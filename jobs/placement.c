@@ -19,19 +19,27 @@ static void open_rows(struct placement *p, const struct config *config, int64_t 
         p->rows.way = ROWS_SPARSE;
 }
 
+static void share_out(struct placement *p, const struct model_shape *shape) {
+    int size = p->comm->size;
+    int64_t of_domain[PARTS] = {shape->x_items, shape->items - shape->x_items};
+    p->first = mem_alloc(PARTS * size + 1, sizeof *p->first);
+    for (int d = 0; d < PARTS; d++)
+        for (int r = 0; r < size; r++)
+            p->first[d * size + r] = (d ? shape->x_items : 0) + range_of(of_domain[d], size, r).lo;
+    p->first[PARTS * size] = shape->items;
+}
+
 struct placement *placement_new(const struct comm *comm, const struct config *config,
-                                int64_t items) {
+                                const struct model_shape *shape) {
     struct placement *p = mem_zero(1, sizeof *p);
     p->comm = comm;
     p->sharded = config->train.placement == PLACEMENT_SHARDED;
     p->peers = peers_of(comm);
-    p->first = mem_alloc(comm->size + 1, sizeof *p->first);
-    for (int r = 0; r <= comm->size; r++)
-        p->first[r] = r < comm->size ? range_of(items, comm->size, r).lo : items;
+    share_out(p, shape);
     if (p->sharded)
-        lookup_open(&p->lookup, comm, p->first);
+        lookup_open(&p->lookup, comm, p->first, PARTS);
     else if (has_id(config) && config->train.loss == LOSS_SAMPLED)
-        open_rows(p, config, items);
+        open_rows(p, config, shape->items);
     return p;
 }
 
@@ -45,11 +53,14 @@ void placement_free(struct placement *p) {
 }
 
 void placement_shape(const struct placement *p, struct model_shape *shape) {
-    struct range here = range_of(shape->items, p->comm->size, p->comm->rank);
     shape->peers = p->sharded ? &p->peers : NULL;
-    shape->lo = p->sharded ? here.lo : 0;
-    shape->hi = p->sharded ? here.hi : shape->items;
-    shape->most = p->sharded ? range_of(shape->items, p->comm->size, 0).hi : shape->items;
+    shape->here = (struct parts){{0, shape->x_items}, {shape->x_items, shape->items}};
+    for (int d = 0; p->sharded && d < PARTS; d++) {
+        const int64_t *first = p->first + d * p->comm->size;
+        shape->here.lo[d] = first[p->comm->rank];
+        shape->here.hi[d] = first[p->comm->rank + 1];
+        shape->most[d] = first[1] - first[0]; /* the first block is the largest */
+    }
 }
 
 void placement_fetch(struct placement *p, const struct model *model, struct item_set *set) {

@@ -1,9 +1,9 @@
 /* Where the item tables are (train.placement) and how a step comes by their rows and hands back
  * their gradients.
  *
- * replicated: every rank has all rows. sharded: rank r of n has the r-th block of the rows of the
- * id table, of its moments and of the frozen tables; rows are looked up where they are, the
- * gradients go there and are added in the order of the ranks, the exact softmax and the ranking
+ * replicated: every rank has all rows. sharded: rank r of n has the r-th block of each domain's
+ * rows of the id table, of its moments and of the frozen tables; rows are looked up where they are,
+ * the gradients go there and are added in the order of the ranks, the exact softmax and the ranking
  * take each rank's own columns (core/peers.h). */
 #ifndef JOBS_PLACEMENT_H
 #define JOBS_PLACEMENT_H
@@ -14,7 +14,7 @@
 struct placement {
     const struct comm *comm;
     bool sharded;
-    int64_t *first; /* [size + 1] of every rank's rows, where they are shared out */
+    int64_t *first; /* [2 size + 1] of the blocks that are shared out: X's by rank, then Y's */
     struct peers peers;
     struct lookup lookup; /* sharded */
     struct rows rows;     /* replicated, sampled loss */
@@ -22,10 +22,10 @@ struct placement {
 
 /* Not collective. Both outlive the result. */
 struct placement *placement_new(const struct comm *comm, const struct config *config,
-                                int64_t items);
+                                const struct model_shape *shape);
 void placement_free(struct placement *placement); /* NULL is allowed */
 
-/* Not collective. The shape's peers, lo, hi (the rows that are here) and most. */
+/* Not collective. The shape's peers, here and most. */
 void placement_shape(const struct placement *placement, struct model_shape *shape);
 
 /* Collective if sharded. Fill in the rows of an item set. */

@@ -2,35 +2,37 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
-#include "partition/range.h"
 #include <string.h>
 
 /* Where all ranks hold the same table, rank 0 speaks. */
 static enum status check_finite(const struct run *run, const char *name, const real *rows,
-                                struct range here, int64_t dim) {
-    for (int64_t i = 0; i < (here.hi - here.lo) * dim; i++)
+                                const struct parts *here, int64_t dim) {
+    for (int64_t i = 0; i < parts_count(here) * dim; i++)
         if (!isfinite((double)rows[i]))
             return run->comm->rank && !run->placement->sharded
                        ? STATUS_INPUT
                        : log_error(STATUS_INPUT,
                                    "%s: feature table '%s': row %lld, column %lld is not finite; "
                                    "import it again with 'cdsr features'",
-                                   run->dataset.path, name, (long long)(here.lo + i / dim),
+                                   run->dataset.path, name, (long long)parts_row(here, i / dim),
                                    (long long)(i % dim));
     return STATUS_OK;
 }
 
 static enum status read_table(struct run *run, int m, struct model_shape *shape) {
     const char *name = run->config.model.modalities.name[m];
-    struct range here = {shape->lo, shape->hi};
+    const struct parts *here = &shape->here;
+    int64_t rows = parts_count(here), x_rows = here->hi[0] - here->lo[0];
     int dim = 0;
     if (!strcmp(name, "id"))
         return STATUS_OK;
     TRY(dataset_feature_dim(run->comm, &run->dataset, name, &dim));
-    run->tables[m] = mem_alloc((here.hi - here.lo) * dim, sizeof(real));
-    TRY(dataset_read_feature(run->comm, &run->dataset, name, here.lo, here.hi, run->tables[m]));
+    run->tables[m] = mem_alloc(rows * dim, sizeof(real));
+    for (int d = 0; d < PARTS; d++)
+        TRY(dataset_read_feature(run->comm, &run->dataset, name, here->lo[d], here->hi[d],
+                                 run->tables[m] + d * x_rows * dim));
     TRY(comm_agree(run->comm, check_finite(run, name, run->tables[m], here, dim)));
-    unit_norm_rows(run->tables[m], here.hi - here.lo, dim, (real)1e-8);
+    unit_norm_rows(run->tables[m], rows, dim, (real)1e-8);
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
 }
@@ -39,7 +41,7 @@ static enum status open_model(struct run *run, bool training) {
     struct model_shape shape = {.items = run->dataset.items,
                                 .x_items = run->dataset.domain_items[0],
                                 .max_len = run->config.data.max_len};
-    run->placement = placement_new(run->comm, &run->config, run->dataset.items);
+    run->placement = placement_new(run->comm, &run->config, &shape);
     placement_shape(run->placement, &shape);
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));

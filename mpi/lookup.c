@@ -3,9 +3,9 @@
 #include "core/search.h"
 #include <string.h>
 
-void lookup_open(struct lookup *lookup, const struct comm *comm, const int64_t *first) {
+void lookup_open(struct lookup *lookup, const struct comm *comm, const int64_t *first, int each) {
     int **lists[] = {&lookup->ask, &lookup->ask_at, &lookup->serve, &lookup->serve_at};
-    *lookup = (struct lookup){.comm = comm, .first = first};
+    *lookup = (struct lookup){.comm = comm, .first = first, .blocks = each * comm->size};
     for (int i = 0; i < 4; i++)
         *lists[i] = mem_zero(comm->size, sizeof(int));
 }
@@ -19,6 +19,8 @@ void lookup_close(struct lookup *lookup) {
     mem_free(lookup->row);
     mem_free(lookup->sum);
     mem_free(lookup->given);
+    mem_free(lookup->taken);
+    mem_free(lookup->order);
     *lookup = (struct lookup){0};
 }
 
@@ -32,15 +34,33 @@ static void reserve(void *list, int64_t *room, int64_t n, size_t size) {
     *p = mem_alloc(*room, size);
 }
 
+/* Rank by rank, the places in the question of the rows that it has, ascending. */
+static void sort_by_rank(struct lookup *l, const int32_t *row, int64_t n) {
+    int64_t at = 0;
+    l->asks = n;
+    reserve(&l->order, &l->order_room, n, sizeof *l->order);
+    for (int r = 0; r < l->comm->size; r++) {
+        l->ask_at[r] = (int)at;
+        for (int k = r; k < l->blocks; k += l->comm->size) {
+            int64_t end = search_first(row, 0, n, l->first[k + 1]);
+            for (int64_t i = search_first(row, 0, n, l->first[k]); i < end; i++)
+                l->order[at++] = (int32_t)i;
+        }
+        l->ask[r] = (int)at - l->ask_at[r];
+    }
+}
+
+/* Where a row of this rank stands among its rows. */
+static int32_t place(const struct lookup *l, int32_t row) {
+    int64_t before = 0;
+    for (int k = l->comm->rank; k < l->blocks && row >= l->first[k]; k += l->comm->size)
+        before += row < l->first[k + 1] ? row - l->first[k] : l->first[k + 1] - l->first[k];
+    return (int32_t)before;
+}
+
 void lookup_ask(struct lookup *l, const int32_t *row, int64_t n) {
     const struct comm *comm = l->comm;
-    int64_t at = 0;
-    for (int r = 0; r < comm->size; r++) {
-        int64_t end = search_first(row, at, n, l->first[r + 1]);
-        l->ask_at[r] = (int)at;
-        l->ask[r] = (int)(end - at);
-        at = end;
-    }
+    sort_by_rank(l, row, n);
     MPI_Alltoall(l->ask, 1, MPI_INT, l->serve, 1, MPI_INT, comm->mpi);
     l->serves = 0;
     for (int r = 0; r < comm->size; r++) {
@@ -48,10 +68,14 @@ void lookup_ask(struct lookup *l, const int32_t *row, int64_t n) {
         l->serves += l->serve[r];
     }
     reserve(&l->served, &l->served_room, l->serves, sizeof *l->served);
-    MPI_Alltoallv(row, l->ask, l->ask_at, MPI_INT32_T, l->served, l->serve, l->serve_at,
+    int32_t *asked = mem_alloc(n, sizeof *asked);
+    for (int64_t i = 0; i < n; i++)
+        asked[i] = row[l->order[i]];
+    MPI_Alltoallv(asked, l->ask, l->ask_at, MPI_INT32_T, l->served, l->serve, l->serve_at,
                   MPI_INT32_T, comm->mpi);
+    mem_free(asked);
     for (int64_t i = 0; i < l->serves; i++)
-        l->served[i] -= (int32_t)l->first[comm->rank];
+        l->served[i] = place(l, l->served[i]);
 }
 
 static MPI_Datatype row_type(int64_t cols) {
@@ -67,8 +91,13 @@ void lookup_fetch(struct lookup *l, const real *table, int64_t cols, real *out) 
 #pragma omp parallel for schedule(static) if (l->serves * cols > 10000)
     for (int64_t i = 0; i < l->serves; i++)
         memcpy(l->given + i * cols, table + l->served[i] * cols, (size_t)cols * sizeof *table);
-    MPI_Alltoallv(l->given, l->serve, l->serve_at, row, out, l->ask, l->ask_at, row, l->comm->mpi);
+    reserve(&l->taken, &l->taken_room, l->asks * cols, sizeof *l->taken);
+    MPI_Alltoallv(l->given, l->serve, l->serve_at, row, l->taken, l->ask, l->ask_at, row,
+                  l->comm->mpi);
     MPI_Type_free(&row);
+#pragma omp parallel for schedule(static) if (l->asks * cols > 10000)
+    for (int64_t i = 0; i < l->asks; i++)
+        memcpy(out + l->order[i] * cols, l->taken + i * cols, (size_t)cols * sizeof *out);
 }
 
 /* The smallest row that a rank gave and that is not yet taken; at[r] counts those taken. INT32_MAX:
@@ -103,17 +132,25 @@ static int64_t merge(struct lookup *l, int64_t cols) {
     return n;
 }
 
+/* The gradients in the order of the ranks they go to. */
+static void take(struct lookup *l, const real *g, int64_t cols) {
+    reserve(&l->taken, &l->taken_room, l->asks * cols, sizeof *l->taken);
+#pragma omp parallel for schedule(static) if (l->asks * cols > 10000)
+    for (int64_t i = 0; i < l->asks; i++)
+        if (g)
+            memcpy(l->taken + i * cols, g + l->order[i] * cols, (size_t)cols * sizeof *g);
+        else
+            memset(l->taken + i * cols, 0, (size_t)cols * sizeof *g);
+}
+
 void lookup_give(struct lookup *l, const real *g, int64_t cols, struct row_grad *out) {
-    int last = l->comm->size - 1;
-    int64_t asked = l->ask_at[last] + (int64_t)l->ask[last];
     MPI_Datatype row = row_type(cols);
-    real *zero = g ? NULL : mem_zero(asked * cols, sizeof *zero);
+    take(l, g, cols);
     reserve(&l->given, &l->given_room, l->serves * cols, sizeof *l->given);
     reserve(&l->sum, &l->sum_room, l->serves * cols, sizeof *l->sum);
     reserve(&l->row, &l->row_room, l->serves, sizeof *l->row);
-    MPI_Alltoallv(g ? g : zero, l->ask, l->ask_at, row, l->given, l->serve, l->serve_at, row,
+    MPI_Alltoallv(l->taken, l->ask, l->ask_at, row, l->given, l->serve, l->serve_at, row,
                   l->comm->mpi);
     MPI_Type_free(&row);
-    mem_free(zero);
     *out = (struct row_grad){merge(l, cols), l->row, l->sum};
 }

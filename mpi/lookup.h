@@ -1,6 +1,6 @@
-/* Rows of tables that the ranks share out by blocks: a rank asks their owners for the rows it works
- * on, and gives the gradients back. Counts of messages are in rows, so that a message may have more
- * than 2^31 numbers. */
+/* Rows of tables that the ranks share out: block k of them to rank k mod size, whose blocks stand
+ * one after another. A rank asks their owners for the rows it works on, and gives the gradients
+ * back. Counts of messages are in rows, so that a message may have more than 2^31 numbers. */
 #ifndef MPI_LOOKUP_H
 #define MPI_LOOKUP_H
 #include "core/params.h"
@@ -8,24 +8,27 @@
 
 struct lookup {
     const struct comm *comm;
-    const int64_t
-        *first; /* [size + 1] rank r has rows first[r] .. first[r + 1] - 1; the caller's */
+    const int64_t *first; /* [blocks + 1] block k is rows first[k] .. first[k + 1] - 1; borrowed */
+    int blocks;
 
     /* of the last question */
-    int *ask, *ask_at;     /* [size] rows asked of each rank, and their places in the question */
+    int64_t asks;
+    int32_t *order; /* [asks] places in the question, rank by rank */
+    int64_t order_room;
+    int *ask, *ask_at;     /* [size] rows asked of each rank, and their places in `order` */
     int *serve, *serve_at; /* [size] rows that each rank asks of this one, and their places */
     int64_t serves;
-    int32_t *served; /* [serves] counted from this rank's first row */
+    int32_t *served; /* [serves] places among this rank's rows */
     int64_t served_room;
 
     /* of the last gift */
     int32_t *row;
-    real *sum, *given;
-    int64_t row_room, sum_room, given_room;
+    real *sum, *given, *taken;
+    int64_t row_room, sum_room, given_room, taken_room;
 };
 
-/* Not collective. */
-void lookup_open(struct lookup *lookup, const struct comm *comm, const int64_t *first);
+/* Not collective. `each` blocks per rank. */
+void lookup_open(struct lookup *lookup, const struct comm *comm, const int64_t *first, int each);
 void lookup_close(struct lookup *lookup); /* safe on a zeroed object; zeroes it */
 
 /* Collective. The rows that this rank works on, distinct and ascending. */

@@ -366,9 +366,11 @@ static void gather_hits(struct work *w, struct arena *arena) {
     memcpy(target + before, loss->target, (size_t)loss->positions * sizeof *target);
     loss->peers->gather(loss->peers->context, target, w->all, sizeof *target);
     for (int r = 0; r < loss->peers->size; r++)
-        for (int64_t p = 0; p < w->all[r]; p++, at++)
-            if (target[at] >= loss->first && target[at] < loss->first + loss->candidates)
-                hits[n++] = (struct catalogue_hit){target[at] - loss->first, row_of(w, r, p)};
+        for (int64_t p = 0; p < w->all[r]; p++, at++) {
+            int64_t column = parts_place(loss->here, target[at]) - loss->lo;
+            if (column >= 0 && column < loss->candidates)
+                hits[n++] = (struct catalogue_hit){column, row_of(w, r, p)};
+        }
     qsort(hits, (size_t)n, sizeof *hits, by_column);
     w->hits = hits;
     w->hit_count = n;

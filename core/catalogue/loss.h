@@ -24,6 +24,7 @@
 #ifndef CORE_CATALOGUE_LOSS_H
 #define CORE_CATALOGUE_LOSS_H
 #include "core/options.h"
+#include "core/parts.h"
 #include "core/peers.h"
 #include "core/tape.h"
 #include <stdint.h>
@@ -60,7 +61,7 @@ struct catalogue_loss {
      * of hits: */
     const struct peers *peers; /* NULL: the candidates are all here */
     int64_t most;              /* at least the candidates of any rank; the same on all */
-    int64_t first;             /* item of the first candidate; the others follow it */
+    const struct parts *here;  /* the items that are here: rows of `items` */
     const int32_t *target;     /* [positions] items of the targets */
 
     double weight;        /* of one position in the total loss */

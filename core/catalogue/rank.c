@@ -13,7 +13,6 @@ struct work {
     const struct ranking *ranking;
     int softmaxes, threads;
     int first[CATALOGUE_TERMS + 1];
-    int64_t first_item, last_item;                 /* items that are here */
     struct running *sum[STREAMS][CATALOGUE_TERMS]; /* by stream and softmax, [threads][samples] */
     real *log_sum[STREAMS][CATALOGUE_TERMS];       /* [samples] */
     real *target_logit[STREAMS][CATALOGUE_TERMS];  /* [samples] as the tiles have it */
@@ -57,21 +56,14 @@ static void chunk_logits(const struct work *w, int s, int f, int64_t i0, int64_t
     const struct ranking *r = w->ranking;
     for (int m = w->first[f]; m < w->first[f + 1]; m++)
         gemm_serial(NO_TRANS, TRANS, r->samples, width, r->dim[m], 1, r->stream[s].q[m], r->dim[m],
-                    r->items[m] + (i0 - w->first_item) * r->dim[m], r->dim[m], m > w->first[f], z,
-                    CHUNK);
+                    r->items[m] + i0 * r->dim[m], r->dim[m], m > w->first[f], z, CHUNK);
 }
 
-static int64_t max64(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
-/* Of the range [lo, hi), the items that are here. Chunks of a range of items are counted from its
+/* Chunks of a range of items are counted from its
  * start; the candidates' chunks are the same in both passes only if they start at the same item, so
  * pass 1 sees the candidates and the rest apart. */
 static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candidates) {
     const struct ranking *r = w->ranking;
-    lo = max64(lo, w->first_item);
-    hi = max64(min64(hi, w->last_item), lo);
     int64_t chunks = (hi - lo + CHUNK - 1) / CHUNK, n = r->samples;
 #pragma omp parallel num_threads(w->threads)
     {
@@ -148,8 +140,7 @@ static enum status score_targets(struct work *w) {
         if (!isfinite((double)score[0]))
             return r->peers && r->peers->rank
                        ? STATUS_FAIL
-                       : log_error(STATUS_FAIL, "evaluation: the score of item %d is not finite",
-                                   (int)r->target[t]);
+                       : log_error(STATUS_FAIL, "evaluation: the score of a target is not finite");
     }
     return STATUS_OK;
 }
@@ -210,13 +201,12 @@ static void score_chunk(struct work *w, int64_t i0, int64_t width, int k) {
 
 static void count_candidates(struct work *w) {
     const struct ranking *r = w->ranking;
-    int64_t lo = max64(r->lo, w->first_item), hi = max64(min64(r->hi, w->last_item), lo);
-    int64_t chunks = (hi - lo + CHUNK - 1) / CHUNK;
+    int64_t chunks = (r->hi - r->lo + CHUNK - 1) / CHUNK;
 #pragma omp parallel num_threads(w->threads)
     {
         int k = omp_get_thread_num();
         for (int64_t c = chunks * k / w->threads; c < chunks * (k + 1) / w->threads; c++) {
-            int64_t i0 = lo + c * CHUNK, width = min64(CHUNK, hi - i0);
+            int64_t i0 = r->lo + c * CHUNK, width = min64(CHUNK, r->hi - i0);
             score_chunk(w, i0, width, k);
             count_chunk(w, i0, width, k);
         }
@@ -259,20 +249,25 @@ static int64_t *gather_count(struct arena *arena, const struct peers *peers, int
     return gather(arena, peers, &mine, one, sizeof mine);
 }
 
+/* Of all samples' negatives, the places of those that are here. */
 static struct rank_negatives *gather_negatives(struct arena *arena, const struct ranking *r,
                                                const int64_t *samples, int64_t n) {
     struct rank_negatives *all = arena_alloc(arena, 1, sizeof *all);
     int64_t *length = arena_alloc(arena, r->samples, sizeof *length);
-    int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets);
+    int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets), at = 0, kept = 0;
     for (int64_t t = 0; t < r->samples; t++)
         length[t] = r->negatives->offsets[t + 1] - r->negatives->offsets[t];
     int64_t *counts = gather_count(arena, r->peers, r->negatives->offsets[r->samples]);
-    all->items = gather(arena, r->peers, r->negatives->items, counts, sizeof *all->items);
+    int32_t *items = gather(arena, r->peers, r->negatives->items, counts, sizeof *items);
     length = gather(arena, r->peers, length, samples, sizeof *length);
-    offsets[0] = 0;
-    for (int64_t t = 0; t < n; t++)
-        offsets[t + 1] = offsets[t] + length[t];
-    all->offsets = offsets;
+    for (int64_t t = 0; t < n; t++) {
+        offsets[t] = kept;
+        for (int64_t k = 0; k < length[t]; k++, at++)
+            if (parts_place(r->here, items[at]) >= 0)
+                items[kept++] = (int32_t)parts_place(r->here, items[at]);
+    }
+    offsets[n] = kept;
+    *all = (struct rank_negatives){offsets, items};
     return all;
 }
 
@@ -283,7 +278,10 @@ static struct ranking gather_samples(struct arena *arena, const struct ranking *
     all.samples = 0;
     for (int k = 0; k < r->peers->size; k++)
         all.samples += samples[k];
-    all.target = gather(arena, r->peers, r->target, samples, sizeof *r->target);
+    int32_t *target = gather(arena, r->peers, r->target, samples, sizeof *target);
+    for (int64_t t = 0; t < all.samples; t++)
+        target[t] = (int32_t)parts_place(r->here, target[t]);
+    all.target = target;
     for (int s = 0; s < STREAMS; s++) {
         struct rank_stream *stream = &all.stream[s];
         if (stream->weight == 0)
@@ -323,11 +321,7 @@ static void sum_counts(struct arena *arena, const struct ranking *r, const struc
 }
 
 static enum status rank_items(struct arena *arena, const struct ranking *r) {
-    struct work w = {.ranking = r, .threads = omp_get_max_threads(), .last_item = INT64_MAX};
-    if (r->peers) {
-        w.first_item = r->first;
-        w.last_item = r->last;
-    }
+    struct work w = {.ranking = r, .threads = omp_get_max_threads()};
     w.softmaxes = r->fusion == FUSION_LOGIT ? 1 : r->terms;
     for (int f = 0; f < w.softmaxes; f++) {
         w.first[f] = f;

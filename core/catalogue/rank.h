@@ -12,6 +12,7 @@
 #include "core/arena.h"
 #include "core/batch.h"
 #include "core/catalogue/loss.h"
+#include "core/parts.h"
 #include <stdbool.h>
 
 struct rank_stream {
@@ -38,8 +39,10 @@ struct ranking {
     double weights[CATALOGUE_TERMS];    /* w, sum 1 */
     const real *items[CATALOGUE_TERMS]; /* by term, [N, d] unit-norm rows */
     int64_t dim[CATALOGUE_TERMS];
-    const struct peers *peers; /* NULL: all items are here, [0, N) */
-    int64_t first, last;       /* with peers: `items` are those of [first, last) */
+    const struct peers *peers; /* NULL: all items are here */
+    const struct parts *here;  /* with peers: the items whose rows are here. lo and hi, here and in
+                                * the streams, then count these rows, targets and negatives are
+                                * items */
     struct rank_stream stream[STREAMS];
     int64_t samples;
     const int32_t *target;                  /* [samples] in [lo, hi) */

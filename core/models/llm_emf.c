@@ -64,7 +64,7 @@ static void add_table(struct model *model, int m, const char *name) {
     int table = params_add(p, 2, model->shape.items, config->model.dim, PARAM_NORMAL,
                            config->model.dim, "embed.%s", name);
     if (model->shape.peers)
-        params_part(p, table, model->shape.lo, model->shape.hi);
+        params_part(p, table, &model->shape.here);
     if (config->train.loss == LOSS_SAMPLED)
         params_by_rows(p, table);
     model->modality[m].table = table;
@@ -129,10 +129,8 @@ enum status model_create(struct model *model, const struct config *config,
                             .shape = *shape,
                             .modalities = config->model.modalities.count,
                             .fusion = -1};
-    if (!shape->peers) {
-        model->shape.lo = 0;
-        model->shape.hi = model->shape.most = shape->items;
-    }
+    if (!shape->peers)
+        model->shape.here = (struct parts){{0, shape->x_items}, {shape->x_items, shape->items}};
     if (config->model.blocks > MODEL_BLOCKS)
         return log_error(STATUS_INPUT, "model.blocks: at most %d blocks", (int)MODEL_BLOCKS);
     for (int m = 0; m < model->modalities; m++)
@@ -177,7 +175,7 @@ static struct tensor *take_rows(struct model *model, struct tape *tape, int m, c
     int learned = model->modality[m].table;
     struct tensor *table = learned >= 0
                                ? param(model, tape, learned)
-                               : tape_constant(tape, frozen, model->shape.hi - model->shape.lo,
+                               : tape_constant(tape, frozen, parts_count(&model->shape.here),
                                                model->shape.table[m].dim);
     if (index)
         table = op_gather(tape, table, index, n);
@@ -225,6 +223,13 @@ struct bounds {
 static struct bounds candidate_set(const struct model *model, int set) {
     return (struct bounds){set == 1 ? model->shape.x_items : 0,
                            set == 0 ? model->shape.x_items : model->shape.items};
+}
+
+/* The rows of the item tables that are here and in a candidate set. */
+static struct bounds rows_here(const struct model *model, int set) {
+    int64_t n = parts_count(&model->shape.here);
+    int64_t x = model->shape.here.hi[0] - model->shape.here.lo[0];
+    return (struct bounds){set == 1 ? x : 0, set == 0 ? x : n};
 }
 
 static void draw_negatives(const struct model *model, struct tape *tape, int64_t step, int set,
@@ -402,15 +407,14 @@ static struct group make_group(struct tape *tape, const struct stream *stream,
 static void exact_candidates(const struct model *model, struct tape *tape, const struct group *g,
                              struct catalogue_loss *loss) {
     const struct model_shape *shape = &model->shape;
-    struct bounds b = candidate_set(model, g->set);
-    int64_t lo = b.lo > shape->lo ? b.lo : shape->lo, hi = b.hi < shape->hi ? b.hi : shape->hi;
-    loss->lo = lo - shape->lo;
-    loss->candidates = hi > lo ? hi - lo : 0;
+    struct bounds b = rows_here(model, g->set);
+    loss->lo = b.lo;
+    loss->candidates = b.hi - b.lo;
     if (shape->peers) {
         loss->peers = shape->peers;
-        loss->most = b.hi - b.lo < shape->most ? b.hi - b.lo : shape->most;
+        loss->most = (g->set != 1 ? shape->most[0] : 0) + (g->set != 0 ? shape->most[1] : 0);
         loss->target = g->target;
-        loss->first = lo;
+        loss->here = &shape->here;
         return;
     }
     struct catalogue_hit *hits = arena_alloc(&tape->arena, g->n, sizeof *hits);
@@ -548,7 +552,7 @@ static void fill_weights(const struct model *model, int domain, struct ranking *
     for (int s = 0; s < STREAMS; s++) {
         r->stream[s].weight = s == STREAM_XY ? l2 : s == domain ? 1 : l1;
         r->stream[s].lo = s == STREAM_XY && all ? 0 : r->lo;
-        r->stream[s].hi = s == STREAM_XY && all ? model->shape.items : r->hi;
+        r->stream[s].hi = s == STREAM_XY && all ? rows_here(model, 2).hi : r->hi;
     }
     fill_fusion(model, r->weights);
 }
@@ -584,14 +588,13 @@ static void fill_stream(struct model *model, struct tape *tape, const struct bat
 
 void model_ranking(struct model *model, struct tape *tape, const struct batch *batch,
                    struct item_set *items, const int32_t *target, int domain, struct ranking *r) {
-    struct bounds b = candidate_set(model, domain);
+    struct bounds b = rows_here(model, domain);
     r->terms = model->modalities;
     r->fusion = (enum fusion)model->config->model.fusion;
     r->samples = batch->samples;
     r->target = target;
     r->peers = model->shape.peers;
-    r->first = model->shape.lo;
-    r->last = model->shape.hi;
+    r->here = &model->shape.here;
     r->lo = b.lo;
     r->hi = b.hi;
     for (int m = 0; m < model->modalities; m++)

@@ -22,13 +22,15 @@ struct frozen_table {
 };
 
 /* What the data set determines. table[m] belongs to modality m of the configuration; rows NULL for
- * `id`. With `peers` the ranks share out the items: only rows [lo, hi) of the item tables are here,
- * learned or frozen, and no rank has more than `most`; without, all are. */
+ * `id`. With `peers` the ranks share out the items of each domain: only the rows `here` of the item
+ * tables are here, learned or frozen, and no rank has more than most[d] of domain d; without, all
+ * are. */
 struct model_shape {
     int64_t items, x_items, max_len;
     struct frozen_table table[OPTION_LIST];
     const struct peers *peers;
-    int64_t lo, hi, most;
+    struct parts here;
+    int64_t most[PARTS];
 };
 
 enum { MODEL_BLOCKS = 16 };

@@ -26,25 +26,25 @@ near() {
         complain "$1: $(paste first second)"
 }
 
-# case NAME KEY=VALUE...: replicated on one rank against sharded on 1 to 4.
+# case_of COUNTS KEY=VALUE...: replicated on one rank against sharded on these numbers of ranks.
 case_number=0
 case_of() {
     case_number=$((case_number + 1))
-    local dir=runs/$case_number
+    local dir=runs/$case_number counts=$1
+    shift
     ranks 1 train run.yaml run.dir=$dir "$@"
     statuses 0
-    for n in 1 2 3 4; do
-        ranks $n train run.yaml run.dir=$dir-$n train.placement=sharded "$@"
+    for n in $counts; do
+        ranks "$n" train run.yaml run.dir=$dir-$n train.placement=sharded "$@"
         near "sharded over $n ranks, $*" $dir $dir-$n
     done
 }
-case_of model.modalities=id
-case_of train.grad_clip=0.5
-case_of model.fusion=logit model.mixed_softmax=all
-case_of model.modalities=text,id model.feature_proj=8 train.target=x
-case_of train.loss=sampled
-case_of train.loss=sampled model.modalities=id train.optimizer=lazy_adamw train.grad_clip=0.5
-case_of train.loss=sampled model.fusion=logit model.mixed_softmax=all model.feature_proj=8
+case_of '1 2 3 4' model.modalities=id
+case_of '1 2 3 4' model.fusion=logit model.mixed_softmax=all train.grad_clip=0.5
+case_of 3 model.modalities=text,id model.feature_proj=8 train.target=x
+case_of '1 2 3 4' train.loss=sampled
+case_of 3 train.loss=sampled model.modalities=id train.optimizer=lazy_adamw train.grad_clip=0.5
+case_of 2 train.loss=sampled model.fusion=logit model.mixed_softmax=all model.feature_proj=8
 
 # More ranks than sequences in a step, and than items in the catalogue.
 for loss in exact sampled; do

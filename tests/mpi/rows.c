@@ -33,11 +33,12 @@ static int64_t fill(int64_t table, int every, bool idle, int32_t *row, real *g) 
     return n;
 }
 
-/* Rows [lo, hi) of the sum against `grad`, whose rows count from lo; every used row is in it. */
-static void compare(const struct row_grad *grad, int64_t lo, int64_t hi, int every, bool idle) {
+/* The sum of the rows `here` against `grad`; every used row is in it. */
+static void compare(const struct row_grad *grad, const struct parts *here, int every, bool idle) {
     int64_t k = 0, wrong = 0, missing = 0;
-    for (int64_t r = lo; r < hi; r++) {
-        bool listed = k < grad->n && (grad->row ? grad->row[k] : k) == r - lo, used = false;
+    for (int64_t i = 0; i < parts_count(here); i++) {
+        int64_t r = parts_row(here, i);
+        bool listed = k < grad->n && (grad->row ? grad->row[k] : k) == i, used = false;
         for (int rank = 0; rank < test_comm.size; rank++)
             used |= has(rank, r, every, idle);
         missing += used && !listed;
@@ -63,7 +64,7 @@ static void sum_case(int64_t table, int every, enum rows_way way, bool idle) {
     rows.way = way;
     for (int again = 0; again < 2; again++) {
         rows_sum(&rows, row, n, n || test_comm.rank == 0 ? g : NULL, &grad);
-        compare(&grad, 0, table, every, idle);
+        compare(&grad, &(struct parts){{0}, {table}}, every, idle);
         MPI_EXPECT(test_comm.size == 1 || way == ROWS_AUTO || rows.taken == way, "way");
     }
     rows_close(&rows);
@@ -118,27 +119,31 @@ MPI_TEST(rows, choice, 2) {
 
 /* The rows asked for arrive, and what is given back is added up at the owners. */
 static void lookup_case(int64_t table, int every, bool idle) {
-    int64_t *first = mem_alloc(test_comm.size + 1, sizeof *first);
+    int size = test_comm.size, me = test_comm.rank;
+    int64_t *first = mem_alloc(2 * size + 1, sizeof *first), x = table / 3, wrong = 0;
     int32_t *row = mem_alloc(table, sizeof *row);
     real *g = mem_alloc(table * COLS, sizeof *g), *out = mem_alloc(table * COLS, sizeof *out);
     struct lookup lookup;
     struct row_grad grad;
-    for (int r = 0; r <= test_comm.size; r++)
-        first[r] = r < test_comm.size ? range_of(table, test_comm.size, r).lo : table;
-    int64_t lo = first[test_comm.rank], hi = first[test_comm.rank + 1], wrong = 0;
-    int64_t n = fill(table, every, idle, row, g);
-    real *mine = mem_alloc((hi - lo) * COLS, sizeof *mine);
-    for (int64_t i = 0; i < (hi - lo) * COLS; i++)
-        mine[i] = (real)(lo * COLS + i);
-    lookup_open(&lookup, &test_comm, first);
+    for (int r = 0; r < size; r++) {
+        first[r] = range_of(x, size, r).lo;
+        first[size + r] = x + range_of(table - x, size, r).lo;
+    }
+    first[2 * size] = table;
+    struct parts here = {{first[me], first[size + me]}, {first[me + 1], first[size + me + 1]}};
+    int64_t n = fill(table, every, idle, row, g), held = parts_count(&here);
+    real *mine = mem_alloc(held * COLS, sizeof *mine);
+    for (int64_t i = 0; i < held * COLS; i++)
+        mine[i] = (real)(parts_row(&here, i / COLS) * COLS + i % COLS);
+    lookup_open(&lookup, &test_comm, first, 2);
     for (int again = 0; again < 2; again++) {
         lookup_ask(&lookup, row, n);
         lookup_fetch(&lookup, mine, COLS, out);
         for (int64_t i = 0; i < n * COLS; i++)
             wrong += out[i] != (real)(row[i / COLS] * COLS + i % COLS);
         MPI_EXPECT(wrong == 0, "%ld of %ld numbers are wrong", (long)wrong, (long)(n * COLS));
-        lookup_give(&lookup, n || test_comm.rank == 0 ? g : NULL, COLS, &grad);
-        compare(&grad, lo, hi, every, idle);
+        lookup_give(&lookup, n || me == 0 ? g : NULL, COLS, &grad);
+        compare(&grad, &here, every, idle);
     }
     lookup_close(&lookup);
     mem_free(mine);
