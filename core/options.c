@@ -75,8 +75,8 @@ OPTION("train.init", TEXT, train.init, "null", "", "null",
     "HDF5 file with `/param/*` to start from"),
 OPTION("train.batch", INTEGER, train.batch, "256", "[1, inf)", NULL,
     "sequences of a step, over all ranks"),
-OPTION("train.optimizer", TEXT, train.optimizer, "adamw", "", NULL,
-    "the optimizer (this version: adamw)"),
+OPTION("train.optimizer", CHOICE, train.optimizer, "adamw", "adamw|lazy_adamw", NULL,
+    "lazy_adamw: with the sampled loss, id rows that a step does not use stay as they are"),
 OPTION("train.lr", REAL, train.lr, "0.001", "[0, inf)", NULL,
     "learning rate"),
 OPTION("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
@@ -93,8 +93,8 @@ OPTION("train.target", CHOICE, train.target, "both", "both|x|y", NULL,
     "domain trained for"),
 OPTION("train.grad_clip", REAL, train.grad_clip, "0", "[0, inf)", NULL,
     "largest norm of the gradient; 0: any"),
-OPTION("train.placement", TEXT, train.placement, "replicated", "", NULL,
-    "where the id table lives (this version: replicated)"),
+OPTION("train.placement", CHOICE, train.placement, "replicated", "replicated|sharded", NULL,
+    "sharded: every rank holds a part of the rows of the item tables"),
 OPTION("train.precision", CHOICE, train.precision, "fp32", "fp32|bf16", NULL,
     "bf16: linear layers and loss multiply in bfloat16, sums and all else in float32"),
 OPTION("train.reproducible", TRUTH, train.reproducible, "false", "", NULL,
@@ -509,10 +509,13 @@ static enum status check_supported(const char *key, const char *value, const cha
                      only);
 }
 
-static enum status check_version(const struct config *config) {
-    TRY(check_supported("model.name", config->model.name, "llm_emf"));
-    TRY(check_supported("train.optimizer", config->train.optimizer, "adamw"));
-    return check_supported("train.placement", config->train.placement, "replicated");
+/* The same bits for any number of ranks need sums whose order does not depend on them. */
+static enum status check_reproducible(const struct config *config) {
+    if (config->train.reproducible && config->train.placement != PLACEMENT_REPLICATED)
+        return log_error(STATUS_INPUT, "train.reproducible: needs train.placement=replicated");
+    if (config->train.reproducible && config->train.optimizer != OPTIMIZER_ADAMW)
+        return log_error(STATUS_INPUT, "train.reproducible: needs train.optimizer=adamw");
+    return STATUS_OK;
 }
 
 static enum status check_modalities(const struct names *modalities) {
@@ -574,7 +577,8 @@ bool options_skips(const struct config *config, const char *stage) {
 }
 
 enum status options_check(const struct config *config) {
-    TRY(check_version(config));
+    TRY(check_supported("model.name", config->model.name, "llm_emf"));
+    TRY(check_reproducible(config));
     TRY(check_modalities(&config->model.modalities));
     TRY(check_fusion_weights(config));
     TRY(check_cutoffs(&config->eval.cutoffs));

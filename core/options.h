@@ -14,6 +14,8 @@ enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
+enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
+enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
 enum target { TARGET_BOTH, TARGET_X, TARGET_Y };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
@@ -56,7 +58,7 @@ struct config {
         int64_t epochs, max_steps;
         char init[OPTION_PATH]; /* "": none */
         int64_t batch;
-        char optimizer[OPTION_NAME];
+        int optimizer; /* enum optimizer */
         double lr;
         double betas[2];
         double weight_decay;
@@ -64,7 +66,7 @@ struct config {
         int64_t negatives, patience;
         int target; /* enum target */
         double grad_clip;
-        char placement[OPTION_NAME];
+        int placement; /* enum placement_kind */
         int precision; /* enum precision */
         bool reproducible;
     } train;

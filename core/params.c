@@ -18,18 +18,30 @@ int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum
     *p = (struct param){.ndim = ndim,
                         .rows = rows,
                         .cols = cols,
-                        .at = params->total,
+                        .here = {.hi = {rows}},
                         .fan_in = fan_in,
                         .init = init};
     va_start(args, name);
     vsnprintf(p->name, sizeof p->name, name, args);
     va_end(args);
-    params->total += (rows * cols + PAD - 1) / PAD * PAD;
     return params->count++;
 }
 
+void params_part(struct params *params, int index, const struct parts *here) {
+    params->list[index].here = *here;
+    params->list[index].partial = true;
+}
+
+void params_by_rows(struct params *params, int index) {
+    params->list[index].by_rows = true;
+}
+
 int64_t param_size(const struct param *param) {
-    return param->rows * param->cols;
+    return parts_count(&param->here) * param->cols;
+}
+
+int64_t param_end(const struct param *param) {
+    return param->at + (param_size(param) + PAD - 1) / PAD * PAD;
 }
 
 static real draw(const struct param *p, uint64_t key, int64_t i) {
@@ -53,21 +65,36 @@ static void initialise(struct param *p, real *x, uint64_t seed) {
     int64_t n = param_size(p);
 #pragma omp parallel for schedule(static) if (n > 10000)
     for (int64_t i = 0; i < n; i++)
-        x[i] = draw(p, key, i);
+        x[i] = draw(p, key, parts_row(&p->here, i / p->cols) * p->cols + i % p->cols);
+}
+
+/* Give the tensors of one kind their places, from `at` on, in the order of their declaration. */
+static int64_t lay_out(struct params *params, bool partial, bool by_rows, int64_t at) {
+    for (int i = 0; i < params->count; i++) {
+        struct param *p = &params->list[i];
+        if (p->by_rows != by_rows || (!by_rows && p->partial != partial))
+            continue;
+        p->at = at;
+        at = param_end(p);
+    }
+    return at;
 }
 
 void params_allocate(struct params *params, uint64_t seed, int training) {
+    params->shared = lay_out(params, false, false, 0);
+    params->dense = lay_out(params, true, false, params->shared);
+    params->total = lay_out(params, false, true, params->dense);
     params->x = mem_zero(params->total, sizeof(real));
     if (training) {
-        params->g = mem_zero(params->total, sizeof(real));
+        params->g = mem_zero(params->dense, sizeof(real));
         params->m = mem_zero(params->total, sizeof(real));
         params->v = mem_zero(params->total, sizeof(real));
     }
     for (int i = 0; i < params->count; i++) {
         struct param *p = &params->list[i];
         p->tensor = (struct tensor){.x = params->x + p->at,
-                                    .g = training ? params->g + p->at : NULL,
-                                    .rows = p->rows,
+                                    .g = training && !p->by_rows ? params->g + p->at : NULL,
+                                    .rows = parts_count(&p->here),
                                     .cols = p->cols,
                                     .learned = training,
                                     .param = i};
@@ -93,17 +120,27 @@ struct param *params_find(const struct params *params, const char *name) {
 
 void params_zero_grad(struct params *params) {
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < params->total; i++)
+    for (int64_t i = 0; i < params->dense; i++)
         params->g[i] = 0;
+}
+
+static uint64_t hash_values(const real *x, int64_t n, int64_t at) {
+    uint64_t hash = 0;
+#pragma omp parallel for schedule(static) reduction(+ : hash)
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t bits = 0;
+        memcpy(&bits, &x[i], sizeof x[i]);
+        hash += rng_bits(bits, (uint64_t)(at + i));
+    }
+    return hash;
 }
 
 uint64_t params_hash(const struct params *params) {
     uint64_t hash = 0;
-#pragma omp parallel for schedule(static) reduction(+ : hash)
-    for (int64_t i = 0; i < params->total; i++) {
-        uint64_t bits = 0;
-        memcpy(&bits, &params->x[i], sizeof params->x[i]);
-        hash += rng_bits(bits, (uint64_t)i);
+    for (int i = 0; i < params->count; i++) {
+        const struct param *p = &params->list[i];
+        if (!p->partial)
+            hash += hash_values(p->tensor.x, param_size(p), p->at);
     }
     return hash;
 }

@@ -58,20 +58,37 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
     return h5_writer_put_text(w, "/state", "dataset_hash", s->dataset_hash);
 }
 
-/* Tables are shared by rows, the rest is rank 0's. */
+/* The rows that this rank writes: its own of a table that is shared out, a block of one that all
+ * have; the rest is rank 0's. */
+static struct parts rows_to_write(const struct comm *comm, const struct param *p) {
+    struct range block = range_of(p->rows, comm->size, comm->rank);
+    if (p->partial)
+        return p->here;
+    if (p->ndim == 2)
+        return (struct parts){{block.lo}, {block.hi}};
+    return (struct parts){{0}, {comm->rank == 0 ? file_rows(p) : 0}};
+}
+
+static enum status write_tensor(struct h5_writer *writer, const struct param *p, int group,
+                                const struct parts *rows, const real *values) {
+    int64_t width = p->ndim == 2 ? p->cols : 1;
+    char name[NAME];
+    dataset_name(group, p, name);
+    for (int k = 0; k < PARTS; k++) {
+        int64_t at = p->partial ? parts_place(&p->here, rows->lo[k]) : rows->lo[k];
+        if (rows->hi[k] > rows->lo[k])
+            TRY(h5_writer_write(writer, name, H5_REAL, rows->lo[k], rows->hi[k],
+                                values + p->at + at * width));
+    }
+    return STATUS_OK;
+}
+
 static enum status write_share(const struct comm *comm, struct h5_writer *writer,
                                const struct params *params) {
     for (int g = 0; g < GROUPS; g++)
         for (int i = 0; i < params->count; i++) {
-            const struct param *p = &params->list[i];
-            int64_t rows = file_rows(p);
-            struct range mine = p->ndim == 2 ? range_of(rows, comm->size, comm->rank)
-                                             : (struct range){0, comm->rank == 0 ? rows : 0};
-            int64_t width = p->ndim == 2 ? p->cols : 1;
-            char name[NAME];
-            dataset_name(g, p, name);
-            TRY(h5_writer_write(writer, name, H5_REAL, mine.lo, mine.hi,
-                                group_values(params, g) + p->at + mine.lo * width));
+            struct parts rows = rows_to_write(comm, &params->list[i]);
+            TRY(write_tensor(writer, &params->list[i], g, &rows, group_values(params, g)));
         }
     return STATUS_OK;
 }
@@ -108,15 +125,26 @@ static enum status check_shapes(const struct h5_file *file, const struct params 
     return STATUS_OK;
 }
 
+static enum status read_tensor(const struct h5_file *file, const struct param *p, int group,
+                               real *values) {
+    struct parts all = {{0}, {file_rows(p)}};
+    const struct parts *rows = p->partial ? &p->here : &all;
+    int64_t width = p->ndim == 2 ? p->cols : 1, at = p->at;
+    char name[NAME];
+    dataset_name(group, p, name);
+    for (int k = 0; k < PARTS; k++) {
+        if (rows->hi[k] > rows->lo[k])
+            TRY(h5_read(file, name, H5_REAL, rows->lo[k], rows->hi[k], values + at));
+        at += (rows->hi[k] - rows->lo[k]) * width;
+    }
+    return STATUS_OK;
+}
+
 static enum status read_values(const struct h5_file *file, const struct params *params,
                                int group_count) {
     for (int g = 0; g < group_count; g++)
-        for (int i = 0; i < params->count; i++) {
-            const struct param *p = &params->list[i];
-            char name[NAME];
-            dataset_name(g, p, name);
-            TRY(h5_read(file, name, H5_REAL, 0, file_rows(p), group_values(params, g) + p->at));
-        }
+        for (int i = 0; i < params->count; i++)
+            TRY(read_tensor(file, &params->list[i], g, group_values(params, g)));
     return STATUS_OK;
 }
 
@@ -134,14 +162,16 @@ static enum status check_on_root(const struct comm *comm, const char *path,
     return comm_agree(comm, status);
 }
 
+/* Rank 0 looks at what all hold, every rank at what it alone holds. */
 static enum status check_finite(const struct comm *comm, const char *path,
                                 const struct params *params) {
-    for (int i = 0; comm->rank == 0 && i < params->count; i++) {
+    for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
-        for (int64_t k = 0; k < param_size(p); k++)
+        for (int64_t k = 0; (comm->rank == 0 || p->partial) && k < param_size(p); k++)
             if (!isfinite((double)p->tensor.x[k]))
-                return log_error(STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path,
-                                 p->name, (long long)k);
+                return log_error(
+                    STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path, p->name,
+                    (long long)(parts_row(&p->here, k / p->cols) * p->cols + k % p->cols));
     }
     return STATUS_OK;
 }

@@ -21,7 +21,8 @@ struct checkpoint_state {
 
 void checkpoint_state_free(struct checkpoint_state *state); /* zeroes it */
 
-/* Collective. All ranks hold the same `params`; each writes its share of the rows. */
+/* Collective. All ranks hold the same `params`, but for tables that they share out, of which
+ * each holds other rows; each writes its share of the rows. */
 CHECKED enum status checkpoint_write(const struct comm *comm, const char *path,
                                      const struct params *params,
                                      const struct checkpoint_state *state);

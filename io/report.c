@@ -150,7 +150,8 @@ void report_start(struct report *report, const struct report_start *start) {
     if (!report->log)
         return;
     plan = json_object();
-    json_object_set_new(plan, "placement", report_text(report->config->train.placement));
+    bool sharded = report->config->train.placement == PLACEMENT_SHARDED;
+    json_object_set_new(plan, "placement", report_text(sharded ? "sharded" : "replicated"));
     json_object_set_new(plan, "parameters", json_integer(start->parameters));
     json_object_set_new(plan, "steps_per_epoch", json_integer(start->steps_per_epoch));
     object = event("start");

@@ -236,11 +236,13 @@ struct pass {
     struct batch batch;
     struct negatives negatives;
     const real *items[OPTION_LIST];
+    int64_t batch_size;
     bool sampled;
     struct outcome *outcomes;
 };
 
-/* Rank samples index[0..n), whose targets lie in one domain. */
+/* Rank samples index[0..n), whose targets lie in one domain. Collective where items are shared out;
+ * n may be 0 then. */
 static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n, int domain) {
     struct evaluation *e = pass->e;
     struct sample samples[BATCH];
@@ -248,6 +250,7 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     struct rank_count full[BATCH], sampled[BATCH] = {{0, 0}};
     struct rank_negatives negatives = {pass->negatives.offsets, pass->negatives.items};
     struct ranking ranking = {.full = full, .sampled = sampled};
+    struct item_set items;
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index[k], at = e->share.offsets[i];
         samples[k] = (struct sample){e->share.values + at, e->share.offsets[i + 1] - at - 1,
@@ -257,7 +260,12 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     batch_history(&pass->batch, samples, n, e->run->dataset.domain_items[0],
                   pass->model->shape.max_len);
     tape_begin(&pass->tape, false, 0);
-    model_ranking(pass->model, &pass->tape, &pass->batch, target, domain, &ranking);
+    if (pass->model->shape.peers) {
+        model_items(pass->model, &pass->tape, &pass->batch, 0, &items);
+        placement_fetch(e->run->placement, pass->model, &items);
+    }
+    model_ranking(pass->model, &pass->tape, &pass->batch, pass->model->shape.peers ? &items : NULL,
+                  target, domain, &ranking);
     memcpy(ranking.items, pass->items, sizeof pass->items);
     if (pass->sampled) {
         negatives_draw(e, index, n, &pass->negatives);
@@ -270,26 +278,45 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     return STATUS_OK;
 }
 
-/* The samples of a part with targets in a domain, BATCH by BATCH. */
-static enum status rank_some(struct pass *pass, int part, int domain) {
+/* Samples of this rank that are ranked at a time: where those of all ranks are, they are as many.
+ */
+static int64_t batch_size(const struct evaluation *e, const struct model *model) {
+    int64_t ranks = model->shape.peers ? e->run->comm->size : 1;
+    return BATCH / ranks > 0 ? BATCH / ranks : 1;
+}
+
+/* Batches of a domain's `n` samples: as many on every rank where they are ranked together. */
+static int64_t batches(const struct pass *pass, int64_t n) {
+    int64_t count = (n + pass->batch_size - 1) / pass->batch_size;
+    if (pass->model->shape.peers)
+        MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_MAX, pass->e->run->comm->mpi);
+    return count;
+}
+
+/* The samples of a part with targets in a domain. A failure with shared out items is that of all
+ * ranks. */
+static enum status rank_some(struct pass *pass, int part, int domain, int64_t *index) {
     struct evaluation *e = pass->e;
-    int64_t index[BATCH];
-    for (int64_t i = 0, n = 0; i <= e->share.count; i++) {
-        if (i < e->share.count && e->part[i] == part && domain_of(e, target_of(e, i)) == domain)
+    int64_t n = 0;
+    for (int64_t i = 0; i < e->share.count; i++)
+        if (e->part[i] == part && domain_of(e, target_of(e, i)) == domain)
             index[n++] = i;
-        if (n == BATCH || (i == e->share.count && n > 0)) {
-            TRY(rank_batch(pass, index, n, domain));
-            n = 0;
-        }
+    int64_t count = batches(pass, n);
+    for (int64_t b = 0; b < count; b++) {
+        int64_t at = b * pass->batch_size < n ? b * pass->batch_size : n;
+        int64_t size = n - at < pass->batch_size ? n - at : pass->batch_size;
+        TRY(rank_batch(pass, index + at, size, domain));
     }
     return STATUS_OK;
 }
 
 static enum status rank_all(struct pass *pass) {
-    for (int part = 0; part < pass->e->parts; part++)
-        for (int domain = 0; domain < 2; domain++)
-            TRY(rank_some(pass, part, domain));
-    return STATUS_OK;
+    int64_t *index = mem_alloc(pass->e->share.count, sizeof *index);
+    enum status status = STATUS_OK;
+    for (int i = 0; i < 2 * pass->e->parts && status == STATUS_OK; i++)
+        status = rank_some(pass, i / 2, i % 2, index);
+    mem_free(index);
+    return status;
 }
 
 enum status evaluation_run(struct evaluation *e, struct model *model,
@@ -298,6 +325,7 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
                         .model = model,
                         .negatives = negatives_new(e),
                         .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
+                        .batch_size = batch_size(e, model),
                         .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
     tape_begin(&pass.item_tape, false, 0);
     model_item_rows(model, &pass.item_tape, pass.items);

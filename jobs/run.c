@@ -4,29 +4,32 @@
 #include "core/ops/norm.h"
 #include <string.h>
 
-/* All ranks hold the same table: rank 0 speaks. */
+/* Where all ranks hold the same table, rank 0 speaks. */
 static enum status check_finite(const struct run *run, const char *name, const real *rows,
-                                int64_t dim) {
-    for (int64_t i = 0; i < run->dataset.items * dim; i++)
+                                const struct parts *here, int64_t dim) {
+    for (int64_t i = 0; i < parts_count(here) * dim; i++)
         if (!isfinite((double)rows[i]))
-            return run->comm->rank
+            return run->comm->rank && !run->placement->sharded
                        ? STATUS_INPUT
                        : log_error(STATUS_INPUT,
                                    "%s: feature table '%s': row %lld, column %lld is not finite; "
                                    "import it again with 'cdsr features'",
-                                   run->dataset.path, name, (long long)(i / dim),
+                                   run->dataset.path, name, (long long)parts_row(here, i / dim),
                                    (long long)(i % dim));
     return STATUS_OK;
 }
 
-/* The table's rows at unit norm; mem_free them. */
-static enum status read_unit_rows(struct run *run, const char *name, int *dim, real **rows) {
-    const struct dataset *dataset = &run->dataset;
-    TRY(dataset_feature_dim(run->comm, dataset, name, dim));
-    *rows = mem_alloc(dataset->items * *dim, sizeof(real));
-    TRY(dataset_read_feature(run->comm, dataset, name, 0, dataset->items, *rows));
-    TRY(check_finite(run, name, *rows, *dim));
-    unit_norm_rows(*rows, dataset->items, *dim, (real)1e-8);
+/* The table's rows that are here, at unit norm; mem_free them. */
+static enum status read_unit_rows(struct run *run, const struct parts *here, const char *name,
+                                  int *dim, real **rows) {
+    int64_t n = parts_count(here), x_rows = here->hi[0] - here->lo[0];
+    TRY(dataset_feature_dim(run->comm, &run->dataset, name, dim));
+    *rows = mem_alloc(n * *dim, sizeof(real));
+    for (int d = 0; d < PARTS; d++)
+        TRY(dataset_read_feature(run->comm, &run->dataset, name, here->lo[d], here->hi[d],
+                                 *rows + d * x_rows * *dim));
+    TRY(comm_agree(run->comm, check_finite(run, name, *rows, here, *dim)));
+    unit_norm_rows(*rows, n, *dim, (real)1e-8);
     return STATUS_OK;
 }
 
@@ -35,7 +38,7 @@ static enum status read_table(struct run *run, int m, struct model_shape *shape)
     int dim = 0;
     if (!strcmp(name, "id"))
         return STATUS_OK;
-    TRY(read_unit_rows(run, name, &dim, &run->tables[m]));
+    TRY(read_unit_rows(run, &shape->here, name, &dim, &run->tables[m]));
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
 }
@@ -58,7 +61,7 @@ static enum status init_id(struct run *run) {
         name = fitting_table(run);
     if (!name || !strcmp(name, "random") || !params_find(&run->model.params, "embed.id"))
         return STATUS_OK;
-    enum status status = read_unit_rows(run, name, &dim, &rows);
+    enum status status = read_unit_rows(run, &run->model.shape.here, name, &dim, &rows);
     if (status == STATUS_OK && !model_init_id(&run->model, rows, dim))
         status = run->comm->rank
                      ? STATUS_INPUT
@@ -76,6 +79,8 @@ static enum status open_model(struct run *run, bool training) {
     struct model_shape shape = {.items = run->dataset.items,
                                 .x_items = run->dataset.domain_items[0],
                                 .max_len = run->config.data.max_len};
+    run->placement = placement_new(run->comm, &run->config, &shape);
+    placement_shape(run->placement, &shape);
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
     enum status status = model_create(&run->model, &run->config, &shape, training);
@@ -99,6 +104,7 @@ void run_close(struct run *run) {
     model_free(&run->model);
     for (int m = 0; m < OPTION_LIST; m++)
         mem_free(run->tables[m]);
+    placement_free(run->placement);
     dataset_close(&run->dataset);
     *run = (struct run){0};
 }

@@ -3,12 +3,15 @@
 #define JOBS_RUN_H
 #include "core/models/llm_emf.h"
 #include "io/dataset.h"
+#include "jobs/placement.h"
 
 struct run {
     struct comm *comm;
     struct config config;
     struct dataset dataset;
-    real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id */
+    struct placement *placement;
+    real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id: the rows that are
+                                * here */
     struct model model;
 };
 

@@ -8,7 +8,8 @@
 /* ---- beginning and end ---- */
 
 /* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
- * block is 6 d^2 multiplications per token where a candidate is d. */
+ * block is 6 d^2 multiplications per token where a candidate is d. Candidates that are shared out
+ * cost all ranks the same, whose target it is. */
 struct feed_price stepper_prices(const struct config *c, const struct dataset *dataset) {
     struct feed_price price;
     double weight[STREAMS];
@@ -20,6 +21,8 @@ struct feed_price stepper_prices(const struct config *c, const struct dataset *d
             int64_t candidates = c->train.loss == LOSS_SAMPLED ? c->train.negatives
                                  : all                         ? dataset->items
                                                                : dataset->domain_items[d];
+            if (c->train.placement == PLACEMENT_SHARDED && c->train.loss == LOSS_EXACT)
+                candidates = 1;
             price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
         }
     return price;
@@ -107,13 +110,20 @@ static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
     comm_sum_i64(s->comm, count, STREAMS);
 }
 
-/* Gradients of part i in params.g; `reduce` (may be NULL) takes them while backward runs. */
-static void differentiate(struct stepper *s, int i, const struct model_step *step,
+/* Gradients of part i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
+ * backward runs, of item rows in `items`. */
+static void differentiate(struct stepper *s, int i, struct model_step *step, struct item_set *items,
                           struct reduce *reduce, struct phases *phases, double loss[STREAMS]) {
     struct model *model = &s->run->model;
     phases_enter(phases, PHASE_FORWARD);
     tape_begin(&s->tape, true, model->params.count);
     params_zero_grad(&model->params);
+    step->items = NULL;
+    if (model_by_rows(model)) {
+        model_items(model, &s->tape, &s->batch[i], step->step, items);
+        placement_fetch(s->run->placement, model, items);
+        step->items = items;
+    }
     model_loss(model, &s->tape, &s->batch[i], step, phases, loss);
     phases_enter(phases, PHASE_BACKWARD);
     if (reduce)
@@ -122,22 +132,28 @@ static void differentiate(struct stepper *s, int i, const struct model_step *ste
     phases_enter(phases, PHASE_REDUCE);
 }
 
-static void gradients(struct stepper *s, const struct model_step *step, struct phases *phases,
-                      double loss[STREAMS]) {
+static void gradients(struct stepper *s, struct model_step *step, struct phases *phases,
+                      double loss[STREAMS], struct row_grad *rows) {
     struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
-    differentiate(s, 0, step, reduce, phases, loss);
+    struct item_set items;
+    differentiate(s, 0, step, &items, reduce, phases, loss);
     if (reduce)
         reduce_finish(reduce);
+    if (step->items)
+        placement_reduce(s->run->placement, &s->run->model, &items, rows);
     comm_sum_f64(s->comm, loss, STREAMS);
 }
 
 /* Every part's losses in a place of its own: whatever the order of MPI's sum, a number is added to
  * zeros. */
-static void gradients_by_parts(struct stepper *s, const struct model_step *step,
-                               struct phases *phases, double loss[STREAMS]) {
+static void gradients_by_parts(struct stepper *s, struct model_step *step, struct phases *phases,
+                               double loss[STREAMS]) {
     double part[TREE_LEAVES][STREAMS] = {{0}};
+    struct item_set items;
     for (int i = 0; i < s->parts; i++) {
-        differentiate(s, i, step, NULL, phases, part[part_of(s, i)]);
+        differentiate(s, i, step, &items, NULL, phases, part[part_of(s, i)]);
+        if (step->items)
+            model_scatter_items(&s->run->model, &items);
         tree_add(&s->tree);
     }
     if (!s->without_reduction)
@@ -150,30 +166,40 @@ static void gradients_by_parts(struct stepper *s, const struct model_step *step,
     }
 }
 
-static double clip_scale(const struct stepper *s) {
-    double limit = s->run->config.train.grad_clip, norm;
+static double clip_scale(const struct stepper *s, const struct row_grad *rows) {
+    double limit = s->run->config.train.grad_clip;
     if (limit <= 0)
         return 1;
-    norm = grad_norm(&s->run->model.params);
+    double norm = sqrt(placement_grad_square(s->run->placement, &s->run->model, rows));
     return norm > limit ? limit / norm : 1;
 }
 
-static void update(struct stepper *s, int64_t step) {
+static void update(struct stepper *s, int64_t step, const struct row_grad *rows) {
     const struct config *c = &s->run->config;
+    struct params *params = &s->run->model.params;
     struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
                           c->train.weight_decay};
-    adamw_step(&adamw, &s->run->model.params, step, clip_scale(s));
+    double scale = clip_scale(s, rows);
+    adamw_step(&adamw, params, step, scale);
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].by_rows)
+            adamw_rows(&adamw, params, i, rows, c->train.optimizer == OPTIMIZER_LAZY_ADAMW, step,
+                       scale);
 }
 
 void stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
                      double loss[STREAMS]) {
     struct model_step step = {.step = number};
+    struct row_grad rows = {0};
     count_targets(s, step.count);
-    (s->run->config.train.reproducible ? gradients_by_parts : gradients)(s, &step, phases, loss);
+    if (s->run->config.train.reproducible)
+        gradients_by_parts(s, &step, phases, loss);
+    else
+        gradients(s, &step, phases, loss, &rows);
     for (int k = 0; k < STREAMS; k++)
         loss[k] = step.count[k] ? loss[k] / (double)step.count[k] : 0;
     phases_enter(phases, PHASE_OPTIMIZER);
     if (!s->without_optimizer)
-        update(s, number);
+        update(s, number, &rows);
     phases_stop(phases);
 }

@@ -16,9 +16,12 @@ void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *
     reduce->bucket = mem_alloc(params->count, sizeof *reduce->bucket);
     reduce->bucket_of = mem_alloc(params->count, sizeof *reduce->bucket_of);
     for (int i = 0; i < params->count; i++) {
-        int64_t end = i + 1 < params->count ? params->list[i + 1].at : params->total;
-        int64_t lo = params->list[i].at, size = (end - lo) * (int64_t)sizeof(real);
-        if (i == 0 || size >= REDUCE_BUCKET || bucket_bytes(reduce) >= REDUCE_BUCKET)
+        const struct param *p = &params->list[i];
+        int64_t lo = p->at, end = param_end(p), size = (end - lo) * (int64_t)sizeof(real);
+        reduce->bucket_of[i] = -1;
+        if (p->partial || p->by_rows)
+            continue;
+        if (reduce->buckets == 0 || size >= REDUCE_BUCKET || bucket_bytes(reduce) >= REDUCE_BUCKET)
             reduce->bucket[reduce->buckets++] = (struct reduce_bucket){.lo = lo, .hi = lo};
         struct reduce_bucket *b = &reduce->bucket[reduce->buckets - 1];
         b->hi = end;
@@ -56,7 +59,7 @@ static void start_bucket(struct reduce *reduce, const struct reduce_bucket *b) {
 void reduce_ready(void *context, int param) {
     struct reduce *reduce = context;
     int done;
-    if (reduce->comm->size == 1)
+    if (reduce->comm->size == 1 || reduce->bucket_of[param] < 0)
         return;
     reduce->bucket[reduce->bucket_of[param]].waiting--;
     while (reduce->next >= 0 && reduce->bucket[reduce->next].waiting == 0)

@@ -5,7 +5,8 @@
  * large buffer is several times slower on shared memory; counts stay far below 2^31). Buckets must
  * start in the same order on all ranks although ranks may complete them in different order (a rank
  * can have no tokens of a stream), so a bucket waits until all before it in the agreed order, last
- * parameter first, have started. */
+ * parameter first, have started. Tables held in part or with gradients by rows are not summed here
+ * (mpi/rows.h, mpi/lookup.h). */
 #ifndef MPI_REDUCE_H
 #define MPI_REDUCE_H
 #include "core/params.h"

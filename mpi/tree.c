@@ -7,7 +7,7 @@ enum { BLOCK = 1 << 14, PIECE = TREE_PIECE / sizeof(real) };
 void tree_open(struct tree *tree, const struct comm *comm, struct params *params) {
     *tree = (struct tree){.comm = comm, .params = params, .leaves = TREE_LEAVES / comm->size};
     for (int k = 0; 1 << k < tree->leaves; k++)
-        tree->level[k] = mem_alloc(params->total, sizeof(real));
+        tree->level[k] = mem_alloc(params->dense, sizeof(real));
     if (comm->size > 1)
         tree->piece = mem_alloc(PIECE, sizeof(real));
 }
@@ -22,7 +22,7 @@ void tree_close(struct tree *tree) {
 int64_t tree_bytes(const struct tree *tree) {
     int64_t bytes = tree->piece ? TREE_PIECE : 0;
     for (int k = 0; k < TREE_LEVELS; k++)
-        bytes += tree->level[k] ? tree->params->total * (int64_t)sizeof(real) : 0;
+        bytes += tree->level[k] ? tree->params->dense * (int64_t)sizeof(real) : 0;
     return bytes;
 }
 
@@ -42,7 +42,7 @@ static void carry(struct tree *tree, int full, bool last, int64_t lo, int64_t n)
 }
 
 void tree_add(struct tree *tree) {
-    int64_t total = tree->params->total;
+    int64_t total = tree->params->dense;
     int full = __builtin_ctz(~(unsigned)tree->done); /* trailing ones: sums of 1, 2, 4 leaves */
     bool last = ++tree->done == tree->leaves;
 #pragma omp parallel for schedule(static)
@@ -52,7 +52,7 @@ void tree_add(struct tree *tree) {
 
 static void join(struct tree *tree, int partner) {
     enum { TAG = 2 };
-    int64_t total = tree->params->total;
+    int64_t total = tree->params->dense;
     for (int64_t at = 0; at < total; at += PIECE) {
         int n = (int)(total - at < PIECE ? total - at : PIECE);
         MPI_Sendrecv(tree->params->g + at, n, COMM_REAL, partner, TAG, tree->piece, n, COMM_REAL,

@@ -22,7 +22,7 @@ struct tree {
     int leaves; /* of this rank */
     int done;   /* leaves added so far */
     real
-        *level[TREE_LEVELS]; /* [params->total] sums of 2^level leaves that wait for as many more */
+        *level[TREE_LEVELS]; /* [params->dense] sums of 2^level leaves that wait for as many more */
     real *piece;             /* TREE_PIECE bytes of the partner's sum */
 };
 

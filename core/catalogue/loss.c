@@ -1,7 +1,8 @@
 /* Outline: plan the tiles; for each tile of positions: gather the states, sweep 1 (all threads,
  * each its own chunks of items), join the threads' sums into the loss and the factors of the
  * gradients, sweep 2 (learned rows). A "softmax" here is what has one normaliser: a term in
- * probability fusion, all terms together in logit fusion. */
+ * probability fusion, all terms together in logit fusion. With peers a tile takes the next `quota`
+ * positions of every rank, rank after rank. */
 #include "core/catalogue/loss.h"
 #include "core/catalogue/softmax.h"
 #include "core/gemm_bf16.h"
@@ -22,10 +23,19 @@ struct work {
     bool learned[CATALOGUE_TERMS];  /* of a softmax: some of its item rows take gradients */
     bool keep;                      /* exponentials stay between the sweeps */
     int64_t tile, chunks;
+    const struct catalogue_hit *hits; /* by column and row of the tiles, counted through */
+    int64_t hit_count;
+    int64_t quota;    /* positions of a rank in a tile */
+    int64_t tiles;    /* of all ranks */
+    int64_t *all;     /* [ranks] positions of every rank */
+    int64_t *of_rank; /* [ranks] rows of the tile at hand */
+    real *peak;       /* [softmaxes, tile] */
+    double *peer_sum; /* [softmaxes, tile] */
 
     /* of the tile at hand */
     int64_t t0, rows;
-    real *q[CATALOGUE_TERMS];        /* [tile, d] */
+    int64_t p0, home, own;    /* rows [home, home + own) are this rank's positions from p0 on */
+    real *q[CATALOGUE_TERMS]; /* [tile, d] */
     double *target[CATALOGUE_TERMS]; /* by softmax, [tile] logit of the target */
     real *kept[CATALOGUE_TERMS];     /* by softmax, [chunks][tile, CHUNK] */
     real *shift[CATALOGUE_TERMS];    /* by softmax, [chunks][tile] under which they were taken */
@@ -41,6 +51,13 @@ struct work {
 
 static int64_t min64(int64_t a, int64_t b) {
     return a < b ? a : b;
+}
+
+static int by_column(const void *a, const void *b) {
+    const struct catalogue_hit *x = a, *y = b;
+    if (x->column != y->column)
+        return x->column < y->column ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
 }
 
 static void plan_softmaxes(struct work *w) {
@@ -71,15 +88,21 @@ static void plan_fusion(struct work *w) {
 static void plan_tiles(struct work *w) {
     const struct catalogue_loss *loss = w->loss;
     int64_t budget = loss->buffer_bytes ? loss->buffer_bytes : CATALOGUE_BUFFER, per_row = 0;
+    int64_t ranks = loss->peers ? loss->peers->size : 1, positions = loss->positions;
+    int64_t most = loss->peers ? loss->most : loss->candidates;
+    for (int64_t r = 0; loss->peers && r < ranks; r++)
+        positions = w->all[r] > positions ? w->all[r] : positions;
     w->chunks = (loss->candidates + CHUNK - 1) / CHUNK;
     for (int s = 0; s < w->softmaxes; s++)
-        per_row += w->learned[s] ? w->chunks * CHUNK * (int64_t)sizeof(real) : 0;
+        per_row += w->learned[s] ? (most + CHUNK - 1) / CHUNK * CHUNK * (int64_t)sizeof(real) : 0;
     int64_t kept_tile = per_row ? budget / per_row : TILE;
-    w->keep = kept_tile >= min64(TILE_KEPT, loss->positions);
-    w->tile = min64(w->keep ? min64(kept_tile, TILE) : TILE, loss->positions);
+    w->keep = kept_tile >= min64(TILE_KEPT, positions * ranks);
+    w->quota = min64(w->keep ? min64(kept_tile, TILE) : TILE, positions * ranks) / ranks;
+    w->quota = w->quota > 0 ? w->quota : 1;
     /* Tiles of equal size. */
-    int64_t tiles = (loss->positions + w->tile - 1) / w->tile;
-    w->tile = (loss->positions + tiles - 1) / tiles;
+    w->tiles = (positions + w->quota - 1) / w->quota;
+    w->quota = (positions + w->tiles - 1) / w->tiles;
+    w->tile = w->quota * ranks;
 }
 
 static void allocate(struct work *w, struct arena *arena) {
@@ -101,6 +124,8 @@ static void allocate(struct work *w, struct arena *arena) {
     }
     w->logits = arena_alloc(arena, w->threads * w->tile * CHUNK, sizeof(real));
     w->scaled = arena_alloc(arena, w->threads * w->tile * widest, sizeof(real));
+    w->peak = arena_alloc(arena, w->softmaxes * w->tile, sizeof *w->peak);
+    w->peer_sum = arena_alloc(arena, w->softmaxes * w->tile, sizeof *w->peer_sum);
 }
 
 int64_t catalogue_scratch(const struct catalogue_loss *loss, int threads) {
@@ -114,7 +139,11 @@ int64_t catalogue_scratch(const struct catalogue_loss *loss, int threads) {
     return (int64_t)arena.used;
 }
 
-/* The tile's states, and the targets' logits. */
+static int64_t position(const struct work *w, int64_t t) {
+    return w->p0 + t - w->home;
+}
+
+/* The tile's states, and the targets' logits, of row t of this rank. */
 HOT static void gather_tile(struct work *w, int64_t t) {
     const struct catalogue_loss *loss = w->loss;
     for (int s = 0; s < w->softmaxes; s++) {
@@ -123,18 +152,18 @@ HOT static void gather_tile(struct work *w, int64_t t) {
             const struct catalogue_term *term = &loss->term[m];
             int64_t d = term->q->cols;
             real *q = w->q[m] + t * d;
-            memcpy(q, term->q->x + loss->row[w->t0 + t] * d, (size_t)d * sizeof *q);
-            z += (double)vec_dot(q, term->positives->x + loss->positive[w->t0 + t] * d, d);
+            memcpy(q, term->q->x + loss->row[position(w, t)] * d, (size_t)d * sizeof *q);
+            z += (double)vec_dot(q, term->positives->x + loss->positive[position(w, t)] * d, d);
         }
         w->target[s][t] = z;
     }
 }
 
-static int64_t first_hit(const struct catalogue_loss *loss, int64_t column) {
-    int64_t lo = 0, hi = loss->hit_count;
+static int64_t first_hit(const struct work *w, int64_t column) {
+    int64_t lo = 0, hi = w->hit_count;
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2;
-        if (loss->hits[mid].column < column)
+        if (w->hits[mid].column < column)
             lo = mid + 1;
         else
             hi = mid;
@@ -151,8 +180,8 @@ static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
         w->product(NO_TRANS, TRANS, w->rows, width, d, 1, w->q[m], d,
                    loss->term[m].items->x + (loss->lo + c0) * d, d, m > w->first[s], z, CHUNK);
     }
-    for (int64_t h = first_hit(loss, c0); h < loss->hit_count; h++) {
-        const struct catalogue_hit *hit = &loss->hits[h];
+    for (int64_t h = first_hit(w, c0); h < w->hit_count; h++) {
+        const struct catalogue_hit *hit = &w->hits[h];
         if (hit->column >= c0 + width)
             break;
         if (hit->row >= w->t0 && hit->row < w->t0 + w->rows)
@@ -163,6 +192,10 @@ static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
 
 HOT static void rescale(real factor, int64_t n, real *x) {
     vec_scale(factor, x, n);
+}
+
+HOT static void add_scaled(real factor, int64_t n, const real *x, real *y) {
+    vec_axpy(factor, x, y, n);
 }
 
 /* Sweep 1 over chunk `c`: exponentials, sums, state gradients of thread `k`. */
@@ -270,7 +303,7 @@ HOT static void state_gradient(const struct work *w, int s, int m, int64_t t, re
     const struct running *total = &w->total[s][t];
     int64_t d = loss->term[m].q->cols;
     double p = exp(w->target[s][t] - running_log(total));
-    const real *y = loss->term[m].positives->x + loss->positive[w->t0 + t] * d;
+    const real *y = loss->term[m].positives->x + loss->positive[position(w, t)] * d;
     vec_axpy((real)(w->share[s][t] * (p - 1)), y, dq, d);
     for (int k = 0; k < w->threads; k++) {
         const struct running *sum = &w->sum[s][k * w->tile + t];
@@ -289,8 +322,8 @@ static void state_gradients(const struct work *w) {
             if (!q->learned)
                 continue;
 #pragma omp parallel for schedule(static) num_threads(w->threads)
-            for (int64_t t = 0; t < w->rows; t++)
-                state_gradient(w, s, m, t, q->g + loss->row[w->t0 + t] * q->cols);
+            for (int64_t t = w->home; t < w->home + w->own; t++)
+                state_gradient(w, s, m, t, q->g + loss->row[position(w, t)] * q->cols);
         }
 }
 
@@ -298,10 +331,10 @@ static void state_gradients(const struct work *w) {
 HOT static void positive_gradient(const struct work *w, int s, int m, int64_t lo, int64_t hi) {
     const struct catalogue_loss *loss = w->loss;
     int64_t d = loss->term[m].q->cols;
-    for (int64_t t = 0; t < w->rows; t++) {
+    for (int64_t t = w->home; t < w->home + w->own; t++) {
         double p = exp(w->target[s][t] - running_log(&w->total[s][t]));
         vec_axpy((real)(w->share[s][t] * (p - 1)), w->q[m] + t * d + lo,
-                 loss->term[m].positives->g + loss->positive[w->t0 + t] * d + lo, hi - lo);
+                 loss->term[m].positives->g + loss->positive[position(w, t)] * d + lo, hi - lo);
     }
 }
 
@@ -318,21 +351,173 @@ static void positive_gradients(const struct work *w) {
         }
 }
 
+/* ---- candidates on several ranks ---- */
+
+/* The tiles' rows of all ranks are counted through: of rank r, its position p stands in tile
+ * p / quota, after the rows of the ranks before it. */
+static int64_t row_of(const struct work *w, int rank, int64_t p) {
+    int64_t before = p / w->quota * w->quota, row = p - before;
+    for (int r = 0; r < w->loss->peers->size; r++) {
+        row += min64(w->all[r], before);
+        if (r < rank)
+            row += min64(w->all[r] > before ? w->all[r] - before : 0, w->quota);
+    }
+    return row;
+}
+
+/* Every position's own target, where it is among the candidates of this rank. */
+static void gather_hits(struct work *w, struct arena *arena) {
+    const struct catalogue_loss *loss = w->loss;
+    int64_t total = 0, before = 0, n = 0, at = 0;
+    for (int r = 0; r < loss->peers->size; r++) {
+        before += r < loss->peers->rank ? w->all[r] : 0;
+        total += w->all[r];
+    }
+    int32_t *target = arena_alloc(arena, total, sizeof *target);
+    struct catalogue_hit *hits = arena_alloc(arena, total, sizeof *hits);
+    memcpy(target + before, loss->target, (size_t)loss->positions * sizeof *target);
+    loss->peers->gather(loss->peers->context, target, w->all, sizeof *target);
+    for (int r = 0; r < loss->peers->size; r++)
+        for (int64_t p = 0; p < w->all[r]; p++, at++) {
+            int64_t column = parts_place(loss->here, target[at]) - loss->lo;
+            if (column >= 0 && column < loss->candidates)
+                hits[n++] = (struct catalogue_hit){column, row_of(w, r, p)};
+        }
+    qsort(hits, (size_t)n, sizeof *hits, by_column);
+    w->hits = hits;
+    w->hit_count = n;
+}
+
+/* What the ranks agree on before the first tile; false when none of them has a position. */
+static bool open_peers(struct work *w, struct arena *arena) {
+    const struct peers *peers = w->loss->peers;
+    int64_t *one = arena_alloc(arena, peers->size, sizeof *one), total = 0;
+    w->all = arena_alloc(arena, peers->size, sizeof *w->all);
+    w->of_rank = arena_alloc(arena, peers->size, sizeof *w->of_rank);
+    for (int r = 0; r < peers->size; r++)
+        one[r] = 1;
+    w->all[peers->rank] = w->loss->positions;
+    peers->gather(peers->context, w->all, one, sizeof *w->all);
+    for (int r = 0; r < peers->size; r++)
+        total += w->all[r];
+    return total > 0;
+}
+
+/* Rows of tile i, and the states of the other ranks' positions. */
+static void lay_out_peers(struct work *w, int64_t i) {
+    const struct peers *peers = w->loss->peers;
+    w->rows = 0;
+    for (int r = 0; r < peers->size; r++) {
+        int64_t left = w->all[r] - i * w->quota;
+        if (r == peers->rank)
+            w->home = w->rows;
+        w->of_rank[r] = min64(left > 0 ? left : 0, w->quota);
+        w->rows += w->of_rank[r];
+    }
+    w->p0 = i * w->quota;
+    w->own = w->of_rank[peers->rank];
+}
+
+static void gather_states(const struct work *w) {
+    const struct peers *peers = w->loss->peers;
+    for (int m = 0; m < w->loss->terms; m++)
+        peers->gather(peers->context, w->q[m], w->of_rank,
+                      w->loss->term[m].q->cols * (int64_t)sizeof(real));
+}
+
+/* Put the threads' sums and state gradients of row t under the common shift `peak`, into the first
+ * thread's. Returns the sum. */
+static double join_threads(struct work *w, int s, int64_t t, real peak) {
+    double sum = 0;
+    for (int k = 0; k < w->threads; k++) {
+        struct running *r = &w->sum[s][k * w->tile + t];
+        double factor = r->sum > 0 ? exp((double)r->shift - (double)peak) : 0;
+        sum += r->sum * factor;
+        for (int m = w->first[s]; w->record && m < w->first[s + 1]; m++) {
+            int64_t d = w->loss->term[m].q->cols;
+            real *state = w->state[m] + t * d;
+            if (k == 0)
+                rescale((real)factor, d, state);
+            else
+                add_scaled((real)factor, d, w->state[m] + (k * w->tile + t) * d, state);
+        }
+        *r = running_empty;
+    }
+    return sum;
+}
+
+/* The first thread's sums and state gradients of this rank's rows become those of all ranks. */
+static void join_peers(struct work *w) {
+    const struct peers *peers = w->loss->peers;
+    for (int s = 0; s < w->softmaxes; s++)
+        for (int64_t t = 0; t < w->rows; t++) {
+            real *peak = &w->peak[s * w->rows + t];
+            *peak = running_empty.shift;
+            for (int k = 0; k < w->threads; k++)
+                *peak = REAL_F(fmax)(*peak, w->sum[s][k * w->tile + t].shift);
+        }
+    peers->max(peers->context, w->peak, w->softmaxes * w->rows);
+    for (int s = 0; s < w->softmaxes; s++)
+        for (int64_t t = 0; t < w->rows; t++)
+            w->peer_sum[s * w->rows + t] = join_threads(w, s, t, w->peak[s * w->rows + t]);
+    peers->sum(peers->context, w->peer_sum, w->softmaxes * w->rows);
+    for (int m = 0; w->record && m < w->loss->terms; m++)
+        peers->sum_own(peers->context, w->state[m], w->of_rank, w->loss->term[m].q->cols);
+    for (int s = 0; s < w->softmaxes; s++)
+        for (int64_t t = w->home; t < w->home + w->own; t++)
+            w->sum[s][t] = (struct running){w->peak[s * w->rows + t], w->peer_sum[s * w->rows + t]};
+}
+
+/* Normalisers and factors of all ranks' rows, for sweep 2. */
+static void gather_totals(const struct work *w) {
+    const struct peers *peers = w->loss->peers;
+    for (int s = 0; s < w->softmaxes; s++) {
+        if (!w->learned[s])
+            continue;
+        peers->gather(peers->context, w->total[s], w->of_rank, sizeof *w->total[s]);
+        peers->gather(peers->context, w->share[s], w->of_rank, sizeof *w->share[s]);
+    }
+}
+
+/* ---- tiles ---- */
+
 static double tile_loss(struct work *w) {
     double loss = 0;
 #pragma omp parallel for schedule(static) num_threads(w->threads)
-    for (int64_t t = 0; t < w->rows; t++)
+    for (int64_t t = w->home; t < w->home + w->own; t++)
         gather_tile(w, t);
+    if (w->loss->peers)
+        gather_states(w);
     clear_sums(w);
     sweep(w, false);
-    for (int64_t t = 0; t < w->rows; t++)
+    if (w->loss->peers)
+        join_peers(w);
+    for (int64_t t = w->home; t < w->home + w->own; t++)
         loss += join_position(w, t);
     if (w->record) {
         state_gradients(w);
         positive_gradients(w);
+        if (w->loss->peers)
+            gather_totals(w);
         sweep(w, true);
     }
     return loss;
+}
+
+static void plan_hits(struct work *w, struct arena *arena) {
+    w->hits = w->loss->hits;
+    w->hit_count = w->loss->hit_count;
+    if (w->loss->peers)
+        gather_hits(w, arena);
+}
+
+static void lay_out_tile(struct work *w, int64_t i) {
+    if (w->loss->peers) {
+        lay_out_peers(w, i);
+        return;
+    }
+    w->p0 = w->t0;
+    w->rows = w->own = min64(w->tile, w->loss->positions - w->t0);
 }
 
 /* Gradient buffers exist before the scratch, which is given back at the end. */
@@ -352,17 +537,20 @@ double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss) {
                      .product = tape->bf16 ? gemm_bf16_serial : gemm_serial,
                      .threads = omp_get_max_threads()};
     double sum = 0;
-    if (loss->positions == 0)
-        return 0;
-    plan_softmaxes(&w);
-    plan_fusion(&w);
-    plan_tiles(&w);
     if (w.record)
         prepare_gradients(tape, loss);
     struct arena_mark mark = arena_mark(&tape->arena);
+    if (loss->peers ? !open_peers(&w, &tape->arena) : loss->positions == 0) {
+        arena_release(&tape->arena, mark);
+        return 0;
+    }
+    plan_softmaxes(&w);
+    plan_fusion(&w);
+    plan_tiles(&w);
+    plan_hits(&w, &tape->arena);
     allocate(&w, &tape->arena);
-    for (w.t0 = 0; w.t0 < loss->positions; w.t0 += w.tile) {
-        w.rows = min64(w.tile, loss->positions - w.t0);
+    for (int64_t i = 0; i < w.tiles; i++, w.t0 += w.rows) {
+        lay_out_tile(&w, i);
         sum += tile_loss(&w);
     }
     if (w.record && loss->fusion_logits)
@@ -370,13 +558,6 @@ double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss) {
             loss->fusion_logits->g[m] += (real)w.fusion_grad[m];
     arena_release(&tape->arena, mark);
     return sum;
-}
-
-static int by_column(const void *a, const void *b) {
-    const struct catalogue_hit *x = a, *y = b;
-    if (x->column != y->column)
-        return x->column < y->column ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
 }
 
 void catalogue_hits_of_targets(const int32_t *target, int64_t n, int64_t lo,

@@ -16,6 +16,10 @@
  * that is still efficient, otherwise they are computed again: three products of T x N x d then, or
  * four. Extra memory is bounded by a constant either way.
  *
+ * The candidates may be shared out among ranks (`peers`; the exact loss): a tile then holds
+ * positions of all ranks. Each rank sweeps its own columns; the sums and state gradients go to the
+ * rank whose position it is, the normalisers come back, and item gradients stay where the rows are.
+ *
  * Where the tape says bfloat16, operands of the products are rounded to it (core/gemm_bf16.h);
  * exponentials, their sums, the targets' logits and all gradients are `real`.
  *
@@ -23,6 +27,8 @@
 #ifndef CORE_CATALOGUE_LOSS_H
 #define CORE_CATALOGUE_LOSS_H
 #include "core/options.h"
+#include "core/parts.h"
+#include "core/peers.h"
 #include "core/tape.h"
 #include <stdint.h>
 
@@ -53,6 +59,13 @@ struct catalogue_loss {
     int64_t lo, candidates;           /* rows [lo, lo + candidates) of `items` */
     const struct catalogue_hit *hits; /* sorted by column */
     int64_t hit_count;
+
+    /* With peers, which makes the call collective, the candidates of all ranks count, and instead
+     * of hits: */
+    const struct peers *peers; /* NULL: the candidates are all here */
+    int64_t most;              /* at least the candidates of any rank; the same on all */
+    const struct parts *here;  /* the items that are here: rows of `items` */
+    const int32_t *target;     /* [positions] items of the targets */
 
     double weight;        /* of one position in the total loss */
     int64_t buffer_bytes; /* 0: CATALOGUE_BUFFER */

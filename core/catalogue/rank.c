@@ -19,6 +19,8 @@ struct work {
     real *target_score;                            /* [samples] */
     struct rank_count *full, *sampled;             /* [threads][samples] */
     real *logits, *scores;                         /* [threads][samples, CHUNK] */
+    real *peak;                                    /* [samples], with peers */
+    double *peer_sum;                              /* [samples] */
 };
 
 static int64_t min64(int64_t a, int64_t b) {
@@ -34,7 +36,11 @@ static void allocate(struct work *w, struct arena *arena) {
             w->target_logit[s][f] = arena_alloc(arena, n, sizeof(real));
             for (int64_t i = 0; i < all; i++)
                 w->sum[s][f][i] = running_empty;
+            for (int64_t i = 0; i < n; i++)
+                w->target_logit[s][f][i] = -REAL_MAX;
         }
+    w->peak = arena_alloc(arena, n, sizeof *w->peak);
+    w->peer_sum = arena_alloc(arena, n, sizeof *w->peer_sum);
     w->target_score = arena_alloc(arena, n, sizeof(real));
     w->full = arena_alloc(arena, all, sizeof *w->full);
     w->sampled = arena_alloc(arena, all, sizeof *w->sampled);
@@ -53,9 +59,9 @@ static void chunk_logits(const struct work *w, int s, int f, int64_t i0, int64_t
                     r->items[m] + i0 * r->dim[m], r->dim[m], m > w->first[f], z, CHUNK);
 }
 
-/* Chunks of a range of items are counted from its start; the candidates' chunks are the same in
- * both passes only if they start at the same item, so pass 1 sees the candidates and the rest
- * apart. */
+/* Chunks of a range of items are counted from its
+ * start; the candidates' chunks are the same in both passes only if they start at the same item, so
+ * pass 1 sees the candidates and the rest apart. */
 static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candidates) {
     const struct ranking *r = w->ranking;
     int64_t chunks = (hi - lo + CHUNK - 1) / CHUNK, n = r->samples;
@@ -76,15 +82,35 @@ static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candid
     }
 }
 
+/* The first thread's sums and the targets' logits become those of all ranks. */
+static void join_peers(struct work *w, int s, int f) {
+    const struct peers *peers = w->ranking->peers;
+    int64_t n = w->ranking->samples;
+    struct running *total = w->sum[s][f];
+    for (int64_t t = 0; t < n; t++)
+        w->peak[t] = total[t].shift;
+    peers->max(peers->context, w->peak, n);
+    peers->max(peers->context, w->target_logit[s][f], n);
+    for (int64_t t = 0; t < n; t++)
+        w->peer_sum[t] =
+            total[t].sum != 0 ? total[t].sum * exp((double)total[t].shift - (double)w->peak[t]) : 0;
+    peers->sum(peers->context, w->peer_sum, n);
+    for (int64_t t = 0; t < n; t++)
+        total[t] = (struct running){w->peak[t], w->peer_sum[t]};
+}
+
 static void join_sums(struct work *w, int s) {
     int64_t n = w->ranking->samples;
-    for (int f = 0; f < w->softmaxes; f++)
-        for (int64_t t = 0; t < n; t++) {
-            struct running total = w->sum[s][f][t];
-            for (int k = 1; k < w->threads; k++)
-                running_merge(&total, &w->sum[s][f][k * n + t]);
-            w->log_sum[s][f][t] = (real)running_log(&total);
-        }
+    for (int f = 0; f < w->softmaxes; f++) {
+        struct running *total = w->sum[s][f];
+        for (int k = 1; k < w->threads; k++)
+            for (int64_t t = 0; t < n; t++)
+                running_merge(&total[t], &total[k * n + t]);
+        if (w->ranking->peers)
+            join_peers(w, s, f);
+        for (int64_t t = 0; t < n; t++)
+            w->log_sum[s][f][t] = (real)running_log(&total[t]);
+    }
 }
 
 /* score[i] += factor exp(z[i] - log_sum). */
@@ -112,8 +138,9 @@ static enum status score_targets(struct work *w) {
             }
         w->target_score[t] = score[0];
         if (!isfinite((double)score[0]))
-            return log_error(STATUS_FAIL, "evaluation: the score of item %d is not finite",
-                             (int)r->target[t]);
+            return r->peers && r->peers->rank
+                       ? STATUS_FAIL
+                       : log_error(STATUS_FAIL, "evaluation: the score of a target is not finite");
     }
     return STATUS_OK;
 }
@@ -198,16 +225,108 @@ static void count_candidates(struct work *w) {
     }
 }
 
-enum status rank_targets(struct arena *arena, const struct ranking *r) {
+/* ---- items on several ranks ---- */
+
+/* A copy for all ranks of `count` rows of `bytes` bytes here, counts[r] on rank r. */
+static void *gather(struct arena *arena, const struct peers *peers, const void *mine,
+                    const int64_t *counts, int64_t bytes) {
+    int64_t total = 0, before = 0;
+    for (int r = 0; r < peers->size; r++) {
+        before += r < peers->rank ? counts[r] : 0;
+        total += counts[r];
+    }
+    char *all = arena_alloc(arena, total, (size_t)bytes);
+    if (counts[peers->rank])
+        memcpy(all + before * bytes, mine, (size_t)(counts[peers->rank] * bytes));
+    peers->gather(peers->context, all, counts, bytes);
+    return all;
+}
+
+static int64_t *gather_count(struct arena *arena, const struct peers *peers, int64_t mine) {
+    int64_t *one = arena_alloc(arena, peers->size, sizeof *one);
+    for (int r = 0; r < peers->size; r++)
+        one[r] = 1;
+    return gather(arena, peers, &mine, one, sizeof mine);
+}
+
+/* Of all samples' negatives, the places of those that are here. */
+static struct rank_negatives *gather_negatives(struct arena *arena, const struct ranking *r,
+                                               const int64_t *samples, int64_t n) {
+    struct rank_negatives *all = arena_alloc(arena, 1, sizeof *all);
+    int64_t *length = arena_alloc(arena, r->samples, sizeof *length);
+    int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets), at = 0, kept = 0;
+    for (int64_t t = 0; t < r->samples; t++)
+        length[t] = r->negatives->offsets[t + 1] - r->negatives->offsets[t];
+    int64_t *counts = gather_count(arena, r->peers, r->negatives->offsets[r->samples]);
+    int32_t *items = gather(arena, r->peers, r->negatives->items, counts, sizeof *items);
+    length = gather(arena, r->peers, length, samples, sizeof *length);
+    for (int64_t t = 0; t < n; t++) {
+        offsets[t] = kept;
+        for (int64_t k = 0; k < length[t]; k++, at++)
+            if (parts_place(r->here, items[at]) >= 0)
+                items[kept++] = (int32_t)parts_place(r->here, items[at]);
+    }
+    offsets[n] = kept;
+    *all = (struct rank_negatives){offsets, items};
+    return all;
+}
+
+/* The samples of all ranks, samples[r] of rank r. */
+static struct ranking gather_samples(struct arena *arena, const struct ranking *r,
+                                     const int64_t *samples) {
+    struct ranking all = *r;
+    all.samples = 0;
+    for (int k = 0; k < r->peers->size; k++)
+        all.samples += samples[k];
+    int32_t *target = gather(arena, r->peers, r->target, samples, sizeof *target);
+    for (int64_t t = 0; t < all.samples; t++)
+        target[t] = (int32_t)parts_place(r->here, target[t]);
+    all.target = target;
+    for (int s = 0; s < STREAMS; s++) {
+        struct rank_stream *stream = &all.stream[s];
+        if (stream->weight == 0)
+            continue;
+        stream->present = gather(arena, r->peers, stream->present, samples, sizeof(bool));
+        for (int m = 0; m < r->terms; m++)
+            stream->q[m] =
+                gather(arena, r->peers, stream->q[m], samples, r->dim[m] * (int64_t)sizeof(real));
+    }
+    if (r->negatives)
+        all.negatives = gather_negatives(arena, r, samples, all.samples);
+    all.full = arena_alloc(arena, all.samples, sizeof *all.full);
+    all.sampled = arena_alloc(arena, all.samples, sizeof *all.sampled);
+    return all;
+}
+
+/* Counts are exact in double precision. */
+static void sum_counts(struct arena *arena, const struct ranking *r, const struct ranking *all,
+                       const int64_t *samples) {
+    int64_t n = all->samples, before = 0;
+    double *sum = arena_alloc(arena, 4 * n, sizeof *sum);
+    for (int64_t t = 0; t < n; t++) {
+        sum[4 * t] = (double)all->full[t].above;
+        sum[4 * t + 1] = (double)all->full[t].equal;
+        sum[4 * t + 2] = r->negatives ? (double)all->sampled[t].above : 0;
+        sum[4 * t + 3] = r->negatives ? (double)all->sampled[t].equal : 0;
+    }
+    r->peers->sum(r->peers->context, sum, 4 * n);
+    for (int k = 0; k < r->peers->rank; k++)
+        before += samples[k];
+    for (int64_t t = 0; t < r->samples; t++) {
+        const double *of = sum + 4 * (before + t);
+        r->full[t] = (struct rank_count){(int64_t)of[0], (int64_t)of[1]};
+        if (r->negatives)
+            r->sampled[t] = (struct rank_count){(int64_t)of[2], (int64_t)of[3]};
+    }
+}
+
+static enum status rank_items(struct arena *arena, const struct ranking *r) {
     struct work w = {.ranking = r, .threads = omp_get_max_threads()};
-    if (r->samples == 0)
-        return STATUS_OK;
     w.softmaxes = r->fusion == FUSION_LOGIT ? 1 : r->terms;
     for (int f = 0; f < w.softmaxes; f++) {
         w.first[f] = f;
         w.first[f + 1] = r->fusion == FUSION_LOGIT ? r->terms : f + 1;
     }
-    struct arena_mark mark = arena_mark(arena);
     allocate(&w, arena);
     for (int s = 0; s < STREAMS; s++) {
         if (r->stream[s].weight == 0)
@@ -217,9 +336,26 @@ enum status rank_targets(struct arena *arena, const struct ranking *r) {
         sum_range(&w, s, r->hi, r->stream[s].hi, false);
         join_sums(&w, s);
     }
-    enum status status = score_targets(&w);
-    if (status == STATUS_OK)
-        count_candidates(&w);
+    TRY(score_targets(&w));
+    count_candidates(&w);
+    return STATUS_OK;
+}
+
+static enum status rank_together(struct arena *arena, const struct ranking *r) {
+    int64_t *samples = gather_count(arena, r->peers, r->samples);
+    struct ranking all = gather_samples(arena, r, samples);
+    if (all.samples == 0)
+        return STATUS_OK;
+    TRY(rank_items(arena, &all)); /* the same outcome on all ranks */
+    sum_counts(arena, r, &all, samples);
+    return STATUS_OK;
+}
+
+enum status rank_targets(struct arena *arena, const struct ranking *r) {
+    struct arena_mark mark = arena_mark(arena);
+    enum status status = r->peers         ? rank_together(arena, r)
+                         : r->samples > 0 ? rank_items(arena, r)
+                                          : STATUS_OK;
     arena_release(arena, mark);
     return status;
 }

@@ -1,14 +1,18 @@
-/* Exact ranks of targets among all items of a range, without a [samples, items] matrix. Not
- * collective: each rank ranks its own samples.
+/* Exact ranks of targets among all items of a range, without a [samples, items] matrix. Each rank
+ * ranks its own samples.
  *
  * score(i) = sum over streams s of lambda_s P^s(i), the fused probabilities of LLM-EMF eqs 8,
  * 11, 12. As the score mixes softmaxes, the normalisers come first: pass 1 takes the log-sum-exp
- * per stream and softmax, pass 2 the scores, and only counts leave the tiles. */
+ * per stream and softmax, pass 2 the scores, and only counts leave the tiles.
+ *
+ * Collective where the items are shared out (`peers`): the samples of all ranks are gathered, each
+ * rank takes its own items, the normalisers are joined and the counts summed. */
 #ifndef CORE_CATALOGUE_RANK_H
 #define CORE_CATALOGUE_RANK_H
 #include "core/arena.h"
 #include "core/batch.h"
 #include "core/catalogue/loss.h"
+#include "core/parts.h"
 #include <stdbool.h>
 
 struct rank_stream {
@@ -35,6 +39,10 @@ struct ranking {
     double weights[CATALOGUE_TERMS];    /* w, sum 1 */
     const real *items[CATALOGUE_TERMS]; /* by term, [N, d] unit-norm rows */
     int64_t dim[CATALOGUE_TERMS];
+    const struct peers *peers; /* NULL: all items are here */
+    const struct parts *here;  /* with peers: the items whose rows are here. lo and hi, here and in
+                                * the streams, then count these rows, targets and negatives are
+                                * items */
     struct rank_stream stream[STREAMS];
     int64_t samples;
     const int32_t *target;                  /* [samples] in [lo, hi) */
@@ -43,11 +51,11 @@ struct ranking {
 
     struct rank_count *full;    /* [samples] out */
     struct rank_count *sampled; /* [samples] out, with negatives */
-    real *scores;               /* NULL, or [samples, hi - lo] out (small cases) */
+    real *scores;               /* NULL, or [samples, hi - lo] out (small cases, no peers) */
 };
 
 /* Scratch comes from the arena and goes back to it. STATUS_FAIL, with a message, when a score is
- * not a number. */
+ * not a number, with peers on all ranks. */
 CHECKED enum status rank_targets(struct arena *arena, const struct ranking *ranking);
 
 #endif

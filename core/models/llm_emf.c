@@ -6,6 +6,7 @@
 #include "core/ops/linear.h"
 #include "core/ops/norm.h"
 #include "core/rng.h"
+#include "core/vec.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,20 @@ static void add_encoder(struct model *model, struct encoder *e, const char *stre
     e->ln = add_norm(p, norm, d);
 }
 
+/* The table of `id`. With the sampled loss its gradient comes as rows, unless whole gradients are
+ * summed in a fixed order; where items are shared out a rank holds a part. */
+static void add_table(struct model *model, int m, const char *name) {
+    const struct config *config = model->config;
+    struct params *p = &model->params;
+    int table = params_add(p, 2, model->shape.items, config->model.dim, PARAM_NORMAL,
+                           config->model.dim, "embed.%s", name);
+    if (model->shape.peers)
+        params_part(p, table, &model->shape.here);
+    if (config->train.loss == LOSS_SAMPLED && !config->train.reproducible)
+        params_by_rows(p, table);
+    model->modality[m].table = table;
+}
+
 static void add_modality(struct model *model, int m) {
     const struct config *config = model->config;
     const char *name = config->model.modalities.name[m];
@@ -66,9 +81,7 @@ static void add_modality(struct model *model, int m) {
     model->modality[m].dim = id ? config->model.dim : proj ? proj : given;
     snprintf(full, sizeof full, "proj.%s", name);
     if (id)
-        model->modality[m].table =
-            params_add(&model->params, 2, model->shape.items, config->model.dim, PARAM_NORMAL,
-                       config->model.dim, "embed.%s", name);
+        add_table(model, m, name);
     else if (proj)
         model->modality[m].proj = add_linear(&model->params, full, proj, given);
 }
@@ -117,6 +130,8 @@ enum status model_create(struct model *model, const struct config *config,
                             .shape = *shape,
                             .modalities = config->model.modalities.count,
                             .fusion = -1};
+    if (!shape->peers)
+        model->shape.here = (struct parts){{0, shape->x_items}, {shape->x_items, shape->items}};
     if (config->model.blocks > MODEL_BLOCKS)
         return log_error(STATUS_INPUT, "model.blocks: at most %d blocks", (int)MODEL_BLOCKS);
     for (int m = 0; m < model->modalities; m++)
@@ -139,7 +154,7 @@ bool model_init_id(struct model *model, const real *rows, int64_t dim) {
     if (dim != id->cols)
         return false;
     real norm = (real)(PARAM_NORMAL_STD * sqrt((double)dim));
-    for (int64_t i = 0; i < id->rows; i++) {
+    for (int64_t i = 0; i < parts_count(&id->here); i++) {
         const real *row = rows + i * dim;
         bool missing = true;
         for (int64_t c = 0; c < dim; c++)
@@ -175,9 +190,10 @@ static struct tensor *layer_norm(struct model *model, struct tape *tape, struct 
 static struct tensor *take_rows(struct model *model, struct tape *tape, int m, const real *frozen,
                                 const int32_t *index, int64_t n) {
     int learned = model->modality[m].table;
-    struct tensor *table =
-        learned >= 0 ? param(model, tape, learned)
-                     : tape_constant(tape, frozen, model->shape.items, model->shape.table[m].dim);
+    struct tensor *table = learned >= 0
+                               ? param(model, tape, learned)
+                               : tape_constant(tape, frozen, parts_count(&model->shape.here),
+                                               model->shape.table[m].dim);
     if (index)
         table = op_gather(tape, table, index, n);
     return model->modality[m].proj < 0 ? table
@@ -190,13 +206,108 @@ static struct tensor *item_rows(struct model *model, struct tape *tape, int m, c
     return take_rows(model, tape, m, model->shape.table[m].rows, index, n);
 }
 
-/* Unit-norm rows of the item side. `rows` (may be NULL) are the same rows as encoder inputs. */
-static struct tensor *unit_rows(struct model *model, struct tape *tape, int m, struct tensor *rows,
-                                const int32_t *index, int64_t n) {
-    bool frozen = model->modality[m].table < 0 && model->modality[m].proj < 0;
-    if (frozen || !rows)
-        rows = take_rows(model, tape, m, model->shape.table[m].unit, index, n);
-    return frozen ? rows : op_unit_norm(tape, rows, NORM_EPS);
+/* Nothing is learned between a table and its item side. */
+static bool is_frozen(const struct model *model, int m) {
+    return model->modality[m].table < 0 && model->modality[m].proj < 0;
+}
+
+/* Unit-norm rows of all items that are here. `rows` (may be NULL) are the same as encoder inputs.
+ */
+static struct tensor *unit_rows(struct model *model, struct tape *tape, int m,
+                                struct tensor *rows) {
+    if (is_frozen(model, m) || !rows)
+        rows = take_rows(model, tape, m, model->shape.table[m].unit, NULL, 0);
+    return is_frozen(model, m) ? rows : op_unit_norm(tape, rows, NORM_EPS);
+}
+
+/* ---- item sets ---- */
+
+bool model_by_rows(const struct model *model) {
+    return model->shape.peers || model->config->train.loss == LOSS_SAMPLED;
+}
+
+const real *model_table(const struct model *model, int m, int64_t *width) {
+    int learned = model->modality[m].table;
+    *width = learned >= 0 ? model->config->model.dim : model->shape.table[m].dim;
+    return learned >= 0 ? model->params.list[learned].tensor.x : model->shape.table[m].rows;
+}
+
+struct bounds {
+    int64_t lo, hi;
+};
+
+/* Candidate set 0: X, 1: Y, 2: all. */
+static struct bounds candidate_set(const struct model *model, int set) {
+    return (struct bounds){set == 1 ? model->shape.x_items : 0,
+                           set == 0 ? model->shape.x_items : model->shape.items};
+}
+
+/* The rows of the item tables that are here and in a candidate set. */
+static struct bounds rows_here(const struct model *model, int set) {
+    int64_t n = parts_count(&model->shape.here);
+    int64_t x = model->shape.here.hi[0] - model->shape.here.lo[0];
+    return (struct bounds){set == 1 ? x : 0, set == 0 ? x : n};
+}
+
+static void draw_negatives(const struct model *model, struct tape *tape, int64_t step, int set,
+                           struct item_negatives *out) {
+    struct bounds b = candidate_set(model, set);
+    uint64_t key =
+        rng_key((uint64_t)model->config->run.seed, RNG_NEGATIVES, (uint64_t)step, (uint64_t)set);
+    out->n = model->config->train.negatives;
+    out->item = arena_alloc(&tape->arena, out->n, sizeof *out->item);
+    for (int64_t k = 0; k < out->n; k++)
+        out->item[k] = (int32_t)(b.lo + rng_below(key, (uint64_t)k, b.hi - b.lo));
+}
+
+void model_items(const struct model *model, struct tape *tape, const struct batch *batch,
+                 int64_t step, struct item_set *set) {
+    bool all = model->config->model.mixed_softmax == MIXED_ALL;
+    bool sampled = step > 0 && model->config->train.loss == LOSS_SAMPLED;
+    *set = (struct item_set){0};
+    for (int c = 0; sampled && c < (all ? 3 : 2); c++)
+        draw_negatives(model, tape, step, c, &set->negatives[c]);
+    item_set_collect(&tape->arena, batch, step > 0, set);
+    for (int m = 0; m < model->modalities; m++) {
+        int64_t width;
+        (void)model_table(model, m, &width);
+        set->rows[m] = arena_alloc(&tape->arena, set->n * width, sizeof(real));
+    }
+}
+
+void model_fill_items(const struct model *model, struct item_set *set) {
+    for (int m = 0; m < model->modalities; m++) {
+        int64_t width;
+        const real *table = model_table(model, m, &width);
+#pragma omp parallel for schedule(static) if (set->n * width > 10000)
+        for (int64_t k = 0; k < set->n; k++)
+            memcpy(set->rows[m] + k * width, table + set->item[k] * width,
+                   (size_t)width * sizeof *table);
+    }
+}
+
+void model_scatter_items(struct model *model, const struct item_set *set) {
+    for (int m = 0; m < model->modalities; m++) {
+        int index = model->modality[m].table;
+        if (index < 0 || !set->table[m]->g)
+            continue;
+        struct tensor *table = &model->params.list[index].tensor;
+        for (int64_t k = 0; k < set->n; k++)
+            vec_axpy(1, set->table[m]->g + k * table->cols, table->g + set->item[k] * table->cols,
+                     table->cols);
+    }
+}
+
+/* The set's rows of modality m on the tape, as the encoders take them: after projection. */
+static struct tensor *set_rows(struct model *model, struct tape *tape, int m,
+                               struct item_set *set) {
+    int64_t width;
+    (void)model_table(model, m, &width);
+    set->table[m] = tape_constant(tape, set->rows[m], set->n, width);
+    set->table[m]->learned = tape->record && model->modality[m].table >= 0;
+    return model->modality[m].proj < 0
+               ? set->table[m]
+               : linear(model, tape, set->table[m], model->modality[m].proj);
 }
 
 /* ---- encoder (methods, section 2) ---- */
@@ -266,53 +377,35 @@ void model_loss_weights(const struct config *config, double weight[STREAMS]) {
     weight[STREAM_XY] = config->model.lambda2;
 }
 
-/* Item rows of a step. Exact: the whole tables. Sampled: the negatives of each candidate set. */
+/* Item rows of a step. */
 struct item_side {
-    bool sampled;
-    struct tensor
-        *raw[OPTION_LIST]; /* inputs of the encoders; NULL: gather and project per stream */
-    struct tensor *unit[3][OPTION_LIST]; /* by candidate set: X, Y, all */
-    int32_t *negatives[3];
-    int64_t count;
+    struct tensor *input[OPTION_LIST];                      /* of the encoders */
+    struct tensor *positive[OPTION_LIST];                   /* the same rows with unit norm */
+    struct tensor *candidates[CANDIDATE_SETS][OPTION_LIST]; /* with unit norm */
+    const struct item_set *set; /* whose rows those are; NULL: of all items */
 };
 
-struct bounds {
-    int64_t lo, hi;
-};
-
-/* Candidate set 0: X, 1: Y, 2: all. */
-static struct bounds candidate_set(const struct model *model, int set) {
-    return (struct bounds){set == 1 ? model->shape.x_items : 0,
-                           set == 0 ? model->shape.x_items : model->shape.items};
-}
-
-static void draw_negatives(const struct model *model, struct tape *tape, int64_t step, int set,
-                           struct item_side *side) {
-    struct bounds b = candidate_set(model, set);
-    uint64_t key =
-        rng_key((uint64_t)model->config->run.seed, RNG_NEGATIVES, (uint64_t)step, (uint64_t)set);
-    side->negatives[set] = arena_alloc(&tape->arena, side->count, sizeof(int32_t));
-    for (int64_t k = 0; k < side->count; k++)
-        side->negatives[set][k] = (int32_t)(b.lo + rng_below(key, (uint64_t)k, b.hi - b.lo));
-}
-
-static void make_items(struct model *model, struct tape *tape, int64_t step,
-                       struct item_side *side) {
-    side->sampled = model->config->train.loss == LOSS_SAMPLED;
-    side->count = model->config->train.negatives;
-    bool all = model->config->model.mixed_softmax == MIXED_ALL;
-    for (int set = 0; side->sampled && set < (all ? 3 : 2); set++)
-        draw_negatives(model, tape, step, set, side);
+static void make_whole(struct model *model, struct tape *tape, struct item_side *side) {
     for (int m = 0; m < model->modalities; m++) {
-        bool project = model->modality[m].proj >= 0;
-        side->raw[m] = project && side->sampled ? NULL : item_rows(model, tape, m, NULL, 0);
-        for (int set = 0; set < 3; set++)
-            if (!side->sampled)
-                side->unit[set][m] =
-                    set ? side->unit[0][m] : unit_rows(model, tape, m, side->raw[m], NULL, 0);
-            else if (side->negatives[set])
-                side->unit[set][m] =
-                    unit_rows(model, tape, m, NULL, side->negatives[set], side->count);
+        side->input[m] = item_rows(model, tape, m, NULL, 0);
+        side->positive[m] = unit_rows(model, tape, m, side->input[m]);
+        for (int c = 0; c < CANDIDATE_SETS; c++)
+            side->candidates[c][m] = side->positive[m];
+    }
+}
+
+static void make_set(struct model *model, struct tape *tape, struct item_set *set,
+                     struct item_side *side) {
+    bool sampled = model->config->train.loss == LOSS_SAMPLED;
+    side->set = set;
+    for (int m = 0; m < model->modalities; m++) {
+        struct tensor *rows = side->input[m] = set_rows(model, tape, m, set);
+        rows = side->positive[m] = is_frozen(model, m) ? rows : op_unit_norm(tape, rows, NORM_EPS);
+        struct tensor *here = sampled ? NULL : unit_rows(model, tape, m, NULL);
+        for (int c = 0; c < CANDIDATE_SETS; c++)
+            side->candidates[c][m] =
+                sampled ? op_gather(tape, rows, set->negatives[c].place, set->negatives[c].n)
+                        : here;
     }
 }
 
@@ -321,41 +414,50 @@ struct group {
     int set;
     int64_t n;
     int32_t *row, *target;
+    int32_t *positive; /* rows of item_side.positive */
 };
 
-static struct group make_group(struct tape *tape, const struct stream *stream, int set,
-                               struct bounds b) {
+static struct group make_group(struct tape *tape, const struct stream *stream,
+                               const int32_t *positive, int set, struct bounds b) {
     struct group g = {.set = set};
     g.row = arena_alloc(&tape->arena, stream->tokens, sizeof *g.row);
     g.target = arena_alloc(&tape->arena, stream->tokens, sizeof *g.target);
+    g.positive = arena_alloc(&tape->arena, stream->tokens, sizeof *g.positive);
     for (int64_t t = 0; t < stream->tokens; t++)
         if (stream->targets[t] >= b.lo && stream->targets[t] < b.hi) {
             g.row[g.n] = (int32_t)t;
+            g.positive[g.n] = positive[t];
             g.target[g.n++] = stream->targets[t];
         }
     return g;
 }
 
-static void exact_candidates(struct tape *tape, const struct group *g, struct bounds b,
+/* Columns are the items of the candidate set that are here. */
+static void exact_candidates(const struct model *model, struct tape *tape, const struct group *g,
                              struct catalogue_loss *loss) {
-    struct catalogue_hit *hits = arena_alloc(&tape->arena, g->n, sizeof *hits);
-    catalogue_hits_of_targets(g->target, g->n, b.lo, hits);
-    loss->positive = g->target;
+    const struct model_shape *shape = &model->shape;
+    struct bounds b = rows_here(model, g->set);
     loss->lo = b.lo;
     loss->candidates = b.hi - b.lo;
+    if (shape->peers) {
+        loss->peers = shape->peers;
+        loss->most = (g->set != 1 ? shape->most[0] : 0) + (g->set != 0 ? shape->most[1] : 0);
+        loss->target = g->target;
+        loss->here = &shape->here;
+        return;
+    }
+    struct catalogue_hit *hits = arena_alloc(&tape->arena, g->n, sizeof *hits);
+    catalogue_hits_of_targets(g->target, g->n, b.lo, hits);
     loss->hits = hits;
     loss->hit_count = g->n;
 }
 
 static void sampled_candidates(struct tape *tape, const struct group *g,
-                               const struct item_side *side, struct catalogue_loss *loss) {
-    int32_t *identity = arena_alloc(&tape->arena, g->n, sizeof *identity);
-    for (int64_t t = 0; t < g->n; t++)
-        identity[t] = (int32_t)t;
-    loss->positive = identity;
-    loss->candidates = side->count;
-    loss->hits = catalogue_hits_of_negatives(&tape->arena, side->negatives[g->set], side->count,
-                                             g->target, g->n, &loss->hit_count);
+                               const struct item_negatives *negatives,
+                               struct catalogue_loss *loss) {
+    loss->candidates = negatives->n;
+    loss->hits = catalogue_hits_of_negatives(&tape->arena, negatives->item, negatives->n, g->target,
+                                             g->n, &loss->hit_count);
 }
 
 static double group_loss(struct model *model, struct tape *tape, const struct group *g,
@@ -365,37 +467,31 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
                                   .fusion = (enum fusion)config->model.fusion,
                                   .positions = g->n,
                                   .row = g->row,
+                                  .positive = g->positive,
                                   .weight = weight};
-    if (g->n == 0)
-        return 0;
     (void)options_fusion_weights(config, loss.weights);
     if (model->fusion >= 0)
         loss.fusion_logits = param(model, tape, model->fusion);
-    if (side->sampled)
-        sampled_candidates(tape, g, side, &loss);
+    if (config->train.loss == LOSS_SAMPLED)
+        sampled_candidates(tape, g, &side->set->negatives[g->set], &loss);
     else
-        exact_candidates(tape, g, candidate_set(model, g->set), &loss);
-    for (int m = 0; m < model->modalities; m++) {
-        struct tensor *items = side->unit[g->set][m], *positives = items;
-        if (side->sampled)
-            positives = unit_rows(model, tape, m, NULL, g->target, g->n);
-        loss.term[m] = (struct catalogue_term){q[m], items, positives};
-    }
+        exact_candidates(model, tape, g, &loss);
+    for (int m = 0; m < model->modalities; m++)
+        loss.term[m] =
+            (struct catalogue_term){q[m], side->candidates[g->set][m], side->positive[m]};
     return catalogue_loss(tape, &loss);
 }
 
+/* A rank without tokens of a stream has no rows, but takes part in the others' softmax. */
 static void stream_queries(struct model *model, struct tape *tape, const struct stream *stream,
                            int s, const struct item_side *side, const struct noise *noise,
                            struct tensor *q[OPTION_LIST]) {
-    for (int m = 0; m < model->modalities; m++) {
-        struct tensor *table = side->raw[m];
-        const int32_t *index = stream->items;
-        if (!table) {
-            table = item_rows(model, tape, m, stream->items, stream->tokens);
-            index = NULL;
-        }
-        q[m] = query(model, tape, m, encode(model, tape, stream, s, m, table, index, noise));
-    }
+    const int32_t *index = side->set ? side->set->input[s] : stream->items;
+    for (int m = 0; m < model->modalities; m++)
+        q[m] = stream->tokens == 0
+                   ? tape_tensor(tape, 0, model->modality[m].dim, false)
+                   : query(model, tape, m,
+                           encode(model, tape, stream, s, m, side->input[m], index, noise));
 }
 
 static double stream_loss(struct model *model, struct tape *tape, const struct stream *stream,
@@ -403,9 +499,10 @@ static double stream_loss(struct model *model, struct tape *tape, const struct s
                           double weight) {
     bool all = s == STREAM_XY && model->config->model.mixed_softmax == MIXED_ALL;
     int first = all ? 2 : s == STREAM_Y ? 1 : 0, last = all ? 2 : s == STREAM_X ? 0 : 1;
+    const int32_t *positive = side->set ? side->set->target[s] : stream->targets;
     double sum = 0;
     for (int set = first; set <= last; set++) {
-        struct group g = make_group(tape, stream, set, candidate_set(model, set));
+        struct group g = make_group(tape, stream, positive, set, candidate_set(model, set));
         sum += group_loss(model, tape, &g, side, q, weight);
     }
     return sum;
@@ -416,7 +513,11 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
     struct item_side side = {0};
     double weight[STREAMS];
     model_loss_weights(model->config, weight);
-    make_items(model, tape, step->step, &side);
+    if (step->items)
+        make_set(model, tape, step->items, &side);
+    else
+        make_whole(model, tape, &side);
+    bool together = model->shape.peers && model->config->train.loss == LOSS_EXACT;
     for (int s = 0; s < STREAMS; s++) {
         const struct stream *stream = &batch->stream[s];
         struct noise noise = {tape->record ? model->config->model.dropout : 0,
@@ -424,7 +525,7 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
                               stream->keys};
         struct tensor *q[OPTION_LIST];
         sum[s] = 0;
-        if (stream->tokens == 0 || weight[s] == 0)
+        if ((together ? step->count[s] : stream->tokens) == 0 || weight[s] == 0)
             continue;
         stream_queries(model, tape, stream, s, &side, &noise, q);
         enum phase before = phases_enter(phases, PHASE_LOSS);
@@ -436,22 +537,24 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
 /* ---- states and ranking ---- */
 
 void model_stream_states(struct model *model, struct tape *tape, const struct batch *batch,
-                         enum stream_name s, struct tensor *h[OPTION_LIST]) {
+                         struct item_set *items, enum stream_name s,
+                         struct tensor *h[OPTION_LIST]) {
     struct noise noise = {0};
     const struct stream *stream = &batch->stream[s];
     for (int m = 0; m < model->modalities; m++) {
-        /* A projection is of the tokens' rows, not of the whole table. */
+        /* Of whole tables, a projection is of the tokens' rows. */
         bool project = model->modality[m].proj >= 0;
         const int32_t *take = project ? stream->items : NULL,
                       *index = project ? NULL : stream->items;
-        h[m] = encode(model, tape, stream, s, m, item_rows(model, tape, m, take, stream->tokens),
-                      index, &noise);
+        struct tensor *rows = items ? set_rows(model, tape, m, items)
+                                    : item_rows(model, tape, m, take, stream->tokens);
+        h[m] = encode(model, tape, stream, s, m, rows, items ? items->input[s] : index, &noise);
     }
 }
 
 void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]) {
     for (int m = 0; m < model->modalities; m++)
-        rows[m] = unit_rows(model, tape, m, NULL, NULL, 0)->x;
+        rows[m] = unit_rows(model, tape, m, NULL)->x;
 }
 
 /* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
@@ -478,14 +581,14 @@ static void fill_weights(const struct model *model, int domain, struct ranking *
     for (int s = 0; s < STREAMS; s++) {
         r->stream[s].weight = s == STREAM_XY ? l2 : s == domain ? 1 : l1;
         r->stream[s].lo = s == STREAM_XY && all ? 0 : r->lo;
-        r->stream[s].hi = s == STREAM_XY && all ? model->shape.items : r->hi;
+        r->stream[s].hi = s == STREAM_XY && all ? rows_here(model, 2).hi : r->hi;
     }
     fill_fusion(model, r->weights);
 }
 
 /* The last state of each sequence, spread to one row per sample; rows of empty streams are zero. */
-static void fill_stream(struct model *model, struct tape *tape, const struct batch *batch, int s,
-                        struct ranking *r) {
+static void fill_stream(struct model *model, struct tape *tape, const struct batch *batch,
+                        struct item_set *items, int s, struct ranking *r) {
     const struct stream *stream = &batch->stream[s];
     bool *present = arena_alloc(&tape->arena, batch->samples, sizeof *present);
     int32_t *last = arena_alloc(&tape->arena, stream->sequences, sizeof *last);
@@ -497,7 +600,7 @@ static void fill_stream(struct model *model, struct tape *tape, const struct bat
     }
     r->stream[s].present = present;
     if (stream->tokens)
-        model_stream_states(model, tape, batch, (enum stream_name)s, h);
+        model_stream_states(model, tape, batch, items, (enum stream_name)s, h);
     for (int m = 0; m < model->modalities; m++) {
         int64_t d = model->modality[m].dim;
         real *rows = arena_alloc(&tape->arena, batch->samples * d, sizeof *rows);
@@ -513,17 +616,19 @@ static void fill_stream(struct model *model, struct tape *tape, const struct bat
 }
 
 void model_ranking(struct model *model, struct tape *tape, const struct batch *batch,
-                   const int32_t *target, int domain, struct ranking *r) {
-    struct bounds b = candidate_set(model, domain);
+                   struct item_set *items, const int32_t *target, int domain, struct ranking *r) {
+    struct bounds b = rows_here(model, domain);
     r->terms = model->modalities;
     r->fusion = (enum fusion)model->config->model.fusion;
     r->samples = batch->samples;
     r->target = target;
+    r->peers = model->shape.peers;
+    r->here = &model->shape.here;
     r->lo = b.lo;
     r->hi = b.hi;
     for (int m = 0; m < model->modalities; m++)
         r->dim[m] = model->modality[m].dim;
     fill_weights(model, domain, r);
     for (int s = 0; s < STREAMS; s++)
-        fill_stream(model, tape, batch, s, r);
+        fill_stream(model, tape, batch, items, s, r);
 }

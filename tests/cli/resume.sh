@@ -15,21 +15,29 @@ eval: {candidates: both, sampled_negatives: 10}
 YAML
 done
 
-cd whole && ranks 2 train run.yaml && cd .. || exit 1
-statuses 0 0
-cd parts && ranks 2 train run.yaml train.max_steps=7 && cd .. || exit 1
-statuses 0 0
-cd parts && ranks 2 train run.yaml --resume && cd .. || exit 1
-statuses 0 0
-
 losses() {
     sed -n 's/.*"event": "step", "step": \([0-9]*\).*"loss": \({[^}]*}\).*/\1 \2/p' \
-        "$1/runs/run/log.jsonl"
+        "$1/runs/$2/log.jsonl"
 }
-losses whole >first
-losses parts >second
-[ "$(wc -l <first)" = 15 ] || complain "15 steps in the log, not $(wc -l <first)"
-diff first second >&2 || complain 'a resumed run has the losses of an uninterrupted one'
-cmp whole/runs/run/checkpoints/step-15.h5 parts/runs/run/checkpoints/step-15.h5 ||
-    complain 'a resumed run ends in the checkpoint of an uninterrupted one'
+
+# same NAME KEY=VALUE...: a run with these keys, whole and in two parts.
+same() {
+    local name=$1
+    shift
+    (cd whole && ranks 2 train run.yaml run.dir=runs/$name "$@" && statuses 0 0 &&
+        cd ../parts && ranks 2 train run.yaml run.dir=runs/$name "$@" train.max_steps=7 && statuses 0 0 &&
+        ranks 2 train run.yaml run.dir=runs/$name "$@" --resume && statuses 0 0 && finish) ||
+        complain "runs with $*"
+    losses whole $name >first
+    losses parts $name >second
+    [ "$(wc -l <first)" = 15 ] || complain "$*: 15 steps in the log, not $(wc -l <first)"
+    diff first second >&2 || complain "$*: a resumed run has the losses of an uninterrupted one"
+    cmp {whole,parts}/runs/$name/checkpoints/step-15.h5 ||
+        complain "$*: a resumed run ends in the checkpoint of an uninterrupted one"
+}
+same plain
+same lazy train.optimizer=lazy_adamw
+same sharded train.placement=sharded
+same exact train.placement=sharded train.loss=exact
+cmp -s whole/runs/{plain,lazy}/checkpoints/step-15.h5 && complain 'the lazy update is another one'
 finish

@@ -237,7 +237,7 @@ static void compare_states(struct golden *g, const struct batch *batch) {
     tape_begin(&tape, false, 0);
     for (int s = 0; s < STREAMS; s++) {
         struct tensor *h[OPTION_LIST];
-        model_stream_states(&g->model, &tape, batch, s, h);
+        model_stream_states(&g->model, &tape, batch, NULL, s, h);
         for (int m = 0; m < g->model.modalities; m++) {
             char name[128];
             int64_t n;
@@ -263,7 +263,7 @@ static void rank_one(struct golden *g, const struct sample *sample, double *rank
     tape_begin(&tape, false, 0);
     model_item_rows(&g->model, &items, r.items);
     batch_history(&batch, sample, 1, g->shape.x_items, g->shape.max_len);
-    model_ranking(&g->model, &tape, &batch, &target, domain, &r);
+    model_ranking(&g->model, &tape, &batch, NULL, &target, domain, &r);
     r.scores = mem_alloc(r.hi - r.lo, sizeof(real));
     cr_assert_eq(rank_targets(&tape.arena, &r), STATUS_OK);
     *rank = 1 + (double)count.above + (double)count.equal / 2;

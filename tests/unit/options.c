@@ -125,7 +125,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"train.max_steps", "17"},
                                         {"train.init", "init.h5"},
                                         {"train.batch", "1"},
-                                        {"train.optimizer", "sgd"},
+                                        {"train.optimizer", "lazy_adamw"},
                                         {"train.lr", "0.0005"},
                                         {"train.betas", "[0.8, 0.999]"},
                                         {"train.weight_decay", "0.3"},
@@ -303,8 +303,6 @@ Test(options, checks_between_keys, .init = start_listening) {
                                          {"eval.cutoffs", "[1, 2.5]"},
                                          {"eval.cutoffs", "[5, 5]"},
                                          {"model.name", "sasrec"},
-                                         {"train.optimizer", "sgd"},
-                                         {"train.placement", "sharded"},
                                          {"bench.skip", "[loss, forward]"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         start();
@@ -314,9 +312,19 @@ Test(options, checks_between_keys, .init = start_listening) {
 }
 
 Test(options, says_what_this_version_supports, .init = start_listening) {
-    cr_assert_eq(set("train.optimizer", "sgd"), STATUS_OK);
+    cr_assert_eq(set("model.name", "sasrec"), STATUS_OK);
     cr_expect_eq(options_check(&config), STATUS_INPUT);
-    EXPECT_SAID("train.optimizer: sgd is not supported by this version; use adamw");
+    EXPECT_SAID("model.name: sasrec is not supported by this version; use llm_emf");
+}
+
+Test(options, reproducible_needs_whole_tables, .init = start) {
+    cr_assert_eq(set("train.reproducible", "true"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_assert_eq(set("train.placement", "sharded"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_assert_eq(set("train.placement", "replicated"), STATUS_OK);
+    cr_assert_eq(set("train.optimizer", "lazy_adamw"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_INPUT);
 }
 
 Test(options, hash_covers_what_decides_the_result, .init = start) {

@@ -1,0 +1,88 @@
+# Sharing out the item tables changes nothing but rounding: losses, ranks, and what a checkpoint of
+# one placement and number of ranks becomes under another.
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+
+"$CDSR" synth --items-a 310 --items-b 290 --users 1500 --seed 2 --valid 150 --test 60 \
+    --features text:16 -o data.h5 >/dev/null || complain synth
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 32, blocks: 1, heads: 2, dropout: 0.3}
+train: {batch: 64, lr: 3.0e-3, negatives: 64, weight_decay: 0.01, max_steps: 8}
+eval: {every: 0, candidates: both, sampled_negatives: 50}
+YAML
+
+losses() {
+    sed -n 's/.*"event": "step", "step": \([0-9]*\).*"total": \([0-9.e+-]*\)}.*/\1 \2/p' \
+        "$1/log.jsonl"
+}
+
+# near WHAT A B: runs A and B have the same losses to rounding.
+near() {
+    losses "$2" >first
+    losses "$3" >second
+    [ "$(wc -l <first)" = 8 ] || complain "$1: 8 losses"
+    paste first second | awk '{ d = $2 - $4; if (d < 0) d = -d; if ($1 != $3 || d > 1e-5 * $2) exit 1 }' ||
+        complain "$1: $(paste first second)"
+}
+
+# case_of COUNTS KEY=VALUE...: replicated on one rank against sharded on these numbers of ranks.
+case_number=0
+case_of() {
+    case_number=$((case_number + 1))
+    local dir=runs/$case_number counts=$1
+    shift
+    ranks 1 train run.yaml run.dir=$dir "$@"
+    statuses 0
+    for n in $counts; do
+        ranks "$n" train run.yaml run.dir=$dir-$n train.placement=sharded "$@"
+        near "sharded over $n ranks, $*" $dir $dir-$n
+    done
+}
+case_of '1 2 3 4' model.modalities=id
+case_of '1 2 3 4' model.fusion=logit model.mixed_softmax=all train.grad_clip=0.5
+case_of 3 model.modalities=text,id model.feature_proj=8 train.target=x
+case_of '1 2 3 4' train.loss=sampled
+case_of 3 train.loss=sampled model.modalities=id train.optimizer=lazy_adamw train.grad_clip=0.5
+case_of 2 train.loss=sampled model.fusion=logit model.mixed_softmax=all model.feature_proj=8
+
+# More ranks than sequences in a step, and than items in the catalogue.
+for loss in exact sampled; do
+    ranks 4 train run.yaml run.dir=few-$loss train.loss=$loss train.batch=1 train.placement=sharded
+    statuses 0 0 0 0
+done
+"$CDSR" synth --items-a 2 --items-b 1 --users 40 --seed 3 -o tiny.h5 >/dev/null || complain 'synth tiny'
+for placement in replicated sharded; do
+    ranks 4 train run.yaml data.path=tiny.h5 run.dir=tiny-$placement train.placement=$placement \
+        model.modalities=id train.batch=5 eval.every=1 eval.sampled_negatives=3
+    statuses 0 0 0 0
+done
+near 'three items on four ranks' tiny-replicated tiny-sharded
+
+# A run changes its placement and number of ranks half way and goes on as it would have.
+for loss in exact sampled; do
+    keys="train.loss=$loss model.dropout=0.1"
+    ranks 1 train run.yaml $keys run.dir=whole-$loss
+    ranks 3 train run.yaml $keys run.dir=moved-$loss train.placement=sharded train.max_steps=3
+    ranks 2 train run.yaml $keys run.dir=moved-$loss train.max_steps=5 --resume
+    statuses 0 0
+    ranks 4 train run.yaml $keys run.dir=moved-$loss train.placement=sharded --resume
+    statuses 0 0 0 0
+    near "moved between placements, $loss" whole-$loss moved-$loss
+done
+
+# The metrics of a checkpoint are the same digits under any placement and number of ranks.
+metrics() {
+    local n=$1
+    shift
+    ranks "$n" evaluate whole-exact -o metrics.json eval.exclude_history=true "$@"
+    [ "$(sort -u status)" = 0 ] || complain "evaluate on $n ranks with $*"
+    sed -n '/^  "valid"/,/^  "best_epoch"/p' metrics.json
+}
+metrics 1 >one
+has one mrr
+for n in 1 2 3 4; do
+    metrics $n train.placement=sharded >many
+    diff one many >&2 || complain "sharded over $n ranks: other metrics"
+done
+finish

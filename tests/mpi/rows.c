@@ -1,0 +1,211 @@
+/* Gradients by rows, summed over the ranks or given to the rows' owners, beside a sum of whole
+ * tables; and the other ranks as core sees them. */
+#include "mpi/rows.h"
+#include "core/rng.h"
+#include "mpi/lookup.h"
+#include "mpi/peers.h"
+#include "partition/range.h"
+#include "tests/mpitest.h"
+
+enum { COLS = 5 };
+
+/* Whole numbers, so that sums are exact in any order. */
+static real value(int rank, int64_t row, int64_t col) {
+    return (real)((row * 7 + col * 3) % 1000 * (rank + 1));
+}
+
+/* The rows of a rank: each one with a chance of one in `every`, none at all on the last of several
+ * ranks with `idle`. */
+static bool has(int rank, int64_t row, int every, bool idle) {
+    uint64_t key = rng_key(3, RNG_TEST, (uint64_t)rank, (uint64_t)every);
+    return !(idle && rank > 0 && rank == test_comm.size - 1) &&
+           rng_below(key, (uint64_t)row, every) == 0;
+}
+
+static int64_t fill(int64_t table, int every, bool idle, int32_t *row, real *g) {
+    int64_t n = 0;
+    for (int64_t r = 0; r < table; r++)
+        if (has(test_comm.rank, r, every, idle)) {
+            for (int64_t c = 0; c < COLS; c++)
+                g[n * COLS + c] = value(test_comm.rank, r, c);
+            row[n++] = (int32_t)r;
+        }
+    return n;
+}
+
+/* The sum of the rows `here` against `grad`; every used row is in it. */
+static void compare(const struct row_grad *grad, const struct parts *here, int every, bool idle) {
+    int64_t k = 0, wrong = 0, missing = 0;
+    for (int64_t i = 0; i < parts_count(here); i++) {
+        int64_t r = parts_row(here, i);
+        bool listed = k < grad->n && (grad->row ? grad->row[k] : k) == i, used = false;
+        for (int rank = 0; rank < test_comm.size; rank++)
+            used |= has(rank, r, every, idle);
+        missing += used && !listed;
+        for (int64_t c = 0; c < COLS && listed; c++) {
+            real want = 0;
+            for (int rank = 0; rank < test_comm.size; rank++)
+                want += has(rank, r, every, idle) ? value(rank, r, c) : 0;
+            wrong += grad->g[k * COLS + c] != want;
+        }
+        k += listed;
+    }
+    MPI_EXPECT(k == grad->n && !missing && !wrong, "%ld of %ld rows, %ld missing, %ld sums wrong",
+               (long)k, (long)grad->n, (long)missing, (long)wrong);
+}
+
+static void sum_case(int64_t table, int every, enum rows_way way, bool idle) {
+    int32_t *row = mem_alloc(table, sizeof *row);
+    real *g = mem_alloc(table * COLS, sizeof *g);
+    struct rows rows;
+    struct row_grad grad;
+    int64_t n = fill(table, every, idle, row, g);
+    rows_open(&rows, &test_comm, table, COLS);
+    rows.way = way;
+    for (int again = 0; again < 2; again++) {
+        rows_sum(&rows, row, n, n || test_comm.rank == 0 ? g : NULL, &grad);
+        compare(&grad, &(struct parts){{0}, {table}}, every, idle);
+        MPI_EXPECT(test_comm.size == 1 || way == ROWS_AUTO || rows.taken == way, "way");
+    }
+    rows_close(&rows);
+    mem_free(g);
+    mem_free(row);
+}
+
+/* Large and small tables, with the row numbers as lists and as a bitmap. */
+static void all_sums(void) {
+    const int every[] = {1, 3, 200};
+    for (int way = ROWS_AUTO; way <= ROWS_DENSE; way++)
+        for (int i = 0; i < 3; i++) {
+            sum_case(20000, every[i], (enum rows_way)way, i == 1);
+            sum_case(65, every[i], (enum rows_way)way, i == 1);
+        }
+}
+
+MPI_TEST(rows, one_rank, 1) {
+    all_sums();
+}
+
+MPI_TEST(rows, two_ranks, 2) {
+    all_sums();
+}
+
+MPI_TEST(rows, four_ranks, 4) {
+    all_sums();
+}
+
+/* A table that few rows are used of goes by rows, one that nearly all are used of, or a small one,
+ * as a whole. */
+MPI_TEST(rows, choice, 2) {
+    const struct {
+        int64_t table;
+        int every;
+        enum rows_way way;
+    } cases[] = {{200000, 100, ROWS_SPARSE}, {200000, 1, ROWS_DENSE}, {2000, 2, ROWS_DENSE}};
+    for (int i = 0; i < 3; i++) {
+        int32_t *row = mem_alloc(cases[i].table, sizeof *row);
+        real *g = mem_alloc(cases[i].table * COLS, sizeof *g);
+        struct rows rows;
+        struct row_grad grad;
+        int64_t n = fill(cases[i].table, cases[i].every, false, row, g);
+        rows_open(&rows, &test_comm, cases[i].table, COLS);
+        rows_sum(&rows, row, n, g, &grad);
+        MPI_EXPECT(rows.taken == cases[i].way, "case %d", i);
+        rows_close(&rows);
+        mem_free(g);
+        mem_free(row);
+    }
+}
+
+/* The rows asked for arrive, and what is given back is added up at the owners. */
+static void lookup_case(int64_t table, int every, bool idle) {
+    int size = test_comm.size, me = test_comm.rank;
+    int64_t *first = mem_alloc(2 * size + 1, sizeof *first), x = table / 3, wrong = 0;
+    int32_t *row = mem_alloc(table, sizeof *row);
+    real *g = mem_alloc(table * COLS, sizeof *g), *out = mem_alloc(table * COLS, sizeof *out);
+    struct lookup lookup;
+    struct row_grad grad;
+    for (int r = 0; r < size; r++) {
+        first[r] = range_of(x, size, r).lo;
+        first[size + r] = x + range_of(table - x, size, r).lo;
+    }
+    first[2 * size] = table;
+    struct parts here = {{first[me], first[size + me]}, {first[me + 1], first[size + me + 1]}};
+    int64_t n = fill(table, every, idle, row, g), held = parts_count(&here);
+    real *mine = mem_alloc(held * COLS, sizeof *mine);
+    for (int64_t i = 0; i < held * COLS; i++)
+        mine[i] = (real)(parts_row(&here, i / COLS) * COLS + i % COLS);
+    lookup_open(&lookup, &test_comm, first, 2);
+    for (int again = 0; again < 2; again++) {
+        lookup_ask(&lookup, row, n);
+        lookup_fetch(&lookup, mine, COLS, out);
+        for (int64_t i = 0; i < n * COLS; i++)
+            wrong += out[i] != (real)(row[i / COLS] * COLS + i % COLS);
+        MPI_EXPECT(wrong == 0, "%ld of %ld numbers are wrong", (long)wrong, (long)(n * COLS));
+        lookup_give(&lookup, n || me == 0 ? g : NULL, COLS, &grad);
+        compare(&grad, &here, every, idle);
+    }
+    lookup_close(&lookup);
+    mem_free(mine);
+    mem_free(out);
+    mem_free(g);
+    mem_free(row);
+    mem_free(first);
+}
+
+static void all_lookups(void) {
+    const int every[] = {1, 3, 200};
+    for (int i = 0; i < 3; i++) {
+        lookup_case(20000, every[i], i == 1);
+        lookup_case(3, every[i], false); /* fewer rows than ranks */
+    }
+}
+
+MPI_TEST(lookup, one_rank, 1) {
+    all_lookups();
+}
+
+MPI_TEST(lookup, two_ranks, 2) {
+    all_lookups();
+}
+
+MPI_TEST(lookup, four_ranks, 4) {
+    all_lookups();
+}
+
+/* Rank r has r rows, the last rank of several none. */
+static void peers_case(void) {
+    struct peers p = peers_of(&test_comm);
+    int64_t counts[8], total = 0, before = 0, wrong = 0;
+    for (int r = 0; r < p.size; r++) {
+        counts[r] = r > 0 && r == p.size - 1 ? 0 : r + 1;
+        before += r < p.rank ? counts[r] : 0;
+        total += counts[r];
+    }
+    real all[16 * COLS], max[3] = {(real)p.rank, (real)-p.rank, 5};
+    double sum[2] = {p.rank, 1};
+    for (int64_t i = 0; i < counts[p.rank] * COLS; i++)
+        all[before * COLS + i] = (real)(before * COLS + i);
+    p.gather(p.context, all, counts, COLS * sizeof *all);
+    for (int64_t i = 0; i < total * COLS; i++)
+        wrong += all[i] != (real)i;
+    MPI_EXPECT(wrong == 0, "gather: %d wrong", (int)wrong);
+    p.max(p.context, max, 3);
+    MPI_EXPECT(max[0] == p.size - 1 && max[1] == 0 && max[2] == 5, "max");
+    p.sum(p.context, sum, 2);
+    MPI_EXPECT(sum[0] == p.size * (p.size - 1) / 2 && sum[1] == p.size, "sum");
+    p.sum_own(p.context, all, counts, COLS);
+    for (int64_t i = before * COLS; i < (before + counts[p.rank]) * COLS; i++)
+        wrong += all[i] != (real)(i * p.size);
+    MPI_EXPECT(wrong == 0, "sum_own: %d wrong", (int)wrong);
+}
+
+MPI_TEST(peers, one_rank, 1) {
+    peers_case();
+}
+
+MPI_TEST(peers, four_ranks, 4) {
+    peers_case();
+}
+
+MPI_TEST_MAIN()
