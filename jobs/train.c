@@ -360,7 +360,6 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
         TRY(checkpoint_read_params(t->comm, run->config.train.init, &t->run.model.params, false));
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
-    t->tape.bf16 = run->config.train.precision == PRECISION_BF16;
     reduce_open(&t->reduce, t->comm, &t->run.model.params);
     t->state = (struct checkpoint_state){.best_step = -1,
                                          .config = config_to_text(&run->config),
@@ -402,7 +401,7 @@ static void log_start(struct trainer *t) {
              (long long)t->run.dataset.domain_items[1],
              (long long)t->run.dataset.counts[SPLIT_TRAIN], t->run.config.model.name,
              (long long)start.parameters, t->comm->size, start.threads);
-    if (t->tape.bf16 && !gemm_bf16_native())
+    if (t->run.config.train.precision == PRECISION_BF16 && !gemm_bf16_native())
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
 }
 

@@ -68,9 +68,9 @@ struct model_step {
     int64_t count[STREAMS]; /* target positions in the global batch */
 };
 
-/* Forward of a training batch on a tape that records or not, up to the losses; gradients of the
- * losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of -log P over the
- * stream's positions. */
+/* Forward of a training batch on a tape that records or not, in train.precision, up to the losses;
+ * gradients of the losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of
+ * -log P over the stream's positions. */
 void model_loss(struct model *model, struct tape *tape, const struct batch *batch,
                 const struct model_step *step, struct phases *phases, double sum[STREAMS]);
 

@@ -129,7 +129,7 @@ static void compare_precisions(struct fixture *f, const char *pairs) {
     int64_t n = f->model.params.total, products = 2 * (4 * f->config.model.blocks + 1);
     double *want = mem_alloc(n, sizeof *want), loss[2], distance;
     for (int bf16 = 0; bf16 < 2; bf16++) {
-        tape.bf16 = bf16;
+        f->config.train.precision = bf16 ? PRECISION_BF16 : PRECISION_FP32;
         loss[bf16] = total_loss(f, &tape);
         tape_backward(&tape, NULL, NULL);
         for (int64_t i = 0; !bf16 && i < n; i++)
