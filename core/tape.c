@@ -6,6 +6,7 @@ void tape_begin(struct tape *tape, bool record, int param_count) {
     arena_reset(&tape->arena);
     tape->last = NULL;
     tape->record = record;
+    tape->bf16 = false;
     tape->param_count = param_count;
     tape->param_uses = arena_alloc(&tape->arena, param_count, sizeof *tape->param_uses);
     memset(tape->param_uses, 0, (size_t)param_count * sizeof *tape->param_uses);

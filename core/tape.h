@@ -29,13 +29,13 @@ struct tape {
     struct arena arena;
     struct tape_node *last;
     bool record;
-    bool bf16; /* the owner's choice: linear layers and loss multiply in bfloat16 */
+    bool bf16; /* linear layers and loss multiply in bfloat16; set after tape_begin */
     int param_count;
     int *param_uses; /* nodes yet to run, by parameter */
 };
 
 /* Start a step: forget everything; `record` false computes values only. `param_count` is the number
- * of parameters (0 without). A zeroed struct tape is valid. */
+ * of parameters (0 without). The precision is float32. A zeroed struct tape is valid. */
 void tape_begin(struct tape *tape, bool record, int param_count);
 void tape_free(struct tape *tape);
 

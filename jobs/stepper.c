@@ -64,8 +64,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     int parts = c->train.reproducible ? TREE_LEAVES : s->comm->size;
     TRY(feed_open(&s->feed, s->comm, parts, &run->dataset, &price, c->data.max_len, c->train.batch,
                   c->run.seed));
-    s->tape.bf16 = c->train.precision == PRECISION_BF16;
-    if (s->tape.bf16 && !gemm_bf16_native())
+    if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
     s->parts = parts / s->comm->size;
     s->batch = mem_zero(s->parts, sizeof *s->batch);

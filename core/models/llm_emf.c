@@ -512,6 +512,7 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
                 const struct model_step *step, struct phases *phases, double sum[STREAMS]) {
     struct item_side side = {0};
     double weight[STREAMS];
+    tape->bf16 = model->config->train.precision == PRECISION_BF16;
     model_loss_weights(model->config, weight);
     if (step->items)
         make_set(model, tape, step->items, &side);

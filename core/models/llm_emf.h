@@ -96,9 +96,9 @@ struct model_step {
     struct item_set *items; /* with rows; NULL unless model_by_rows */
 };
 
-/* Forward of a training batch on a tape that records or not, up to the losses; gradients of the
- * losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of -log P over the
- * stream's positions. Collective in the exact loss where items are shared out. */
+/* Forward of a training batch on a tape that records or not, in train.precision, up to the losses;
+ * gradients of the losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of
+ * -log P over the stream's positions. Collective in the exact loss where items are shared out. */
 void model_loss(struct model *model, struct tape *tape, const struct batch *batch,
                 const struct model_step *step, struct phases *phases, double sum[STREAMS]);
 

@@ -155,7 +155,7 @@ static void compare_precisions(struct fixture *f, const char *pairs) {
     double *want = mem_alloc(n, sizeof *want), loss[2], distance;
     real *g = mem_alloc(n, sizeof *g);
     for (int bf16 = 0; bf16 < 2; bf16++) {
-        tape.bf16 = bf16;
+        f->config.train.precision = bf16 ? PRECISION_BF16 : PRECISION_FP32;
         loss[bf16] = total_loss(f, &tape);
         tape_backward(&tape, NULL, NULL);
         copy_gradient(f, g);
