@@ -190,16 +190,37 @@ static void put_encoder(const struct cost_model *model, const struct cost_load *
     put(n, blocks * c->model.heads * load->pairs[s], 0);
 }
 
-/* `rows` gathered and normalised rows of modality m. */
-static void put_rows(const struct cost_model *model, int m, int64_t rows,
-                     struct numbers_on_tape *n) {
-    int64_t d = width(model, m);
-    if (projects(model, m))
-        put(n, rows * (model->given[m] + 2 * d + 1), 2 * rows * d);
-    else if (is_id(model, m))
-        put(n, rows * (2 * d + 1), 2 * rows * d);
-    else
-        put(n, rows * d, 0);
+/* Rows of an item set (core/models/item_set.h): inputs, targets and negatives, as many distinct
+ * ones as uniform draws give. */
+static int64_t set_rows(const struct cost_model *model, const struct cost_load *load) {
+    double draws = 0, items = (double)model->items;
+    int64_t most = 0;
+    for (int s = 0; s < STREAMS; s++)
+        if (trains(model, s))
+            most = tokens(load, s) + load->sequences[s] > most
+                       ? tokens(load, s) + load->sequences[s]
+                       : most;
+    draws += (double)most;
+    if (is_sampled(model))
+        draws += (double)((mixes_all(model) ? 3 : 2) * model->config->train.negatives);
+    return (int64_t)(items * -expm1(-draws / items));
+}
+
+/* The set's rows on the tape, projected; those that are learned also at unit norm, with gradients.
+ */
+static void put_set(const struct cost_model *model, const struct cost_load *load, int m,
+                    struct numbers_on_tape *n) {
+    int64_t rows = set_rows(model, load), d = width(model, m);
+    put(n, rows * (projects(model, m) ? model->given[m] + d : d), 0);
+    if (learns(model, m))
+        put(n, rows * (d + 1), 2 * rows * d);
+}
+
+/* The negatives' rows, gathered from the set. */
+static void put_negatives(const struct cost_model *model, int m, struct numbers_on_tape *n) {
+    int sets = mixes_all(model) ? 3 : 2;
+    int64_t numbers = sets * model->config->train.negatives * width(model, m);
+    put(n, numbers, learns(model, m) ? numbers : 0);
 }
 
 /* Unit-norm rows of `items` items: of a frozen table they are the table itself. */
@@ -210,34 +231,8 @@ static void put_items(const struct cost_model *model, int m, int64_t items,
         put(n, items * (layers * d + 1), items * layers * d);
 }
 
-static void put_sampled(const struct cost_model *model, const struct cost_load *load, int m,
-                        struct numbers_on_tape *n) {
-    int sets = mixes_all(model) ? 3 : 2;
-    put_rows(model, m, sets * model->config->train.negatives, n);
-    for (int s = 0; s < STREAMS; s++)
-        if (trains(model, s)) {
-            put_rows(model, m, tokens(load, s), n);
-            if (projects(model, m)) /* the encoder's inputs */
-                put(n, tokens(load, s) * (model->given[m] + width(model, m)),
-                    tokens(load, s) * width(model, m));
-        }
-}
-
-static void put_sharded(const struct cost_model *model, const struct cost_load *load,
-                        const struct cost_load *all, int m, struct numbers_on_tape *n) {
-    int64_t d = width(model, m);
-    for (int s = 0; s < STREAMS; s++) {
-        if (!trains(model, s))
-            continue;
-        put(n, tokens(load, s) * d, learns(model, m) ? tokens(load, s) * d : 0);
-        if (!is_sampled(model))
-            put(n, tokens(all, s) * d, tokens(all, s) * d);
-    }
-}
-
 static struct numbers_on_tape on_tape(const struct cost_model *model, enum cost_placement placement,
-                                      int ranks, const struct cost_load *load,
-                                      const struct cost_load *all) {
+                                      int ranks, const struct cost_load *load) {
     struct numbers_on_tape n = {0, 0};
     int64_t share = placement == COST_SHARDED ? (model->items + ranks - 1) / ranks : model->items;
     for (int m = 0; m < modalities(model); m++) {
@@ -245,11 +240,11 @@ static struct numbers_on_tape on_tape(const struct cost_model *model, enum cost_
             if (trains(model, s))
                 put_encoder(model, load, s, m, &n);
         if (is_sampled(model))
-            put_sampled(model, load, m, &n);
+            put_negatives(model, m, &n);
         else
             put_items(model, m, share, &n);
-        if (placement == COST_SHARDED && ranks > 1)
-            put_sharded(model, load, all, m, &n);
+        if (is_sampled(model) || placement == COST_SHARDED)
+            put_set(model, load, m, &n);
     }
     return n;
 }
@@ -315,7 +310,12 @@ static int64_t feature_memory(const struct cost_model *model) {
     return n * BYTES;
 }
 
-/* Buffers of the size of the gradients. */
+/* The gradient of the id tables comes as rows. */
+static bool by_rows(const struct cost_model *model) {
+    return is_sampled(model) && !model->config->train.reproducible;
+}
+
+/* Buffers of the size of the dense gradients. */
 static int64_t reduction_blocks(const struct cost_model *model, int ranks) {
     int64_t levels = 0;
     if (!model->config->train.reproducible)
@@ -325,25 +325,44 @@ static int64_t reduction_blocks(const struct cost_model *model, int ranks) {
     return levels;
 }
 
+/* Numbers of the rows that ranks exchange: the sum over their union; sharded, what a rank is asked
+ * for and what it is given. */
+static int64_t exchanged(const struct cost_model *model, enum cost_placement placement, int ranks,
+                         const struct cost_load *load, const struct cost_load *all) {
+    int64_t n = 0;
+    if (ranks == 1)
+        return 0;
+    for (int m = 0; m < modalities(model); m++)
+        if (placement == COST_SHARDED)
+            n += (learns(model, m) ? 2 : 1) * set_rows(model, load) * width(model, m);
+        else if (is_id(model, m) && by_rows(model))
+            n += set_rows(model, all) * width(model, m);
+    return n;
+}
+
 void cost_memory(const struct cost_model *model, enum cost_placement placement, int ranks,
                  const struct cost_load *load, const struct cost_load *all,
                  const struct cost_load *history, struct cost_bytes *b) {
     int64_t parts = placement == COST_SHARDED ? ranks : 1, table = cost_table_parameters(model);
-    int64_t block = BYTES * (cost_parameters(model) - table + (table + parts - 1) / parts);
-    struct numbers_on_tape tape = on_tape(model, placement, ranks, load, all);
+    int64_t here = BYTES * ((table + parts - 1) / parts),
+            rest = BYTES * (cost_parameters(model) - table), block = rest + here;
+    struct numbers_on_tape tape = on_tape(model, placement, ranks, load);
     const struct cost_load *positions =
         placement == COST_SHARDED && !is_sampled(model) ? all : load;
     *b = (struct cost_bytes){.parameters = block,
-                             .gradients = block,
+                             .gradients = by_rows(model) ? rest : block,
                              .moments = 2 * block,
-                             .reduction = reduction_blocks(model, ranks) * block,
                              .features = feature_memory(model) / parts,
                              .activations = BYTES * (tape.values + tape.gradients),
                              .tiles = scratch(model, positions, (int)parts)};
+    b->reduction =
+        reduction_blocks(model, ranks) * (placement == COST_SHARDED ? rest : b->gradients) +
+        BYTES * exchanged(model, placement, ranks, load, all);
     b->evaluation = history ? evaluation_memory(model, history) / parts : 0;
     int64_t at_loss = BYTES * (tape.values + early_gradients(model, load, model->items / parts));
     int64_t step = at_loss + b->tiles > b->activations ? at_loss + b->tiles : b->activations;
-    b->total = 4 * block + b->reduction + b->features + step + b->evaluation;
+    b->total = b->parameters + b->gradients + b->moments + b->reduction + b->features + step +
+               b->evaluation;
 }
 
 /* ---- work ---- */
@@ -363,9 +382,7 @@ static double encoder_flops(const struct cost_model *model, const struct cost_lo
 static double projection_flops(const struct cost_model *model, const struct cost_load *load) {
     double flops = 0;
     for (int m = 0; m < modalities(model); m++) {
-        int64_t rows = is_sampled(model) ? 2 * model->config->train.negatives : model->items;
-        for (int s = 0; s < STREAMS && is_sampled(model); s++)
-            rows += 2 * tokens(load, s);
+        int64_t rows = is_sampled(model) ? set_rows(model, load) : model->items;
         if (projects(model, m))
             flops += 2.0 * (double)rows * (double)model->given[m] * (double)width(model, m);
     }
@@ -383,7 +400,7 @@ static struct cost_load trained(const struct cost_model *model, const struct cos
 static struct cost_work encoder_work(const struct cost_model *model, const struct cost_load *load,
                                      bool backward) {
     struct cost_load used = trained(model, load);
-    struct numbers_on_tape n = on_tape(model, COST_REPLICATED, 1, &used, &used);
+    struct numbers_on_tape n = on_tape(model, COST_REPLICATED, 1, &used);
     double forward = encoder_flops(model, &used), projection = projection_flops(model, &used);
     return backward ? (struct cost_work){2 * forward + projection,
                                          2.0 * (double)(BYTES * (n.values + n.gradients))}
@@ -458,20 +475,24 @@ static struct cost_traffic reduction(const struct cost_model *model, double byte
 struct cost_traffic cost_traffic(const struct cost_model *model, enum cost_placement placement,
                                  int ranks, const struct cost_load *load,
                                  const struct cost_load *all) {
-    int64_t table = placement == COST_SHARDED ? cost_table_parameters(model) : 0;
+    bool sharded = placement == COST_SHARDED;
+    int64_t table = sharded || by_rows(model) ? cost_table_parameters(model) : 0;
     double away = (double)(ranks - 1) / ranks;
     struct cost_traffic t =
         reduction(model, (double)(BYTES * (cost_parameters(model) - table)), ranks);
-    for (int m = 0; m < modalities(model) && placement == COST_SHARDED; m++) {
-        int64_t rows = is_sampled(model) ? 2 * model->config->train.negatives : 0, states = 0;
+    for (int m = 0; m < modalities(model) && ranks > 1; m++) {
+        double d = (double)(BYTES * width(model, m)), states = 0;
         for (int s = 0; s < STREAMS; s++)
-            if (trains(model, s)) {
-                rows += (is_sampled(model) ? 2 : 1) * tokens(load, s);
-                states += is_sampled(model) ? 0 : tokens(all, s);
-            }
-        rows *= learns(model, m) ? 2 : 1;
-        t.bytes += away * (double)(BYTES * width(model, m) * (rows + 2 * states));
-        t.messages += 4 * (ranks - 1);
+            states += !is_sampled(model) && trains(model, s) ? (double)tokens(all, s) : 0;
+        if (sharded) {
+            t.bytes += away * d * ((learns(model, m) ? 2 : 1) * (double)set_rows(model, load));
+            t.bytes += away * d * 2 * states;
+            t.messages += 4 * (ranks - 1);
+        } else if (is_id(model, m) && by_rows(model)) {
+            struct cost_traffic rows = reduction(model, d * (double)set_rows(model, all), ranks);
+            t.bytes += rows.bytes;
+            t.messages += rows.messages;
+        }
     }
     return t;
 }

@@ -55,12 +55,14 @@ int64_t cost_table_parameters(const struct cost_model *model);
  * ranks at once (NULL: no evaluation). Replicated, with V = (12 nb + 4) T d values and
  * G = (10 nb + 4) T d gradients per stream and modality, and the attention weights H P:
  *   exact: unit-norm rows and their gradients, 2 N d for a learned table
- *   sampled: 4 d per negative and per target of a learned table, d of a frozen one
- * The reduction starts all its pieces, and Open MPI holds a buffer of its size for each: once the
- * gradients if R > 1; reproducible: log2(8 / R) times the gradients.
- * Sharded, if R > 1: the id tables with gradients and moments, the feature tables and the unit-norm
- * rows are divided by R; input rows are fetched, T d and their gradients; exact: the states of all
- * ranks and their gradients are gathered, 2 T d of the whole batch. */
+ *   sampled: the rows of an item set (inputs, targets, negatives; as many distinct ones as uniform
+ *     draws give), those of a learned table at unit norm as well, both with gradients; the
+ * negatives' rows gathered from it; the id tables have no dense gradient The reduction starts all
+ * its pieces, and Open MPI holds a buffer of its size for each: once the dense gradients if R > 1,
+ * and the union of the ranks' rows; reproducible: log2(8 / R) times the gradients, which are all
+ * dense. Sharded: the id tables with gradients and moments, the feature tables and the unit-norm
+ * rows are divided by R; input rows come as an item set, and what is asked for and given takes as
+ * much again; exact: tiles hold positions of all ranks. */
 void cost_memory(const struct cost_model *model, enum cost_placement placement, int ranks,
                  const struct cost_load *load, const struct cost_load *all,
                  const struct cost_load *history, struct cost_bytes *bytes);
@@ -101,11 +103,11 @@ struct cost_traffic {
     double messages; /* one after another */
 };
 
-/* Replicated: 2 (R - 1) / R times the gradients, in pieces of 1 MiB with 2 ceil(log2 R) messages
- * each; reproducible: log2 R times the gradients. Sharded: the other parameters like that; input
- * rows of learned and frozen tables fetched, (R - 1) / R of T d, and the gradients of learned ones
- * sent back; exact: states gathered and their gradients reduced, 2 (R - 1) / R of T d of the whole
- * batch; sampled: rows of negatives and targets as input rows. */
+/* Replicated: 2 (R - 1) / R times the dense gradients and the union of the rows, in pieces of 1 MiB
+ * with 2 ceil(log2 R) messages each; reproducible: log2 R times the gradients. Sharded: the other
+ * parameters like that; (R - 1) / R of the item set's rows of learned and frozen tables fetched,
+ * and the gradients of learned ones sent back; exact: states gathered and their gradients reduced,
+ * 2 (R - 1) / R of T d of the whole batch. */
 struct cost_traffic cost_traffic(const struct cost_model *model, enum cost_placement placement,
                                  int ranks, const struct cost_load *load,
                                  const struct cost_load *all);
