@@ -83,6 +83,7 @@ struct data {
     struct cost_load held_out;  /* all validation histories */
     int64_t given[OPTION_LIST]; /* widths of the feature tables */
     struct config config;       /* data.max_len resolved */
+    int64_t base; /* bytes of the process with MPI and the libraries, before any sequence */
 };
 
 typedef void take_fn(struct data *data, int64_t i, const int32_t *items, int64_t length);
@@ -139,10 +140,22 @@ static enum status data_read(const struct comm *comm, struct data *data) {
     return read_split(comm, data, SPLIT_VALID, take_held_out);
 }
 
+/* Resident now. */
+static int64_t resident_bytes(void) {
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%*d %ld", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
 static enum status data_open(const struct comm *comm, const struct config *config,
                              struct data *data) {
     *data = (struct data){.config = *config};
     TRY(dataset_open(comm, config->data.path, &data->dataset));
+    data->base = resident_bytes();
     if (config->data.max_len == 0)
         data->config.data.max_len = data->dataset.max_len;
     enum status status = data_read(comm, data);
@@ -263,17 +276,6 @@ struct plan {
     struct line line[LOSSES][COST_PLACEMENTS];
     const char *choice;
 };
-
-/* Resident now: MPI, the libraries and their buffers, before any data. */
-static int64_t resident_bytes(void) {
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return pages * sysconf(_SC_PAGESIZE);
-}
 
 static void plan_loss(struct plan *plan, int loss) {
     const struct request *r = plan->request;
@@ -437,6 +439,7 @@ static void make_plan(const struct comm *comm, struct plan *plan) {
     double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     plan->threads = omp_get_max_threads();
     plan->node = plan->request->memory > 0 ? plan->request->memory * 1e9 : here;
+    plan->base = plan->data->base;
     plan->sequences = data_bytes(plan->data, plan->request->ranks);
     for (int loss = 0; loss < LOSSES; loss++)
         plan_loss(plan, loss);
@@ -462,7 +465,7 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
                     &config));
-    struct plan plan = {.request = &request, .data = &data, .base = resident_bytes()};
+    struct plan plan = {.request = &request, .data = &data};
     TRY(data_open(comm, &config, &data));
     enum status status = check_data(comm, &data);
     if (status == STATUS_OK)
