@@ -2,10 +2,10 @@
  * blocks of the same layout. One block makes the optimizer, the reduction and the hash one loop.
  * Not collective.
  *
- * A table may be held in part, some of its rows, where ranks share it out; and its
- * gradient may come as rows (struct row_grad) instead of filling a block. The blocks begin with the
- * tensors that every rank holds and sums, [0, shared); then those held in part that have a dense
- * gradient, up to `dense`, the length of g; then the tables whose gradient comes as rows. */
+ * A table may be held in part, some of its rows, where ranks share it out; and its gradient may
+ * come as rows (struct row_grad) instead of filling a block. The blocks begin with the tensors that
+ * every rank holds and sums, [0, shared); then those held in part that have a dense gradient, up to
+ * `dense`, the length of g; then the tables whose gradient comes as rows. */
 #ifndef CORE_PARAMS_H
 #define CORE_PARAMS_H
 #include "core/parts.h"

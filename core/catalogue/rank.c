@@ -59,9 +59,9 @@ static void chunk_logits(const struct work *w, int s, int f, int64_t i0, int64_t
                     r->items[m] + i0 * r->dim[m], r->dim[m], m > w->first[f], z, CHUNK);
 }
 
-/* Chunks of a range of items are counted from its
- * start; the candidates' chunks are the same in both passes only if they start at the same item, so
- * pass 1 sees the candidates and the rest apart. */
+/* Chunks of a range of items are counted from its start; the candidates' chunks are the same in
+ * both passes only if they start at the same item, so pass 1 sees the candidates and the rest
+ * apart. */
 static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candidates) {
     const struct ranking *r = w->ranking;
     int64_t chunks = (hi - lo + CHUNK - 1) / CHUNK, n = r->samples;
