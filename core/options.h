@@ -13,6 +13,7 @@ enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
+enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
 enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
@@ -64,6 +65,9 @@ struct config {
         double weight_decay;
         int loss; /* enum loss_kind */
         int64_t negatives, patience;
+        int sampler; /* enum sampler_kind */
+        double sampler_alpha;
+        bool logq;
         int target; /* enum target */
         double grad_clip;
         int placement; /* enum placement_kind */

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "core/rng.h"
 #include "core/search.h"
+#include "jobs/popularity.h"
 #include "mpi/tree.h"
 #include "partition/balance.h"
 #include <stdlib.h>
@@ -340,29 +341,6 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
 
 /* ---- popularity ---- */
 
-static int64_t unit_cost(const void *context, const int32_t *items, int64_t length) {
-    (void)context, (void)items, (void)length;
-    return 1;
-}
-
-/* Training events of each item, over all ranks; *events is the caller's. */
-static enum status count_events(const struct run *run, int32_t **events) {
-    enum { PIECE = 1 << 20 };
-    struct shard shard;
-    int64_t items = run->dataset.items;
-    TRY(shard_open(&shard, run->comm, &run->dataset, SPLIT_TRAIN, unit_cost, NULL));
-    int32_t *count = mem_zero(items, sizeof *count);
-    for (int64_t i = 0; i < shard.home.offsets[shard.home.count]; i++)
-        count[shard.home.items[i]]++;
-    shard_close(&shard);
-    for (int64_t at = 0; at < items; at += PIECE) {
-        int64_t n = items - at < PIECE ? items - at : PIECE;
-        MPI_Allreduce(MPI_IN_PLACE, count + at, (int)n, MPI_INT32_T, MPI_SUM, run->comm->mpi);
-    }
-    *events = count;
-    return STATUS_OK;
-}
-
 static struct rank_count count_popular(const int32_t *events, const int32_t *items, int64_t n,
                                        int32_t target) {
     struct rank_count count = {0, 0};
@@ -426,7 +404,7 @@ static enum status score_split(struct run *run, enum split split, const int32_t 
 
 enum status evaluation_splits(struct run *run, struct report_results *results) {
     int32_t *events;
-    TRY(count_events(run, &events));
+    TRY(popularity_count(run->comm, &run->dataset, &events));
     enum status status = score_split(run, SPLIT_VALID, events, results);
     if (status == STATUS_OK)
         status = score_split(run, SPLIT_TEST, events, results);

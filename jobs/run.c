@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "jobs/popularity.h"
 #include <string.h>
 
 /* Where all ranks hold the same table, rank 0 speaks. */
@@ -75,12 +76,25 @@ static enum status init_id(struct run *run) {
     return status;
 }
 
+static enum status open_sampler(struct run *run) {
+    const struct config *config = &run->config;
+    int32_t *events = NULL;
+    if (config->train.sampler == SAMPLER_POPULARITY)
+        TRY(popularity_count(run->comm, &run->dataset, &events));
+    sampler_open(&run->sampler, run->dataset.items, events, config->train.sampler_alpha);
+    mem_free(events);
+    return STATUS_OK;
+}
+
 static enum status open_model(struct run *run, bool training) {
     struct model_shape shape = {.items = run->dataset.items,
                                 .x_items = run->dataset.domain_items[0],
                                 .max_len = run->config.data.max_len};
     run->placement = placement_new(run->comm, &run->config, &shape);
     placement_shape(run->placement, &shape);
+    if (training && run->config.train.loss == LOSS_SAMPLED)
+        TRY(open_sampler(run));
+    shape.sampler = &run->sampler;
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
     enum status status = model_create(&run->model, &run->config, &shape, training);
@@ -102,6 +116,7 @@ enum status run_open(struct run *run, struct comm *comm, const struct config *co
 
 void run_close(struct run *run) {
     model_free(&run->model);
+    sampler_close(&run->sampler);
     for (int m = 0; m < OPTION_LIST; m++)
         mem_free(run->tables[m]);
     placement_free(run->placement);

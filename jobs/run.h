@@ -12,6 +12,7 @@ struct run {
     struct placement *placement;
     real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id: the rows that are
                                 * here */
+    struct sampler sampler;    /* of the training negatives */
     struct model model;
 };
 

@@ -171,6 +171,14 @@ static int64_t first_hit(const struct work *w, int64_t column) {
     return lo;
 }
 
+HOT static void rescale(real factor, int64_t n, real *x) {
+    vec_scale(factor, x, n);
+}
+
+HOT static void add_scaled(real factor, int64_t n, const real *x, real *y) {
+    vec_axpy(factor, x, y, n);
+}
+
 /* Logits of the tile with chunk `c`, -inf at hits: z [rows, CHUNK]. Returns the chunk's width. */
 static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
     const struct catalogue_loss *loss = w->loss;
@@ -180,6 +188,8 @@ static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
         w->product(NO_TRANS, TRANS, w->rows, width, d, 1, w->q[m], d,
                    loss->term[m].items->x + (loss->lo + c0) * d, d, m > w->first[s], z, CHUNK);
     }
+    for (int64_t t = 0; loss->bias && t < w->rows; t++)
+        add_scaled(1, width, loss->bias + c0, z + t * CHUNK);
     for (int64_t h = first_hit(w, c0); h < w->hit_count; h++) {
         const struct catalogue_hit *hit = &w->hits[h];
         if (hit->column >= c0 + width)
@@ -188,14 +198,6 @@ static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
             z[(hit->row - w->t0) * CHUNK + hit->column - c0] = -INFINITY;
     }
     return width;
-}
-
-HOT static void rescale(real factor, int64_t n, real *x) {
-    vec_scale(factor, x, n);
-}
-
-HOT static void add_scaled(real factor, int64_t n, const real *x, real *y) {
-    vec_axpy(factor, x, y, n);
 }
 
 /* Sweep 1 over chunk `c`: exponentials, sums, state gradients of thread `k`. */

@@ -57,6 +57,7 @@ struct catalogue_loss {
     const int32_t *row;               /* [positions] rows of q */
     const int32_t *positive;          /* [positions] rows of `positives` */
     int64_t lo, candidates;           /* rows [lo, lo + candidates) of `items` */
+    const real *bias;                 /* [candidates] added to their logits; NULL: nothing is */
     const struct catalogue_hit *hits; /* sorted by column */
     int64_t hit_count;
 

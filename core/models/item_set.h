@@ -14,6 +14,7 @@ struct item_negatives {
     int64_t n;      /* 0: none are drawn from this candidate set */
     int32_t *item;  /* [n], repetitions allowed */
     int32_t *place; /* [n] in the item set */
+    real *bias;     /* [n] of their logits, train.logq; NULL: none */
 };
 
 struct item_set {

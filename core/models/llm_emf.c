@@ -249,15 +249,24 @@ static struct bounds rows_here(const struct model *model, int set) {
     return (struct bounds){set == 1 ? x : 0, set == 0 ? x : n};
 }
 
+/* With train.logq the sum over the n negatives, each exp(z) / (n p) with p the probability of a
+ * draw, is an unbiased estimate of the sum over the candidate set (Bengio, Senecal, 2008). */
 static void draw_negatives(const struct model *model, struct tape *tape, int64_t step, int set,
                            struct item_negatives *out) {
+    const struct sampler *sampler = model->shape.sampler;
     struct bounds b = candidate_set(model, set);
     uint64_t key =
         rng_key((uint64_t)model->config->run.seed, RNG_NEGATIVES, (uint64_t)step, (uint64_t)set);
     out->n = model->config->train.negatives;
     out->item = arena_alloc(&tape->arena, out->n, sizeof *out->item);
     for (int64_t k = 0; k < out->n; k++)
-        out->item[k] = (int32_t)(b.lo + rng_below(key, (uint64_t)k, b.hi - b.lo));
+        out->item[k] = sampler_draw(sampler, b.lo, b.hi, key, (uint64_t)k);
+    if (!model->config->train.logq)
+        return;
+    out->bias = arena_alloc(&tape->arena, out->n, sizeof *out->bias);
+    for (int64_t k = 0; k < out->n; k++)
+        out->bias[k] = (real)(-log((double)out->n) -
+                              sampler_log_probability(sampler, b.lo, b.hi, out->item[k]));
 }
 
 void model_items(const struct model *model, struct tape *tape, const struct batch *batch,
@@ -456,6 +465,7 @@ static void sampled_candidates(struct tape *tape, const struct group *g,
                                const struct item_negatives *negatives,
                                struct catalogue_loss *loss) {
     loss->candidates = negatives->n;
+    loss->bias = negatives->bias;
     loss->hits = catalogue_hits_of_negatives(&tape->arena, negatives->item, negatives->n, g->target,
                                              g->n, &loss->hit_count);
 }

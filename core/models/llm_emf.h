@@ -10,6 +10,7 @@
 #include "core/options.h"
 #include "core/params.h"
 #include "core/phase.h"
+#include "core/sampler.h"
 #include "core/tape.h"
 
 /* A frozen table: unit-norm rows, zero where missing. Owned by the caller. The encoders read `rows`
@@ -29,6 +30,7 @@ struct model_shape {
     int64_t items, x_items, max_len;
     struct frozen_table table[OPTION_LIST];
     const struct peers *peers;
+    const struct sampler *sampler; /* of the training negatives */
     struct parts here;
     int64_t most[PARTS];
 };

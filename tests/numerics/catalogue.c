@@ -21,6 +21,7 @@ struct problem {
     bool representable; /* states and items are rounded to bfloat16 beforehand */
     int64_t buffer;
     int32_t *row, *target, *positive, *negatives;
+    real *bias;            /* of the negatives' logits */
     double loss, distance; /* distance: of the gradient of items0 from the reference, relative */
 };
 
@@ -47,6 +48,8 @@ static struct tensor *build(struct tape *tape, struct check *c) {
     if (p->learned_fusion)
         loss.fusion_logits = tape_param(tape, &c->params, 4);
     if (p->sampled)
+        loss.bias = p->bias;
+    if (p->sampled)
         loss.hits = catalogue_hits_of_negatives(&tape->arena, p->negatives, p->candidates,
                                                 p->target, p->positions, &loss.hit_count);
     else {
@@ -68,6 +71,7 @@ static void problem_open(struct check *c, struct problem *p, double scale) {
     p->target = mem_alloc(n, sizeof *p->target);
     p->positive = mem_alloc(n, sizeof *p->positive);
     p->negatives = mem_alloc(p->candidates, sizeof *p->negatives);
+    p->bias = mem_alloc(p->candidates, sizeof *p->bias);
     for (int64_t t = 0; t < n; t++) {
         p->row[t] = (int32_t)(2 * t);
         p->target[t] = (int32_t)(p->lo + rng_below(check_key(7), (uint64_t)t, p->candidates));
@@ -75,6 +79,8 @@ static void problem_open(struct check *c, struct problem *p, double scale) {
     }
     for (int64_t k = 0; k < p->candidates; k++) /* with repetitions and hits */
         p->negatives[k] = (int32_t)rng_below(check_key(8), (uint64_t)k, p->candidates);
+    for (int64_t k = 0; k < p->candidates; k++)
+        p->bias[k] = (real)rng_normal(check_key(9), (uint64_t)k);
     for (int m = 0; m < TERMS; m++)
         check_input(c, 2 * n, dims[m]);
     for (int m = 0; m < TERMS; m++)
@@ -94,6 +100,7 @@ static void problem_close(struct check *c, struct problem *p) {
     mem_free(p->target);
     mem_free(p->positive);
     mem_free(p->negatives);
+    mem_free(p->bias);
     check_close(c);
 }
 
@@ -139,7 +146,8 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
             bool own = i > 0 && (p->sampled ? p->negatives[i - 1] == p->target[t]
                                             : p->lo + i - 1 == p->target[t]);
             double value = own ? -INFINITY
-                           : i ? logit(c, m, q, 2 + m, p->lo + i - 1)
+                           : i ? logit(c, m, q, 2 + m, p->lo + i - 1) +
+                                     (p->sampled && !(logits && m) ? (double)p->bias[i - 1] : 0)
                                : logit(c, m, q, p->sampled ? 5 + m : 2 + m, p->positive[t]);
             z[(logits ? 0 : m) * n + i] += value;
         }
