@@ -23,7 +23,8 @@ static const struct {
 static const char doc[] =
     "Train and evaluate cross-domain sequential recommenders on CPU clusters."
     "\vRun alone, with mpirun -n RANKS or with srun. Exit status: 0 done, 1 internal or numerical "
-    "failure, 2 usage or bad input, 3 input/output, 4 another rank failed.";
+    "failure, 2 usage or bad input, 3 input/output, 4 another rank failed, 75 stopped early with a "
+    "checkpoint (a signal, the time limit): run again with --resume.";
 
 enum { KEY_VERSION = 0x2000, KEY_REFERENCE };
 

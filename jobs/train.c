@@ -9,6 +9,7 @@
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
 #include "jobs/stepper.h"
+#include "jobs/stop.h"
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +59,7 @@ struct trainer {
     double saved_at, logged_at;    /* clock */
     double train_seconds, eval_seconds, io_seconds;
     const char *reason; /* why training ended */
+    bool stopped;       /* for that reason the run is not complete */
 };
 
 static const struct config *config_of(const struct trainer *t) {
@@ -154,12 +156,17 @@ static enum status save(struct trainer *t) {
     return status;
 }
 
-/* Rank 0's clock decides for all. */
-static enum status save_if_due(struct trainer *t) {
+/* Between steps: what any rank was asked for, and a checkpoint by rank 0's clock, all obey. */
+static enum status obey(struct trainer *t) {
     double every = config_of(t)->checkpoint.every_s;
-    int due = every > 0 && phase_clock() - t->saved_at >= every;
-    MPI_Bcast(&due, 1, MPI_INT, 0, t->comm->mpi);
-    return due ? save(t) : STATUS_OK;
+    bool due = every > 0 && phase_clock() - t->saved_at >= every;
+    int ask[2] = {stop_requested(), t->comm->rank == 0 && due};
+    MPI_Allreduce(MPI_IN_PLACE, ask, 2, MPI_INT, MPI_MAX, t->comm->mpi);
+    if (ask[0]) {
+        t->stopped = true;
+        t->reason = stop_reason(ask[0]);
+    }
+    return ask[1] && !t->stopped ? save(t) : STATUS_OK;
 }
 
 /* ---- validation ---- */
@@ -208,6 +215,8 @@ static enum status validate(struct trainer *t) {
 
 static bool ended(struct trainer *t) {
     const struct config *c = config_of(t);
+    if (t->stopped)
+        return true;
     t->reason = t->state.epoch >= c->train.epochs                               ? "epochs"
                 : c->train.max_steps > 0 && t->state.step >= c->train.max_steps ? "max_steps"
                 : c->train.patience > 0 && t->state.stale >= c->train.patience  ? "patience"
@@ -221,7 +230,7 @@ static enum status train_epoch(struct trainer *t) {
     TRY(feed_epoch(&t->stepper.feed, t->state.epoch));
     while (t->state.cursor < feed_steps(&t->stepper.feed) && !ended(t)) {
         TRY(train_step(t));
-        TRY(save_if_due(t));
+        TRY(obey(t));
     }
     t->train_seconds += phase_clock() - start - (t->io_seconds - io);
     if (t->state.cursor < feed_steps(&t->stepper.feed))
@@ -240,6 +249,16 @@ static enum status train(struct trainer *t) {
     TRY(save(t));
     log_info("training ended: %s, step %lld", t->reason, (long long)t->state.step);
     return STATUS_OK;
+}
+
+/* The run goes on from its last checkpoint with --resume. */
+static enum status stop(struct trainer *t) {
+    struct report_end end = {STATUS_STOPPED, t->state.step, t->state.epoch,
+                             t->train_seconds + t->eval_seconds + t->io_seconds, t->reason};
+    report_end(&t->report, &end);
+    log_warn("stopped by %s after step %lld, which is saved; go on with --resume", t->reason,
+             (long long)t->state.step);
+    return STATUS_STOPPED;
 }
 
 /* ---- beginning and end ---- */
@@ -383,10 +402,11 @@ enum status job_train(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
                     &config));
+    stop_watch(config.run.time_limit);
     TRY_GOTO(status, open_trainer(&t, &config, &request), close);
     log_start(&t);
     TRY_GOTO(status, train(&t), close);
-    status = conclude(&t);
+    status = t.stopped ? stop(&t) : conclude(&t);
 close:
     close_trainer(&t);
     return status;
