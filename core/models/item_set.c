@@ -10,7 +10,8 @@ struct list {
 
 /* Append `n` items; returns where their places will be. */
 static int32_t *append(struct list *list, const int32_t *items, int64_t n) {
-    memcpy(list->item + list->n, items, (size_t)n * sizeof *items);
+    if (n > 0) /* an empty stream has no items to point to */
+        memcpy(list->item + list->n, items, (size_t)n * sizeof *items);
     list->n += n;
     return list->place + list->n - n;
 }
