@@ -10,17 +10,17 @@ struct dropout dropout_make(double p, uint64_t key, const uint64_t *token_key) {
     return (struct dropout){key, token_key, threshold, (real)(65536.0 / (65536.0 - threshold))};
 }
 
-/* Four elements share the 64 bits of one counter. */
+/* Four elements share the 64 bits of one counter; eight counters fill a vector register. */
 HOT static void mask_row(uint64_t key, uint32_t threshold, real scale, int64_t n, const real *x,
                          real *out) {
     int64_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        uint64_t bits[4];
-        uint16_t lane[16];
-        for (int k = 0; k < 4; k++)
+    for (; i + 32 <= n; i += 32) {
+        uint64_t bits[8];
+        uint16_t lane[32];
+        for (int k = 0; k < 8; k++)
             bits[k] = rng_bits(key, (uint64_t)(i / 4 + k));
         memcpy(lane, bits, sizeof lane);
-        for (int k = 0; k < 16; k++)
+        for (int k = 0; k < 32; k++)
             out[i + k] = lane[k] >= threshold ? scale * x[i + k] : 0;
     }
     for (; i < n; i++) {
