@@ -135,6 +135,12 @@ static uint64_t hash_values(const real *x, int64_t n, int64_t at) {
     return hash;
 }
 
+void row_grad_add(const struct row_grad *grad, struct tensor *table) {
+    for (int64_t i = 0; i < grad->n; i++)
+        for (int64_t c = 0; c < table->cols; c++)
+            table->g[grad->row[i] * table->cols + c] += grad->g[i * table->cols + c];
+}
+
 uint64_t params_hash(const struct params *params) {
     uint64_t hash = 0;
     for (int i = 0; i < params->count; i++) {

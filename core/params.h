@@ -54,6 +54,9 @@ struct row_grad {
     const real *g;      /* [n, cols] */
 };
 
+/* Add it to the dense gradient of `table`; grad->row is given. */
+void row_grad_add(const struct row_grad *grad, struct tensor *table);
+
 /* Declare a tensor; returns its index. `ndim` 0 is a scalar, 1 has `cols`, 2 has `rows` x `cols`.
  * The name is the formatted text. */
 int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum param_init init,

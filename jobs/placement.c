@@ -76,12 +76,6 @@ void placement_fetch(struct placement *p, const struct model *model, struct item
     }
 }
 
-static void add_rows(const struct row_grad *grad, struct tensor *table) {
-    for (int64_t i = 0; i < grad->n; i++)
-        for (int64_t c = 0; c < table->cols; c++)
-            table->g[grad->row[i] * table->cols + c] += grad->g[i * table->cols + c];
-}
-
 void placement_reduce(struct placement *p, struct model *model, const struct item_set *set,
                       struct row_grad *rows) {
     *rows = (struct row_grad){0};
@@ -96,7 +90,7 @@ void placement_reduce(struct placement *p, struct model *model, const struct ite
         else
             rows_sum(&p->rows, set->item, set->n, g, rows);
         if (table->g) {
-            add_rows(rows, table);
+            row_grad_add(rows, table);
             *rows = (struct row_grad){0};
         }
     }

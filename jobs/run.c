@@ -44,34 +44,45 @@ static enum status read_table(struct run *run, int m, struct model_shape *shape)
     return STATUS_OK;
 }
 
-/* Under model.id_init auto: the first modality whose table has the width of the ids, NULL if none.
- */
-static const char *fitting_table(const struct run *run) {
+/* The modality whose table model.id_init means, -1: none of those that are read. */
+static int init_modality(const struct run *run) {
+    const char *name = run->config.model.id_init;
+    bool any = !strcmp(name, "auto"); /* of the right width */
     for (int m = 0; m < run->model.modalities; m++)
-        if (run->tables[m] && run->model.shape.table[m].dim == run->config.model.dim)
-            return run->config.model.modalities.name[m];
-    return NULL;
+        if (run->tables[m] && (any ? run->model.shape.table[m].dim == run->config.model.dim
+                                   : !strcmp(name, run->config.model.modalities.name[m])))
+            return m;
+    return -1;
 }
 
-/* The id embedding starts from the rows of a feature table (model.id_init). */
+static enum status init_from(struct run *run, const char *name, const real *rows, int64_t dim) {
+    if (!model_init_id(&run->model, rows, dim))
+        return run->comm->rank
+                   ? STATUS_INPUT
+                   : log_error(STATUS_INPUT,
+                               "model.id_init: '%s' has %lld columns where model.dim is %lld; make "
+                               "a table of that width with 'cdsr features'",
+                               name, (long long)dim, (long long)run->config.model.dim);
+    log_info("the id embedding starts from table %s", name);
+    return STATUS_OK;
+}
+
+/* The id embedding starts from the rows of a feature table (model.id_init), one of the modalities'
+ * or another. */
 static enum status init_id(struct run *run) {
     const char *name = run->config.model.id_init;
+    int m = init_modality(run), dim = 0;
     real *rows = NULL;
-    int dim = 0;
-    if (!strcmp(name, "auto"))
-        name = fitting_table(run);
-    if (!name || !strcmp(name, "random") || !params_find(&run->model.params, "embed.id"))
+    if (!params_find(&run->model.params, "embed.id"))
+        return STATUS_OK;
+    if (m >= 0)
+        return init_from(run, run->config.model.modalities.name[m], run->tables[m],
+                         run->model.shape.table[m].dim);
+    if (!strcmp(name, "auto") || !strcmp(name, "random"))
         return STATUS_OK;
     enum status status = read_unit_rows(run, &run->model.shape.here, name, &dim, &rows);
-    if (status == STATUS_OK && !model_init_id(&run->model, rows, dim))
-        status = run->comm->rank
-                     ? STATUS_INPUT
-                     : log_error(STATUS_INPUT,
-                                 "model.id_init: '%s' has %d columns where model.dim is %lld; make "
-                                 "a table of that width with 'cdsr features'",
-                                 name, dim, (long long)run->config.model.dim);
     if (status == STATUS_OK)
-        log_info("the id embedding starts from table %s", name);
+        status = init_from(run, name, rows, dim);
     mem_free(rows);
     return status;
 }

@@ -6,7 +6,6 @@
 #include "core/ops/linear.h"
 #include "core/ops/norm.h"
 #include "core/rng.h"
-#include "core/vec.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -300,10 +299,8 @@ void model_scatter_items(struct model *model, const struct item_set *set) {
         int index = model->modality[m].table;
         if (index < 0 || !set->table[m]->g)
             continue;
-        struct tensor *table = &model->params.list[index].tensor;
-        for (int64_t k = 0; k < set->n; k++)
-            vec_axpy(1, set->table[m]->g + k * table->cols, table->g + set->item[k] * table->cols,
-                     table->cols);
+        const struct row_grad grad = {set->n, set->item, set->table[m]->g};
+        row_grad_add(&grad, &model->params.list[index].tensor);
     }
 }
 
