@@ -2,10 +2,12 @@
 #ifndef TESTS_CHECK_H
 #define TESTS_CHECK_H
 #include "core/mem.h"
+#include "core/options.h"
 #include "core/rng.h"
 #include "core/tape.h"
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,14 @@ struct check {
 
 static inline uint64_t check_key(uint64_t a) {
     return rng_key(20, RNG_TEST, a, 0);
+}
+
+/* "key=value key=value ...", each of which has to be accepted. */
+static inline void check_set_all(struct config *config, const char *pairs) {
+    char copy[512], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", pairs);
+    for (char *pair; (pair = strsep(&rest, " "));)
+        cr_assert_eq(options_set_pair(config, pair), STATUS_OK, "%s", pair);
 }
 
 static inline int check_input(struct check *c, int64_t rows, int64_t cols) {

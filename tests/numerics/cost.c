@@ -20,19 +20,13 @@ struct fixture {
     int32_t items[USERS * LENGTH];
 };
 
-static void set_all(struct config *config, const char *pairs) {
-    char copy[512], *rest = copy;
-    snprintf(copy, sizeof copy, "%s", pairs);
-    for (char *pair; (pair = strsep(&rest, " "));)
-        cr_assert_eq(options_set_pair(config, pair), STATUS_OK, "%s", pair);
-}
-
 static void fixture_open(struct fixture *f, const char *pairs) {
     struct sample samples[USERS];
     memset(f, 0, sizeof *f);
     options_defaults(&f->config);
-    set_all(&f->config, "model.dim=32 model.heads=2 model.modalities=id,text train.negatives=50");
-    set_all(&f->config, pairs);
+    check_set_all(&f->config,
+                  "model.dim=32 model.heads=2 model.modalities=id,text train.negatives=50");
+    check_set_all(&f->config, pairs);
     f->text = mem_zero(ITEMS * TEXT, sizeof(real));
     struct model_shape shape = {.items = ITEMS,
                                 .x_items = X_ITEMS,

@@ -20,20 +20,14 @@ struct fixture {
     int32_t items[USERS * 12];
 };
 
-static void set_all(struct config *config, const char *pairs) {
-    char copy[512], *rest = copy;
-    snprintf(copy, sizeof copy, "%s", pairs);
-    for (char *pair; (pair = strsep(&rest, " "));)
-        cr_assert_eq(options_set_pair(config, pair), STATUS_OK, "%s", pair);
-}
-
 static void fixture_open(struct fixture *f, const char *pairs) {
     struct sample samples[USERS];
     memset(f, 0, sizeof *f);
     options_defaults(&f->config);
-    set_all(&f->config, "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0.3 "
-                        "train.negatives=9");
-    set_all(&f->config, pairs);
+    check_set_all(&f->config,
+                  "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0.3 "
+                  "train.negatives=9");
+    check_set_all(&f->config, pairs);
     f->text = mem_alloc(ITEMS * TEXT, sizeof(real));
     for (int64_t i = 0; i < ITEMS * TEXT; i++)
         f->text[i] = (real)(i / TEXT == 5 ? 0 : rng_normal(check_key(60), (uint64_t)i));
@@ -270,6 +264,6 @@ Test(model, refuses_heads_that_do_not_divide_a_table) {
     real text[ITEMS * TEXT] = {0};
     struct model_shape shape = {ITEMS, X_ITEMS, 5, {{0}, {text, text, TEXT}}};
     options_defaults(&config);
-    set_all(&config, "model.dim=8 model.heads=4 model.modalities=id,text");
+    check_set_all(&config, "model.dim=8 model.heads=4 model.modalities=id,text");
     cr_expect_eq(model_create(&model, &config, &shape, true), STATUS_INPUT);
 }
