@@ -89,7 +89,7 @@ static int64_t width(const struct cost_model *model, int m) {
 }
 
 static bool is_sampled(const struct cost_model *model) {
-    return model->config->train.loss == LOSS_SAMPLED;
+    return model->config->train.loss != LOSS_EXACT;
 }
 
 static bool mixes_all(const struct cost_model *model) {

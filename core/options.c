@@ -78,23 +78,27 @@ OPTION("train.init", TEXT, train.init, "null", "", "null",
 OPTION("train.batch", INTEGER, train.batch, "256", "[1, inf)", NULL,
     "sequences of a step, over all ranks"),
 OPTION("train.optimizer", CHOICE, train.optimizer, "adamw", "adamw|lazy_adamw", NULL,
-    "lazy_adamw: with the sampled loss, id rows that a step does not use stay as they are"),
+    "lazy_adamw: with a sampled loss, id rows that a step does not use stay as they are"),
 OPTION("train.lr", REAL, train.lr, "0.001", "[0, inf)", NULL,
     "learning rate"),
 OPTION("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
     "decay of the first and second moment"),
 OPTION("train.weight_decay", REAL, train.weight_decay, "0", "[0, inf)", NULL,
     "decoupled weight decay"),
-OPTION("train.loss", CHOICE, train.loss, "exact", "exact|sampled", NULL,
-    "softmax over all items of the catalogue or over sampled ones"),
+OPTION("train.loss", CHOICE, train.loss, "exact", "exact|sampled|gbce", NULL,
+    "softmax over all items of the catalogue, or over sampled ones; gbce: gSASRec's binary "
+    "cross-entropy with sampled ones"),
 OPTION("train.negatives", INTEGER, train.negatives, "2048", "[1, inf)", NULL,
-    "items drawn per step by the sampled loss"),
-OPTION("train.sampler", CHOICE, train.sampler, "uniform", "uniform|popularity", NULL,
-    "how negatives are drawn: each item alike, or by the number of its training events"),
+    "items drawn per step by the sampled losses"),
+OPTION("train.sampler", CHOICE, train.sampler, "uniform", "uniform|popularity|batch", NULL,
+    "how negatives are drawn: each item alike, by the number of its training events, or from the "
+    "targets of the step's batch"),
 OPTION("train.sampler_alpha", REAL, train.sampler_alpha, "0.75", "[0, 1]", NULL,
     "popularity: draw in proportion to events to this power"),
 OPTION("train.logq", TRUTH, train.logq, "false", "", NULL,
     "correct the negatives' logits for the probability of drawing them"),
+OPTION("train.gbce_t", REAL, train.gbce_t, "0.75", "[0, 1]", NULL,
+    "gbce: calibration t; 0: plain binary cross-entropy, 1: scores as probable as with all items"),
 OPTION("train.patience", INTEGER, train.patience, "10", "[0, inf)", NULL,
     "evaluations without improvement before training stops; 0: never"),
 OPTION("train.target", CHOICE, train.target, "both", "both|x|y", NULL,
@@ -584,9 +588,22 @@ bool options_skips(const struct config *config, const char *stage) {
     return false;
 }
 
+static enum status check_loss(const struct config *config) {
+    if (config->train.loss != LOSS_GBCE)
+        return STATUS_OK;
+    if (config->model.modalities.count > 1 && config->model.fusion != FUSION_LOGIT)
+        return log_error(STATUS_INPUT, "train.loss: gbce has one score per item; set "
+                                       "model.fusion=logit, or one modality");
+    if (config->train.logq)
+        return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; gbce is "
+                                       "calibrated by train.gbce_t");
+    return STATUS_OK;
+}
+
 enum status options_check(const struct config *config) {
     TRY(check_supported("model.name", config->model.name, "llm_emf"));
     TRY(check_reproducible(config));
+    TRY(check_loss(config));
     TRY(check_modalities(&config->model.modalities));
     TRY(check_fusion_weights(config));
     TRY(check_cutoffs(&config->eval.cutoffs));

@@ -12,8 +12,8 @@ enum { OPTION_LIST = 8, OPTION_NAME = 64, OPTION_PATH = 4096 };
 enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
-enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
-enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY };
+enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE }; /* all but the first draw negatives */
+enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
 enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
@@ -69,6 +69,7 @@ struct config {
         int sampler; /* enum sampler_kind */
         double sampler_alpha;
         bool logq;
+        double gbce_t;
         int target; /* enum target */
         double grad_clip;
         int placement; /* enum placement_kind */

@@ -38,7 +38,7 @@ struct placement *placement_new(const struct comm *comm, const struct config *co
     share_out(p, shape);
     if (p->sharded)
         lookup_open(&p->lookup, comm, p->first, PARTS);
-    else if (has_id(config) && config->train.loss == LOSS_SAMPLED)
+    else if (has_id(config) && config->train.loss != LOSS_EXACT)
         open_rows(p, config, shape->items);
     return p;
 }

@@ -90,9 +90,11 @@ static enum status init_id(struct run *run) {
 static enum status open_sampler(struct run *run) {
     const struct config *config = &run->config;
     int32_t *events = NULL;
-    if (config->train.sampler == SAMPLER_POPULARITY)
+    bool batch = config->train.sampler == SAMPLER_BATCH;
+    if (config->train.sampler != SAMPLER_UNIFORM)
         TRY(popularity_count(run->comm, &run->dataset, &events));
-    sampler_open(&run->sampler, run->dataset.items, events, config->train.sampler_alpha);
+    sampler_open(&run->sampler, run->dataset.items, events,
+                 batch ? 1 : config->train.sampler_alpha);
     mem_free(events);
     return STATUS_OK;
 }
@@ -103,7 +105,7 @@ static enum status open_model(struct run *run, bool training) {
                                 .max_len = run->config.data.max_len};
     run->placement = placement_new(run->comm, &run->config, &shape);
     placement_shape(run->placement, &shape);
-    if (training && run->config.train.loss == LOSS_SAMPLED)
+    if (training && run->config.train.loss != LOSS_EXACT)
         TRY(open_sampler(run));
     shape.sampler = &run->sampler;
     for (int m = 0; m < run->config.model.modalities.count; m++)

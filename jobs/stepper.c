@@ -3,7 +3,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/optim.h"
+#include "mpi/peers.h"
 #include <omp.h>
+#include <string.h>
 
 /* ---- beginning and end ---- */
 
@@ -18,9 +20,9 @@ struct feed_price stepper_prices(const struct config *c, const struct dataset *d
     for (int s = 0; s < STREAMS; s++)
         for (int d = 0; d < 2; d++) {
             bool all = s == STREAM_XY && c->model.mixed_softmax == MIXED_ALL;
-            int64_t candidates = c->train.loss == LOSS_SAMPLED ? c->train.negatives
-                                 : all                         ? dataset->items
-                                                               : dataset->domain_items[d];
+            int64_t candidates = c->train.loss != LOSS_EXACT ? c->train.negatives
+                                 : all                       ? dataset->items
+                                                             : dataset->domain_items[d];
             if (c->train.placement == PLACEMENT_SHARDED && c->train.loss == LOSS_EXACT)
                 candidates = 1;
             price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
@@ -109,6 +111,37 @@ static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
     comm_sum_i64(s->comm, count, STREAMS);
 }
 
+/* The targets of the global batch become the pool that negatives are drawn from: the same on all
+ * ranks, whatever their number. */
+static void pool_targets(struct stepper *s) {
+    const struct comm *comm = s->comm;
+    struct peers peers = peers_of(comm);
+    int64_t *one = mem_alloc(2 * comm->size, sizeof *one), *count = one + comm->size, mine = 0;
+    int64_t before = 0, total = 0;
+    for (int i = 0; i < s->parts; i++)
+        for (int k = 0; k < STREAMS; k++)
+            mine += s->batch[i].stream[k].tokens;
+    for (int r = 0; r < comm->size; r++)
+        one[r] = 1;
+    count[comm->rank] = mine;
+    peers.gather(peers.context, count, one, sizeof *count);
+    for (int r = 0; r < comm->size; r++) {
+        before += r < comm->rank ? count[r] : 0;
+        total += count[r];
+    }
+    int32_t *targets = mem_alloc(total, sizeof *targets), *at = targets + before;
+    for (int i = 0; i < s->parts; i++)
+        for (int k = 0; k < STREAMS; k++) {
+            const struct stream *stream = &s->batch[i].stream[k];
+            memcpy(at, stream->targets, (size_t)stream->tokens * sizeof *at);
+            at += stream->tokens;
+        }
+    peers.gather(peers.context, targets, count, sizeof *targets);
+    sampler_pool(&s->run->sampler, targets, total);
+    mem_free(targets);
+    mem_free(one);
+}
+
 /* Gradients of part i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
  * backward runs, of item rows in `items`. */
 static void differentiate(struct stepper *s, int i, struct model_step *step, struct item_set *items,
@@ -191,6 +224,8 @@ void stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
     struct model_step step = {.step = number};
     struct row_grad rows = {0};
     count_targets(s, step.count);
+    if (s->run->config.train.loss != LOSS_EXACT && s->run->config.train.sampler == SAMPLER_BATCH)
+        pool_targets(s);
     if (s->run->config.train.reproducible)
         gradients_by_parts(s, &step, phases, loss);
     else

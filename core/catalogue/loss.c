@@ -7,6 +7,7 @@
 #include "core/catalogue/softmax.h"
 #include "core/gemm_bf16.h"
 #include "core/vec.h"
+#include <assert.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,7 @@ static int by_column(const void *a, const void *b) {
 
 static void plan_softmaxes(struct work *w) {
     const struct catalogue_loss *loss = w->loss;
+    assert(loss->gbce == 0 || (!loss->peers && (loss->terms == 1 || loss->fusion == FUSION_LOGIT)));
     w->softmaxes = loss->fusion == FUSION_LOGIT ? 1 : loss->terms;
     for (int s = 0; s < w->softmaxes; s++) {
         w->first[s] = s;
@@ -200,6 +202,13 @@ static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
     return width;
 }
 
+/* Sums of gBCE have no shift. */
+static real add_sigmoids(struct running *sum, int64_t n, real *z) {
+    sum->shift = 0;
+    sum->sum += sigmoids_sum(n, z);
+    return 1;
+}
+
 /* Sweep 1 over chunk `c`: exponentials, sums, state gradients of thread `k`. */
 static void sweep_states(struct work *w, int s, int64_t c, int k) {
     const struct catalogue_loss *loss = w->loss;
@@ -207,7 +216,9 @@ static void sweep_states(struct work *w, int s, int64_t c, int k) {
     struct running *sum = w->sum[s] + k * w->tile;
     int64_t width = chunk_logits(w, s, c, z);
     for (int64_t t = 0; t < w->rows; t++) {
-        real factor = running_add(&sum[t], width, z + t * CHUNK);
+        real *row = z + t * CHUNK;
+        real factor =
+            loss->gbce > 0 ? add_sigmoids(&sum[t], width, row) : running_add(&sum[t], width, row);
         for (int m = w->first[s]; w->record && factor != 1 && m < w->first[s + 1]; m++) {
             int64_t d = loss->term[m].q->cols;
             rescale(factor, d, w->state[m] + (k * w->tile + t) * d);
@@ -237,7 +248,10 @@ static void sweep_items(struct work *w, int s, int64_t c, int k) {
     if (!w->kept[s]) {
         chunk_logits(w, s, c, z);
         for (int64_t t = 0; t < w->rows; t++)
-            exp_shifted(width, w->total[s][t].shift, z + t * CHUNK);
+            if (loss->gbce > 0)
+                sigmoids(width, z + t * CHUNK);
+            else
+                exp_shifted(width, w->total[s][t].shift, z + t * CHUNK);
     }
     for (int m = w->first[s]; m < w->first[s + 1]; m++) {
         struct tensor *items = loss->term[m].items;
@@ -277,8 +291,18 @@ static void clear_sums(struct work *w) {
                (size_t)(w->threads * w->tile * w->loss->term[m].q->cols) * sizeof(real));
 }
 
+/* gBCE of position t. Its sigmoids are gradients as they are: the total is 1. */
+static double join_sigmoids(struct work *w, int64_t t) {
+    double z = w->target[0][t], sum = 0;
+    for (int k = 0; k < w->threads; k++)
+        sum += w->sum[0][k * w->tile + t].sum;
+    w->total[0][t] = (struct running){.sum = 1};
+    w->share[0][t] = w->loss->weight;
+    return sum + w->loss->gbce * ((z < 0 ? -z : 0) + log1p(exp(-fabs(z))));
+}
+
 /* Join the threads' sums of position t with its target; returns -log P(target). */
-static double join_position(struct work *w, int64_t t) {
+static double join_softmaxes(struct work *w, int64_t t) {
     double log_p[CATALOGUE_TERMS], max = -INFINITY, p = 0;
     for (int s = 0; s < w->softmaxes; s++) {
         struct running total = {.shift = (real)w->target[s][t]};
@@ -299,14 +323,24 @@ static double join_position(struct work *w, int64_t t) {
     return -(max + log(p));
 }
 
+static double join_position(struct work *w, int64_t t) {
+    return w->loss->gbce > 0 ? join_sigmoids(w, t) : join_softmaxes(w, t);
+}
+
+/* What takes the place of P(y) - 1 in the gradients of position t. */
+static double target_slope(const struct work *w, int s, int64_t t) {
+    double z = w->target[s][t];
+    return w->loss->gbce > 0 ? -w->loss->gbce / (1 + exp(z))
+                             : exp(z - running_log(&w->total[s][t])) - 1;
+}
+
 /* dq of position t: weight r (sum_i P(i) e_i - (1 - P(y)) e_y). */
 HOT static void state_gradient(const struct work *w, int s, int m, int64_t t, real *dq) {
     const struct catalogue_loss *loss = w->loss;
     const struct running *total = &w->total[s][t];
     int64_t d = loss->term[m].q->cols;
-    double p = exp(w->target[s][t] - running_log(total));
     const real *y = loss->term[m].positives->x + loss->positive[position(w, t)] * d;
-    vec_axpy((real)(w->share[s][t] * (p - 1)), y, dq, d);
+    vec_axpy((real)(w->share[s][t] * target_slope(w, s, t)), y, dq, d);
     for (int k = 0; k < w->threads; k++) {
         const struct running *sum = &w->sum[s][k * w->tile + t];
         if (sum->sum > 0)
@@ -333,11 +367,9 @@ static void state_gradients(const struct work *w) {
 HOT static void positive_gradient(const struct work *w, int s, int m, int64_t lo, int64_t hi) {
     const struct catalogue_loss *loss = w->loss;
     int64_t d = loss->term[m].q->cols;
-    for (int64_t t = w->home; t < w->home + w->own; t++) {
-        double p = exp(w->target[s][t] - running_log(&w->total[s][t]));
-        vec_axpy((real)(w->share[s][t] * (p - 1)), w->q[m] + t * d + lo,
+    for (int64_t t = w->home; t < w->home + w->own; t++)
+        vec_axpy((real)(w->share[s][t] * target_slope(w, s, t)), w->q[m] + t * d + lo,
                  loss->term[m].positives->g + loss->positive[position(w, t)] * d + lo, hi - lo);
-    }
 }
 
 static void positive_gradients(const struct work *w) {

@@ -20,6 +20,11 @@
  * positions of all ranks. Each rank sweeps its own columns; the sums and state gradients go to the
  * rank whose position it is, the normalisers come back, and item gradients stay where the rows are.
  *
+ * With `gbce` > 0 the loss is another: generalised binary cross-entropy (gSASRec: Petrov,
+ * Macdonald, 2023, eq. 6, without its mean) over the logit z = sum_m z_m, -gbce log sigma(z(y)) -
+ * sum over candidates of log(1 - sigma(z(i))). Candidates then stand on their own: the sigmoids
+ * take the place of the exponentials, and nothing is normalised.
+ *
  * Where the tape says bfloat16, operands of the products are rounded to it (core/gemm_bf16.h);
  * exponentials, their sums, the targets' logits and all gradients are `real`.
  *
@@ -68,13 +73,14 @@ struct catalogue_loss {
     const struct parts *here;  /* the items that are here: rows of `items` */
     const int32_t *target;     /* [positions] items of the targets */
 
-    double weight;        /* of one position in the total loss */
+    double gbce;   /* exponent beta of gBCE; 0: softmax. One term, or logit fusion; no peers */
+    double weight; /* of one position in the total loss */
     int64_t buffer_bytes; /* 0: CATALOGUE_BUFFER */
 };
 
-/* Returns the unweighted sum of -log P(target). When the tape records, the gradients of weight *
- * that sum are added to q, items, positives and fusion_logits at once: the loss is the end of the
- * tape. */
+/* Returns the unweighted sum of -log P(target), or of the gBCE. When the tape records, the
+ * gradients of weight * that sum are added to q, items, positives and fusion_logits at once: the
+ * loss is the end of the tape. */
 double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss);
 
 /* Bytes of scratch that the loss takes from the arena with `threads` threads, on a tape that

@@ -62,3 +62,36 @@ HOT void exp_shifted(int64_t n, real shift, real *z) {
     for (int64_t i = 0; i < n; i++)
         z[i] = vec_exp(z[i] - shift);
 }
+
+/* Of e^-|z|, which does not overflow. */
+static inline real sigmoid(real z, real small) {
+    return (z >= 0 ? 1 : small) / (1 + small);
+}
+
+HOT void sigmoids(int64_t n, real *z) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        z[i] = sigmoid(z[i], vec_exp(-REAL_F(fabs)(z[i])));
+}
+
+/* log(1 + e^z) = max(z, 0) + log(1 + e^-|z|). One logarithm serves a block: of factors in [1, 2],
+ * 512 have a finite product. */
+HOT static double sigmoids_block(int64_t n, real *z) {
+    double linear = 0, product = 1;
+#pragma omp simd reduction(+ : linear) reduction(* : product)
+    for (int64_t i = 0; i < n; i++) {
+        real small = vec_exp(-REAL_F(fabs)(z[i]));
+        linear += (double)(z[i] >= 0 ? z[i] : 0);
+        product *= 1 + (double)small;
+        z[i] = sigmoid(z[i], small);
+    }
+    return linear + log(product);
+}
+
+double sigmoids_sum(int64_t n, real *z) {
+    enum { BLOCK = 512 };
+    double sum = 0;
+    for (int64_t i = 0; i < n; i += BLOCK)
+        sum += sigmoids_block(n - i < BLOCK ? n - i : BLOCK, z + i);
+    return sum;
+}

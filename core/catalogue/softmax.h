@@ -29,4 +29,10 @@ double running_log(const struct running *r);
 /* z[i] = exp(z[i] - shift). */
 void exp_shifted(int64_t n, real shift, real *z);
 
+/* z[i] = 1 / (1 + exp(-z[i])). */
+void sigmoids(int64_t n, real *z);
+
+/* The same; returns the sum of log(1 + exp(z[i])) = -log(1 - sigma(z[i])). */
+double sigmoids_sum(int64_t n, real *z);
+
 #endif

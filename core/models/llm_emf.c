@@ -65,7 +65,7 @@ static void add_table(struct model *model, int m, const char *name) {
                            config->model.dim, "embed.%s", name);
     if (model->shape.peers)
         params_part(p, table, &model->shape.here);
-    if (config->train.loss == LOSS_SAMPLED && !config->train.reproducible)
+    if (config->train.loss != LOSS_EXACT && !config->train.reproducible)
         params_by_rows(p, table);
     model->modality[m].table = table;
 }
@@ -222,7 +222,7 @@ static struct tensor *unit_rows(struct model *model, struct tape *tape, int m,
 /* ---- item sets ---- */
 
 bool model_by_rows(const struct model *model) {
-    return model->shape.peers || model->config->train.loss == LOSS_SAMPLED;
+    return model->shape.peers || model->config->train.loss != LOSS_EXACT;
 }
 
 const real *model_table(const struct model *model, int m, int64_t *width) {
@@ -271,7 +271,7 @@ static void draw_negatives(const struct model *model, struct tape *tape, int64_t
 void model_items(const struct model *model, struct tape *tape, const struct batch *batch,
                  int64_t step, struct item_set *set) {
     bool all = model->config->model.mixed_softmax == MIXED_ALL;
-    bool sampled = step > 0 && model->config->train.loss == LOSS_SAMPLED;
+    bool sampled = step > 0 && model->config->train.loss != LOSS_EXACT;
     *set = (struct item_set){0};
     for (int c = 0; sampled && c < (all ? 3 : 2); c++)
         draw_negatives(model, tape, step, c, &set->negatives[c]);
@@ -402,7 +402,7 @@ static void make_whole(struct model *model, struct tape *tape, struct item_side 
 
 static void make_set(struct model *model, struct tape *tape, struct item_set *set,
                      struct item_side *side) {
-    bool sampled = model->config->train.loss == LOSS_SAMPLED;
+    bool sampled = model->config->train.loss != LOSS_EXACT;
     side->set = set;
     for (int m = 0; m < model->modalities; m++) {
         struct tensor *rows = side->input[m] = set_rows(model, tape, m, set);
@@ -458,6 +458,15 @@ static void exact_candidates(const struct model *model, struct tape *tape, const
     loss->hit_count = g->n;
 }
 
+/* beta of gSASRec, eq. 7: with K of C candidates drawn and the target one more, the drawn share is
+ * a = K / (C - 1), and beta = a (t (1 - 1 / a) + 1 / a). */
+static double gbce_exponent(const struct model *model, int set) {
+    struct bounds b = candidate_set(model, set);
+    double t = model->config->train.gbce_t, others = (double)(b.hi - b.lo - 1);
+    double share = fmin(1, (double)model->config->train.negatives / fmax(others, 1));
+    return t * share + 1 - t;
+}
+
 static void sampled_candidates(struct tape *tape, const struct group *g,
                                const struct item_negatives *negatives,
                                struct catalogue_loss *loss) {
@@ -476,17 +485,23 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
                                   .row = g->row,
                                   .positive = g->positive,
                                   .weight = weight};
+    double mean = 1; /* gBCE is the mean over the target and its negatives */
     (void)options_fusion_weights(config, loss.weights);
     if (model->fusion >= 0)
         loss.fusion_logits = param(model, tape, model->fusion);
-    if (config->train.loss == LOSS_SAMPLED)
+    if (config->train.loss != LOSS_EXACT)
         sampled_candidates(tape, g, &side->set->negatives[g->set], &loss);
     else
         exact_candidates(model, tape, g, &loss);
     for (int m = 0; m < model->modalities; m++)
         loss.term[m] =
             (struct catalogue_term){q[m], side->candidates[g->set][m], side->positive[m]};
-    return catalogue_loss(tape, &loss);
+    if (config->train.loss == LOSS_GBCE) {
+        loss.gbce = gbce_exponent(model, g->set);
+        mean = 1 / (double)(config->train.negatives + 1);
+        loss.weight *= mean;
+    }
+    return mean * catalogue_loss(tape, &loss);
 }
 
 /* A rank without tokens of a stream has no rows, but takes part in the others' softmax. */

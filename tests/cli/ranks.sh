@@ -15,14 +15,15 @@ losses() {
     sed -n 's/.*"event": "step", "step": \([0-9]*\).*"total": \([0-9.e+-]*\)}.*/\1 \2/p' \
         "runs/$1/log.jsonl"
 }
-for loss in exact sampled; do
+for loss in exact sampled "gbce model.fusion=logit" "sampled train.sampler=batch train.logq=true"; do
     for n in 1 2 3 4; do
+        # shellcheck disable=SC2086 # a loss and its keys
         ranks "$n" train run.yaml train.loss=$loss train.negatives=64 train.max_steps=12 eval.every=0 \
-            run.dir=runs/$loss-$n
-        losses $loss-$n >$loss-$n
-        [ "$(wc -l <$loss-$n)" = 12 ] || complain "12 losses of $n ranks"
-        paste $loss-1 $loss-$n | awk '{ d = $2 - $4; if (d < 0) d = -d; if (d > 1e-5 * $2) exit 1 }' ||
-            complain "$loss: $n ranks have the losses of one: $(paste $loss-1 $loss-$n)"
+            run.dir="runs/$loss-$n"
+        losses "$loss-$n" >"$loss-$n"
+        [ "$(wc -l <"$loss-$n")" = 12 ] || complain "12 losses of $n ranks"
+        paste "$loss-1" "$loss-$n" | awk '{ d = $2 - $4; if (d < 0) d = -d; if (d > 1e-5 * $2) exit 1 }' ||
+            complain "$loss: $n ranks have the losses of one: $(paste "$loss-1" "$loss-$n")"
     done
 done
 

@@ -20,6 +20,7 @@ struct problem {
     bool frozen, learned_fusion, sampled, bf16;
     bool representable; /* states and items are rounded to bfloat16 beforehand */
     int64_t buffer;
+    double gbce; /* exponent; 0: softmax */
     int32_t *row, *target, *positive, *negatives;
     real *bias;            /* of the negatives' logits */
     double loss, distance; /* distance: of the gradient of items0 from the reference, relative */
@@ -37,6 +38,7 @@ static struct tensor *build(struct tape *tape, struct check *c) {
                                   .lo = p->lo,
                                   .candidates = p->candidates,
                                   .weight = 0.5,
+                                  .gbce = p->gbce,
                                   .buffer_bytes = p->buffer};
     for (int m = 0; m < TERMS; m++) {
         struct tensor *items = tape_param(tape, &c->params, 2 + m);
@@ -173,6 +175,23 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
     mem_free(z);
 }
 
+/* gBCE of position t; entries as above. */
+static void gbce_reference(struct check *c, struct reference *r, int64_t t) {
+    struct problem *p = c->data;
+    for (int64_t i = 0; i <= p->candidates; i++) {
+        double z = i && p->bias ? (double)p->bias[i - 1] : 0;
+        if (i && p->negatives[i - 1] == p->target[t])
+            continue;
+        for (int m = 0; m < TERMS; m++)
+            z += logit(c, m, p->row[t], i ? 2 + m : 5 + m, i ? i - 1 : p->positive[t]);
+        double sigma = 1 / (1 + exp(-z));
+        r->loss -= i ? log1p(-sigma) : p->gbce * log(sigma);
+        for (int m = 0; m < TERMS; m++)
+            add_gradient(c, r, m, p->row[t], i ? 2 + m : 5 + m, i ? i - 1 : p->positive[t],
+                         0.5 * (i ? sigma : p->gbce * (sigma - 1)));
+    }
+}
+
 static double longest_row(const struct tensor *x) {
     double longest = 0;
     for (int64_t i = 0; i < x->rows; i++) {
@@ -212,7 +231,7 @@ static void compare_with_reference(struct check *c) {
     for (int i = 0; i < c->params.count; i++)
         r.grad[i] = mem_zero(param_size(&c->params.list[i]), sizeof(double));
     for (int64_t t = 0; t < p->positions; t++)
-        position_reference(c, &r, t);
+        (p->gbce > 0 ? gbce_reference : position_reference)(c, &r, t);
     params_zero_grad(&c->params);
     check_value(c, &tape, true);
     tape_backward(&tape, NULL, NULL);
@@ -253,6 +272,35 @@ Test(loss, gradients) {
                                             .sampled = sampled,
                                             .learned_fusion = fusion == FUSION_PROBABILITY},
                           0.7, true);
+}
+
+/* Kept sigmoids and others, several chunks and tiles. */
+Test(loss, gbce) {
+    for (int large = 0; large < 2; large++)
+        for (int64_t buffer = 0; buffer < 2; buffer++) {
+            int64_t items = large ? 1300 : 23;
+            check_problem(&(struct problem){.positions = large ? 700 : 4,
+                                            .items = items,
+                                            .candidates = items,
+                                            .fusion = FUSION_LOGIT,
+                                            .sampled = true,
+                                            .buffer = buffer,
+                                            .gbce = 0.3},
+                          0.7, !large);
+        }
+}
+
+/* Sigmoids where exponentials overflow, and of what is left out. */
+Test(loss, sigmoids) {
+    real z[5] = {200, -200, 0, -INFINITY, 1}, sigma[5] = {200, -200, 0, -INFINITY, 1};
+    const double want[5] = {1, exp(-200), 0.5, 0, 1 / (1 + exp(-1))};
+    double eps = (double)REAL_EPS;
+    cr_expect(fabs(sigmoids_sum(5, sigma) - (200 + log(2) + log1p(exp(1)))) <= 200 * 4 * eps);
+    sigmoids(5, z);
+    for (int i = 0; i < 5; i++) {
+        cr_expect(fabs((double)z[i] - want[i]) <= 4 * eps);
+        cr_expect_eq(z[i], sigma[i]);
+    }
 }
 
 /* Several chunks of items and tiles of positions; exponentials kept and computed again. */

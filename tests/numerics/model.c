@@ -130,6 +130,8 @@ static const char *const settings[] = {
     "model.modalities=id train.loss=sampled",
     "train.loss=sampled model.feature_proj=4 train.target=x",
     "train.loss=sampled train.logq=true",
+    "train.loss=gbce model.fusion=logit",
+    "train.loss=gbce model.modalities=id train.gbce_t=1",
 };
 
 Test(model, gradients) {

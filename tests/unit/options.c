@@ -71,6 +71,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.sampler", "uniform"},
                                               {"train.sampler_alpha", "0.75"},
                                               {"train.logq", "false"},
+                                              {"train.gbce_t", "0.75"},
                                               {"train.patience", "10"},
                                               {"train.target", "both"},
                                               {"train.grad_clip", "0"},
@@ -139,6 +140,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"train.sampler", "popularity"},
                                         {"train.sampler_alpha", "1"},
                                         {"train.logq", "true"},
+                                        {"train.gbce_t", "0.5"},
                                         {"train.patience", "0"},
                                         {"train.target", "y"},
                                         {"train.grad_clip", "5"},
@@ -332,6 +334,16 @@ Test(options, reproducible_needs_whole_tables, .init = start) {
     cr_expect_eq(options_check(&config), STATUS_INPUT);
     cr_assert_eq(set("train.placement", "replicated"), STATUS_OK);
     cr_assert_eq(set("train.optimizer", "lazy_adamw"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_INPUT);
+}
+
+/* gBCE has one score per item and a calibration of its own. */
+Test(options, gbce_needs_one_score, .init = start) {
+    cr_assert_eq(set("train.loss", "gbce"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_assert_eq(set("model.fusion", "logit"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_assert_eq(set("train.logq", "true"), STATUS_OK);
     cr_expect_eq(options_check(&config), STATUS_INPUT);
 }
 

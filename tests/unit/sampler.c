@@ -54,3 +54,24 @@ Test(sampler, range_without_events) {
     check_range(&s, 5, 8);
     sampler_close(&s);
 }
+
+/* From a pool an item comes as often as it stands there; a range that the pool lacks as before. */
+Test(sampler, pool) {
+    static const int32_t pool[8] = {7, 3, 3, 11, 3, 1, 7, 0};
+    int64_t count[ITEMS] = {0}, inside = 0;
+    struct sampler s;
+    sampler_open(&s, ITEMS, events, 1);
+    sampler_pool(&s, pool, 3);
+    sampler_pool(&s, pool, 8);
+    for (uint64_t k = 0; k < DRAWS; k++) {
+        int32_t item = sampler_draw(&s, 1, 11, 17, k);
+        cr_assert(item == 1 || item == 3 || item == 7, "item %d", item);
+        count[item]++;
+        inside += sampler_draw(&s, 8, 11, 18, k) == 8;
+    }
+    cr_expect(fabs((double)count[3] / DRAWS - 0.5) <= 5 * sqrt(0.25 / DRAWS));
+    cr_expect(fabs((double)count[7] / DRAWS - 1. / 3) <= 5 * sqrt(2. / 9 / DRAWS));
+    double p = exp(sampler_log_probability(&s, 8, 11, 8));
+    cr_expect(fabs((double)inside / DRAWS - p) <= 5 * sqrt(p * (1 - p) / DRAWS));
+    sampler_close(&s);
+}
