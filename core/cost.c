@@ -223,12 +223,11 @@ static void put_negatives(const struct cost_model *model, int m, struct numbers_
     put(n, numbers, learns(model, m) ? numbers : 0);
 }
 
-/* Unit-norm rows of `items` items: of a frozen table they are the table itself. */
+/* Rows of `items` items in exact loss and ranking: the tables themselves, or projected. */
 static void put_items(const struct cost_model *model, int m, int64_t items,
                       struct numbers_on_tape *n) {
-    int64_t d = width(model, m), layers = projects(model, m) ? 2 : 1;
-    if (learns(model, m))
-        put(n, items * (layers * d + 1), items * layers * d);
+    if (projects(model, m))
+        put(n, items * width(model, m), items * width(model, m));
 }
 
 static struct numbers_on_tape on_tape(const struct cost_model *model, enum cost_placement placement,
@@ -261,7 +260,8 @@ static int64_t group_scratch(const struct cost_model *model, const struct group 
     for (int m = 0; m < modalities(model); m++) {
         q[m] = (struct tensor){.cols = width(model, m), .learned = true};
         items[m] = (struct tensor){.cols = width(model, m), .learned = learns(model, m)};
-        loss.term[m] = (struct catalogue_term){&q[m], &items[m], &items[m]};
+        loss.term[m] = (struct catalogue_term){&q[m], &items[m], &items[m],
+                                               learns(model, m) && !is_sampled(model)};
     }
     return catalogue_scratch(&loss, model->threads);
 }
@@ -286,19 +286,20 @@ static int64_t early_gradients(const struct cost_model *model, const struct cost
         int64_t d = width(model, m);
         for (int s = 0; s < STREAMS; s++)
             n += trains(model, s) ? tokens(load, s) * d : 0;
-        n += !is_sampled(model) && learns(model, m) ? items * d : 0;
+        n += !is_sampled(model) && projects(model, m) ? items * d : 0;
     }
     return n;
 }
 
-/* The ranking keeps unit-norm rows of all items, the values of an encoder pass, and two chunks of
- * logits per thread. */
+/* The ranking keeps projected rows of all items, the values of an encoder pass, and per thread two
+ * chunks of logits and one of divided rows. */
 static int64_t evaluation_memory(const struct cost_model *model, const struct cost_load *history) {
     struct numbers_on_tape n = {0, 0};
     for (int m = 0; m < modalities(model); m++) {
         put_items(model, m, model->items, &n);
         for (int s = 0; s < STREAMS; s++)
             put_encoder(model, history, s, m, &n);
+        n.values += learns(model, m) ? model->threads * RANKING_CHUNK * width(model, m) : 0;
     }
     return BYTES * (n.values + 2 * model->threads * history->samples * RANKING_CHUNK);
 }

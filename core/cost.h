@@ -43,7 +43,7 @@ struct cost_bytes {
     int64_t features;
     int64_t activations; /* values and gradients on the tape when backward has ended */
     int64_t tiles;       /* scratch of the loss; backward uses this memory again */
-    int64_t evaluation;  /* item rows, states and logits of the ranking */
+    int64_t evaluation;  /* states, logits and item rows in the making of the ranking */
     int64_t total;       /* less than the sum where backward overwrites tiles */
 };
 
@@ -54,7 +54,7 @@ int64_t cost_table_parameters(const struct cost_model *model);
 /* `load` is what a rank works on at once, `all` the whole batch, `history` the most histories it
  * ranks at once (NULL: no evaluation). Replicated, with V = (12 nb + 4) T d values and
  * G = (10 nb + 4) T d gradients per stream and modality, and the attention weights H P:
- *   exact: unit-norm rows and their gradients, 2 N d for a learned table
+ *   exact: projected rows and their gradients, 2 N d
  *   sampled: the rows of an item set (inputs, targets, negatives; as many distinct ones as uniform
  *     draws give), those of a learned table at unit norm as well, both with gradients; the
  * negatives' rows gathered from it; the id tables have no dense gradient The reduction starts all

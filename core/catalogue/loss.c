@@ -6,6 +6,7 @@
 #include "core/catalogue/loss.h"
 #include "core/catalogue/softmax.h"
 #include "core/gemm_bf16.h"
+#include "core/ops/norm.h"
 #include "core/vec.h"
 #include <assert.h>
 #include <omp.h>
@@ -42,6 +43,7 @@ struct work {
     real *shift[CATALOGUE_TERMS];    /* by softmax, [chunks][tile] under which they were taken */
     struct running *sum[CATALOGUE_TERMS];   /* by softmax, [threads][tile] */
     real *state[CATALOGUE_TERMS];           /* [threads][tile, d] sum of exp(z) e */
+    real *unit[CATALOGUE_TERMS];            /* [threads][CHUNK, d] divided rows; NULL: as given */
     real *logits;                           /* [threads][tile, CHUNK] */
     real *scaled;                           /* [threads][tile, widest d] */
     struct running *total[CATALOGUE_TERMS]; /* by softmax, [tile], target included */
@@ -114,6 +116,9 @@ static void allocate(struct work *w, struct arena *arena) {
         widest = d > widest ? d : widest;
         w->q[m] = arena_alloc(arena, w->tile * d, sizeof(real));
         w->state[m] = arena_alloc(arena, w->threads * w->tile * d, sizeof(real));
+        w->unit[m] = w->loss->term[m].eps > 0
+                         ? arena_alloc(arena, w->threads * CHUNK * d, sizeof(real))
+                         : NULL;
     }
     for (int s = 0; s < w->softmaxes; s++) {
         bool keep = w->record && w->learned[s] && w->keep;
@@ -145,6 +150,20 @@ static int64_t position(const struct work *w, int64_t t) {
     return w->p0 + t - w->home;
 }
 
+/* The target's row of position t, as it is given, and what it is to be multiplied by. */
+static const real *positive_row(const struct work *w, int m, int64_t t) {
+    const struct tensor *positives = w->loss->term[m].positives;
+    return positives->x + w->loss->positive[position(w, t)] * positives->cols;
+}
+
+static real positive_factor(const struct work *w, int m, int64_t t) {
+    const struct catalogue_term *term = &w->loss->term[m];
+    const real *row = positive_row(w, m, t);
+    if (term->eps <= 0 || term->positives != term->items)
+        return 1;
+    return 1 / REAL_F(fmax)(REAL_F(sqrt)(vec_dot(row, row, term->items->cols)), term->eps);
+}
+
 /* The tile's states, and the targets' logits, of row t of this rank. */
 HOT static void gather_tile(struct work *w, int64_t t) {
     const struct catalogue_loss *loss = w->loss;
@@ -155,7 +174,7 @@ HOT static void gather_tile(struct work *w, int64_t t) {
             int64_t d = term->q->cols;
             real *q = w->q[m] + t * d;
             memcpy(q, term->q->x + loss->row[position(w, t)] * d, (size_t)d * sizeof *q);
-            z += (double)vec_dot(q, term->positives->x + loss->positive[position(w, t)] * d, d);
+            z += (double)(vec_dot(q, positive_row(w, m, t), d) * positive_factor(w, m, t));
         }
         w->target[s][t] = z;
     }
@@ -181,14 +200,25 @@ HOT static void add_scaled(real factor, int64_t n, const real *x, real *y) {
     vec_axpy(factor, x, y, n);
 }
 
+/* Item rows of chunk `c` as last divided by thread `k`. */
+static const real *chunk_rows(const struct work *w, int m, int64_t c, int k) {
+    int64_t d = w->loss->term[m].q->cols;
+    return w->unit[m] ? w->unit[m] + k * CHUNK * d
+                      : w->loss->term[m].items->x + (w->loss->lo + c * CHUNK) * d;
+}
+
 /* Logits of the tile with chunk `c`, -inf at hits: z [rows, CHUNK]. Returns the chunk's width. */
-static int64_t chunk_logits(const struct work *w, int s, int64_t c, real *z) {
+static int64_t chunk_logits(const struct work *w, int s, int64_t c, int k, real *z) {
     const struct catalogue_loss *loss = w->loss;
     int64_t c0 = c * CHUNK, width = min64(CHUNK, loss->candidates - c0);
     for (int m = w->first[s]; m < w->first[s + 1]; m++) {
-        int64_t d = loss->term[m].q->cols;
-        w->product(NO_TRANS, TRANS, w->rows, width, d, 1, w->q[m], d,
-                   loss->term[m].items->x + (loss->lo + c0) * d, d, m > w->first[s], z, CHUNK);
+        const struct catalogue_term *term = &loss->term[m];
+        int64_t d = term->q->cols;
+        if (w->unit[m])
+            unit_rows(term->items->x + (loss->lo + c0) * d, width, d, term->eps,
+                      w->unit[m] + k * CHUNK * d);
+        w->product(NO_TRANS, TRANS, w->rows, width, d, 1, w->q[m], d, chunk_rows(w, m, c, k), d,
+                   m > w->first[s], z, CHUNK);
     }
     for (int64_t t = 0; loss->bias && t < w->rows; t++)
         add_scaled(1, width, loss->bias + c0, z + t * CHUNK);
@@ -214,7 +244,7 @@ static void sweep_states(struct work *w, int s, int64_t c, int k) {
     const struct catalogue_loss *loss = w->loss;
     real *z = w->kept[s] ? w->kept[s] + c * w->tile * CHUNK : w->logits + k * w->tile * CHUNK;
     struct running *sum = w->sum[s] + k * w->tile;
-    int64_t width = chunk_logits(w, s, c, z);
+    int64_t width = chunk_logits(w, s, c, k, z);
     for (int64_t t = 0; t < w->rows; t++) {
         real *row = z + t * CHUNK;
         real factor =
@@ -228,8 +258,7 @@ static void sweep_states(struct work *w, int s, int64_t c, int k) {
     }
     for (int m = w->first[s]; w->record && m < w->first[s + 1]; m++) {
         int64_t d = loss->term[m].q->cols;
-        w->product(NO_TRANS, NO_TRANS, w->rows, d, width, 1, z, CHUNK,
-                   loss->term[m].items->x + (loss->lo + c * CHUNK) * d, d, 1,
+        w->product(NO_TRANS, NO_TRANS, w->rows, d, width, 1, z, CHUNK, chunk_rows(w, m, c, k), d, 1,
                    w->state[m] + k * w->tile * d, d);
     }
 }
@@ -246,7 +275,7 @@ static void sweep_items(struct work *w, int s, int64_t c, int k) {
     real *z = w->kept[s] ? w->kept[s] + c * w->tile * CHUNK : w->logits + k * w->tile * CHUNK;
     int64_t width = min64(CHUNK, loss->candidates - c * CHUNK);
     if (!w->kept[s]) {
-        chunk_logits(w, s, c, z);
+        chunk_logits(w, s, c, k, z);
         for (int64_t t = 0; t < w->rows; t++)
             if (loss->gbce > 0)
                 sigmoids(width, z + t * CHUNK);
@@ -339,8 +368,8 @@ HOT static void state_gradient(const struct work *w, int s, int m, int64_t t, re
     const struct catalogue_loss *loss = w->loss;
     const struct running *total = &w->total[s][t];
     int64_t d = loss->term[m].q->cols;
-    const real *y = loss->term[m].positives->x + loss->positive[position(w, t)] * d;
-    vec_axpy((real)(w->share[s][t] * target_slope(w, s, t)), y, dq, d);
+    real slope = (real)(w->share[s][t] * target_slope(w, s, t));
+    vec_axpy(slope * positive_factor(w, m, t), positive_row(w, m, t), dq, d);
     for (int k = 0; k < w->threads; k++) {
         const struct running *sum = &w->sum[s][k * w->tile + t];
         if (sum->sum > 0)

@@ -43,6 +43,12 @@ struct catalogue_term {
     struct tensor *q;         /* [*, d] states */
     struct tensor *items;     /* [*, d] rows of the candidates */
     struct tensor *positives; /* [*, d] rows of the targets; may be `items` */
+
+    /* > 0: rows of `items` are taken divided by their norm, at least eps, chunk by chunk, so that
+     * no second table is needed; the gradients added to it are those of the divided rows, which
+     * unit_norm_gradient turns into those of the rows when all losses are there. So are `positives`
+     * if they are `items`. */
+    real eps;
 };
 
 /* Candidate `column` does not count at position `row` (the target itself, an accidental hit). */

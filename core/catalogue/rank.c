@@ -2,6 +2,7 @@
 #include "core/catalogue/softmax.h"
 #include "core/gemm.h"
 #include "core/log.h"
+#include "core/ops/norm.h"
 #include "core/search.h"
 #include "core/vec.h"
 #include <omp.h>
@@ -18,6 +19,7 @@ struct work {
     real *target_logit[STREAMS][CATALOGUE_TERMS];  /* [samples] as the tiles have it */
     real *target_score;                            /* [samples] */
     struct rank_count *full, *sampled;             /* [threads][samples] */
+    real *unit[CATALOGUE_TERMS];                   /* [threads][CHUNK, d] divided rows */
     real *logits, *scores;                         /* [threads][samples, CHUNK] */
     real *peak;                                    /* [samples], with peers */
     double *peer_sum;                              /* [samples] */
@@ -46,17 +48,27 @@ static void allocate(struct work *w, struct arena *arena) {
     w->sampled = arena_alloc(arena, all, sizeof *w->sampled);
     memset(w->full, 0, (size_t)all * sizeof *w->full);
     memset(w->sampled, 0, (size_t)all * sizeof *w->sampled);
+    for (int m = 0; m < w->ranking->terms; m++)
+        w->unit[m] = w->ranking->eps[m] > 0
+                         ? arena_alloc(arena, w->threads * CHUNK * w->ranking->dim[m], sizeof(real))
+                         : NULL;
     w->logits = arena_alloc(arena, all * CHUNK, sizeof(real));
     w->scores = arena_alloc(arena, all * CHUNK, sizeof(real));
     memset(w->logits, 0, (size_t)(all * CHUNK) * sizeof(real));
 }
 
 /* z[samples, CHUNK] for items [i0, i0 + width) of stream s and softmax f. */
-static void chunk_logits(const struct work *w, int s, int f, int64_t i0, int64_t width, real *z) {
+static void chunk_logits(const struct work *w, int s, int f, int64_t i0, int64_t width, int k,
+                         real *z) {
     const struct ranking *r = w->ranking;
-    for (int m = w->first[f]; m < w->first[f + 1]; m++)
+    for (int m = w->first[f]; m < w->first[f + 1]; m++) {
+        const real *rows = r->items[m] + i0 * r->dim[m];
+        real *unit = w->unit[m] ? w->unit[m] + k * CHUNK * r->dim[m] : NULL;
+        if (unit)
+            unit_rows(rows, width, r->dim[m], r->eps[m], unit);
         gemm_serial(NO_TRANS, TRANS, r->samples, width, r->dim[m], 1, r->stream[s].q[m], r->dim[m],
-                    r->items[m] + i0 * r->dim[m], r->dim[m], m > w->first[f], z, CHUNK);
+                    unit ? unit : rows, r->dim[m], m > w->first[f], z, CHUNK);
+    }
 }
 
 /* Chunks of a range of items are counted from its start; the candidates' chunks are the same in
@@ -72,7 +84,7 @@ static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candid
         for (int64_t c = chunks * k / w->threads; c < chunks * (k + 1) / w->threads; c++)
             for (int f = 0; f < w->softmaxes; f++) {
                 int64_t i0 = lo + c * CHUNK, width = min64(CHUNK, hi - i0);
-                chunk_logits(w, s, f, i0, width, z);
+                chunk_logits(w, s, f, i0, width, k, z);
                 for (int64_t t = 0; t < n; t++) {
                     running_count(&w->sum[s][f][k * n + t], width, z + t * CHUNK);
                     if (candidates && r->target[t] >= i0 && r->target[t] < i0 + width)
@@ -191,7 +203,7 @@ static void score_chunk(struct work *w, int64_t i0, int64_t width, int k) {
     memset(scores, 0, (size_t)(n * CHUNK) * sizeof *scores);
     for (int s = 0; s < STREAMS; s++)
         for (int f = 0; f < w->softmaxes && r->stream[s].weight != 0; f++) {
-            chunk_logits(w, s, f, i0, width, z);
+            chunk_logits(w, s, f, i0, width, k, z);
             for (int64_t t = 0; t < n; t++)
                 if (r->stream[s].present[t])
                     add_probability((real)(r->stream[s].weight * r->weights[f]),

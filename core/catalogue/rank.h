@@ -37,7 +37,8 @@ struct ranking {
     int terms;
     enum fusion fusion;
     double weights[CATALOGUE_TERMS];    /* w, sum 1 */
-    const real *items[CATALOGUE_TERMS]; /* by term, [N, d] unit-norm rows */
+    const real *items[CATALOGUE_TERMS]; /* by term, [N, d] rows */
+    real eps[CATALOGUE_TERMS];          /* > 0: they are divided by their norm, at least eps */
     int64_t dim[CATALOGUE_TERMS];
     const struct peers *peers; /* NULL: all items are here */
     const struct parts *here;  /* with peers: the items whose rows are here. lo and hi, here and in

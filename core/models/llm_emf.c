@@ -210,13 +210,15 @@ static bool is_frozen(const struct model *model, int m) {
     return model->modality[m].table < 0 && model->modality[m].proj < 0;
 }
 
-/* Unit-norm rows of all items that are here. `rows` (may be NULL) are the same as encoder inputs.
- */
-static struct tensor *unit_rows(struct model *model, struct tape *tape, int m,
-                                struct tensor *rows) {
-    if (is_frozen(model, m) || !rows)
-        rows = take_rows(model, tape, m, model->shape.table[m].unit, NULL, 0);
-    return is_frozen(model, m) ? rows : op_unit_norm(tape, rows, NORM_EPS);
+/* The exact loss divides the rows of all items by their norms as it goes, so that no second table
+ * stands beside a learned one. */
+static bool divides_rows(const struct model *model, int m) {
+    return model->config->train.loss == LOSS_EXACT && !is_frozen(model, m);
+}
+
+/* Rows of all items that are here, which candidates are at unit norm: frozen ones are. */
+static struct tensor *candidate_rows(struct model *model, struct tape *tape, int m) {
+    return take_rows(model, tape, m, model->shape.table[m].unit, NULL, 0);
 }
 
 /* ---- item sets ---- */
@@ -394,7 +396,7 @@ struct item_side {
 static void make_whole(struct model *model, struct tape *tape, struct item_side *side) {
     for (int m = 0; m < model->modalities; m++) {
         side->input[m] = item_rows(model, tape, m, NULL, 0);
-        side->positive[m] = unit_rows(model, tape, m, side->input[m]);
+        side->positive[m] = is_frozen(model, m) ? candidate_rows(model, tape, m) : side->input[m];
         for (int c = 0; c < CANDIDATE_SETS; c++)
             side->candidates[c][m] = side->positive[m];
     }
@@ -407,7 +409,7 @@ static void make_set(struct model *model, struct tape *tape, struct item_set *se
     for (int m = 0; m < model->modalities; m++) {
         struct tensor *rows = side->input[m] = set_rows(model, tape, m, set);
         rows = side->positive[m] = is_frozen(model, m) ? rows : op_unit_norm(tape, rows, NORM_EPS);
-        struct tensor *here = sampled ? NULL : unit_rows(model, tape, m, NULL);
+        struct tensor *here = sampled ? NULL : candidate_rows(model, tape, m);
         for (int c = 0; c < CANDIDATE_SETS; c++)
             side->candidates[c][m] =
                 sampled ? op_gather(tape, rows, set->negatives[c].place, set->negatives[c].n)
@@ -494,8 +496,8 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
     else
         exact_candidates(model, tape, g, &loss);
     for (int m = 0; m < model->modalities; m++)
-        loss.term[m] =
-            (struct catalogue_term){q[m], side->candidates[g->set][m], side->positive[m]};
+        loss.term[m] = (struct catalogue_term){q[m], side->candidates[g->set][m], side->positive[m],
+                                               divides_rows(model, m) ? NORM_EPS : 0};
     if (config->train.loss == LOSS_GBCE) {
         loss.gbce = gbce_exponent(model, g->set);
         mean = 1 / (double)(config->train.negatives + 1);
@@ -555,6 +557,9 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
         sum[s] = stream_loss(model, tape, stream, s, &side, q, weight[s] / (double)step->count[s]);
         phases_enter(phases, before);
     }
+    for (int m = 0; m < model->modalities; m++)
+        if (tape->record && divides_rows(model, m))
+            unit_norm_gradient(side.candidates[0][m], NORM_EPS);
 }
 
 /* ---- states and ranking ---- */
@@ -577,7 +582,7 @@ void model_stream_states(struct model *model, struct tape *tape, const struct ba
 
 void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]) {
     for (int m = 0; m < model->modalities; m++)
-        rows[m] = unit_rows(model, tape, m, NULL)->x;
+        rows[m] = candidate_rows(model, tape, m)->x;
 }
 
 /* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
@@ -649,8 +654,10 @@ void model_ranking(struct model *model, struct tape *tape, const struct batch *b
     r->here = &model->shape.here;
     r->lo = b.lo;
     r->hi = b.hi;
-    for (int m = 0; m < model->modalities; m++)
+    for (int m = 0; m < model->modalities; m++) {
         r->dim[m] = model->modality[m].dim;
+        r->eps[m] = is_frozen(model, m) ? 0 : NORM_EPS;
+    }
     fill_weights(model, domain, r);
     for (int s = 0; s < STREAMS; s++)
         fill_stream(model, tape, batch, items, s, r);

@@ -117,8 +117,8 @@ void model_ranking(struct model *model, struct tape *tape, const struct batch *b
                    struct item_set *items, const int32_t *target, int domain,
                    struct ranking *ranking);
 
-/* Unit-norm rows of the items that are here, of all modalities, for ranking, once per evaluation:
- * made in `tape`, which must live as long as the rows. */
+/* Rows of the items that are here, of all modalities, for ranking, once per evaluation: of learned
+ * projections made in `tape`, which must live as long as the rows. */
 void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]);
 
 #endif

@@ -145,6 +145,26 @@ struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps) {
     return y;
 }
 
+void unit_rows(const real *x, int64_t rows, int64_t cols, real eps, real *y) {
+    for (int64_t t = 0; t < rows; t++)
+        unit_norm_row(x + t * cols, cols, eps, y + t * cols);
+}
+
+/* dx = (dy - x <x, dy> / |x|^2) / |x|, without y. */
+HOT static void unit_norm_row_gradient(const real *x, int64_t n, real eps, real *g) {
+    real norm = REAL_F(sqrt)(vec_dot(x, x, n)), inverse = 1 / (norm > eps ? norm : eps);
+    real dot = norm > eps ? vec_dot(g, x, n) * inverse * inverse : 0;
+    for (int64_t i = 0; i < n; i++)
+        g[i] = inverse * (g[i] - dot * x[i]);
+}
+
+void unit_norm_gradient(const struct tensor *x, real eps) {
+    int64_t rows = x->g ? x->rows : 0, cols = x->cols;
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++)
+        unit_norm_row_gradient(x->x + t * cols, cols, eps, x->g + t * cols);
+}
+
 /* Tables are stored in single precision: a norm within its rounding of one is one. */
 void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps) {
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)

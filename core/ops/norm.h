@@ -11,8 +11,16 @@ struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor 
 /* y = x / max(|x|, eps) over each row; a zero row stays zero. */
 struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps);
 
-/* The same in place, without a tape: frozen tables, once at load. Rows of unit norm to within
- * single precision stay as they are, so that a stored unit-norm table is used bit for bit. */
+/* The same of plain rows, y may be x. */
+void unit_rows(const real *x, int64_t rows, int64_t cols, real eps, real *y);
+
+/* x.g holds the gradient of the loss by y: make it that by x, in place. Nothing if there is none.
+ */
+void unit_norm_gradient(const struct tensor *x, real eps);
+
+/* The same as op_unit_norm in place, without a tape: frozen tables, once at load. Rows of unit norm
+ * to within single precision stay as they are, so that a stored unit-norm table is used bit for
+ * bit. */
 void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps);
 
 #endif

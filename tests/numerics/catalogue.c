@@ -4,12 +4,14 @@
 #include "core/catalogue/loss.h"
 #include "core/catalogue/rank.h"
 #include "core/catalogue/softmax.h"
+#include "core/ops/norm.h"
 #include "tests/balanced.h"
 
 BALANCED(loss);
 BALANCED(rank);
 BALANCED(softmax);
 
+#define EPS ((real)1e-8)
 enum { TERMS = 2 };
 static const int64_t dims[TERMS] = {12, 8};
 
@@ -20,7 +22,8 @@ struct problem {
     bool frozen, learned_fusion, sampled, bf16;
     bool representable; /* states and items are rounded to bfloat16 beforehand */
     int64_t buffer;
-    double gbce; /* exponent; 0: softmax */
+    double gbce;  /* exponent; 0: softmax */
+    bool divided; /* the first term's item rows are divided by their norm */
     int32_t *row, *target, *positive, *negatives;
     real *bias;            /* of the negatives' logits */
     double loss, distance; /* distance: of the gradient of items0 from the reference, relative */
@@ -60,8 +63,12 @@ static struct tensor *build(struct tape *tape, struct check *c) {
         loss.hits = hits;
         loss.hit_count = p->positions;
     }
+    if (p->divided)
+        loss.term[0].eps = EPS;
     tape->bf16 = p->bf16;
     p->loss = catalogue_loss(tape, &loss);
+    if (p->divided && tape->record)
+        unit_norm_gradient(loss.term[0].items, EPS);
     c->loss = 0.5 * p->loss;
     return NULL;
 }
@@ -108,12 +115,26 @@ static void problem_close(struct check *c, struct problem *p) {
 
 /* ---- the definition ---- */
 
+static const real *row_of(struct check *c, int table, int64_t row) {
+    const struct tensor *t = &c->params.list[table].tensor;
+    return t->x + row * t->cols;
+}
+
+static double dot(const real *x, const real *y, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+/* What a row of an item table is multiplied by. */
+static double factor(struct check *c, int table, int64_t item) {
+    const real *x = row_of(c, table, item);
+    return ((struct problem *)c->data)->divided && table == 2 ? 1 / sqrt(dot(x, x, dims[0])) : 1;
+}
+
 static double logit(struct check *c, int m, int64_t q, int table, int64_t item) {
-    double z = 0;
-    for (int64_t i = 0; i < dims[m]; i++)
-        z += (double)c->params.list[m].tensor.x[q * dims[m] + i] *
-             (double)c->params.list[table].tensor.x[item * dims[m] + i];
-    return z;
+    return factor(c, table, item) * dot(row_of(c, m, q), row_of(c, table, item), dims[m]);
 }
 
 struct reference {
@@ -123,11 +144,12 @@ struct reference {
 
 static void add_gradient(struct check *c, struct reference *r, int m, int64_t q, int table,
                          int64_t item, double dz) {
+    const real *x = row_of(c, table, item), *state = row_of(c, m, q);
+    double f = factor(c, table, item);
+    double along = f < 1 || f > 1 ? f * f * dot(x, state, dims[m]) : 0;
     for (int64_t i = 0; i < dims[m]; i++) {
-        r->grad[m][q * dims[m] + i] +=
-            dz * (double)c->params.list[table].tensor.x[item * dims[m] + i];
-        r->grad[table][item * dims[m] + i] +=
-            dz * (double)c->params.list[m].tensor.x[q * dims[m] + i];
+        r->grad[m][q * dims[m] + i] += dz * f * (double)x[i];
+        r->grad[table][item * dims[m] + i] += dz * f * ((double)state[i] - along * (double)x[i]);
     }
 }
 
@@ -318,6 +340,20 @@ Test(loss, tiles) {
                           0.7, false);
 }
 
+/* Item rows that are divided by their norm, shared with the targets. */
+Test(loss, divided_rows) {
+    for (int large = 0; large < 2; large++)
+        for (int64_t buffer = 0; buffer < 2; buffer++)
+            check_problem(&(struct problem){.positions = large ? 700 : 4,
+                                            .items = large ? 1300 : 23,
+                                            .lo = 3,
+                                            .candidates = large ? 1201 : 17,
+                                            .buffer = buffer,
+                                            .learned_fusion = true,
+                                            .divided = true},
+                          1.5, !large);
+}
+
 /* Kept exponentials and others, one and several tiles, operands that have to be rounded and others.
  * Gradients as good as those of float32 were not in bfloat16. */
 Test(loss, bf16) {
@@ -412,6 +448,7 @@ Test(rank, agrees_with_the_definition) {
                         .sampled = sampled};
     for (int m = 0; m < TERMS; m++)
         r.items[m] = items[m], r.dim[m] = dims[m];
+    r.eps[1] = EPS; /* the second term's rows are to be divided */
     for (int s = 0; s < STREAMS; s++)
         r.stream[s] = (struct rank_stream){{q[s][0], q[s][1]},
                                            s == 1 ? present : all,
@@ -430,6 +467,8 @@ Test(rank, agrees_with_the_definition) {
                     for (int64_t k = 0; k < dims[m]; k++)
                         z[i] +=
                             (double)q[s][m][t * dims[m] + k] * (double)items[m][i * dims[m] + k];
+                    if (m == 1)
+                        z[i] /= sqrt(dot(items[m] + i * dims[m], items[m] + i * dims[m], dims[m]));
                     sum += exp(z[i]);
                 }
                 for (int64_t i = LO; i < HI; i++)
