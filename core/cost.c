@@ -441,9 +441,33 @@ static struct cost_work ranking_work(const struct cost_model *model, const struc
     return work;
 }
 
+/* Parameters with a gradient in a step; of tables whose gradient comes as rows, those rows. */
+static double touched(const struct cost_model *model, const struct cost_load *load) {
+    double n = (double)cost_parameters(model);
+    for (int m = 0; by_rows(model) && m < modalities(model); m++)
+        if (is_id(model, m))
+            n -= (double)(model->items - set_rows(model, load)) * (double)width(model, m);
+    return n;
+}
+
+/* `n` parameters over all ranks, when a table that is shared out counts once. */
+static double over_ranks(const struct cost_model *model, int ranks, double n) {
+    double whole = (double)(cost_parameters(model) - cost_table_parameters(model));
+    bool sharded = model->config->train.placement == PLACEMENT_SHARDED;
+    return ranks * whole + (sharded ? 1 : ranks) * (n - whole);
+}
+
+static struct cost_work optimizer_work(const struct cost_model *model, int ranks,
+                                       const struct cost_load *load) {
+    double gradients = over_ranks(model, ranks, touched(model, load));
+    double moved = model->config->train.optimizer == OPTIMIZER_LAZY_ADAMW
+                       ? gradients
+                       : over_ranks(model, ranks, (double)cost_parameters(model));
+    return (struct cost_work){10 * moved, BYTES * (6 * moved + gradients)};
+}
+
 struct cost_work cost_stage(const struct cost_model *model, enum cost_stage stage, int ranks,
                             const struct cost_load *load) {
-    double n = (double)cost_parameters(model);
     switch (stage) {
     case COST_ENCODER_FORWARD:
         return encoder_work(model, load, false);
@@ -452,9 +476,9 @@ struct cost_work cost_stage(const struct cost_model *model, enum cost_stage stag
     case COST_ENCODER_BACKWARD:
         return encoder_work(model, load, true);
     case COST_REDUCTION:
-        return (struct cost_work){0, ranks > 1 ? (double)BYTES * n : 0};
+        return (struct cost_work){0, ranks > 1 ? BYTES * touched(model, load) : 0};
     case COST_OPTIMIZER:
-        return (struct cost_work){10 * n * ranks, 7 * (double)BYTES * n * ranks};
+        return optimizer_work(model, ranks, load);
     case COST_EVALUATION:
         return ranking_work(model, load);
     case COST_INPUT:

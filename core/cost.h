@@ -91,8 +91,10 @@ extern const char *const cost_stage_names[COST_STAGES];
  *     2 times given x d per row; values are written and read once, backward gradients too
  *   loss: 6 T C d for a learned table (3 products), 4 T C d for a frozen one; item rows are read
  *     once per softmax, the gradients of learned ones read and written
- *   optimizer: 10 operations per parameter; x, g, m, v read, x, m, v written, by every rank
- *   evaluation: encoders forward, 2 C d per sample, stream and modality; item rows read once */
+ *   reduction: gradients once, of tables with gradients by rows the step's rows
+ *   optimizer: 10 operations per parameter that it moves (lazy_adamw: those with a gradient); x, m,
+ * v read and written, gradients read, by every rank evaluation: encoders forward, 2 C d per sample,
+ * stream and modality; item rows read once */
 struct cost_work cost_stage(const struct cost_model *model, enum cost_stage stage, int ranks,
                             const struct cost_load *load);
 

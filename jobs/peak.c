@@ -91,7 +91,7 @@ static void measure_memory(const struct comm *comm, struct peak *peak) {
 
 static double measure_allreduce(const struct comm *comm, struct params *params) {
     struct reduce reduce;
-    double best = 0, bytes = (double)params->total * sizeof(real);
+    double best = 0, bytes = (double)params->shared * sizeof(real);
     if (comm->size == 1)
         return NAN;
     params_zero_grad(params);

@@ -77,7 +77,7 @@ void placement_fetch(struct placement *p, const struct model *model, struct item
 }
 
 void placement_reduce(struct placement *p, struct model *model, const struct item_set *set,
-                      struct row_grad *rows) {
+                      bool exchange, struct row_grad *rows) {
     *rows = (struct row_grad){0};
     for (int m = 0; m < model->modalities; m++) {
         int index = model->modality[m].table;
@@ -87,6 +87,8 @@ void placement_reduce(struct placement *p, struct model *model, const struct ite
         const real *g = set->table[m]->g;
         if (p->sharded)
             lookup_give(&p->lookup, g, table->cols, rows);
+        else if (!exchange)
+            *rows = (struct row_grad){g ? set->n : 0, set->item, g};
         else
             rows_sum(&p->rows, set->item, set->n, g, rows);
         if (table->g) {

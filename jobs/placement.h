@@ -33,9 +33,10 @@ void placement_fetch(struct placement *placement, const struct model *model, str
 
 /* Collective, after backward: the gradients that the item set holds, over all ranks. They are added
  * to the table's dense gradient, if it has one, and *rows is empty; else they are *rows, valid
- * until the next call and as long as the tape. */
+ * until the next call and as long as the tape. Without `exchange`, which is for measurements, they
+ * are this rank's alone where tables are replicated. */
 void placement_reduce(struct placement *placement, struct model *model, const struct item_set *set,
-                      struct row_grad *rows);
+                      bool exchange, struct row_grad *rows);
 
 /* Collective if sharded. Sum of squares of the gradient of everything. */
 double placement_grad_square(const struct placement *placement, const struct model *model,

@@ -172,7 +172,7 @@ static void gradients(struct stepper *s, struct model_step *step, struct phases 
     if (reduce)
         reduce_finish(reduce);
     if (step->items)
-        placement_reduce(s->run->placement, &s->run->model, &items, rows);
+        placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, rows);
     comm_sum_f64(s->comm, loss, STREAMS);
 }
 
