@@ -249,7 +249,7 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     struct sample samples[BATCH];
     int32_t target[BATCH];
     struct rank_count full[BATCH], sampled[BATCH] = {{0, 0}};
-    struct rank_negatives negatives = {pass->negatives.offsets, pass->negatives.items};
+    struct rank_lists negatives = {pass->negatives.offsets, pass->negatives.items};
     struct ranking ranking = {.full = full, .sampled = sampled};
     struct item_set items;
     for (int64_t k = 0; k < n; k++) {

@@ -12,6 +12,7 @@ enum { CHUNK = 512, LANES = 16 };
 
 struct work {
     const struct ranking *ranking;
+    const struct rank_lists *excluded; /* with top */
     int softmaxes, threads;
     int first[CATALOGUE_TERMS + 1];
     struct running *sum[STREAMS][CATALOGUE_TERMS]; /* by stream and softmax, [threads][samples] */
@@ -23,6 +24,7 @@ struct work {
     real *logits, *scores;                         /* [threads][samples, CHUNK] */
     real *peak;                                    /* [samples], with peers */
     double *peer_sum;                              /* [samples] */
+    struct top *top;                               /* [threads][samples]; NULL: targets count */
 };
 
 static int64_t min64(int64_t a, int64_t b) {
@@ -87,7 +89,7 @@ static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candid
                 chunk_logits(w, s, f, i0, width, k, z);
                 for (int64_t t = 0; t < n; t++) {
                     running_count(&w->sum[s][f][k * n + t], width, z + t * CHUNK);
-                    if (candidates && r->target[t] >= i0 && r->target[t] < i0 + width)
+                    if (candidates && r->target && r->target[t] >= i0 && r->target[t] < i0 + width)
                         w->target_logit[s][f][t] = z[t * CHUNK + r->target[t] - i0];
                 }
             }
@@ -211,18 +213,30 @@ static void score_chunk(struct work *w, int64_t i0, int64_t width, int k) {
         }
 }
 
-static void count_candidates(struct work *w) {
-    const struct ranking *r = w->ranking;
-    int64_t chunks = (r->hi - r->lo + CHUNK - 1) / CHUNK;
-#pragma omp parallel num_threads(w->threads)
-    {
-        int k = omp_get_thread_num();
-        for (int64_t c = chunks * k / w->threads; c < chunks * (k + 1) / w->threads; c++) {
-            int64_t i0 = r->lo + c * CHUNK, width = min64(CHUNK, r->hi - i0);
-            score_chunk(w, i0, width, k);
-            count_chunk(w, i0, width, k);
-        }
+/* Candidates of sample t in a chunk that may be among its best. */
+static void take_row(const struct work *w, int64_t t, int64_t i0, int64_t width, const real *score,
+                     struct top *top) {
+    const struct rank_lists *out = w->excluded;
+    int64_t end = out ? out->offsets[t + 1] : 0;
+    int64_t j = out ? search_first(out->items, out->offsets[t], end, i0) : 0;
+    for (int64_t i = 0; i < width; i++) {
+        while (j < end && out->items[j] < i0 + i)
+            j++;
+        if (top->count == top->k && score[i] <= top->list[0].score)
+            continue; /* of equal scores the earlier item is kept */
+        if (j == end || out->items[j] != i0 + i)
+            top_add(top, (struct top_item){score[i], (int32_t)(i0 + i)});
     }
+}
+
+static void take_chunk(struct work *w, int64_t i0, int64_t width, int k) {
+    int64_t n = w->ranking->samples;
+    for (int64_t t = 0; t < n; t++)
+        take_row(w, t, i0, width, w->scores + (k * n + t) * CHUNK, &w->top[k * n + t]);
+}
+
+static void join_counts(struct work *w) {
+    const struct ranking *r = w->ranking;
     for (int64_t t = 0; t < r->samples; t++) {
         r->full[t] = w->full[t];
         struct rank_count sampled = w->sampled[t];
@@ -234,6 +248,21 @@ static void count_candidates(struct work *w) {
         }
         if (r->negatives)
             r->sampled[t] = sampled;
+    }
+}
+
+/* The second pass: all candidates get their scores. */
+static void see_candidates(struct work *w) {
+    const struct ranking *r = w->ranking;
+    int64_t chunks = (r->hi - r->lo + CHUNK - 1) / CHUNK;
+#pragma omp parallel num_threads(w->threads)
+    {
+        int k = omp_get_thread_num();
+        for (int64_t c = chunks * k / w->threads; c < chunks * (k + 1) / w->threads; c++) {
+            int64_t i0 = r->lo + c * CHUNK, width = min64(CHUNK, r->hi - i0);
+            score_chunk(w, i0, width, k);
+            (w->top ? take_chunk : count_chunk)(w, i0, width, k);
+        }
     }
 }
 
@@ -261,16 +290,17 @@ static int64_t *gather_count(struct arena *arena, const struct peers *peers, int
     return gather(arena, peers, &mine, one, sizeof mine);
 }
 
-/* Of all samples' negatives, the places of those that are here. */
-static struct rank_negatives *gather_negatives(struct arena *arena, const struct ranking *r,
-                                               const int64_t *samples, int64_t n) {
-    struct rank_negatives *all = arena_alloc(arena, 1, sizeof *all);
+/* Of all samples' lists, the places of the items that are here. */
+static struct rank_lists *gather_lists(struct arena *arena, const struct ranking *r,
+                                       const struct rank_lists *lists, const int64_t *samples,
+                                       int64_t n) {
+    struct rank_lists *all = arena_alloc(arena, 1, sizeof *all);
     int64_t *length = arena_alloc(arena, r->samples, sizeof *length);
     int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets), at = 0, kept = 0;
     for (int64_t t = 0; t < r->samples; t++)
-        length[t] = r->negatives->offsets[t + 1] - r->negatives->offsets[t];
-    int64_t *counts = gather_count(arena, r->peers, r->negatives->offsets[r->samples]);
-    int32_t *items = gather(arena, r->peers, r->negatives->items, counts, sizeof *items);
+        length[t] = lists->offsets[t + 1] - lists->offsets[t];
+    int64_t *counts = gather_count(arena, r->peers, lists->offsets[r->samples]);
+    int32_t *items = gather(arena, r->peers, lists->items, counts, sizeof *items);
     length = gather(arena, r->peers, length, samples, sizeof *length);
     for (int64_t t = 0; t < n; t++) {
         offsets[t] = kept;
@@ -279,7 +309,7 @@ static struct rank_negatives *gather_negatives(struct arena *arena, const struct
                 items[kept++] = (int32_t)parts_place(r->here, items[at]);
     }
     offsets[n] = kept;
-    *all = (struct rank_negatives){offsets, items};
+    *all = (struct rank_lists){offsets, items};
     return all;
 }
 
@@ -290,10 +320,12 @@ static struct ranking gather_samples(struct arena *arena, const struct ranking *
     all.samples = 0;
     for (int k = 0; k < r->peers->size; k++)
         all.samples += samples[k];
-    int32_t *target = gather(arena, r->peers, r->target, samples, sizeof *target);
-    for (int64_t t = 0; t < all.samples; t++)
-        target[t] = (int32_t)parts_place(r->here, target[t]);
-    all.target = target;
+    if (r->target) {
+        int32_t *target = gather(arena, r->peers, r->target, samples, sizeof *target);
+        for (int64_t t = 0; t < all.samples; t++)
+            target[t] = (int32_t)parts_place(r->here, target[t]);
+        all.target = target;
+    }
     for (int s = 0; s < STREAMS; s++) {
         struct rank_stream *stream = &all.stream[s];
         if (stream->weight == 0)
@@ -304,7 +336,7 @@ static struct ranking gather_samples(struct arena *arena, const struct ranking *
                 gather(arena, r->peers, stream->q[m], samples, r->dim[m] * (int64_t)sizeof(real));
     }
     if (r->negatives)
-        all.negatives = gather_negatives(arena, r, samples, all.samples);
+        all.negatives = gather_lists(arena, r, r->negatives, samples, all.samples);
     all.full = arena_alloc(arena, all.samples, sizeof *all.full);
     all.sampled = arena_alloc(arena, all.samples, sizeof *all.sampled);
     return all;
@@ -332,24 +364,36 @@ static void sum_counts(struct arena *arena, const struct ranking *r, const struc
     }
 }
 
-static enum status rank_items(struct arena *arena, const struct ranking *r) {
-    struct work w = {.ranking = r, .threads = omp_get_max_threads()};
-    w.softmaxes = r->fusion == FUSION_LOGIT ? 1 : r->terms;
-    for (int f = 0; f < w.softmaxes; f++) {
-        w.first[f] = f;
-        w.first[f + 1] = r->fusion == FUSION_LOGIT ? r->terms : f + 1;
+static void open_work(struct work *w, struct arena *arena, const struct ranking *r) {
+    *w = (struct work){.ranking = r, .threads = omp_get_max_threads()};
+    w->softmaxes = r->fusion == FUSION_LOGIT ? 1 : r->terms;
+    for (int f = 0; f < w->softmaxes; f++) {
+        w->first[f] = f;
+        w->first[f + 1] = r->fusion == FUSION_LOGIT ? r->terms : f + 1;
     }
-    allocate(&w, arena);
+    allocate(w, arena);
+}
+
+/* The first pass. */
+static void normalise(struct work *w) {
+    const struct ranking *r = w->ranking;
     for (int s = 0; s < STREAMS; s++) {
         if (r->stream[s].weight == 0)
             continue;
-        sum_range(&w, s, r->stream[s].lo, r->lo, false);
-        sum_range(&w, s, r->lo, r->hi, true);
-        sum_range(&w, s, r->hi, r->stream[s].hi, false);
-        join_sums(&w, s);
+        sum_range(w, s, r->stream[s].lo, r->lo, false);
+        sum_range(w, s, r->lo, r->hi, true);
+        sum_range(w, s, r->hi, r->stream[s].hi, false);
+        join_sums(w, s);
     }
+}
+
+static enum status rank_items(struct arena *arena, const struct ranking *r) {
+    struct work w;
+    open_work(&w, arena, r);
+    normalise(&w);
     TRY(score_targets(&w));
-    count_candidates(&w);
+    see_candidates(&w);
+    join_counts(&w);
     return STATUS_OK;
 }
 
@@ -368,6 +412,99 @@ enum status rank_targets(struct arena *arena, const struct ranking *r) {
     enum status status = r->peers         ? rank_together(arena, r)
                          : r->samples > 0 ? rank_items(arena, r)
                                           : STATUS_OK;
+    arena_release(arena, mark);
+    return status;
+}
+
+/* ---- the best items ---- */
+
+static enum status check_sums(const struct work *w) {
+    const struct ranking *r = w->ranking;
+    for (int s = 0; s < STREAMS; s++)
+        for (int f = 0; f < w->softmaxes; f++)
+            for (int64_t t = 0; t < r->samples; t++)
+                if (uses(r, s, t) && !isfinite((double)w->log_sum[s][f][t]))
+                    return r->peers && r->peers->rank
+                               ? STATUS_FAIL
+                               : log_error(STATUS_FAIL, "the scores of a history are not finite");
+    return STATUS_OK;
+}
+
+static void open_top(struct work *w, struct arena *arena, int64_t k) {
+    int64_t n = w->threads * w->ranking->samples;
+    struct top_item *list = arena_alloc(arena, n * k, sizeof *list);
+    w->top = arena_alloc(arena, n, sizeof *w->top);
+    for (int64_t i = 0; i < n; i++)
+        w->top[i] = (struct top){list + i * k, k, 0};
+}
+
+/* Of this rank's items; k of all samples. */
+static enum status top_items(struct arena *arena, const struct ranking *r,
+                             const struct rank_lists *excluded, struct top *top) {
+    struct work w;
+    open_work(&w, arena, r);
+    w.excluded = excluded;
+    open_top(&w, arena, top[0].k);
+    normalise(&w);
+    TRY(check_sums(&w));
+    see_candidates(&w);
+    for (int64_t t = 0; t < r->samples; t++)
+        for (int k = 0; k < w.threads; k++)
+            for (int64_t i = 0; i < w.top[k * r->samples + t].count; i++)
+                top_add(&top[t], w.top[k * r->samples + t].list[i]);
+    return STATUS_OK;
+}
+
+/* Every rank's best items for all samples come together, a rank keeps its own samples'. */
+static void join_tops(struct arena *arena, const struct ranking *r, const struct top *all,
+                      int64_t n, int64_t first, struct top *top) {
+    int64_t k = all[0].k;
+    int64_t *rows = arena_alloc(arena, r->peers->size, sizeof *rows);
+    int64_t *count = arena_alloc(arena, n, sizeof *count);
+    for (int p = 0; p < r->peers->size; p++)
+        rows[p] = n;
+    for (int64_t t = 0; t < n; t++) {
+        count[t] = all[t].count;
+        for (int64_t i = 0; i < count[t]; i++)
+            all[t].list[i].item = (int32_t)parts_row(r->here, all[t].list[i].item);
+    }
+    count = gather(arena, r->peers, count, rows, sizeof *count);
+    const struct top_item *list =
+        gather(arena, r->peers, all[0].list, rows, k * (int64_t)sizeof *list);
+    for (int64_t t = 0; t < r->samples; t++)
+        for (int p = 0; p < r->peers->size; p++)
+            for (int64_t i = 0, at = p * n + first + t; i < count[at]; i++)
+                top_add(&top[t], list[at * k + i]);
+}
+
+static enum status top_together(struct arena *arena, const struct ranking *r,
+                                const struct rank_lists *excluded, int64_t k, struct top *top) {
+    int64_t *samples = gather_count(arena, r->peers, r->samples), first = 0;
+    struct ranking all = gather_samples(arena, r, samples);
+    if (all.samples == 0)
+        return STATUS_OK;
+    if (excluded)
+        excluded = gather_lists(arena, r, excluded, samples, all.samples);
+    struct top_item *list = arena_alloc(arena, all.samples * k, sizeof *list);
+    struct top *found = arena_alloc(arena, all.samples, sizeof *found);
+    memset(list, 0, (size_t)(all.samples * k) * sizeof *list);
+    for (int64_t t = 0; t < all.samples; t++)
+        found[t] = (struct top){list + t * k, k, 0};
+    TRY(top_items(arena, &all, excluded, found)); /* the same outcome on all ranks */
+    for (int p = 0; p < r->peers->rank; p++)
+        first += samples[p];
+    join_tops(arena, r, found, all.samples, first, top);
+    return STATUS_OK;
+}
+
+enum status rank_top(struct arena *arena, const struct ranking *r,
+                     const struct rank_lists *excluded, int64_t k, struct top *top) {
+    struct arena_mark mark = arena_mark(arena);
+    enum status status = r->peers         ? top_together(arena, r, excluded, k, top)
+                         : r->samples > 0 ? top_items(arena, r, excluded, top)
+                                          : STATUS_OK;
+    for (int64_t t = 0; t < r->samples; t++)
+        top_sort(&top[t]);
     arena_release(arena, mark);
     return status;
 }

@@ -1,9 +1,9 @@
-/* Exact ranks of targets among all items of a range, without a [samples, items] matrix. Each rank
- * ranks its own samples.
+/* Exact ranks of targets among all items of a range, or the best items of it, without a [samples,
+ * items] matrix. Each rank ranks its own samples.
  *
  * score(i) = sum over streams s of lambda_s P^s(i), the fused probabilities of LLM-EMF eqs 8,
  * 11, 12. As the score mixes softmaxes, the normalisers come first: pass 1 takes the log-sum-exp
- * per stream and softmax, pass 2 the scores, and only counts leave the tiles.
+ * per stream and softmax, pass 2 the scores, and only counts or the best k leave the tiles.
  *
  * Collective where the items are shared out (`peers`): the samples of all ranks are gathered, each
  * rank takes its own items, the normalisers are joined and the counts summed. */
@@ -12,6 +12,7 @@
 #include "core/arena.h"
 #include "core/batch.h"
 #include "core/catalogue/loss.h"
+#include "core/catalogue/top.h"
 #include "core/parts.h"
 #include <stdbool.h>
 
@@ -22,9 +23,9 @@ struct rank_stream {
     int64_t lo, hi;                 /* items of the normaliser, containing the candidates */
 };
 
-/* Negatives of the sampled protocol: of sample t, items[offsets[t] .. offsets[t + 1]), ascending,
- * repetitions allowed, the target not among them. */
-struct rank_negatives {
+/* Items of sample t: items[offsets[t] .. offsets[t + 1]), ascending, repetitions allowed. As
+ * negatives of the sampled protocol: the target is not among them. */
+struct rank_lists {
     const int64_t *offsets;
     const int32_t *items;
 };
@@ -46,9 +47,9 @@ struct ranking {
                                 * items */
     struct rank_stream stream[STREAMS];
     int64_t samples;
-    const int32_t *target;                  /* [samples] in [lo, hi) */
-    int64_t lo, hi;                         /* candidates */
-    const struct rank_negatives *negatives; /* NULL: none */
+    const int32_t *target;              /* [samples] in [lo, hi); not for rank_top */
+    int64_t lo, hi;                     /* candidates */
+    const struct rank_lists *negatives; /* NULL: none */
 
     struct rank_count *full;    /* [samples] out */
     struct rank_count *sampled; /* [samples] out, with negatives */
@@ -58,5 +59,12 @@ struct ranking {
 /* Scratch comes from the arena and goes back to it. STATUS_FAIL, with a message, when a score is
  * not a number, with peers on all ranks. */
 CHECKED enum status rank_targets(struct arena *arena, const struct ranking *ranking);
+
+/* The best k items for every sample: top[t] has room for them and is empty; of fewer candidates all
+ * are taken. `excluded` (NULL: none) are never among them. Collective with
+ * peers, where top[t] is of a sample of this rank, and of items, not places. STATUS_FAIL, with a
+ * message, when scores are not numbers. */
+CHECKED enum status rank_top(struct arena *arena, const struct ranking *ranking,
+                             const struct rank_lists *excluded, int64_t k, struct top *top);
 
 #endif

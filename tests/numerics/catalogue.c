@@ -436,7 +436,7 @@ Test(rank, agrees_with_the_definition) {
             negatives[t * NEGATIVES + k] = target[t] + 1 + k;
     }
     offsets[B] = B * NEGATIVES;
-    struct rank_negatives drawn = {offsets, negatives};
+    struct rank_lists drawn = {offsets, negatives};
     struct ranking r = {.terms = TERMS,
                         .weights = {0.7, 0.3},
                         .samples = B,
@@ -494,6 +494,66 @@ Test(rank, agrees_with_the_definition) {
     }
     arena_free(&arena);
     tape_free(&tape);
+}
+
+/* One stream and term: the order of the scores is that of the logits. Row 700 is a copy of row 30
+ * and ties with it; some items are excluded. */
+Test(rank, best_items) {
+    enum { N = 1500, LO = 20, HI = 1450, B = 3, K = 9, D = 12 };
+    struct arena arena = {0};
+    real *items = mem_alloc(N * D, sizeof *items), *q = mem_alloc(B * D, sizeof *q);
+    bool present[B] = {true, true, true};
+    struct top_item list[B * K];
+    struct top top[B];
+    for (int64_t i = 0; i < N * D; i++)
+        items[i] = (real)rng_normal(check_key(50), (uint64_t)i);
+    for (int64_t i = 0; i < B * D; i++)
+        q[i] = (real)rng_normal(check_key(51), (uint64_t)i);
+    memcpy(items + 700 * D, items + 30 * D, D * sizeof *items);
+    memcpy(q, items + 30 * D, D * sizeof *q); /* whose best are these two */
+    struct ranking r = {.terms = 1, .weights = {1}, .samples = B, .lo = LO, .hi = HI};
+    r.items[0] = items, r.dim[0] = D, r.eps[0] = EPS;
+    r.stream[0] = (struct rank_stream){{q}, present, 1, LO, HI};
+    for (int round = 0; round < 2; round++) {
+        /* The second time without the best of samples 0 and 2, and all of 1 but four. */
+        int64_t offsets[B + 1] = {0, 1, 1, 2};
+        int32_t *out = mem_alloc(N, sizeof *out);
+        struct rank_lists excluded = {offsets, out};
+        if (round) {
+            out[0] = list[0].item;
+            for (int32_t i = LO; i < HI - 4; i++)
+                out[offsets[2]++] = i;
+            out[offsets[2]] = list[2 * K].item;
+            offsets[3] = offsets[2] + 1;
+        }
+        for (int t = 0; t < B; t++)
+            top[t] = (struct top){list + t * K, K, 0};
+        cr_assert_eq(rank_top(&arena, &r, round ? &excluded : NULL, K, top), STATUS_OK);
+        for (int t = 0; t < B; t++) {
+            bool taken[N] = {false};
+            cr_assert_eq(top[t].count, round && t == 1 ? 4 : K);
+            for (int64_t j = round ? offsets[t] : 0; j < (round ? offsets[t + 1] : 0); j++)
+                taken[out[j]] = true;
+            for (int64_t i = 0; i < top[t].count; i++) {
+                int32_t best = -1;
+                double most = -INFINITY;
+                for (int32_t j = LO; j < HI; j++) {
+                    const real *x = items + j * D;
+                    double z = dot(q + t * D, x, D) / sqrt(dot(x, x, D));
+                    if (!taken[j] && z > most * (1 + 1e-6 * (most > 0 ? 1 : -1)))
+                        best = j, most = z;
+                }
+                cr_expect_eq(list[t * K + i].item, best, "sample %d, place %d: %d, want %d", t,
+                             (int)i, list[t * K + i].item, best);
+                taken[best] = true;
+            }
+        }
+        mem_free(out);
+    }
+    cr_expect_eq(list[0].item, 700); /* 30 was excluded, being the smaller of the two */
+    mem_free(items);
+    mem_free(q);
+    arena_free(&arena);
 }
 
 /* A score that is not a number is an error, not a rank. */
