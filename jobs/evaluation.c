@@ -187,29 +187,6 @@ static enum status compute(const struct evaluation *e, const struct outcome *all
                      split_names[e->split], (long long)n, (long long)e->count);
 }
 
-/* Bytes of every rank to rank 0, one after another. */
-static void *collect(const struct comm *comm, const void *mine, int64_t bytes, int64_t *total) {
-    int64_t *sizes = mem_alloc(comm->size, sizeof *sizes), sum = 0;
-    MPI_Allgather(&bytes, 1, MPI_INT64_T, sizes, 1, MPI_INT64_T, comm->mpi);
-    for (int r = 0; r < comm->size; r++)
-        sum += sizes[r];
-    char *all = comm->rank == 0 ? mem_alloc(sum, 1) : NULL;
-    enum { TAG = 1, PIECE = 1 << 24 };
-    for (int64_t r = 0, at = 0; r < comm->size; at += sizes[r++])
-        for (int64_t done = 0; done < sizes[r]; done += PIECE) {
-            int n = (int)(sizes[r] - done < PIECE ? sizes[r] - done : PIECE);
-            if (comm->rank == 0 && r == 0)
-                memcpy(all + at + done, (const char *)mine + done, (size_t)n);
-            else if (comm->rank == 0)
-                MPI_Recv(all + at + done, n, MPI_BYTE, (int)r, TAG, comm->mpi, MPI_STATUS_IGNORE);
-            else if (comm->rank == r)
-                MPI_Send((const char *)mine + done, n, MPI_BYTE, 0, TAG, comm->mpi);
-        }
-    mem_free(sizes);
-    *total = sum;
-    return all;
-}
-
 static enum status finish(const struct evaluation *e, const struct outcome *mine,
                           enum status status, struct report_scores *out) {
     const struct comm *comm = e->run->comm;
@@ -218,7 +195,7 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
                                        e->run->config.eval.candidates != CANDIDATES_FULL};
     int64_t bytes;
     TRY(comm_agree(comm, status));
-    struct outcome *all = collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
+    struct outcome *all = comm_collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
     if (comm->rank == 0)
         status = compute(e, all, bytes / (int64_t)sizeof *all, &result);
     mem_free(all);

@@ -12,6 +12,7 @@ job_fn job_synth;
 job_fn job_features;
 job_fn job_train;
 job_fn job_evaluate;
+job_fn job_recommend;
 job_fn job_report;
 job_fn job_plan;
 job_fn job_bench;

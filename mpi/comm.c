@@ -1,5 +1,7 @@
 #include "mpi/comm.h"
+#include "core/mem.h"
 #include <sched.h>
+#include <string.h>
 
 void comm_open(struct comm *comm, MPI_Comm parent) {
     MPI_Comm_dup(parent, &comm->mpi);
@@ -58,4 +60,26 @@ int comm_fair_threads(const struct comm *comm) {
     MPI_Comm_free(&node);
     int threads = mine * CPU_COUNT(&mask) / sum;
     return threads > 1 ? threads : 1;
+}
+
+void *comm_collect(const struct comm *comm, const void *mine, int64_t bytes, int64_t *total) {
+    int64_t *sizes = mem_alloc(comm->size, sizeof *sizes), sum = 0;
+    MPI_Allgather(&bytes, 1, MPI_INT64_T, sizes, 1, MPI_INT64_T, comm->mpi);
+    for (int r = 0; r < comm->size; r++)
+        sum += sizes[r];
+    char *all = comm->rank == 0 ? mem_alloc(sum, 1) : NULL;
+    enum { TAG = 1, PIECE = 1 << 24 };
+    for (int64_t r = 0, at = 0; r < comm->size; at += sizes[r++])
+        for (int64_t done = 0; done < sizes[r]; done += PIECE) {
+            int n = (int)(sizes[r] - done < PIECE ? sizes[r] - done : PIECE);
+            if (comm->rank == 0 && r == 0)
+                memcpy(all + at + done, (const char *)mine + done, (size_t)n);
+            else if (comm->rank == 0)
+                MPI_Recv(all + at + done, n, MPI_BYTE, (int)r, TAG, comm->mpi, MPI_STATUS_IGNORE);
+            else if (comm->rank == r)
+                MPI_Send((const char *)mine + done, n, MPI_BYTE, 0, TAG, comm->mpi);
+        }
+    mem_free(sizes);
+    *total = sum;
+    return all;
 }

@@ -29,6 +29,10 @@ CHECKED enum status comm_agree(const struct comm *comm, enum status status);
 /* Collective. `bytes` bytes from rank 0 to all; any size. */
 void comm_bcast(const struct comm *comm, void *data, int64_t bytes);
 
+/* Collective. The `bytes` bytes of every rank, one rank after another, on rank 0, in memory of the
+ * caller; NULL elsewhere. *total is their sum on all ranks. Any size. */
+void *comm_collect(const struct comm *comm, const void *mine, int64_t bytes, int64_t *total);
+
 /* Collective, in place. */
 void comm_sum_i64(const struct comm *comm, int64_t *x, int n);
 void comm_sum_f64(const struct comm *comm, double *x, int n);

@@ -1,0 +1,102 @@
+#include "io/readers/histories.h"
+#include "core/mem.h"
+#include "io/lines.h"
+
+struct reading {
+    struct lines lines;
+    const struct dataset *dataset;
+    struct string_map items; /* key to item */
+    struct histories *out;
+    int64_t events, room, users_room;
+};
+
+static enum status map_keys(struct reading *r, const struct h5_strings *keys) {
+    for (int64_t i = 0; i < keys->count; i++) {
+        bool added;
+        int64_t first = string_map_add(&r->items, keys->text[i], &added);
+        if (!added)
+            return log_error(STATUS_INPUT,
+                             "%s: items %lld and %lld have the same key '%.100s'; histories cannot "
+                             "name them",
+                             r->dataset->path, (long long)first, (long long)i, keys->text[i]);
+    }
+    return STATUS_OK;
+}
+
+static void add_event(struct reading *r, int64_t item) {
+    struct sequences *s = &r->out->of;
+    if (r->events == r->room) {
+        r->room = 2 * r->room + 1024;
+        s->items = mem_resize(s->items, r->room, sizeof *s->items);
+    }
+    s->items[r->events++] = (int32_t)item;
+}
+
+static enum status take_key(struct reading *r, const char *key) {
+    struct histories *out = r->out;
+    int64_t item = string_map_find(&r->items, key);
+    if (!*key)
+        return lines_error(&r->lines, "a key is empty; write USER, then a tab before each key");
+    if (item >= 0)
+        add_event(r, item);
+    else if (out->unknown++ == 0) {
+        snprintf(out->unknown_key, sizeof out->unknown_key, "%.100s", key);
+        out->unknown_line = r->lines.number;
+    }
+    return STATUS_OK;
+}
+
+static enum status take_line(struct reading *r) {
+    struct sequences *s = &r->out->of;
+    char *rest = r->lines.text;
+    const char *user = next_field(&rest), *key;
+    if (!user || !*user)
+        return lines_error(&r->lines, "the user is empty; write USER, then a tab before each key");
+    if (!utf8_valid(user))
+        return lines_error(&r->lines, "the user is not UTF-8; convert the file");
+    string_list_add(&r->out->users, user);
+    while ((key = next_field(&rest)))
+        TRY(take_key(r, key));
+    if (s->count + 2 > r->users_room) {
+        r->users_room = 2 * r->users_room + 1024;
+        s->offsets = mem_resize(s->offsets, r->users_room, sizeof *s->offsets);
+        s->offsets[0] = 0;
+    }
+    s->offsets[++s->count] = r->events;
+    return STATUS_OK;
+}
+
+static enum status read_lines(struct reading *r) {
+    bool more = true;
+    for (;;) {
+        TRY(lines_next(&r->lines, &more));
+        if (!more)
+            break;
+        TRY(take_line(r));
+    }
+    if (r->out->users.count == 0)
+        return log_error(STATUS_INPUT, "%s: has no users; write USER TAB KEY TAB KEY ... in a line",
+                         r->lines.path);
+    return STATUS_OK;
+}
+
+enum status histories_read(const char *path, const struct dataset *dataset,
+                           const struct h5_strings *keys, struct histories *out) {
+    struct reading r = {.dataset = dataset, .out = out};
+    *out = (struct histories){0};
+    TRY(lines_open(&r.lines, path, false));
+    enum status status = map_keys(&r, keys);
+    if (status == STATUS_OK)
+        status = read_lines(&r);
+    string_map_free(&r.items);
+    lines_close(&r.lines);
+    if (status != STATUS_OK)
+        histories_free(out);
+    return status;
+}
+
+void histories_free(struct histories *histories) {
+    string_list_free(&histories->users);
+    sequences_free(&histories->of);
+    *histories = (struct histories){0};
+}

@@ -1,0 +1,117 @@
+#include "io/recommendations.h"
+#include "core/mem.h"
+#include "io/file.h"
+#include "io/report_internal.h"
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+static bool ends_with(const char *path, const char *end) {
+    size_t n = strlen(path), m = strlen(end);
+    return n > m && !strcmp(path + n - m, end);
+}
+
+bool recommendations_format_known(const char *path) {
+    return ends_with(path, ".h5") || ends_with(path, ".jsonl") || ends_with(path, ".tsv");
+}
+
+/* ---- text ---- */
+
+static void put_tsv(FILE *file, void *context) {
+    const struct recommendations *r = context;
+    fputs("user\tdomain\trank\titem\tscore\n", file);
+    for (int64_t u = 0; u < r->users->count && !ferror(file); u++)
+        for (int d = 0; d < 2; d++)
+            for (int64_t i = u * r->k; r->has[d] && i < (u + 1) * r->k && r->item[d][i] >= 0; i++)
+                fprintf(file, "%s\t%s\t%lld\t%s\t%.7g\n", string_at(r->users, u),
+                        report_label(r->dataset, d), (long long)(i - u * r->k + 1),
+                        r->keys->text[r->item[d][i]], (double)r->score[d][i]);
+}
+
+static json_t *list_json(const struct recommendations *r, int d, int64_t u) {
+    json_t *list = json_array();
+    for (int64_t i = u * r->k; i < (u + 1) * r->k && r->item[d][i] >= 0; i++)
+        json_array_append_new(list, json_pack("{s:o, s:f}", "item",
+                                              report_text(r->keys->text[r->item[d][i]]), "score",
+                                              (double)r->score[d][i]));
+    return list;
+}
+
+static void put_jsonl(FILE *file, void *context) {
+    const struct recommendations *r = context;
+    for (int64_t u = 0; u < r->users->count && !ferror(file); u++) {
+        json_t *items = json_object();
+        json_t *line =
+            json_pack("{s:o, s:o}", "user", report_text(string_at(r->users, u)), "items", items);
+        for (int d = 0; d < 2; d++)
+            if (r->has[d])
+                json_object_set_new(items, report_label(r->dataset, d), list_json(r, d, u));
+        (void)json_dumpf(line, file, JSON_REAL_PRECISION(7));
+        fputc('\n', file);
+        json_decref(line);
+    }
+}
+
+/* ---- HDF5; declarations on all ranks, rows of rank 0 ---- */
+
+static enum status put_attributes(struct h5_writer *w, const struct recommendations *r) {
+    TRY(h5_writer_put_int(w, "/", "schema", 1));
+    TRY(h5_writer_put_int(w, "/", "k", r->k));
+    TRY(h5_writer_put_text(w, "/", "dataset", r->dataset->name));
+    TRY(h5_writer_put_text(w, "/", "dataset_hash", r->dataset->content_hash));
+    TRY(h5_writer_put_text(w, "/", "checkpoint", r->checkpoint));
+    return h5_writer_put_text(w, "/", "created_by", "cdsr " CDSR_VERSION);
+}
+
+static enum status write_users(struct h5_writer *w, const struct string_list *users) {
+    enum { BLOCK = 4096 };
+    const char *text[BLOCK];
+    for (int64_t lo = 0, n; lo < users->count; lo += n) {
+        n = users->count - lo < BLOCK ? users->count - lo : BLOCK;
+        for (int64_t i = 0; i < n; i++)
+            text[i] = string_at(users, lo + i);
+        TRY(h5_writer_write_strings(w, "/user", lo, lo + n, text));
+    }
+    return STATUS_OK;
+}
+
+static enum status fill(struct h5_writer *w, const struct recommendations *r) {
+    int64_t n = r->users->count, dim[2] = {n, r->k};
+    char item[2][128], score[2][128];
+    TRY(h5_writer_declare(w, "/user", H5_TEXT, 1, &n));
+    for (int d = 0; d < 2; d++) {
+        snprintf(item[d], sizeof item[d], "/top/%.100s/item", report_label(r->dataset, d));
+        snprintf(score[d], sizeof score[d], "/top/%.100s/score", report_label(r->dataset, d));
+        if (!r->has[d])
+            continue;
+        TRY(h5_writer_declare(w, item[d], H5_I32, 2, dim));
+        TRY(h5_writer_declare(w, score[d], H5_F32, 2, dim));
+    }
+    TRY(put_attributes(w, r));
+    TRY(write_users(w, r->users));
+    for (int d = 0; d < 2; d++) {
+        if (!r->has[d])
+            continue;
+        TRY(h5_writer_write(w, item[d], H5_I32, 0, n, r->item[d]));
+        TRY(h5_writer_write(w, score[d], H5_F32, 0, n, r->score[d]));
+    }
+    return STATUS_OK;
+}
+
+static enum status write_h5(const struct comm *comm, const char *path,
+                            const struct recommendations *r) {
+    struct h5_writer writer;
+    TRY(h5_writer_create(&writer, comm, path, H5_SERIAL));
+    return h5_writer_commit(&writer, comm->rank == 0 ? fill(&writer, r) : STATUS_OK);
+}
+
+enum status recommendations_write(const struct comm *comm, const char *path,
+                                  const struct recommendations *r) {
+    enum status status = STATUS_OK;
+    if (ends_with(path, ".h5"))
+        return write_h5(comm, path, r);
+    if (comm->rank == 0)
+        status =
+            file_put(path, ends_with(path, ".tsv") ? put_tsv : put_jsonl, (void *)(uintptr_t)r);
+    return comm_agree(comm, status);
+}

@@ -1,0 +1,338 @@
+/* cdsr recommend: the best items of each domain for histories of users, known or new. */
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/checkpoint.h"
+#include "io/readers/histories.h"
+#include "io/recommendations.h"
+#include "jobs/args.h"
+#include "jobs/job.h"
+#include "jobs/output.h"
+#include "jobs/run.h"
+#include "jobs/saved.h"
+#include "partition/range.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 256, MOST = 10000, KEY_SEEN = 0x100, KEY_DOMAIN, KEY_OVERWRITE };
+
+/* ---- command line ---- */
+
+struct request {
+    struct args_config config;
+    const char *input, *output, *domain;
+    int64_t k;
+    bool seen, overwrite;
+};
+
+static const char doc[] =
+    "List the best items for histories of users.\v"
+    "A line of the input is USER, a tab, and the keys of the user's items, oldest first, with tabs "
+    "between them. Keys that are no item's are left out and counted. The output is .h5, .jsonl or "
+    ".tsv; items of the history are not listed unless --seen is given.";
+
+static const struct argp_option options[] = {
+    {"input", 'i', "FILE", 0, "Histories", 0},
+    {NULL, 'k', "N", 0, "Items per user and domain (10)", 0},
+    {"output", 'o', "FILE", 0, "Lists to write: .h5, .jsonl or .tsv", 0},
+    {"domain", KEY_DOMAIN, "LABEL", 0, "Items of this domain only", 0},
+    {"seen", KEY_SEEN, NULL, 0, "Items of the history may be listed", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
+    {0}};
+
+static error_t check_request(const struct argp_state *state, const struct request *r) {
+    if (!r->input)
+        argp_error(state, "no input; give --input FILE with histories");
+    else if (!r->output)
+        argp_error(state, "no output; give -o FILE.h5, FILE.jsonl or FILE.tsv");
+    else if (!recommendations_format_known(r->output))
+        argp_error(state, "-o: '%.100s' does not end in .h5, .jsonl or .tsv", r->output);
+    else
+        return 0;
+    return EINVAL;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    struct request *r = state->input;
+    error_t refused;
+    switch (key) {
+    case 'i':
+        r->input = arg;
+        return 0;
+    case 'k':
+        return args_integer(state, "-k", arg, 1, MOST, &r->k);
+    case 'o':
+        r->output = arg;
+        return 0;
+    case KEY_DOMAIN:
+        r->domain = arg;
+        return 0;
+    case KEY_SEEN:
+        r->seen = true;
+        return 0;
+    case KEY_OVERWRITE:
+        r->overwrite = true;
+        return 0;
+    case ARGP_KEY_END:
+        refused = args_config_parse(&r->config, key, arg, state, "run directory or checkpoint");
+        return refused && refused != ARGP_ERR_UNKNOWN ? refused : check_request(state, r);
+    default:
+        return args_config_parse(&r->config, key, arg, state, "run directory or checkpoint");
+    }
+}
+
+/* ---- histories ---- */
+
+struct work {
+    struct run *run;
+    const struct request *request;
+    struct h5_strings keys;     /* rank 0 */
+    struct histories histories; /* users and report on rank 0, sequences on all */
+    struct recommendations out; /* rank 0 */
+    struct range mine;          /* histories of this rank */
+    int64_t *index;             /* of them, those that are not empty */
+    int64_t count;
+    struct tape tape, item_tape;
+    struct batch batch;
+    const real *items[OPTION_LIST];
+};
+
+static void report_unknown(const struct work *w) {
+    const struct histories *h = &w->histories;
+    int64_t empty = 0;
+    for (int64_t u = 0; u < h->of.count; u++)
+        empty += h->of.offsets[u] == h->of.offsets[u + 1];
+    if (h->unknown > 0)
+        log_warn("%s:%lld: key '%s' is no item's, one of %lld such keys, which are left out",
+                 w->request->input, (long long)h->unknown_line, h->unknown_key,
+                 (long long)h->unknown);
+    if (empty > 0)
+        log_warn("%s: %lld of %lld users have no known item: nothing is listed for them",
+                 w->request->input, (long long)empty, (long long)h->of.count);
+}
+
+static enum status read_histories(struct work *w) {
+    const struct comm *comm = w->run->comm;
+    const struct dataset *dataset = &w->run->dataset;
+    bool first = comm->rank == 0;
+    enum status status = STATUS_OK;
+    TRY(dataset_read_keys(comm, dataset, 0, first ? dataset->items : 0, &w->keys));
+    if (first)
+        status = histories_read(w->request->input, dataset, &w->keys, &w->histories);
+    TRY(comm_agree(comm, status));
+    if (first)
+        report_unknown(w);
+    struct sequences *s = &w->histories.of;
+    comm_bcast(comm, &s->count, sizeof s->count);
+    if (!first)
+        s->offsets = mem_alloc(s->count + 1, sizeof *s->offsets);
+    comm_bcast(comm, s->offsets, (s->count + 1) * (int64_t)sizeof *s->offsets);
+    if (!first)
+        s->items = mem_alloc(s->offsets[s->count], sizeof *s->items);
+    comm_bcast(comm, s->items, s->offsets[s->count] * (int64_t)sizeof *s->items);
+    w->mine = range_of(s->count, comm->size, comm->rank);
+    w->index = mem_alloc(w->mine.hi - w->mine.lo, sizeof *w->index);
+    for (int64_t u = w->mine.lo; u < w->mine.hi; u++)
+        if (s->offsets[u] < s->offsets[u + 1])
+            w->index[w->count++] = u;
+    return STATUS_OK;
+}
+
+/* The domains asked for; the same on all ranks. */
+static enum status choose_domains(const struct work *w, bool has[2]) {
+    const struct dataset *dataset = &w->run->dataset;
+    const char *wanted = w->request->domain;
+    for (int d = 0; d < 2; d++)
+        has[d] = !wanted || !strcmp(wanted, dataset->labels[d]);
+    if (has[0] || has[1])
+        return STATUS_OK;
+    return w->run->comm->rank ? STATUS_INPUT
+                              : log_error(STATUS_INPUT, "--domain: '%.100s' is not one of %s, %s",
+                                          wanted, dataset->labels[0], dataset->labels[1]);
+}
+
+/* ---- lists ---- */
+
+static int ascending(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The histories' own items; memory is the tape's. */
+static struct rank_lists own_items(struct work *w, const struct sample *samples, int64_t n) {
+    struct arena *arena = &w->tape.arena;
+    int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets);
+    offsets[0] = 0;
+    for (int64_t i = 0; i < n; i++)
+        offsets[i + 1] = offsets[i] + samples[i].length;
+    int32_t *items = arena_alloc(arena, offsets[n], sizeof *items);
+    for (int64_t i = 0; i < n; i++) {
+        size_t length = (size_t)samples[i].length;
+        memcpy(items + offsets[i], samples[i].items, length * sizeof *items);
+        qsort(items + offsets[i], length, sizeof *items, ascending);
+    }
+    return (struct rank_lists){offsets, items};
+}
+
+/* Lists of a domain for `n` histories from the `at`-th on. Collective where items are shared out; n
+ * may be 0 then. */
+static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
+                              struct top_item *list, int64_t *counts) {
+    struct model *model = &w->run->model;
+    const struct sequences *s = &w->histories.of;
+    int64_t k = w->request->k;
+    struct sample samples[BATCH];
+    struct top top[BATCH];
+    struct ranking ranking = {0};
+    struct item_set items;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t u = w->index[at + i];
+        samples[i] =
+            (struct sample){s->items + s->offsets[u], s->offsets[u + 1] - s->offsets[u], u};
+        top[i] = (struct top){list + (u - w->mine.lo) * k, k, 0};
+    }
+    batch_history(&w->batch, samples, n, w->run->dataset.domain_items[0], model->shape.max_len);
+    tape_begin(&w->tape, false, 0);
+    if (model->shape.peers) {
+        model_items(model, &w->tape, &w->batch, 0, &items);
+        placement_fetch(w->run->placement, model, &items);
+    }
+    model_ranking(model, &w->tape, &w->batch, model->shape.peers ? &items : NULL, NULL, domain,
+                  &ranking);
+    memcpy(ranking.items, w->items, sizeof w->items);
+    struct rank_lists own = own_items(w, samples, n);
+    TRY(rank_top(&w->tape.arena, &ranking, w->request->seen ? NULL : &own, k, top));
+    for (int64_t i = 0; i < n; i++)
+        counts[w->index[at + i] - w->mine.lo] = top[i].count;
+    return STATUS_OK;
+}
+
+/* Where items are shared out, ranks list as many batches, of all ranks' histories together. */
+static enum status list_all(struct work *w, int domain, struct top_item *list, int64_t *counts) {
+    const struct comm *comm = w->run->comm;
+    bool together = w->run->model.shape.peers;
+    int64_t size = together && comm->size < BATCH ? BATCH / comm->size : together ? 1 : BATCH;
+    int64_t batches = (w->count + size - 1) / size;
+    enum status status = STATUS_OK;
+    if (together)
+        MPI_Allreduce(MPI_IN_PLACE, &batches, 1, MPI_INT64_T, MPI_MAX, comm->mpi);
+    for (int64_t b = 0; b < batches && status == STATUS_OK; b++) {
+        int64_t at = b * size < w->count ? b * size : w->count;
+        int64_t n = w->count - at < size ? w->count - at : size;
+        status = list_batch(w, domain, at, n, list, counts);
+        if (comm->rank == 0)
+            log_progress("%s %lld/%lld", w->run->dataset.labels[domain], (long long)(at + n),
+                         (long long)w->count);
+    }
+    return comm_agree(comm, status);
+}
+
+/* All ranks' lists to rank 0, places without an item filled. */
+static void gather_lists(struct work *w, int domain, const struct top_item *list,
+                         const int64_t *counts) {
+    int64_t users = w->mine.hi - w->mine.lo, k = w->request->k, total;
+    int32_t *item = mem_alloc(users * k, sizeof *item);
+    float *score = mem_alloc(users * k, sizeof *score);
+    for (int64_t u = 0; u < users; u++)
+        for (int64_t i = 0; i < k; i++) {
+            bool there = i < counts[u];
+            item[u * k + i] = there ? list[u * k + i].item : -1;
+            score[u * k + i] = there ? (float)list[u * k + i].score : NAN;
+        }
+    w->out.item[domain] =
+        comm_collect(w->run->comm, item, users * k * (int64_t)sizeof *item, &total);
+    w->out.score[domain] =
+        comm_collect(w->run->comm, score, users * k * (int64_t)sizeof *score, &total);
+    mem_free(item);
+    mem_free(score);
+}
+
+static enum status list_domain(struct work *w, int domain) {
+    int64_t users = w->mine.hi - w->mine.lo;
+    struct top_item *list = mem_alloc(users * w->request->k, sizeof *list);
+    int64_t *counts = mem_zero(users, sizeof *counts);
+    enum status status = list_all(w, domain, list, counts);
+    if (status == STATUS_OK)
+        gather_lists(w, domain, list, counts);
+    mem_free(list);
+    mem_free(counts);
+    return status;
+}
+
+static enum status list_items(struct work *w) {
+    tape_begin(&w->item_tape, false, 0);
+    model_item_rows(&w->run->model, &w->item_tape, w->items);
+    for (int d = 0; d < 2; d++)
+        if (w->out.has[d])
+            TRY(list_domain(w, d));
+    return STATUS_OK;
+}
+
+/* ---- the job ---- */
+
+static enum status recommend(struct work *w, const char *file) {
+    struct run *run = w->run;
+    double start = phase_clock();
+    TRY(choose_domains(w, w->out.has));
+    TRY(checkpoint_read_params(run->comm, file, &run->model.params, false));
+    TRY(read_histories(w));
+    TRY(list_items(w));
+    double listed = phase_clock();
+    w->out.users = &w->histories.users;
+    w->out.k = w->request->k;
+    w->out.dataset = &run->dataset;
+    w->out.keys = &w->keys;
+    w->out.checkpoint = file;
+    TRY(recommendations_write(run->comm, w->request->output, &w->out));
+    if (run->comm->rank == 0)
+        printf("%s: %lld users, %lld items of each domain; listed in %.2f s, written in %.2f s\n",
+               w->request->output, (long long)w->histories.users.count, (long long)w->request->k,
+               listed - start, phase_clock() - listed);
+    return STATUS_OK;
+}
+
+static void work_free(struct work *w) {
+    tape_free(&w->tape);
+    tape_free(&w->item_tape);
+    batch_free(&w->batch);
+    h5_strings_free(&w->keys);
+    histories_free(&w->histories);
+    mem_free(w->index);
+    for (int d = 0; d < 2; d++) {
+        mem_free(w->out.item[d]);
+        mem_free(w->out.score[d]);
+    }
+}
+
+static enum status check_output(const struct comm *comm, const struct request *request) {
+    enum status status = STATUS_OK;
+    if (comm->rank == 0)
+        status = output_check(request->output, request->overwrite);
+    return comm_agree(comm, status);
+}
+
+enum status job_recommend(struct comm *comm, int argc, char **argv) {
+    static const struct argp argp = {
+        options, parse, "RUN_DIR|CHECKPOINT.h5 [KEY=VALUE...]", doc, NULL, NULL, NULL};
+    struct request request = {.k = 10};
+    struct config config;
+    struct run run = {0};
+    char *file = NULL;
+    enum status status;
+    bool done;
+    TRY(args_parse(comm, &argp, argc, argv, &request, &done));
+    if (done)
+        return STATUS_OK;
+    TRY(check_output(comm, &request));
+    TRY(saved_find(comm, request.config.path, &file));
+    TRY_GOTO(status, saved_config(comm, file, &request.config, &config), end);
+    TRY_GOTO(status, run_open(&run, comm, &config, false), end);
+    struct work work = {.run = &run, .request = &request};
+    status = recommend(&work, file);
+    work_free(&work);
+    run_close(&run);
+end:
+    mem_free(file);
+    return status;
+}

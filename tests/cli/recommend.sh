@@ -1,0 +1,103 @@
+# The lists of recommend are those that evaluate ranks; histories are read with care.
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+
+# 30 + 40 items; the next item follows from the last one, but for every fifth user.
+mkdir in
+awk 'BEGIN {
+    for (i = 0; i < 30; i++) printf "%d\ta%d\t%d\n", i, i, i > "in/Alist.txt"
+    for (i = 0; i < 40; i++) printf "%d\tb%d\t%d\n", 30 + i, i, i > "in/Blist.txt"
+    split("train valid test", split_name)
+    for (s = 1; s <= 3; s++)
+        for (u = 0; u < (s == 1 ? 400 : 60); u++) {
+            printf "u%d\t0", u > ("in/" split_name[s] "data_new.txt")
+            at = (u * 7 + s * 3) % 70
+            for (k = 0; k < 8; k++) {
+                printf "\t%d|%d|", at, k > ("in/" split_name[s] "data_new.txt")
+                at = (at + (u % 5 ? 11 : k * k + u)) % 70
+            }
+            print "" > ("in/" split_name[s] "data_new.txt")
+        }
+}'
+"$CDSR" prepare --format c2dsr in -o data.h5 >/dev/null 2>&1 || complain prepare
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 16, blocks: 1, modalities: [id]}
+train: {epochs: 4, batch: 64, lr: 1.0e-2}
+YAML
+"$CDSR" train run.yaml >/dev/null 2>&1 || complain train
+
+# Histories and targets of the test split, by key.
+key='function key(i) { return i < 30 ? "a" i : "b" i - 30 }'
+awk -F '\t' "$key"' {
+    printf "%d", NR
+    for (k = 3; k < NF; k++) printf "\t%s", key(int($k))
+    print ""
+    print NR "\t" key(int($NF)) > "targets"
+}' in/testdata_new.txt >histories.tsv
+
+# HR@5 of each domain: as evaluate has it, own items among the candidates.
+"$CDSR" evaluate runs/run -o metrics.json >/dev/null 2>&1 || complain evaluate
+wanted=$(sed -n '/"test"/,$p' metrics.json | grep -A 9 -E '"(A|B)"' | sed -n 's/.*"hr@5": \([0-9.e-]*\).*/\1/p' | head -2)
+ranks 2 recommend runs/run -i histories.tsv -k 5 --seen -o seen.tsv
+statuses 0 0
+grep 'left out' err >&2 && complain 'all keys are known'
+[ "$(head -1 seen.tsv)" = "$(printf 'user\tdomain\trank\titem\tscore')" ] || complain 'a header'
+[ "$(wc -l <seen.tsv)" = $((1 + 60 * 2 * 5)) ] || complain 'five items of each domain for all'
+got=$(awk -F '\t' '
+    NR == FNR { domain = $2 ~ /^a/ ? "A" : "B"; of[$1] = domain "\t" $2
+                count[domain]++; next }
+    of[$1] == $2 "\t" $4 { hits[$2]++ }
+    END { printf "%.12g\n%.12g\n", hits["A"] / count["A"], hits["B"] / count["B"] }' targets seen.tsv)
+paste <(echo "$wanted") <(echo "$got") | awk '
+    NF != 2 || $1 - $2 > 1e-9 || $2 - $1 > 1e-9 { exit 1 } END { exit NR != 2 }' ||
+    complain "HR@5 of evaluate: $wanted, of the lists: $got"
+
+# Without --seen nothing of a history is listed; ranks and placement change nothing.
+for n in 1 3; do
+    for placement in replicated sharded; do
+        ranks $n recommend runs/run -i histories.tsv -k 7 -o $placement-$n.tsv train.placement=$placement
+        cut -f 1-4 $placement-$n.tsv >lists-$placement-$n
+        cmp -s lists-replicated-1 lists-$placement-$n || complain "$n ranks, $placement: other lists"
+    done
+done
+awk -F '\t' '
+    NR == FNR { for (k = 2; k <= NF; k++) own[$1 "\t" $k] = 1; next }
+    ($1 "\t" $4) in own { exit 1 }' histories.tsv replicated-1.tsv ||
+    complain 'an item of the history is listed'
+awk -F '\t' 'NR > 1 && $3 > 1 && $5 > last { exit 1 } { last = $5 }' replicated-1.tsv ||
+    complain 'the best come first'
+
+# The same in the other formats.
+ranks 2 recommend runs/run -i histories.tsv -k 7 --domain B -o top.jsonl
+[ "$(wc -l <top.jsonl)" = 60 ] || complain 'a line per user'
+item=$(awk -F '\t' '$1 == 9 && $2 == "B" && $3 == 1 { print $4 }' replicated-1.tsv)
+grep -q "^{\"user\": \"9\", \"items\": {\"B\": \[{\"item\": \"$item\", \"score\"" top.jsonl ||
+    complain "the best item $item of user 9: $(grep '"9"' top.jsonl)"
+ranks 2 recommend runs/run -i histories.tsv -k 100 -o top.h5
+statuses 0 0
+
+# More places than items; unknown keys and users without any known one.
+printf 'one\ta1\tnosuch\nnone\tneither\tnor\n' >odd.tsv
+ranks 2 recommend runs/run -i odd.tsv -k 100 -o odd.tsv.tsv
+statuses 0 0
+has err "odd.tsv:1: key 'nosuch' is no item's, one of 3 such keys, which are left out"
+has err 'odd.tsv: 1 of 2 users have no known item: nothing is listed for them'
+[ "$(grep -c '^one' odd.tsv.tsv)" = 69 ] || complain 'all but the item of the history'
+grep -q '^none' odd.tsv.tsv && complain 'nothing for a user without items'
+
+e='cdsr: error:'
+refused "$e odd.tsv.tsv: exists already; name another output or give --overwrite" \
+    recommend runs/run -i odd.tsv -o odd.tsv.tsv
+printf 'u\ta1\n\ta2\n' >bad.tsv
+refused "$e bad.tsv:2: the user is empty; write USER, then a tab before each key" \
+    recommend runs/run -i bad.tsv -o x.tsv
+printf 'u\ta1\t\ta2\n' >bad.tsv
+refused "$e bad.tsv:1: a key is empty; write USER, then a tab before each key" \
+    recommend runs/run -i bad.tsv -o x.tsv
+: >bad.tsv
+refused "$e bad.tsv: has no users; write USER TAB KEY TAB KEY ... in a line" \
+    recommend runs/run -i bad.tsv -o x.tsv
+refused "$e --domain: 'C' is not one of A, B" recommend runs/run -i odd.tsv -o x.tsv --domain C
+[ ! -e x.tsv ] || complain 'a refused run leaves no output'
+finish
