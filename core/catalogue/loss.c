@@ -45,7 +45,8 @@ struct work {
     real *state[CATALOGUE_TERMS];           /* [threads][tile, d] sum of exp(z) e */
     real *unit[CATALOGUE_TERMS];            /* [threads][CHUNK, d] divided rows; NULL: as given */
     real *logits;                           /* [threads][tile, CHUNK] */
-    real *scaled;                           /* [threads][tile, widest d] */
+    real *scaled;                           /* [threads][tile, widest] */
+    int64_t widest;                         /* d of the terms */
     struct running *total[CATALOGUE_TERMS]; /* by softmax, [tile], target included */
     double *share[CATALOGUE_TERMS];         /* by softmax, [tile] weight * r, r of methods 3.5 */
     double fusion[CATALOGUE_TERMS];         /* w */
@@ -110,10 +111,10 @@ static void plan_tiles(struct work *w) {
 }
 
 static void allocate(struct work *w, struct arena *arena) {
-    int64_t widest = 0;
+    w->widest = 0;
     for (int m = 0; m < w->loss->terms; m++) {
         int64_t d = w->loss->term[m].q->cols;
-        widest = d > widest ? d : widest;
+        w->widest = d > w->widest ? d : w->widest;
         w->q[m] = arena_alloc(arena, w->tile * d, sizeof(real));
         w->state[m] = arena_alloc(arena, w->threads * w->tile * d, sizeof(real));
         w->unit[m] = w->loss->term[m].eps > 0
@@ -130,7 +131,7 @@ static void allocate(struct work *w, struct arena *arena) {
         w->shift[s] = keep ? arena_alloc(arena, w->chunks * w->tile, sizeof(real)) : NULL;
     }
     w->logits = arena_alloc(arena, w->threads * w->tile * CHUNK, sizeof(real));
-    w->scaled = arena_alloc(arena, w->threads * w->tile * widest, sizeof(real));
+    w->scaled = arena_alloc(arena, w->threads * w->tile * w->widest, sizeof(real));
     w->peak = arena_alloc(arena, w->softmaxes * w->tile, sizeof *w->peak);
     w->peer_sum = arena_alloc(arena, w->softmaxes * w->tile, sizeof *w->peer_sum);
 }
@@ -285,7 +286,7 @@ static void sweep_items(struct work *w, int s, int64_t c, int k) {
     for (int m = w->first[s]; m < w->first[s + 1]; m++) {
         struct tensor *items = loss->term[m].items;
         int64_t d = items->cols;
-        real *scaled = w->scaled + k * w->tile * d;
+        real *scaled = w->scaled + k * w->tile * w->widest;
         if (!items->learned)
             continue;
         for (int64_t t = 0; t < w->rows; t++) {

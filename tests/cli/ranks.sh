@@ -27,6 +27,16 @@ for loss in exact sampled "gbce model.fusion=logit" "sampled train.sampler=batch
     done
 done
 
+# Nor does the number of threads, with terms of different widths.
+for n in 1 3; do
+    OMP_NUM_THREADS=$n ranks 2 train run.yaml model.feature_proj=16 train.max_steps=12 eval.every=0 \
+        run.dir=runs/threads-$n
+    losses threads-$n >threads-$n
+done
+[ "$(wc -l <threads-3)" = 12 ] || complain '12 losses of 3 threads'
+paste threads-1 threads-3 | awk '{ d = $2 - $4; if (d < 0) d = -d; if (d > 1e-5 * $2) exit 1 }' ||
+    complain "3 threads have the losses of one: $(paste threads-1 threads-3)"
+
 # More ranks than sequences in a step: some have nothing to do.
 for loss in exact sampled; do
     ranks 4 train run.yaml train.loss=$loss train.batch=1 train.max_steps=10 eval.every=0 run.dir=few-$loss

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "core/models/llm_emf.h"
 #include "tests/balanced.h"
+#include <omp.h>
 #include <stdio.h>
 
 BALANCED(cost);
@@ -96,6 +97,7 @@ static void check_memory(const char *pairs) {
     struct fixture f;
     struct cost_bytes bytes;
     fixture_open(&f, pairs);
+    f.cost.threads = omp_get_max_threads();
     cr_expect_eq(cost_parameters(&f.cost), f.model.params.total, "%s: %ld parameters, not %ld",
                  pairs, (long)f.model.params.total, (long)cost_parameters(&f.cost));
     cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &bytes);
