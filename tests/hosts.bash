@@ -72,7 +72,7 @@ host_up() {
 
 # A burst of 32 kB is the smallest that still reaches a Gbit/s.
 shape() {
-    local qdisc=(root tbf rate "${2}mbit" burst 32kb latency 20ms)
+    local qdisc=(root tbf rate "${2}mbit" burst 32kb latency 300ms)
     tc qdisc add dev "$1" "${qdisc[@]}"
     on "$1" tc qdisc add dev eth0 "${qdisc[@]}"
 }
