@@ -33,7 +33,9 @@ OPTION("run.dir", TEXT, run.dir, "null", "", "null",
 OPTION("run.seed", INTEGER, run.seed, "1", "[0, inf)", NULL,
     "seed of every random number"),
 OPTION("run.time_limit", REAL, run.time_limit, "0", "[0, inf)", NULL,
-    "seconds after which training stops with a checkpoint; 0: 120 s before the end of a SLURM job"),
+    "seconds after which training stops with a checkpoint; 0: no limit but that of a SLURM job"),
+OPTION("run.margin", REAL, run.margin, "120", "[0, inf)", NULL,
+    "seconds before the end of a SLURM job at which training stops with a checkpoint; at most a quarter of what is left at the start"),
 OPTION("data.path", TEXT, data.path, "data.h5", "", NULL,
     "data set made by `cdsr prepare` or `cdsr synth`"),
 OPTION("data.max_len", INTEGER, data.max_len, "0", "[0, 1000000]", NULL,
@@ -497,8 +499,9 @@ static uint64_t hash_text(uint64_t h, const char *text) {
 bool options_decides_result(int i) {
     const char *key = table[i].key;
     return strcmp(key, "run.dir") != 0 && strcmp(key, "run.time_limit") != 0 &&
-           strcmp(key, "data.path") != 0 && strncmp(key, "log.", 4) != 0 &&
-           strncmp(key, "checkpoint.", 11) != 0 && strncmp(key, "bench.", 6) != 0;
+           strcmp(key, "run.margin") != 0 && strcmp(key, "data.path") != 0 &&
+           strncmp(key, "log.", 4) != 0 && strncmp(key, "checkpoint.", 11) != 0 &&
+           strncmp(key, "bench.", 6) != 0;
 }
 
 uint64_t options_hash(const struct config *config) {

@@ -36,7 +36,8 @@ struct config {
     struct {
         char dir[OPTION_PATH]; /* "": runs/ and the name of the configuration file */
         int64_t seed;
-        double time_limit; /* seconds; 0: SLURM's */
+        double time_limit; /* seconds; 0: none but SLURM's */
+        double margin;     /* seconds before the end of a SLURM job */
     } run;
     struct {
         char path[OPTION_PATH];
@@ -135,8 +136,8 @@ void options_value(const struct config *config, int i, char *text, size_t size);
 void options_expected(int i, char *text, size_t size);
 bool options_is_text(int i);
 
-/* Whether option i decides the result: not run.dir, run.time_limit, data.path (the data set has a
- * hash of its own), log, checkpoint, bench. */
+/* Whether option i decides the result: not run.dir, run.time_limit, run.margin, data.path (the data
+ * set has a hash of its own), log, checkpoint, bench. */
 bool options_decides_result(int i);
 
 /* FNV-1a over keys and values of everything that decides the result. */

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Install the Debian packages that building, running and testing need, those that are missing.
+# Install the Debian packages that building, running and testing need, those that are missing; or, if
+# any are named, these:
+#   jobs/packages.sh [PACKAGE...]
 # Exit status 2 when something is missing and this user may not install it.
 set -eu
 
 packages=(build-essential cmake ninja-build pkg-config openmpi-bin libopenmpi-dev
     libscalapack-openmpi-dev libopenblas-pthread-dev libhdf5-openmpi-dev libcriterion-dev
     libjansson-dev libssl-dev libyaml-dev libunistring-dev gnuplot-nox)
+[ $# = 0 ] || packages=("$@")
 
 if ! command -v dpkg-query >/dev/null; then
     echo "packages.sh: not a Debian system; these are needed: ${packages[*]}" >&2

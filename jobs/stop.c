@@ -28,19 +28,19 @@ static void note(int number) {
 }
 
 /* Seconds until SLURM ends the job, less the margin; infinite outside of SLURM. */
-static double slurm_limit(void) {
+static double slurm_limit(double margin) {
     const char *text = getenv("SLURM_JOB_END_TIME");
     char *rest;
-    double at = text ? strtod(text, &rest) : 0;
-    return text && rest != text && at > 0 ? at - (double)time(NULL) - STOP_MARGIN : INFINITY;
+    double at = text ? strtod(text, &rest) : 0, left = at - (double)time(NULL);
+    return text && rest != text && at > 0 ? left - fmin(margin, left / 4) : INFINITY;
 }
 
-void stop_watch(double time_limit) {
+void stop_watch(double time_limit, double margin) {
     struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     for (int i = 1; i < REQUESTS; i++)
         sigaction(requests[i].number, &action, NULL);
-    end = phase_clock() + (time_limit > 0 ? time_limit : slurm_limit());
+    end = phase_clock() + fmin(time_limit > 0 ? time_limit : INFINITY, slurm_limit(margin));
 }
 
 int stop_requested(void) {

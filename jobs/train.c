@@ -402,7 +402,7 @@ enum status job_train(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
                     &config));
-    stop_watch(config.run.time_limit);
+    stop_watch(config.run.time_limit, config.run.margin);
     TRY_GOTO(status, open_trainer(&t, &config, &request), close);
     log_start(&t);
     TRY_GOTO(status, train(&t), close);

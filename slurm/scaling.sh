@@ -5,14 +5,11 @@
 #   slurm/scaling.sh CONFIG.yaml [KEY=VALUE...]                    on this machine, by mpirun
 #   sbatch -n 64 -c 1 slurm/scaling.sh CONFIG.yaml [KEY=VALUE...]  in an allocation, by srun
 #
-# Settings, from the environment:
+# Settings, from the environment: those of slurm/env.sh, and
 #   RANKS    numbers of ranks, ascending; times are relative to the first    "1 2 4"
 #   MODES    strong: BATCH sequences per step; weak: BATCH for each rank     "strong weak"
 #   BATCH    sequences                                                       256
-#   THREADS  per rank                                                        1
 #   OUT      folder of the results                                           runs/scaling
-#   CDSR     the program                                                     build/release/cdsr or cdsr
-#   LAUNCH   launcher, to which "-n RANKS" is added           srun --mpi=pmix or mpirun
 #SBATCH --job-name=cdsr-scaling
 set -euo pipefail
 
@@ -26,26 +23,13 @@ shift
 ranks=${RANKS:-1 2 4}
 modes=${MODES:-strong weak}
 batch=${BATCH:-256}
-threads=${THREADS:-1}
 out=${OUT:-runs/scaling}
 
 # A script given to sbatch is a copy elsewhere: the folder of the submission counts.
-root=${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}
-program=${CDSR:-$root/build/release/cdsr}
-[ -x "$program" ] || program=$(command -v cdsr) || {
-    echo "scaling.sh: no program; build it, or name it in CDSR" >&2
-    exit 2
-}
-if [ -n "${LAUNCH:-}" ]; then
-    read -ra launch <<<"$LAUNCH"
-elif [ -n "${SLURM_JOB_ID:-}" ]; then
-    launch=(srun --mpi=pmix -c "$threads")
-elif [ "$threads" -gt 1 ]; then
-    launch=(mpirun --bind-to none)
-else
-    launch=(mpirun)
-fi
-export OMP_NUM_THREADS=$threads
+CDSR_HOME=${CDSR_HOME:-${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}}
+# shellcheck source=env.sh
+. "$CDSR_HOME/slurm/env.sh"
+start_line "${launch[@]}" -n RANKS "$program" bench "$config" "$@"
 
 # field NAME FILE: the first number of that name.
 field() {
@@ -60,7 +44,7 @@ measure() {
     "${launch[@]}" -n "$n" "$program" bench "$config" "$@" train.batch="$size" --output "$file" \
         --quiet >"$out/$mode-$n.txt"
     [ "$(field batch "$file")" = "$size" ] ||
-        echo "scaling.sh: $mode, $n ranks: the data set has only $(field batch "$file") sequences" >&2
+        say "$mode, $n ranks: the data set has only $(field batch "$file") sequences"
     echo "$n $(field batch "$file") $(field seconds "$file") $(field sequences_per_s "$file")" \
         "$(field fraction_of_peak "$file") $(field peak_rss_mb "$file")"
 }

@@ -51,7 +51,12 @@ cmp "stopped/checkpoints/step-$steps.h5" "run-USR1/checkpoints/step-$steps.h5" >
 ranks 2 train run.yaml run.dir=short run.time_limit=0.2
 statuses 75 75
 has err 'stopped by time limit after step'
-SLURM_JOB_END_TIME=$(($(date +%s) + 120)) ranks 2 train run.yaml run.dir=queue
+# Of a job that is shorter than the margin all but a quarter is training.
+SLURM_JOB_END_TIME=$(($(date +%s) + 5)) ranks 2 train run.yaml run.dir=queue
 statuses 75 75
 has err 'stopped by time limit after step'
+seconds=$(sed -n 's/.*"event": "end".*"seconds": \([0-9.]*\).*/\1/p' queue/log.jsonl)
+awk "BEGIN { exit !(2 < $seconds && $seconds < 4.8) }" || complain "3 to 4.5 s of training, not $seconds"
+SLURM_JOB_END_TIME=$(($(date +%s) + 9999)) ranks 2 train run.yaml run.dir=both run.time_limit=0.2
+statuses 75 75
 finish

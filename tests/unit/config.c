@@ -85,8 +85,8 @@ Test(config, writes_one_key_per_line) {
     struct config fresh;
     options_defaults(&fresh);
     char *text = config_to_text(&fresh);
-    const char *begin =
-        "run:\n  dir: null\n  seed: 1\n  time_limit: 0\ndata:\n  path: \"data.h5\"\n";
+    const char *begin = "run:\n  dir: null\n  seed: 1\n  time_limit: 0\n  margin: 120\ndata:\n  "
+                        "path: \"data.h5\"\n";
     cr_expect(!strncmp(text, begin, strlen(begin)));
     cr_expect(strstr(text, "  betas: [0.9, 0.98]\n"));
     int lines = 0;

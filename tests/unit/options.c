@@ -41,6 +41,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
     static const char *const expected[][2] = {{"run.dir", "null"},
                                               {"run.seed", "1"},
                                               {"run.time_limit", "0"},
+                                              {"run.margin", "120"},
                                               {"data.path", "data.h5"},
                                               {"data.max_len", "0"},
                                               {"model.name", "llm_emf"},
@@ -110,6 +111,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
 static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"run.seed", "9007199254740993"},
                                         {"run.time_limit", "3600.5"},
+                                        {"run.margin", "30"},
                                         {"data.path", "/scratch/d\xC3\xA9j\xC3\xA0.h5"},
                                         {"data.max_len", "30"},
                                         {"model.name", "sasrec"},
@@ -353,8 +355,9 @@ Test(options, hash_covers_what_decides_the_result, .init = start) {
     for (int i = 0; i < options_count(); i++) {
         const char *key = others[i][0];
         bool aside = !strcmp(key, "run.dir") || !strcmp(key, "run.time_limit") ||
-                     !strcmp(key, "data.path") || !strncmp(key, "log.", 4) ||
-                     !strncmp(key, "checkpoint.", 11) || !strncmp(key, "bench.", 6);
+                     !strcmp(key, "run.margin") || !strcmp(key, "data.path") ||
+                     !strncmp(key, "log.", 4) || !strncmp(key, "checkpoint.", 11) ||
+                     !strncmp(key, "bench.", 6);
         start();
         cr_assert_eq(set(key, others[i][1]), STATUS_OK);
         cr_expect_eq(options_hash(&config) == options_hash(&fresh), aside, "%s", key);
