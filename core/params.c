@@ -1,4 +1,5 @@
 #include "core/params.h"
+#include "core/hash.h"
 #include "core/mem.h"
 #include "core/rng.h"
 #include <stdarg.h>
@@ -124,17 +125,6 @@ void params_zero_grad(struct params *params) {
         params->g[i] = 0;
 }
 
-static uint64_t hash_values(const real *x, int64_t n, int64_t at) {
-    uint64_t hash = 0;
-#pragma omp parallel for schedule(static) reduction(+ : hash)
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t bits = 0;
-        memcpy(&bits, &x[i], sizeof x[i]);
-        hash += rng_bits(bits, (uint64_t)(at + i));
-    }
-    return hash;
-}
-
 void row_grad_add(const struct row_grad *grad, struct tensor *table) {
     for (int64_t i = 0; i < grad->n; i++)
         for (int64_t c = 0; c < table->cols; c++)
@@ -146,7 +136,7 @@ uint64_t params_hash(const struct params *params) {
     for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
         if (!p->partial)
-            hash += hash_values(p->tensor.x, param_size(p), p->at);
+            hash += hash_elements(p->tensor.x, sizeof(real), param_size(p), p->at);
     }
     return hash;
 }

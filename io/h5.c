@@ -217,13 +217,14 @@ static const char *read_extent(hid_t dataset, struct h5_extent *extent) {
 }
 
 static const char *read_class(hid_t type, struct h5_extent *extent) {
+    extent->size = (int)H5Tget_size(type);
     switch (H5Tget_class(type)) {
     case H5T_INTEGER:
         extent->kind = H5_INTEGER;
-        return H5Tget_size(type) <= 8 ? NULL : "has integers wider than 64 bits";
+        return extent->size <= 8 ? NULL : "has integers wider than 64 bits";
     case H5T_FLOAT:
         extent->kind = H5_FLOAT;
-        return H5Tget_size(type) <= 8 ? NULL : "has floating-point numbers wider than 64 bits";
+        return extent->size <= 8 ? NULL : "has floating-point numbers wider than 64 bits";
     case H5T_STRING:
         extent->kind = H5_STRING;
         return NULL;

@@ -38,6 +38,7 @@ struct h5_extent {
     int rank; /* 0, 1 or 2 */
     int64_t rows, width;
     enum h5_class kind;
+    int size; /* bytes of an element as stored */
 };
 
 /* Strings, each NUL-terminated, in one block. */
@@ -126,6 +127,12 @@ CHECKED enum status h5_writer_put_double(struct h5_writer *writer, const char *o
                                          const char *name, double value);
 CHECKED enum status h5_writer_put_text(struct h5_writer *writer, const char *object,
                                        const char *name, const char *value);
+
+/* The same for a text below 60 KB that has to be found whole or refused: it stands within its
+ * object's checksum, a text of variable length in a heap that has none (and in which libhdf5 may
+ * search for ever when it is damaged). */
+CHECKED enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *object,
+                                             const char *name, const char *value);
 
 /* Remove a dataset of an edited file, if it is there. */
 CHECKED enum status h5_writer_remove(struct h5_writer *writer, const char *name);

@@ -120,7 +120,8 @@ static enum status reserve(const struct h5_writer *w, int64_t bytes) {
 
 /* ---- opening ---- */
 
-/* Metadata stand in one block in front of the new data; what an edit does not use of it is lost. */
+/* Metadata stand in one block in front of the new data; what an edit does not use of it is lost.
+ * They are in the format of HDF5 1.8, whose checksums make the library refuse damaged ones. */
 static hid_t write_access(const struct h5_writer *w, bool edit) {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (w->mode == H5_PARALLEL) {
@@ -129,6 +130,7 @@ static hid_t write_access(const struct h5_writer *w, bool edit) {
     } else
         H5Pset_fapl_sec2(fapl);
     H5Pset_file_locking(fapl, 0, 1);
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V18);
     return fapl;
 }
 
@@ -340,14 +342,32 @@ enum status h5_writer_put_text(struct h5_writer *writer, const char *object, con
     return settle(writer, put(writer, object, name, h5_memory_type(H5_TEXT), &value));
 }
 
+enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *object, const char *name,
+                                     const char *value) {
+    if (idle(writer))
+        return STATUS_OK;
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    H5Tset_size(type, strlen(value) + 1);
+    return settle(writer, put(writer, object, name, type, value));
+}
+
 /* ---- data ---- */
+
+/* In H5_PARALLEL every rank also has its own node's share of the file written out: what stands in
+ * another node's cache, rank 0 cannot synchronise. */
+static enum status flush(const struct h5_writer *w) {
+    if (!idle(w) && H5Fflush(w->id, H5F_SCOPE_GLOBAL) < 0)
+        return refused(w, "cannot be flushed", h5_reason());
+    return STATUS_OK;
+}
 
 enum status h5_writer_reserve(struct h5_writer *writer) {
     if (writer->mode == H5_SERIAL)
         return STATUS_OK;
     enum status status = comm_agree(writer->comm, reserve(writer, end_of_data(writer)));
-    if (status == STATUS_OK && H5Fflush(writer->id, H5F_SCOPE_GLOBAL) < 0)
-        status = refused(writer, "cannot be flushed", h5_reason());
+    if (status == STATUS_OK)
+        status = flush(writer);
     return comm_agree(writer->comm, status);
 }
 
@@ -422,6 +442,8 @@ static void make_room(const struct h5_writer *w) {
 enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
     const struct comm *comm = writer->comm;
     status = comm_agree(comm, status);
+    if (status == STATUS_OK)
+        status = comm_agree(comm, flush(writer));
     if (status != STATUS_OK && comm->rank == 0 && writer->mode == H5_SERIAL)
         make_room(writer);
     enum status closed = close_file(writer, status != STATUS_OK); /* in H5_PARALLEL collective */

@@ -131,6 +131,7 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
     if (done)
         return STATUS_OK;
     TRY(find_checkpoint(comm, request.config.path, &file));
+    TRY_GOTO(status, checkpoint_verify(comm, file), end);
     TRY_GOTO(status, load_config(comm, file, &request, &config), end);
     TRY_GOTO(status, run_open(&run, comm, &config, false), end);
     status = evaluate(&run, file, &request);

@@ -263,17 +263,17 @@ static enum status stop(struct trainer *t) {
 
 /* ---- beginning and end ---- */
 
+static enum status read_params(struct trainer *t, const char *path) {
+    TRY(checkpoint_verify(t->comm, path));
+    return checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+}
+
 static enum status resume(struct trainer *t) {
     struct checkpoint_state state;
-    int64_t *steps;
-    int count;
-    checkpoint_list(t->comm, t->checkpoints, &steps, &count);
-    if (count == 0) {
-        mem_free(steps);
+    char *path;
+    TRY(checkpoint_newest_whole(t->comm, t->checkpoints, &path));
+    if (!path)
         return STATUS_OK;
-    }
-    char *path = checkpoint_path(t->checkpoints, steps[count - 1]);
-    mem_free(steps);
     enum status status = checkpoint_read_state(t->comm, path, &state);
     if (status == STATUS_OK && strcmp(state.dataset_hash, t->state.dataset_hash)) {
         status = t->comm->rank ? STATUS_INPUT
@@ -305,7 +305,7 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
     const struct run *run = &t->run;
     TRY(stepper_open(&t->stepper, &t->run));
     if (run->config.train.init[0])
-        TRY(checkpoint_read_params(t->comm, run->config.train.init, &t->run.model.params, false));
+        TRY(read_params(t, run->config.train.init));
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
     t->state = (struct checkpoint_state){.best_step = -1,
@@ -352,7 +352,7 @@ static enum status final_scores(struct trainer *t, struct report_results *result
     double start = phase_clock();
     if (t->state.best_step >= 0 && t->state.best_step != t->state.step) {
         char *path = checkpoint_path(t->checkpoints, t->state.best_step);
-        enum status status = checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+        enum status status = read_params(t, path);
         mem_free(path);
         TRY(status);
     }

@@ -29,6 +29,10 @@ void comm_sum_i64(const struct comm *comm, int64_t *x, int n) {
     MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_INT64_T, MPI_SUM, comm->mpi);
 }
 
+void comm_sum_u64(const struct comm *comm, uint64_t *x, int n) {
+    MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_UINT64_T, MPI_SUM, comm->mpi);
+}
+
 void comm_sum_f64(const struct comm *comm, double *x, int n) {
     MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_DOUBLE, MPI_SUM, comm->mpi);
 }

@@ -31,6 +31,7 @@ void comm_bcast(const struct comm *comm, void *data, int64_t bytes);
 
 /* Collective, in place. */
 void comm_sum_i64(const struct comm *comm, int64_t *x, int n);
+void comm_sum_u64(const struct comm *comm, uint64_t *x, int n); /* modulo 2^64 */
 void comm_sum_f64(const struct comm *comm, double *x, int n);
 void comm_min_f64(const struct comm *comm, double *x, int n);
 

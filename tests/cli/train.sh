@@ -28,8 +28,8 @@ stops 3 "cdsr: error: nothere.h5: $absent" train run.yaml train.init=nothere.h5
 stops 3 "cdsr: error: nothere: $absent" evaluate nothere
 stops 2 "cdsr: error: data.h5: has no feature table 'image'; it has: text; add one with 'cdsr features'" \
     train run.yaml 'model.modalities=[id, image]'
-stops 2 "cdsr: error: data.h5: no dataset '/param/embed.id'; the file does not fit the configuration \
-(model, modalities, blocks)" train run.yaml train.init=data.h5
+stops 2 'cdsr: error: data.h5: has no /state: it is no checkpoint, or damaged' \
+    train run.yaml train.init=data.h5
 ranks 4 train run.yaml data.path=cut.h5
 statuses 2 2 2 2
 has err 'cdsr: error: cut.h5: is not a complete HDF5 file'
