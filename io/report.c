@@ -75,6 +75,8 @@ static enum status prepare(struct report *r, enum report_mode mode) {
     const char *dir = r->config->run.dir;
     if (strlen(dir) + 64 > OPTION_PATH)
         return log_error(STATUS_INPUT, "run.dir: %zu bytes are too long", strlen(dir));
+    TRY(file_make_directory(dir));
+    TRY(lock_take(&r->lock, dir));
     if (mode == REPORT_REFUSE && holds_run(r))
         return log_error(STATUS_INPUT,
                          "%s: already holds a run; continue it with --resume, replace it with "
@@ -84,13 +86,15 @@ static enum status prepare(struct report *r, enum report_mode mode) {
         TRY(remove_run(r));
     report_path(r, "checkpoints", path);
     TRY(file_make_directory(path));
+    TRY(file_remove_temporary(path));
+    TRY(file_remove_temporary(dir));
     TRY(write_config(r));
     return open_log(r);
 }
 
 enum status report_open(const struct comm *comm, const struct config *config, enum report_mode mode,
                         struct report *report) {
-    struct report mine = {comm, config, NULL, false};
+    struct report mine = {.comm = comm, .config = config};
     enum status status = comm->rank == 0 ? prepare(&mine, mode) : STATUS_OK;
     status = comm_agree(comm, status);
     if (status == STATUS_OK)
@@ -103,6 +107,7 @@ enum status report_open(const struct comm *comm, const struct config *config, en
 void report_close(struct report *report) {
     if (report->log)
         fclose(report->log);
+    lock_release(&report->lock);
     *report = (struct report){0};
 }
 
