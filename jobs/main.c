@@ -3,6 +3,7 @@
 #include "core/options.h"
 #include "core/text.h"
 #include "io/version.h"
+#include "jobs/agreement.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
 #include <cblas.h>
@@ -104,6 +105,7 @@ static enum status run(struct comm *comm, int argc, char **argv) {
     static char program[] = "";
     struct request request = {0};
     bool done;
+    TRY(agreement_check(comm, argc, argv));
     argv[0] = program;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)

@@ -47,6 +47,21 @@ bool comm_same(const struct comm *comm, uint64_t value) {
     return ends[0] == ~ends[1];
 }
 
+int comm_odd_one(const struct comm *comm, uint64_t value) {
+    uint64_t wanted = value;
+    comm_bcast(comm, &wanted, sizeof wanted);
+    int first = value == wanted ? comm->size : comm->rank;
+    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm->mpi);
+    return first < comm->size ? first : -1;
+}
+
+const char *comm_host(void) {
+    static char name[MPI_MAX_PROCESSOR_NAME];
+    int length;
+    MPI_Get_processor_name(name, &length);
+    return name;
+}
+
 /* With c processors in this rank's mask, u in the union of the node's ranks and s the sum over
  * them, s / u ranks share a processor on average: c u / s threads each. */
 int comm_fair_threads(const struct comm *comm) {

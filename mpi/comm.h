@@ -38,6 +38,13 @@ void comm_min_f64(const struct comm *comm, double *x, int n);
 /* Collective. True on all ranks when all ranks gave the same value. */
 bool comm_same(const struct comm *comm, uint64_t value);
 
+/* Collective. The first rank whose value is not rank 0's, -1: none. Bytes are compared: where the
+ * byte order is another, so is every value that is not the same both ways. */
+int comm_odd_one(const struct comm *comm, uint64_t value);
+
+/* Not collective. The name of this rank's node, in a static buffer. */
+const char *comm_host(void);
+
 /* Collective. Threads that a rank may use without taking a core from another: the processors it may
  * run on, divided among the ranks of its node that share them; at least 1. */
 int comm_fair_threads(const struct comm *comm);
