@@ -68,19 +68,6 @@ static const struct config *config_of(const struct trainer *t) {
 
 /* ---- one step ---- */
 
-static enum status check_finite(const struct trainer *t, const double loss[STREAMS]) {
-    for (int s = 0; s < STREAMS; s++)
-        if (!isfinite(loss[s]))
-            return comm_agree(t->comm, t->comm->rank
-                                           ? STATUS_FAIL
-                                           : log_error(STATUS_FAIL,
-                                                       "step %lld: the loss of stream %s is not "
-                                                       "finite; lower train.lr or check the "
-                                                       "feature tables",
-                                                       (long long)t->state.step, stream_names[s]));
-    return STATUS_OK;
-}
-
 static void log_step(struct trainer *t, const struct phases *phases, const double loss[STREAMS],
                      int64_t sequences) {
     const struct config *c = config_of(t);
@@ -110,8 +97,7 @@ static enum status train_step(struct trainer *t) {
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
     t->state.step++;
     t->state.cursor++;
-    stepper_compute(&t->stepper, t->state.step, &phases, loss);
-    TRY(check_finite(t, loss));
+    TRY(stepper_compute(&t->stepper, t->state.step, &phases, loss));
     log_step(t, &phases, loss, sequences);
     return STATUS_OK;
 }
@@ -171,7 +157,9 @@ static enum status obey(struct trainer *t) {
 
 /* ---- validation ---- */
 
+/* Before figures are made of the parameters. */
 static enum status check_replicas(const struct trainer *t) {
+    TRY(stepper_check(&t->stepper, t->state.step));
     if (comm_same(t->comm, params_hash(&t->run.model.params)))
         return STATUS_OK;
     return t->comm->rank ? STATUS_FAIL
