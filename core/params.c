@@ -131,6 +131,21 @@ void row_grad_add(const struct row_grad *grad, struct tensor *table) {
             table->g[grad->row[i] * table->cols + c] += grad->g[i * table->cols + c];
 }
 
+/* By blocks, whose loop has no way out and becomes vectors. */
+int64_t first_not_finite(const real *x, int64_t n) {
+    enum { BLOCK = 4096 };
+    for (int64_t lo = 0; lo < n; lo += BLOCK) {
+        int64_t hi = n - lo < BLOCK ? n : lo + BLOCK;
+        int bad = 0;
+        for (int64_t i = lo; i < hi; i++)
+            bad |= !(REAL_F(fabs)(x[i]) <= REAL_MAX);
+        for (int64_t i = lo; bad && i < hi; i++)
+            if (!isfinite((double)x[i]))
+                return i;
+    }
+    return -1;
+}
+
 uint64_t params_hash(const struct params *params) {
     uint64_t hash = 0;
     for (int i = 0; i < params->count; i++) {

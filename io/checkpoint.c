@@ -1,4 +1,5 @@
 #include "io/checkpoint.h"
+#include "core/fault.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -138,9 +139,8 @@ static uint64_t hash_share(const struct param *p, const struct parts *rows, cons
             continue;
         const real *x = share(p, rows, k, values);
         hash += hash_elements(x, sizeof *x, n, first);
-        for (int64_t i = 0; *bad < 0 && i < n; i++)
-            if (!isfinite((double)x[i]))
-                *bad = first + i;
+        int64_t at = *bad < 0 ? first_not_finite(x, n) : -1;
+        *bad = at < 0 ? *bad : first + at;
     }
     return hash;
 }
@@ -180,11 +180,13 @@ static enum status write_tensor(struct h5_writer *writer, const struct param *p,
 
 static enum status write_share(const struct comm *comm, struct h5_writer *writer,
                                const struct params *params) {
-    for (int g = 0; g < GROUPS; g++)
+    for (int g = 0; g < GROUPS; g++) {
         for (int i = 0; i < params->count; i++) {
             struct parts rows = rows_to_write(comm, &params->list[i]);
             TRY(write_tensor(writer, &params->list[i], g, &rows, group_values(params, g)));
         }
+        fault_point("write");
+    }
     return STATUS_OK;
 }
 
@@ -408,11 +410,12 @@ static enum status check_finite(const struct comm *comm, const char *path,
                                 const struct params *params) {
     for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
-        for (int64_t k = 0; (comm->rank == 0 || p->partial) && k < param_size(p); k++)
-            if (!isfinite((double)p->tensor.x[k]))
-                return log_error(
-                    STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path, p->name,
-                    (long long)(parts_row(&p->here, k / p->cols) * p->cols + k % p->cols));
+        int64_t k =
+            comm->rank == 0 || p->partial ? first_not_finite(p->tensor.x, param_size(p)) : -1;
+        if (k >= 0)
+            return log_error(STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path,
+                             p->name,
+                             (long long)(parts_row(&p->here, k / p->cols) * p->cols + k % p->cols));
     }
     return STATUS_OK;
 }

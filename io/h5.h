@@ -94,7 +94,9 @@ CHECKED enum status h5_members(const struct h5_file *file, const char *group,
 /* H5_SERIAL: rank 0 holds the file, calls of the other ranks do nothing; only create, edit and
  * commit are collective. Strings and streams need this mode. H5_PARALLEL: all ranks hold the file
  * by MPI-IO; everything but write is collective, with the same arguments on all ranks. Numbers only
- * (attributes may be text). */
+ * (attributes may be text). There a call that declares, removes or sets an attribute always gives
+ * STATUS_OK; a failure is said where it happens and given by h5_writer_reserve, so that hundreds of
+ * such calls cost one agreement. */
 enum h5_mode { H5_SERIAL, H5_PARALLEL };
 
 struct h5_writer {
@@ -105,6 +107,7 @@ struct h5_writer {
     int64_t copied;               /* bytes of the file that is edited */
     struct h5_declared *declared; /* the open datasets */
     int count;
+    enum status failed; /* H5_PARALLEL: this rank's, until h5_writer_reserve */
 };
 
 /* Collective. Begin a new file; `path` is replaced at commit. On failure nothing is left behind and

@@ -1,3 +1,4 @@
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/file.h"
@@ -22,13 +23,20 @@ struct h5_declared {
 };
 
 static enum status refused(const struct h5_writer *w, const char *what, const char *why) {
+    if (w->failed != STATUS_OK) /* what follows from it is not said */
+        return w->failed;
     return log_error(STATUS_IO, "%s: %s: %s; check the space on the disk and the permissions",
                      w->path, what, why);
 }
 
-/* In H5_PARALLEL every rank learns of a failure where it happens; in H5_SERIAL at commit. */
-static enum status settle(const struct h5_writer *w, enum status status) {
-    return w->mode == H5_PARALLEL ? comm_agree(w->comm, status) : status;
+/* In H5_PARALLEL a rank that failed goes on with the others, because the library's metadata cache
+ * has collective calls of its own, until all learn of it together. */
+static enum status settle(struct h5_writer *w, enum status status) {
+    if (w->mode == H5_SERIAL)
+        return status;
+    if (w->failed == STATUS_OK)
+        w->failed = status;
+    return STATUS_OK;
 }
 
 static bool idle(const struct h5_writer *w) {
@@ -96,18 +104,25 @@ static off_t used_bytes(const char *path) {
 }
 
 static enum status put_in_place(const struct h5_writer *w) {
-    off_t bytes = w->mode == H5_PARALLEL ? used_bytes(w->temporary) : 0;
+    off_t bytes = used_bytes(w->temporary);
     if (bytes && truncate(w->temporary, bytes)) /* what was reserved and not needed */
         return refused(w, "cannot be completed", strerror(errno));
-    if (sync_file(w->temporary) || rename(w->temporary, w->path) || file_sync_directory(w->path))
+    if (sync_file(w->temporary))
+        return refused(w, "cannot be completed", strerror(errno));
+    fault_point("rename");
+    if (rename(w->temporary, w->path))
+        return refused(w, "cannot be completed", strerror(errno));
+    fault_point("renamed");
+    if (file_sync_directory(w->path) && errno != EINVAL && errno != ENOTSUP) /* some cannot */
         return refused(w, "cannot be completed", strerror(errno));
     return STATUS_OK;
 }
 
 /* Take disk space for `bytes` bytes and the metadata. A disk found full by MPI-IO ends in a crash
- * or a hang; one found full here is an error. */
+ * or a hang, one found full when the library closes a file in a crash at the program's end; one
+ * found full here is an error. */
 static enum status reserve(const struct h5_writer *w, int64_t bytes) {
-    if (w->comm->rank != 0 || w->mode == H5_SERIAL)
+    if (w->comm->rank != 0)
         return STATUS_OK;
     int file = open(w->temporary, O_RDWR | O_CLOEXEC);
     int error = file < 0 ? errno : 0;
@@ -354,10 +369,10 @@ enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *objec
 
 /* ---- data ---- */
 
-/* In H5_PARALLEL every rank also has its own node's share of the file written out: what stands in
+/* In H5_PARALLEL every rank has its own node's share of the file written out: what stands in
  * another node's cache, rank 0 cannot synchronise. */
 static enum status flush(const struct h5_writer *w) {
-    if (!idle(w) && H5Fflush(w->id, H5F_SCOPE_GLOBAL) < 0)
+    if (w->mode == H5_PARALLEL && H5Fflush(w->id, H5F_SCOPE_GLOBAL) < 0)
         return refused(w, "cannot be flushed", h5_reason());
     return STATUS_OK;
 }
@@ -365,7 +380,9 @@ static enum status flush(const struct h5_writer *w) {
 enum status h5_writer_reserve(struct h5_writer *writer) {
     if (writer->mode == H5_SERIAL)
         return STATUS_OK;
-    enum status status = comm_agree(writer->comm, reserve(writer, end_of_data(writer)));
+    enum status status = comm_agree(writer->comm, writer->failed);
+    if (status == STATUS_OK)
+        status = comm_agree(writer->comm, reserve(writer, end_of_data(writer)));
     if (status == STATUS_OK)
         status = flush(writer);
     return comm_agree(writer->comm, status);
@@ -442,6 +459,7 @@ static void make_room(const struct h5_writer *w) {
 enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
     const struct comm *comm = writer->comm;
     status = comm_agree(comm, status);
+    fault_point("flush");
     if (status == STATUS_OK)
         status = comm_agree(comm, flush(writer));
     if (status != STATUS_OK && comm->rank == 0 && writer->mode == H5_SERIAL)

@@ -1,4 +1,5 @@
 #include "io/report.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/config.h"
@@ -77,6 +78,7 @@ static enum status prepare(struct report *r, enum report_mode mode) {
         return log_error(STATUS_INPUT, "run.dir: %zu bytes are too long", strlen(dir));
     TRY(file_make_directory(dir));
     TRY(lock_take(&r->lock, dir));
+    fault_point("open");
     if (mode == REPORT_REFUSE && holds_run(r))
         return log_error(STATUS_INPUT,
                          "%s: already holds a run; continue it with --resume, replace it with "
@@ -121,6 +123,7 @@ static json_t *event(const char *name) {
 
 /* Takes the object. */
 static void append(struct report *r, json_t *object) {
+    fault_point("log");
     bool bad = json_dumpf(object, r->log, JSON_REAL_PRECISION(15)) || fputc('\n', r->log) == EOF ||
                fflush(r->log);
     json_decref(object);
@@ -254,7 +257,9 @@ static char *results_text(const struct report_results *results) {
 static enum status write_results(const struct report *r, const struct report_results *results) {
     char path[OPTION_PATH], *metrics = report_metrics_text(results), *text = results_text(results);
     report_path(r, "metrics.json", path);
+    fault_point("report");
     enum status status = file_write(path, metrics);
+    fault_point("result");
     report_path(r, "result.txt", path);
     if (status == STATUS_OK)
         status = file_write(path, text);

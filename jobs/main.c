@@ -1,3 +1,4 @@
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/options.h"
@@ -133,6 +134,7 @@ int main(int argc, char **argv) {
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);
+    fault_arm(comm.rank);
     int threads = comm_fair_threads(&comm);
     if (!getenv("OMP_NUM_THREADS"))
         omp_set_num_threads(threads);

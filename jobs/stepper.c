@@ -1,4 +1,5 @@
 #include "jobs/stepper.h"
+#include "core/fault.h"
 #include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -131,6 +132,7 @@ static void differentiate(struct stepper *s, int i, struct model_step *step, str
         reduce_begin(reduce);
     tape_backward(&s->tape, reduce ? reduce_ready : NULL, reduce);
     phases_enter(phases, PHASE_REDUCE);
+    fault_point("reduce");
 }
 
 static void gradients(struct stepper *s, struct model_step *step, struct phases *phases,
@@ -174,13 +176,6 @@ static void gradients_by_parts(struct stepper *s, struct model_step *step, struc
 }
 
 /* ---- numbers that are not ---- */
-
-static int64_t first_not_finite(const real *x, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite((double)x[i]))
-            return i;
-    return -1;
-}
 
 /* The first parameter here, or gradient, with an element that is not finite, in words. */
 static bool find_tensor(const struct params *params, bool gradient, char *text, size_t size) {
@@ -287,6 +282,7 @@ enum status stepper_compute(struct stepper *s, int64_t number, struct phases *ph
     for (int k = 0; k < STREAMS; k++)
         loss[k] = step.count[k] ? loss[k] / (double)step.count[k] : 0;
     phases_enter(phases, PHASE_OPTIMIZER);
+    fault_point("update");
     if (!all_finite(loss, STREAMS))
         status = not_finite(s, number);
     else if (!s->without_optimizer)

@@ -1,5 +1,6 @@
 /* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward
  * and reduce, update, log }; evaluate, keep the best, stop early; report. */
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/checkpoint.h"
@@ -93,6 +94,7 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
 static enum status train_step(struct trainer *t) {
     struct phases phases;
     double loss[STREAMS];
+    fault_point("step");
     phases_start(&phases, PHASE_INPUT);
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
     t->state.step++;
@@ -128,6 +130,7 @@ static enum status save(struct trainer *t) {
     if (t->saved_step == t->state.step)
         return STATUS_OK;
     char *path = checkpoint_path(t->checkpoints, t->state.step);
+    fault_point("save");
     enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->state);
     if (status == STATUS_OK) {
         t->saved_step = t->state.step;
