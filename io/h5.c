@@ -34,6 +34,14 @@ const char *h5_reason(void) {
     return text;
 }
 
+bool h5_is_parallel(const struct comm *comm) {
+    h5_prepare();
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    herr_t set = H5Pset_fapl_mpio(fapl, comm->mpi, MPI_INFO_NULL);
+    H5Pclose(fapl);
+    return set >= 0;
+}
+
 static hid_t text_type(void) {
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, H5T_VARIABLE);

@@ -23,6 +23,9 @@ enum h5_type { H5_F16, H5_F32, H5_F64, H5_I32, H5_I64, H5_U8, H5_TEXT };
 #define H5_REAL H5_F32
 #endif
 
+/* Not collective. Is the library built with MPI-IO? */
+bool h5_is_parallel(const struct comm *comm);
+
 /* ---- reading; not collective, each rank has its own handle ---- */
 
 struct h5_file {

@@ -15,5 +15,6 @@ job_fn job_evaluate;
 job_fn job_report;
 job_fn job_plan;
 job_fn job_bench;
+job_fn job_doctor;
 
 #endif

@@ -9,6 +9,7 @@
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
+#include "jobs/launch.h"
 #include "jobs/stepper.h"
 #include "jobs/stop.h"
 #include <omp.h>
@@ -375,6 +376,13 @@ static enum status conclude(struct trainer *t) {
     return STATUS_OK;
 }
 
+static void check_launch(const struct comm *comm) {
+    struct launch launch;
+    launch_open(&launch, comm, log_warn);
+    launch_check(&launch);
+    launch_close(&launch);
+}
+
 enum status job_train(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options,
                                      parse,
@@ -395,6 +403,7 @@ enum status job_train(struct comm *comm, int argc, char **argv) {
                     &config));
     stop_watch(config.run.time_limit);
     TRY_GOTO(status, open_trainer(&t, &config, &request), close);
+    check_launch(comm);
     log_start(&t);
     TRY_GOTO(status, train(&t), close);
     status = t.stopped ? stop(&t) : conclude(&t);
