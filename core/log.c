@@ -6,6 +6,8 @@
 
 static enum log_level threshold = LOG_INFO;
 static bool progress_shown; /* the cursor stands behind a progress line */
+static bool holding;
+static char held[2048]; /* the first error since log_hold */
 
 void log_set_level(enum log_level level) {
     threshold = level;
@@ -44,9 +46,32 @@ static void print(enum log_level level, const char *prefix, const char *format, 
         va_end(args);                                                                              \
     } while (0)
 
+/* Errors to which the caller has an answer. */
+LOG_FORMAT(1, 0)
+static void keep(const char *format, va_list args) {
+    if (!held[0])
+        vsnprintf(held, sizeof held, format, args);
+}
+
 enum status log_error(enum status status, const char *format, ...) {
-    PRINT(LOG_ERROR, "error: ");
+    va_list args;
+    va_start(args, format);
+    if (holding)
+        keep(format, args);
+    else
+        print(LOG_ERROR, "error: ", format, args);
+    va_end(args);
     return status;
+}
+
+void log_hold(void) {
+    holding = true;
+    held[0] = '\0';
+}
+
+const char *log_release(void) {
+    holding = false;
+    return held;
 }
 
 void log_warn(const char *format, ...) {

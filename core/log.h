@@ -17,6 +17,13 @@ enum log_level log_get_level(void);
  * reports and fails. */
 enum status log_error(enum status status, const char *format, ...) LOG_FORMAT(2, 3);
 void log_warn(const char *format, ...) LOG_FORMAT(1, 2);
+
+/* For a failure that the caller gets over: from log_hold on errors are kept, not printed.
+ * log_release ends that and gives the first one's text, "" where there was none; it stays until the
+ * next log_hold. */
+void log_hold(void);
+const char *log_release(void);
+
 void log_info(const char *format, ...) LOG_FORMAT(1, 2);
 void log_debug(const char *format, ...) LOG_FORMAT(1, 2);
 

@@ -1,4 +1,5 @@
 #include "core/params.h"
+#include "core/hash.h"
 #include "core/mem.h"
 #include "core/rng.h"
 #include <stdarg.h>
@@ -124,21 +125,25 @@ void params_zero_grad(struct params *params) {
         params->g[i] = 0;
 }
 
-static uint64_t hash_values(const real *x, int64_t n, int64_t at) {
-    uint64_t hash = 0;
-#pragma omp parallel for schedule(static) reduction(+ : hash)
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t bits = 0;
-        memcpy(&bits, &x[i], sizeof x[i]);
-        hash += rng_bits(bits, (uint64_t)(at + i));
-    }
-    return hash;
-}
-
 void row_grad_add(const struct row_grad *grad, struct tensor *table) {
     for (int64_t i = 0; i < grad->n; i++)
         for (int64_t c = 0; c < table->cols; c++)
             table->g[grad->row[i] * table->cols + c] += grad->g[i * table->cols + c];
+}
+
+/* By blocks, whose loop has no way out and becomes vectors. */
+int64_t first_not_finite(const real *x, int64_t n) {
+    enum { BLOCK = 4096 };
+    for (int64_t lo = 0; lo < n; lo += BLOCK) {
+        int64_t hi = n - lo < BLOCK ? n : lo + BLOCK;
+        int bad = 0;
+        for (int64_t i = lo; i < hi; i++)
+            bad |= !(REAL_F(fabs)(x[i]) <= REAL_MAX);
+        for (int64_t i = lo; bad && i < hi; i++)
+            if (!isfinite((double)x[i]))
+                return i;
+    }
+    return -1;
 }
 
 uint64_t params_hash(const struct params *params) {
@@ -146,7 +151,7 @@ uint64_t params_hash(const struct params *params) {
     for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
         if (!p->partial)
-            hash += hash_values(p->tensor.x, param_size(p), p->at);
+            hash += hash_elements(p->tensor.x, sizeof(real), param_size(p), p->at);
     }
     return hash;
 }

@@ -57,6 +57,9 @@ struct row_grad {
 /* Add it to the dense gradient of `table`; grad->row is given. */
 void row_grad_add(const struct row_grad *grad, struct tensor *table);
 
+/* The first of n numbers that is not finite, -1: none. */
+int64_t first_not_finite(const real *x, int64_t n);
+
 /* Declare a tensor; returns its index. `ndim` 0 is a scalar, 1 has `cols`, 2 has `rows` x `cols`.
  * The name is the formatted text. */
 int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum param_init init,

@@ -1,14 +1,18 @@
 #include "io/checkpoint.h"
+#include "core/fault.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/rng.h"
 #include "io/h5.h"
 #include "partition/range.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 3 };
+enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 2, BLOCK = 1 << 22 };
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v"};
 
@@ -31,6 +35,43 @@ void checkpoint_state_free(struct checkpoint_state *state) {
     *state = (struct checkpoint_state){0};
 }
 
+/* ---- checksums ---- */
+
+/* The tensors of a file by the names of their datasets. */
+struct listing {
+    int64_t count;
+    char (*name)[NAME];
+    uint64_t *sum; /* checksums */
+};
+
+static void listing_free(struct listing *l) {
+    mem_free(l->name);
+    mem_free(l->sum);
+    *l = (struct listing){0};
+}
+
+static uint64_t text_hash(const struct checkpoint_state *s) {
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    fprintf(file, "%lld %lld %lld %lld %lld %lld %a\n%s\n%s", (long long)s->step,
+            (long long)s->epoch, (long long)s->cursor, (long long)s->best_step,
+            (long long)s->best_epoch, (long long)s->stale, s->best_metric, s->config,
+            s->dataset_hash);
+    fclose(file);
+    uint64_t hash = rng_hash(text);
+    free(text);
+    return hash;
+}
+
+/* The checksum of /state; the order of the tensors does not matter. */
+static uint64_t state_hash(const struct checkpoint_state *state, const struct listing *tensors) {
+    uint64_t hash = text_hash(state);
+    for (int64_t k = 0; k < tensors->count; k++)
+        hash += rng_bits(tensors->sum[k], rng_hash(tensors->name[k]));
+    return hash;
+}
+
 /* ---- writing ---- */
 
 static enum status declare_all(struct h5_writer *writer, const struct params *params) {
@@ -45,8 +86,9 @@ static enum status declare_all(struct h5_writer *writer, const struct params *pa
     return STATUS_OK;
 }
 
-static enum status put_state(struct h5_writer *w, const struct checkpoint_state *s) {
-    TRY(h5_writer_put_int(w, "/state", "schema", 1));
+static enum status put_state(struct h5_writer *w, const struct checkpoint_state *s,
+                             const struct listing *tensors) {
+    TRY(h5_writer_put_int(w, "/state", "schema", SCHEMA));
     TRY(h5_writer_put_int(w, "/state", "step", s->step));
     TRY(h5_writer_put_int(w, "/state", "epoch", s->epoch));
     TRY(h5_writer_put_int(w, "/state", "cursor", s->cursor));
@@ -54,8 +96,11 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
     TRY(h5_writer_put_int(w, "/state", "best_epoch", s->best_epoch));
     TRY(h5_writer_put_int(w, "/state", "stale", s->stale));
     TRY(h5_writer_put_double(w, "/state", "best_metric", s->best_metric));
-    TRY(h5_writer_put_text(w, "/state", "config", s->config));
-    return h5_writer_put_text(w, "/state", "dataset_hash", s->dataset_hash);
+    TRY(h5_writer_put_fixed_text(w, "/state", "config", s->config));
+    TRY(h5_writer_put_fixed_text(w, "/state", "dataset_hash", s->dataset_hash));
+    for (int64_t k = 0; k < tensors->count; k++)
+        TRY(h5_writer_put_int(w, tensors->name[k], "checksum", (int64_t)tensors->sum[k]));
+    return h5_writer_put_int(w, "/state", "checksum", (int64_t)state_hash(s, tensors));
 }
 
 /* The rows that this rank writes: its own of a table that is shared out, a block of one that all
@@ -69,41 +114,239 @@ static struct parts rows_to_write(const struct comm *comm, const struct param *p
     return (struct parts){{0}, {comm->rank == 0 ? file_rows(p) : 0}};
 }
 
+/* Numbers in a row of the file. */
+static int64_t file_width(const struct param *p) {
+    return p->ndim == 2 ? p->cols : 1;
+}
+
+/* Where part k of the rows to write stands in memory. */
+static const real *share(const struct param *p, const struct parts *rows, int k,
+                         const real *values) {
+    int64_t at = p->partial ? parts_place(&p->here, rows->lo[k]) : rows->lo[k];
+    return values + p->at + at * file_width(p);
+}
+
+/* Adds up over the ranks to the tensor's checksum. *bad: the first element that is not finite, -1:
+ * none. */
+static uint64_t hash_share(const struct param *p, const struct parts *rows, const real *values,
+                           int64_t *bad) {
+    int64_t width = file_width(p);
+    uint64_t hash = 0;
+    *bad = -1;
+    for (int k = 0; k < PARTS; k++) {
+        int64_t n = (rows->hi[k] - rows->lo[k]) * width, first = rows->lo[k] * width;
+        if (n == 0)
+            continue;
+        const real *x = share(p, rows, k, values);
+        hash += hash_elements(x, sizeof *x, n, first);
+        int64_t at = *bad < 0 ? first_not_finite(x, n) : -1;
+        *bad = at < 0 ? *bad : first + at;
+    }
+    return hash;
+}
+
+static enum status sum_shares(const struct comm *comm, const char *path,
+                              const struct params *params, const struct checkpoint_state *state,
+                              struct listing *tensors) {
+    enum status status = STATUS_OK;
+    int64_t bad;
+    for (int k = 0; k < GROUPS * params->count; k++) {
+        const struct param *p = &params->list[k % params->count];
+        int group = k / params->count;
+        struct parts rows = rows_to_write(comm, p);
+        dataset_name(group, p, tensors->name[k]);
+        tensors->sum[k] = hash_share(p, &rows, group_values(params, group), &bad);
+        if (status == STATUS_OK && bad >= 0)
+            status = log_error(STATUS_FAIL,
+                               "step %lld, rank %d: %s: element %lld is not finite; %s is not "
+                               "written; lower train.lr or check the feature tables",
+                               (long long)state->step, comm->rank, tensors->name[k], (long long)bad,
+                               path);
+    }
+    comm_sum_u64(comm, tensors->sum, (int)tensors->count);
+    return comm_agree(comm, status);
+}
+
 static enum status write_tensor(struct h5_writer *writer, const struct param *p, int group,
                                 const struct parts *rows, const real *values) {
-    int64_t width = p->ndim == 2 ? p->cols : 1;
     char name[NAME];
     dataset_name(group, p, name);
-    for (int k = 0; k < PARTS; k++) {
-        int64_t at = p->partial ? parts_place(&p->here, rows->lo[k]) : rows->lo[k];
+    for (int k = 0; k < PARTS; k++)
         if (rows->hi[k] > rows->lo[k])
             TRY(h5_writer_write(writer, name, H5_REAL, rows->lo[k], rows->hi[k],
-                                values + p->at + at * width));
-    }
+                                share(p, rows, k, values)));
     return STATUS_OK;
 }
 
 static enum status write_share(const struct comm *comm, struct h5_writer *writer,
                                const struct params *params) {
-    for (int g = 0; g < GROUPS; g++)
+    for (int g = 0; g < GROUPS; g++) {
         for (int i = 0; i < params->count; i++) {
             struct parts rows = rows_to_write(comm, &params->list[i]);
             TRY(write_tensor(writer, &params->list[i], g, &rows, group_values(params, g)));
         }
+        fault_point("write");
+    }
     return STATUS_OK;
 }
 
-enum status checkpoint_write(const struct comm *comm, const char *path, const struct params *params,
-                             const struct checkpoint_state *state) {
+static enum status write_all(const struct comm *comm, const char *path, const struct params *params,
+                             const struct checkpoint_state *state, const struct listing *tensors) {
     struct h5_writer writer;
     enum status status;
     TRY(h5_writer_create(&writer, comm, path, H5_PARALLEL));
     TRY_GOTO(status, declare_all(&writer, params), end);
-    TRY_GOTO(status, put_state(&writer, state), end);
+    TRY_GOTO(status, put_state(&writer, state, tensors), end);
     TRY_GOTO(status, h5_writer_reserve(&writer), end);
     status = write_share(comm, &writer, params);
 end:
     return h5_writer_commit(&writer, status);
+}
+
+enum status checkpoint_write(const struct comm *comm, const char *path, const struct params *params,
+                             const struct checkpoint_state *state) {
+    struct listing tensors = {.count = (int64_t)GROUPS * params->count};
+    tensors.name = mem_alloc(tensors.count, sizeof *tensors.name);
+    tensors.sum = mem_alloc(tensors.count, sizeof *tensors.sum);
+    enum status status = sum_shares(comm, path, params, state, &tensors);
+    if (status == STATUS_OK)
+        status = write_all(comm, path, params, state, &tensors);
+    listing_free(&tensors);
+    return status;
+}
+
+/* ---- verifying ---- */
+
+static enum status get_state(const struct h5_file *f, struct checkpoint_state *s) {
+    TRY(h5_get_int(f, "/state", "step", &s->step));
+    TRY(h5_get_int(f, "/state", "epoch", &s->epoch));
+    TRY(h5_get_int(f, "/state", "cursor", &s->cursor));
+    TRY(h5_get_int(f, "/state", "best_step", &s->best_step));
+    TRY(h5_get_int(f, "/state", "best_epoch", &s->best_epoch));
+    TRY(h5_get_int(f, "/state", "stale", &s->stale));
+    TRY(h5_get_double(f, "/state", "best_metric", &s->best_metric));
+    TRY(h5_get_text(f, "/state", "config", &s->config));
+    return h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash);
+}
+
+static enum status damaged(const char *path, const char *name) {
+    return log_error(STATUS_INPUT,
+                     "%s: %s: does not have its checksum: the file was damaged; copy it again or "
+                     "name another",
+                     path, name);
+}
+
+static enum status list_group(const struct h5_file *file, const char *group,
+                              struct listing *tensors) {
+    struct h5_strings names;
+    enum status status = STATUS_OK;
+    TRY(h5_members(file, group, &names));
+    int64_t count = tensors->count + names.count;
+    tensors->name = mem_resize(tensors->name, count, sizeof *tensors->name);
+    tensors->sum = mem_resize(tensors->sum, count, sizeof *tensors->sum);
+    for (int64_t i = 0; status == STATUS_OK && i < names.count; i++) {
+        char *name = tensors->name[tensors->count];
+        if (snprintf(name, NAME, "%s/%s", group, names.text[i]) >= NAME)
+            status = damaged(file->path, group);
+        else
+            status = h5_get_int(file, name, "checksum", (int64_t *)&tensors->sum[tensors->count++]);
+    }
+    h5_strings_free(&names);
+    return status;
+}
+
+/* The state and, where the file has checksums, its tensors: they are what was written. */
+static enum status get_whole_state(const struct h5_file *file, struct checkpoint_state *state,
+                                   struct listing *tensors) {
+    int64_t schema = 0, sum = 0;
+    if (!h5_exists(file, "/state"))
+        return log_error(STATUS_INPUT, "%s: has no /state: it is no checkpoint, or damaged",
+                         file->path);
+    TRY(h5_get_int(file, "/state", "schema", &schema));
+    TRY(get_state(file, state));
+    if (schema < SCHEMA)
+        return STATUS_OK;
+    TRY(h5_get_int(file, "/state", "checksum", &sum));
+    for (int g = 0; g < GROUPS; g++)
+        TRY(list_group(file, groups[g], tensors));
+    return (uint64_t)sum == state_hash(state, tensors) ? STATUS_OK : damaged(file->path, "/state");
+}
+
+static enum status list_on_root(const struct comm *comm, const char *path,
+                                struct listing *tensors) {
+    struct checkpoint_state state = {0};
+    struct h5_file file;
+    enum status status = STATUS_OK;
+    if (comm->rank == 0 && (status = h5_open(&file, path)) == STATUS_OK) {
+        bool of_others = !h5_exists(&file, "/state") && h5_exists(&file, "/param");
+        if (!of_others && get_whole_state(&file, &state, tensors) != STATUS_OK)
+            status = STATUS_INPUT; /* it opens, so it is damaged */
+        h5_close(&file);
+        checkpoint_state_free(&state);
+    }
+    TRY(comm_agree(comm, status));
+    comm_bcast(comm, &tensors->count, sizeof tensors->count);
+    if (comm->rank > 0) {
+        tensors->name = mem_alloc(tensors->count, sizeof *tensors->name);
+        tensors->sum = mem_alloc(tensors->count, sizeof *tensors->sum);
+    }
+    comm_bcast(comm, tensors->name, tensors->count * (int64_t)sizeof *tensors->name);
+    comm_bcast(comm, tensors->sum, tensors->count * (int64_t)sizeof *tensors->sum);
+    return STATUS_OK;
+}
+
+/* The hash of this rank's share of the rows in the file, as they are stored. */
+static enum status hash_stored(const struct comm *comm, const struct h5_file *file,
+                               const char *name, uint64_t *hash) {
+    struct h5_extent e;
+    TRY(h5_extent(file, name, &e));
+    struct range mine = range_of(e.rows, comm->size, comm->rank);
+    size_t size = e.size == sizeof(float) ? sizeof(float) : sizeof(double);
+    int64_t rows = e.width > 0 && e.width < BLOCK ? BLOCK / e.width : 1;
+    void *block = mem_alloc(rows * e.width, size);
+    enum status status = STATUS_OK;
+    for (int64_t lo = mine.lo; status == STATUS_OK && lo < mine.hi; lo += rows) {
+        int64_t hi = lo + rows < mine.hi ? lo + rows : mine.hi;
+        status = h5_read(file, name, size == sizeof(float) ? H5_F32 : H5_F64, lo, hi, block);
+        if (status == STATUS_OK)
+            *hash += hash_elements(block, size, (hi - lo) * e.width, lo * e.width);
+    }
+    mem_free(block);
+    return status;
+}
+
+static enum status hash_all_stored(const struct comm *comm, const char *path,
+                                   const struct listing *tensors, uint64_t *hash) {
+    struct h5_file file;
+    enum status status = h5_open(&file, path);
+    if (status != STATUS_OK)
+        return status;
+    for (int64_t k = 0; status == STATUS_OK && k < tensors->count; k++)
+        status = hash_stored(comm, &file, tensors->name[k], &hash[k]);
+    h5_close(&file);
+    return status == STATUS_OK ? STATUS_OK : STATUS_INPUT;
+}
+
+static enum status verify_tensors(const struct comm *comm, const char *path,
+                                  const struct listing *tensors) {
+    uint64_t *hash = mem_zero(tensors->count, sizeof *hash);
+    enum status status = comm_agree(comm, hash_all_stored(comm, path, tensors, hash));
+    if (status == STATUS_OK)
+        comm_sum_u64(comm, hash, (int)tensors->count);
+    for (int64_t k = 0; status == STATUS_OK && k < tensors->count; k++)
+        if (hash[k] != tensors->sum[k])
+            status = comm->rank ? STATUS_INPUT : damaged(path, tensors->name[k]);
+    mem_free(hash);
+    return status;
+}
+
+enum status checkpoint_verify(const struct comm *comm, const char *path) {
+    struct listing tensors = {0};
+    enum status status = list_on_root(comm, path, &tensors);
+    if (status == STATUS_OK)
+        status = verify_tensors(comm, path, &tensors);
+    listing_free(&tensors);
+    return status;
 }
 
 /* ---- reading ---- */
@@ -120,7 +363,7 @@ static enum status check_shapes(const struct h5_file *file, const struct params 
                                  "%s: no dataset '%s'; the file does not fit the configuration "
                                  "(model, modalities, blocks)",
                                  file->path, name);
-            TRY(h5_expect(file, name, H5_FLOAT, p->ndim, file_rows(p), p->ndim == 2 ? p->cols : 1));
+            TRY(h5_expect(file, name, H5_FLOAT, p->ndim, file_rows(p), file_width(p)));
         }
     return STATUS_OK;
 }
@@ -129,7 +372,7 @@ static enum status read_tensor(const struct h5_file *file, const struct param *p
                                real *values) {
     struct parts all = {{0}, {file_rows(p)}};
     const struct parts *rows = p->partial ? &p->here : &all;
-    int64_t width = p->ndim == 2 ? p->cols : 1, at = p->at;
+    int64_t width = file_width(p), at = p->at;
     char name[NAME];
     dataset_name(group, p, name);
     for (int k = 0; k < PARTS; k++) {
@@ -167,11 +410,12 @@ static enum status check_finite(const struct comm *comm, const char *path,
                                 const struct params *params) {
     for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
-        for (int64_t k = 0; (comm->rank == 0 || p->partial) && k < param_size(p); k++)
-            if (!isfinite((double)p->tensor.x[k]))
-                return log_error(
-                    STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path, p->name,
-                    (long long)(parts_row(&p->here, k / p->cols) * p->cols + k % p->cols));
+        int64_t k =
+            comm->rank == 0 || p->partial ? first_not_finite(p->tensor.x, param_size(p)) : -1;
+        if (k >= 0)
+            return log_error(STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path,
+                             p->name,
+                             (long long)(parts_row(&p->here, k / p->cols) * p->cols + k % p->cols));
     }
     return STATUS_OK;
 }
@@ -191,18 +435,6 @@ enum status checkpoint_read_params(const struct comm *comm, const char *path, st
     return comm_agree(comm, status);
 }
 
-static enum status get_state(const struct h5_file *f, struct checkpoint_state *s) {
-    TRY(h5_get_int(f, "/state", "step", &s->step));
-    TRY(h5_get_int(f, "/state", "epoch", &s->epoch));
-    TRY(h5_get_int(f, "/state", "cursor", &s->cursor));
-    TRY(h5_get_int(f, "/state", "best_step", &s->best_step));
-    TRY(h5_get_int(f, "/state", "best_epoch", &s->best_epoch));
-    TRY(h5_get_int(f, "/state", "stale", &s->stale));
-    TRY(h5_get_double(f, "/state", "best_metric", &s->best_metric));
-    TRY(h5_get_text(f, "/state", "config", &s->config));
-    return h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash);
-}
-
 /* A string of rank 0 to all. */
 static void share_text(const struct comm *comm, char **text) {
     int64_t size = *text ? (int64_t)strlen(*text) + 1 : 0;
@@ -215,14 +447,13 @@ static void share_text(const struct comm *comm, char **text) {
 enum status checkpoint_read_state(const struct comm *comm, const char *path,
                                   struct checkpoint_state *out) {
     struct checkpoint_state state = {0};
+    struct listing tensors = {0};
+    struct h5_file file;
     enum status status = STATUS_OK;
-    if (comm->rank == 0) {
-        struct h5_file file;
-        status = h5_open(&file, path);
-        if (status == STATUS_OK) {
-            status = get_state(&file, &state);
-            h5_close(&file);
-        }
+    if (comm->rank == 0 && (status = h5_open(&file, path)) == STATUS_OK) {
+        status = get_whole_state(&file, &state, &tensors);
+        h5_close(&file);
+        listing_free(&tensors);
     }
     status = comm_agree(comm, status);
     if (status != STATUS_OK) {
@@ -292,4 +523,53 @@ char *checkpoint_path(const char *directory, int64_t step) {
     char *path = mem_alloc((int64_t)size, 1);
     snprintf(path, size, "%s/step-%lld.h5", directory, (long long)step);
     return path;
+}
+
+/* Rank 0 puts a damaged file out of the way, so that it neither counts as the newest nor keeps a
+ * whole one from being kept. */
+static enum status set_aside(const struct comm *comm, const char *path, const char *why) {
+    size_t size = strlen(path) + 16;
+    enum status status = STATUS_OK;
+    char *aside = mem_alloc((int64_t)size, 1);
+    snprintf(aside, size, "%s.damaged", path);
+    if (comm->rank == 0 && rename(path, aside))
+        status = log_error(STATUS_IO, "%s: cannot be renamed: %s", path, strerror(errno));
+    else
+        log_warn("%s; now %s, the checkpoint before it counts",
+                 why[0] ? why : "a rank cannot read the newest checkpoint", aside);
+    mem_free(aside);
+    return comm_agree(comm, status);
+}
+
+static enum status newest_of(const struct comm *comm, const char *directory, const int64_t *steps,
+                             int count, char **path) {
+    while (count-- > 0) {
+        *path = checkpoint_path(directory, steps[count]);
+        log_hold();
+        enum status status = checkpoint_verify(comm, *path);
+        const char *why = log_release();
+        if (status == STATUS_OK)
+            return STATUS_OK;
+        if (status == STATUS_INPUT)
+            status = set_aside(comm, *path, why);
+        else if (why[0])
+            (void)log_error(status, "%s", why);
+        mem_free(*path);
+        *path = NULL;
+        TRY(status);
+    }
+    return comm->rank ? STATUS_INPUT
+                      : log_error(STATUS_INPUT,
+                                  "%s: no checkpoint is whole; --overwrite starts the run anew",
+                                  directory);
+}
+
+enum status checkpoint_newest_whole(const struct comm *comm, const char *directory, char **path) {
+    int64_t *steps;
+    int count;
+    *path = NULL;
+    checkpoint_list(comm, directory, &steps, &count);
+    enum status status = count ? newest_of(comm, directory, steps, count, path) : STATUS_OK;
+    mem_free(steps);
+    return status;
 }

@@ -9,7 +9,8 @@
 #include "mpi/comm.h"
 
 /* Collective. Defaults, then the file (NULL: none), then the "key=value" pairs, checked. Rank 0
- * reads, all ranks get the same. A run.dir that is not given becomes runs/NAME from the file's name
+ * reads, all ranks get the same; one that has another file under this name is an error that names
+ * rank and key. A run.dir that is not given becomes runs/NAME from the file's name
  * without its ending, or runs/run. STATUS_INPUT for bad content, STATUS_IO for a file that cannot
  * be read. */
 CHECKED enum status config_load(const struct comm *comm, const char *path, char *const *pairs,

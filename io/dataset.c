@@ -1,6 +1,7 @@
 #include "io/dataset.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/rng.h"
 #include "io/dataset_content.h"
 #include "io/sha256.h"
 #include <math.h>
@@ -257,11 +258,42 @@ static void adopt(struct dataset *dataset, const char *path, const struct descri
     memcpy(dataset->content_hash, d->content_hash, sizeof d->content_hash);
 }
 
+/* The bytes and the stored content hash of the file under this name; rank 0 has compared that of
+ * its own with the content. */
+static enum status identify(const char *path, uint64_t *identity) {
+    struct h5_file file;
+    char *hash = NULL;
+    TRY(h5_open(&file, path));
+    enum status status = h5_has_attribute(&file, "/", "content_hash")
+                             ? h5_get_text(&file, "/", "content_hash", &hash)
+                             : STATUS_OK;
+    *identity = rng_bits((uint64_t)file.bytes, hash ? rng_hash(hash) : 0);
+    mem_free(hash);
+    h5_close(&file);
+    return status;
+}
+
+/* Ranks of other nodes may have an old copy under the same name. */
+static enum status check_alike(const struct comm *comm, const char *path) {
+    uint64_t identity = 0;
+    TRY(comm_agree(comm, identify(path, &identity)));
+    int first = comm_odd_one(comm, identity);
+    if (first < 0)
+        return STATUS_OK;
+    return comm->rank != first
+               ? STATUS_INPUT
+               : log_error(STATUS_INPUT,
+                           "%s: on rank %d, %s, is another data set than on rank 0 (size or "
+                           "content hash); give all ranks the same",
+                           path, first, comm_host());
+}
+
 enum status dataset_open(const struct comm *comm, const char *path, struct dataset *dataset) {
     struct description d = {0};
     *dataset = (struct dataset){0};
     TRY(comm_agree(comm, comm->rank == 0 ? check_file(path, &d) : STATUS_OK));
     comm_bcast(comm, &d, sizeof d);
+    TRY(check_alike(comm, path));
     adopt(dataset, path, &d);
     return STATUS_OK;
 }

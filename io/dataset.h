@@ -36,7 +36,8 @@ struct dataset {
 
 /* Collective. Opens `path` read-only, checks it wholly (schema, extents, types, every item id and
  * offset, no empty sequence; no external links or foreign filters are followed) on rank 0 and gives
- * all ranks the description. STATUS_INPUT for a bad file, STATUS_IO for one that cannot be read. */
+ * all ranks the description. STATUS_INPUT for a bad file, and where a rank has another one under
+ * that name; STATUS_IO for one that cannot be read. */
 CHECKED enum status dataset_open(const struct comm *comm, const char *path,
                                  struct dataset *dataset);
 void dataset_close(

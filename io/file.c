@@ -97,16 +97,34 @@ static enum status remove_entry(const char *directory, const char *name) {
     return status;
 }
 
-enum status file_remove_all(const char *directory, const char *prefix) {
+static bool begins_with(const char *name, const char *prefix) {
+    return !strncmp(name, prefix, strlen(prefix)) && name[0] != '.';
+}
+
+static bool is_temporary(const char *name, const char *mark) {
+    const char *at = strstr(name, mark), *pid = at ? at + strlen(mark) : "";
+    return *pid && !pid[strspn(pid, "0123456789")];
+}
+
+static enum status remove_those(const char *directory, bool (*one)(const char *, const char *),
+                                const char *argument) {
     enum status status = STATUS_OK;
     DIR *entries = opendir(directory);
     if (!entries)
         return errno == ENOENT ? STATUS_OK : refused(directory, "cannot be listed");
     for (struct dirent *e; status == STATUS_OK && (e = readdir(entries));)
-        if (!strncmp(e->d_name, prefix, strlen(prefix)) && e->d_name[0] != '.')
+        if (one(e->d_name, argument))
             status = remove_entry(directory, e->d_name);
     closedir(entries);
     return status;
+}
+
+enum status file_remove_all(const char *directory, const char *prefix) {
+    return remove_those(directory, begins_with, prefix);
+}
+
+enum status file_remove_temporary(const char *directory) {
+    return remove_those(directory, is_temporary, ".tmp.");
 }
 
 bool file_exists(const char *path) {

@@ -27,6 +27,10 @@ CHECKED enum status file_remove(const char *path);
 /* Remove the files of a directory whose names begin with `prefix`; no error if there are none. */
 CHECKED enum status file_remove_all(const char *directory, const char *prefix);
 
+/* Remove the files of a directory whose names end in .tmp.PID: what processes that were killed have
+ * left of atomic writes. */
+CHECKED enum status file_remove_temporary(const char *directory);
+
 /* Make renames in the directory of `path` durable; -1 and errno where that fails, as it may on a
  * file system that cannot sync a directory. */
 int file_sync_directory(const char *path);

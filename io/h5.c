@@ -34,6 +34,14 @@ const char *h5_reason(void) {
     return text;
 }
 
+bool h5_is_parallel(const struct comm *comm) {
+    h5_prepare();
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    herr_t set = H5Pset_fapl_mpio(fapl, comm->mpi, MPI_INFO_NULL);
+    H5Pclose(fapl);
+    return set >= 0;
+}
+
 static hid_t text_type(void) {
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, H5T_VARIABLE);
@@ -217,13 +225,14 @@ static const char *read_extent(hid_t dataset, struct h5_extent *extent) {
 }
 
 static const char *read_class(hid_t type, struct h5_extent *extent) {
+    extent->size = (int)H5Tget_size(type);
     switch (H5Tget_class(type)) {
     case H5T_INTEGER:
         extent->kind = H5_INTEGER;
-        return H5Tget_size(type) <= 8 ? NULL : "has integers wider than 64 bits";
+        return extent->size <= 8 ? NULL : "has integers wider than 64 bits";
     case H5T_FLOAT:
         extent->kind = H5_FLOAT;
-        return H5Tget_size(type) <= 8 ? NULL : "has floating-point numbers wider than 64 bits";
+        return extent->size <= 8 ? NULL : "has floating-point numbers wider than 64 bits";
     case H5T_STRING:
         extent->kind = H5_STRING;
         return NULL;

@@ -23,6 +23,9 @@ enum h5_type { H5_F16, H5_F32, H5_F64, H5_I32, H5_I64, H5_U8, H5_TEXT };
 #define H5_REAL H5_F32
 #endif
 
+/* Not collective. Is the library built with MPI-IO? */
+bool h5_is_parallel(const struct comm *comm);
+
 /* ---- reading; not collective, each rank has its own handle ---- */
 
 struct h5_file {
@@ -38,6 +41,7 @@ struct h5_extent {
     int rank; /* 0, 1 or 2 */
     int64_t rows, width;
     enum h5_class kind;
+    int size; /* bytes of an element as stored */
 };
 
 /* Strings, each NUL-terminated, in one block. */
@@ -93,7 +97,9 @@ CHECKED enum status h5_members(const struct h5_file *file, const char *group,
 /* H5_SERIAL: rank 0 holds the file, calls of the other ranks do nothing; only create, edit and
  * commit are collective. Strings and streams need this mode. H5_PARALLEL: all ranks hold the file
  * by MPI-IO; everything but write is collective, with the same arguments on all ranks. Numbers only
- * (attributes may be text). */
+ * (attributes may be text). There a call that declares, removes or sets an attribute always gives
+ * STATUS_OK; a failure is said where it happens and given by h5_writer_reserve, so that hundreds of
+ * such calls cost one agreement. */
 enum h5_mode { H5_SERIAL, H5_PARALLEL };
 
 struct h5_writer {
@@ -104,6 +110,7 @@ struct h5_writer {
     int64_t copied;               /* bytes of the file that is edited */
     struct h5_declared *declared; /* the open datasets */
     int count;
+    enum status failed; /* H5_PARALLEL: this rank's, until h5_writer_reserve */
 };
 
 /* Collective. Begin a new file; `path` is replaced at commit. On failure nothing is left behind and
@@ -126,6 +133,12 @@ CHECKED enum status h5_writer_put_double(struct h5_writer *writer, const char *o
                                          const char *name, double value);
 CHECKED enum status h5_writer_put_text(struct h5_writer *writer, const char *object,
                                        const char *name, const char *value);
+
+/* The same for a text below 60 KB that has to be found whole or refused: it stands within its
+ * object's checksum, a text of variable length in a heap that has none (and in which libhdf5 may
+ * search for ever when it is damaged). */
+CHECKED enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *object,
+                                             const char *name, const char *value);
 
 /* Remove a dataset of an edited file, if it is there. */
 CHECKED enum status h5_writer_remove(struct h5_writer *writer, const char *name);

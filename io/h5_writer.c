@@ -1,3 +1,4 @@
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/file.h"
@@ -22,13 +23,20 @@ struct h5_declared {
 };
 
 static enum status refused(const struct h5_writer *w, const char *what, const char *why) {
+    if (w->failed != STATUS_OK) /* what follows from it is not said */
+        return w->failed;
     return log_error(STATUS_IO, "%s: %s: %s; check the space on the disk and the permissions",
                      w->path, what, why);
 }
 
-/* In H5_PARALLEL every rank learns of a failure where it happens; in H5_SERIAL at commit. */
-static enum status settle(const struct h5_writer *w, enum status status) {
-    return w->mode == H5_PARALLEL ? comm_agree(w->comm, status) : status;
+/* In H5_PARALLEL a rank that failed goes on with the others, because the library's metadata cache
+ * has collective calls of its own, until all learn of it together. */
+static enum status settle(struct h5_writer *w, enum status status) {
+    if (w->mode == H5_SERIAL)
+        return status;
+    if (w->failed == STATUS_OK)
+        w->failed = status;
+    return STATUS_OK;
 }
 
 static bool idle(const struct h5_writer *w) {
@@ -96,18 +104,25 @@ static off_t used_bytes(const char *path) {
 }
 
 static enum status put_in_place(const struct h5_writer *w) {
-    off_t bytes = w->mode == H5_PARALLEL ? used_bytes(w->temporary) : 0;
+    off_t bytes = used_bytes(w->temporary);
     if (bytes && truncate(w->temporary, bytes)) /* what was reserved and not needed */
         return refused(w, "cannot be completed", strerror(errno));
-    if (sync_file(w->temporary) || rename(w->temporary, w->path) || file_sync_directory(w->path))
+    if (sync_file(w->temporary))
+        return refused(w, "cannot be completed", strerror(errno));
+    fault_point("rename");
+    if (rename(w->temporary, w->path))
+        return refused(w, "cannot be completed", strerror(errno));
+    fault_point("renamed");
+    if (file_sync_directory(w->path) && errno != EINVAL && errno != ENOTSUP) /* some cannot */
         return refused(w, "cannot be completed", strerror(errno));
     return STATUS_OK;
 }
 
 /* Take disk space for `bytes` bytes and the metadata. A disk found full by MPI-IO ends in a crash
- * or a hang; one found full here is an error. */
+ * or a hang, one found full when the library closes a file in a crash at the program's end; one
+ * found full here is an error. */
 static enum status reserve(const struct h5_writer *w, int64_t bytes) {
-    if (w->comm->rank != 0 || w->mode == H5_SERIAL)
+    if (w->comm->rank != 0)
         return STATUS_OK;
     int file = open(w->temporary, O_RDWR | O_CLOEXEC);
     int error = file < 0 ? errno : 0;
@@ -120,7 +135,8 @@ static enum status reserve(const struct h5_writer *w, int64_t bytes) {
 
 /* ---- opening ---- */
 
-/* Metadata stand in one block in front of the new data; what an edit does not use of it is lost. */
+/* Metadata stand in one block in front of the new data; what an edit does not use of it is lost.
+ * They are in the format of HDF5 1.8, whose checksums make the library refuse damaged ones. */
 static hid_t write_access(const struct h5_writer *w, bool edit) {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (w->mode == H5_PARALLEL) {
@@ -129,6 +145,7 @@ static hid_t write_access(const struct h5_writer *w, bool edit) {
     } else
         H5Pset_fapl_sec2(fapl);
     H5Pset_file_locking(fapl, 0, 1);
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V18);
     return fapl;
 }
 
@@ -340,14 +357,34 @@ enum status h5_writer_put_text(struct h5_writer *writer, const char *object, con
     return settle(writer, put(writer, object, name, h5_memory_type(H5_TEXT), &value));
 }
 
+enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *object, const char *name,
+                                     const char *value) {
+    if (idle(writer))
+        return STATUS_OK;
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    H5Tset_size(type, strlen(value) + 1);
+    return settle(writer, put(writer, object, name, type, value));
+}
+
 /* ---- data ---- */
+
+/* In H5_PARALLEL every rank has its own node's share of the file written out: what stands in
+ * another node's cache, rank 0 cannot synchronise. */
+static enum status flush(const struct h5_writer *w) {
+    if (w->mode == H5_PARALLEL && H5Fflush(w->id, H5F_SCOPE_GLOBAL) < 0)
+        return refused(w, "cannot be flushed", h5_reason());
+    return STATUS_OK;
+}
 
 enum status h5_writer_reserve(struct h5_writer *writer) {
     if (writer->mode == H5_SERIAL)
         return STATUS_OK;
-    enum status status = comm_agree(writer->comm, reserve(writer, end_of_data(writer)));
-    if (status == STATUS_OK && H5Fflush(writer->id, H5F_SCOPE_GLOBAL) < 0)
-        status = refused(writer, "cannot be flushed", h5_reason());
+    enum status status = comm_agree(writer->comm, writer->failed);
+    if (status == STATUS_OK)
+        status = comm_agree(writer->comm, reserve(writer, end_of_data(writer)));
+    if (status == STATUS_OK)
+        status = flush(writer);
     return comm_agree(writer->comm, status);
 }
 
@@ -422,6 +459,9 @@ static void make_room(const struct h5_writer *w) {
 enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
     const struct comm *comm = writer->comm;
     status = comm_agree(comm, status);
+    fault_point("flush");
+    if (status == STATUS_OK)
+        status = comm_agree(comm, flush(writer));
     if (status != STATUS_OK && comm->rank == 0 && writer->mode == H5_SERIAL)
         make_room(writer);
     enum status closed = close_file(writer, status != STATUS_OK); /* in H5_PARALLEL collective */

@@ -1,4 +1,5 @@
 #include "io/report.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/config.h"
@@ -75,6 +76,9 @@ static enum status prepare(struct report *r, enum report_mode mode) {
     const char *dir = r->config->run.dir;
     if (strlen(dir) + 64 > OPTION_PATH)
         return log_error(STATUS_INPUT, "run.dir: %zu bytes are too long", strlen(dir));
+    TRY(file_make_directory(dir));
+    TRY(lock_take(&r->lock, dir));
+    fault_point("open");
     if (mode == REPORT_REFUSE && holds_run(r))
         return log_error(STATUS_INPUT,
                          "%s: already holds a run; continue it with --resume, replace it with "
@@ -84,13 +88,15 @@ static enum status prepare(struct report *r, enum report_mode mode) {
         TRY(remove_run(r));
     report_path(r, "checkpoints", path);
     TRY(file_make_directory(path));
+    TRY(file_remove_temporary(path));
+    TRY(file_remove_temporary(dir));
     TRY(write_config(r));
     return open_log(r);
 }
 
 enum status report_open(const struct comm *comm, const struct config *config, enum report_mode mode,
                         struct report *report) {
-    struct report mine = {comm, config, NULL, false};
+    struct report mine = {.comm = comm, .config = config};
     enum status status = comm->rank == 0 ? prepare(&mine, mode) : STATUS_OK;
     status = comm_agree(comm, status);
     if (status == STATUS_OK)
@@ -103,6 +109,7 @@ enum status report_open(const struct comm *comm, const struct config *config, en
 void report_close(struct report *report) {
     if (report->log)
         fclose(report->log);
+    lock_release(&report->lock);
     *report = (struct report){0};
 }
 
@@ -116,6 +123,7 @@ static json_t *event(const char *name) {
 
 /* Takes the object. */
 static void append(struct report *r, json_t *object) {
+    fault_point("log");
     bool bad = json_dumpf(object, r->log, JSON_REAL_PRECISION(15)) || fputc('\n', r->log) == EOF ||
                fflush(r->log);
     json_decref(object);
@@ -249,7 +257,9 @@ static char *results_text(const struct report_results *results) {
 static enum status write_results(const struct report *r, const struct report_results *results) {
     char path[OPTION_PATH], *metrics = report_metrics_text(results), *text = results_text(results);
     report_path(r, "metrics.json", path);
+    fault_point("report");
     enum status status = file_write(path, metrics);
+    fault_point("result");
     report_path(r, "result.txt", path);
     if (status == STATUS_OK)
         status = file_write(path, text);

@@ -1,4 +1,4 @@
-/* The run directory: config.yaml, log.jsonl (an event per line), metrics.json, result.txt and
+/* The run directory: config.yaml, log.jsonl (an event per line), metrics.json, result.txt, lock and
  * checkpoints/. Rank 0 alone touches it; the functions may be called on every rank. */
 #ifndef IO_REPORT_H
 #define IO_REPORT_H
@@ -7,6 +7,7 @@
 #include "core/phase.h"
 #include "core/status.h"
 #include "io/dataset.h"
+#include "io/lock.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,13 +20,16 @@ struct report {
     const struct comm *comm;     /* borrowed */
     const struct config *config; /* borrowed */
     FILE *log;                   /* rank 0 only */
+    struct lock lock;            /* of the directory; rank 0 only */
     bool failed;                 /* a line could not be written */
 };
 
-/* Collective. Makes config->run.dir and checkpoints/ in it, writes config.yaml, opens the log:
- * anew, or at its end on resume (a directory without a run is resumed by starting one; a last line
- * that was cut off is dropped). Overwriting removes the old run's files first. STATUS_INPUT for a
- * directory that holds a run which is neither to be resumed nor overwritten. */
+/* Collective. Makes config->run.dir and checkpoints/ in it, takes the directory's lock (io/lock.h)
+ * until report_close, removes what killed runs left half-written (*.tmp.PID), writes config.yaml,
+ * opens the log: anew, or at its end on resume (a directory without a run is resumed by starting
+ * one; a last line that was cut off is dropped). Overwriting removes the old run's files first.
+ * STATUS_INPUT for a directory that another job is at work in, or that holds a run which is neither
+ * to be resumed nor overwritten. */
 CHECKED enum status report_open(const struct comm *comm, const struct config *config,
                                 enum report_mode mode, struct report *report);
 

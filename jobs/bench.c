@@ -148,14 +148,7 @@ static enum status run_step(struct bench *b, int64_t step, struct phases *phases
     phases_start(phases, PHASE_INPUT);
     if (step == 0 || !skips(b, "input"))
         b->sequences = stepper_load(&b->stepper, batch_of(b, step));
-    stepper_compute(&b->stepper, step + 1, phases, loss);
-    for (int s = 0; s < STREAMS; s++)
-        if (!isfinite(loss[s]))
-            return b->comm->rank
-                       ? STATUS_FAIL
-                       : log_error(STATUS_FAIL, "step %lld: the loss is not finite; lower train.lr",
-                                   (long long)step + 1);
-    return STATUS_OK;
+    return stepper_compute(&b->stepper, step + 1, phases, loss);
 }
 
 static void count_step(struct bench *b) {

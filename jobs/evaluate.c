@@ -72,6 +72,7 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
     if (done)
         return STATUS_OK;
     TRY(saved_find(comm, request.config.path, &file));
+    TRY_GOTO(status, checkpoint_verify(comm, file), end);
     TRY_GOTO(status, saved_config(comm, file, &request.config, &config), end);
     TRY_GOTO(status, run_open(&run, comm, &config, false), end);
     status = evaluate(&run, file, &request);

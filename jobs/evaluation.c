@@ -1,4 +1,5 @@
 #include "jobs/evaluation.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"
@@ -305,6 +306,7 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
                         .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
                         .batch_size = batch_size(e, model),
                         .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
+    fault_point("evaluate");
     tape_begin(&pass.item_tape, false, 0);
     model_item_rows(model, &pass.item_tape, pass.items);
     enum status status = finish(e, pass.outcomes, rank_all(&pass), result);

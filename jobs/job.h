@@ -16,5 +16,6 @@ job_fn job_recommend;
 job_fn job_report;
 job_fn job_plan;
 job_fn job_bench;
+job_fn job_doctor;
 
 #endif

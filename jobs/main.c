@@ -1,8 +1,10 @@
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/options.h"
 #include "core/text.h"
 #include "io/version.h"
+#include "jobs/agreement.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
 #include <cblas.h>
@@ -104,6 +106,7 @@ static enum status run(struct comm *comm, int argc, char **argv) {
     static char program[] = "";
     struct request request = {0};
     bool done;
+    TRY(agreement_check(comm, argc, argv));
     argv[0] = program;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
@@ -131,6 +134,7 @@ int main(int argc, char **argv) {
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);
+    fault_arm(comm.rank);
     int threads = comm_fair_threads(&comm);
     if (!getenv("OMP_NUM_THREADS"))
         omp_set_num_threads(threads);

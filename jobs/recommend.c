@@ -326,6 +326,7 @@ enum status job_recommend(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     TRY(check_output(comm, &request));
     TRY(saved_find(comm, request.config.path, &file));
+    TRY_GOTO(status, checkpoint_verify(comm, file), end);
     TRY_GOTO(status, saved_config(comm, file, &request.config, &config), end);
     TRY_GOTO(status, run_open(&run, comm, &config, false), end);
     struct work work = {.run = &run, .request = &request};

@@ -1,4 +1,5 @@
 #include "jobs/run.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
@@ -119,6 +120,7 @@ enum status run_open(struct run *run, struct comm *comm, const struct config *co
                      bool training) {
     *run = (struct run){.comm = comm, .config = *config};
     TRY(dataset_open(comm, config->data.path, &run->dataset));
+    fault_point("load");
     if (run->config.data.max_len == 0)
         run->config.data.max_len = run->dataset.max_len;
     enum status status = open_model(run, training);

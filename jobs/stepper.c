@@ -1,10 +1,12 @@
 #include "jobs/stepper.h"
+#include "core/fault.h"
 #include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/optim.h"
 #include "mpi/peers.h"
 #include <omp.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- beginning and end ---- */
@@ -162,6 +164,7 @@ static void differentiate(struct stepper *s, int i, struct model_step *step, str
         reduce_begin(reduce);
     tape_backward(&s->tape, reduce ? reduce_ready : NULL, reduce);
     phases_enter(phases, PHASE_REDUCE);
+    fault_point("reduce");
 }
 
 static void gradients(struct stepper *s, struct model_step *step, struct phases *phases,
@@ -173,6 +176,7 @@ static void gradients(struct stepper *s, struct model_step *step, struct phases 
         reduce_finish(reduce);
     if (step->items)
         placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, rows);
+    memcpy(s->own_loss, loss, sizeof s->own_loss);
     comm_sum_f64(s->comm, loss, STREAMS);
 }
 
@@ -190,6 +194,11 @@ static void gradients_by_parts(struct stepper *s, struct model_step *step, struc
     }
     if (!s->without_reduction)
         tree_finish(&s->tree);
+    for (int k = 0; k < STREAMS; k++) {
+        s->own_loss[k] = 0;
+        for (int i = 0; i < s->parts; i++)
+            s->own_loss[k] += part[part_of(s, i)][k];
+    }
     comm_sum_f64(s->comm, part[0], TREE_LEAVES * STREAMS);
     for (int k = 0; k < STREAMS; k++) {
         loss[k] = 0;
@@ -198,31 +207,105 @@ static void gradients_by_parts(struct stepper *s, struct model_step *step, struc
     }
 }
 
+/* ---- numbers that are not ---- */
+
+/* The first parameter here, or gradient, with an element that is not finite, in words. */
+static bool find_tensor(const struct params *params, bool gradient, char *text, size_t size) {
+    for (int i = 0; i < params->count; i++) {
+        const struct param *p = &params->list[i];
+        const real *x = gradient ? p->tensor.g : p->tensor.x;
+        int64_t at = x ? first_not_finite(x, param_size(p)) : -1;
+        if (at < 0)
+            continue;
+        snprintf(text, size, "element %lld of %s%s",
+                 (long long)(parts_row(&p->here, at / p->cols) * p->cols + at % p->cols),
+                 gradient ? "the gradient of " : "", p->name);
+        return true;
+    }
+    return false;
+}
+
+static bool find_stream(const struct stepper *s, char *text, size_t size) {
+    for (int k = 0; k < STREAMS; k++)
+        if (!isfinite(s->own_loss[k])) {
+            snprintf(text, size, "the loss of stream %s", stream_names[k]);
+            return true;
+        }
+    return false;
+}
+
+static int first_rank(const struct stepper *s, bool mine) {
+    int first = mine ? s->comm->rank : s->comm->size;
+    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, s->comm->mpi);
+    return first;
+}
+
+/* Said by the first rank with something at fault: a parameter or its share of the loss; else, as
+ * gradients are all ranks' alike after their sum, by the first that has one of those. */
+static enum status not_finite(const struct stepper *s, int64_t step) {
+    const struct params *params = &s->run->model.params;
+    char culprit[256] = "the gradient";
+    int rank = s->comm->rank;
+    int first = first_rank(s, find_tensor(params, false, culprit, sizeof culprit) ||
+                                  find_stream(s, culprit, sizeof culprit));
+    if (first == s->comm->size)
+        first = first_rank(s, find_tensor(params, true, culprit, sizeof culprit) ||
+                                  rank == s->comm->size - 1);
+    if (rank != first)
+        return STATUS_FAIL;
+    return log_error(STATUS_FAIL,
+                     "step %lld, rank %d: %s is not finite; lower train.lr or check the feature "
+                     "tables",
+                     (long long)step, rank, culprit);
+}
+
+enum status stepper_check(const struct stepper *s, int64_t step) {
+    char culprit[256];
+    bool bad = find_tensor(&s->run->model.params, false, culprit, sizeof culprit);
+    if (comm_agree(s->comm, bad ? STATUS_FAIL : STATUS_OK) == STATUS_OK)
+        return STATUS_OK;
+    return not_finite(s, step);
+}
+
+static bool all_finite(const double *x, int n) {
+    for (int i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+/* ---- the update ---- */
+
+/* Not finite where the gradient's norm is not. */
 static double clip_scale(const struct stepper *s, const struct row_grad *rows) {
     double limit = s->run->config.train.grad_clip;
     if (limit <= 0)
         return 1;
     double norm = sqrt(placement_grad_square(s->run->placement, &s->run->model, rows));
-    return norm > limit ? limit / norm : 1;
+    return !isfinite(norm) ? norm : norm > limit ? limit / norm : 1;
 }
 
-static void update(struct stepper *s, int64_t step, const struct row_grad *rows) {
+static enum status update(struct stepper *s, int64_t step, const struct row_grad *rows) {
     const struct config *c = &s->run->config;
     struct params *params = &s->run->model.params;
     struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
                           c->train.weight_decay};
     double scale = clip_scale(s, rows);
+    if (!isfinite(scale))
+        return not_finite(s, step);
     adamw_step(&adamw, params, step, scale);
     for (int i = 0; i < params->count; i++)
         if (params->list[i].by_rows)
             adamw_rows(&adamw, params, i, rows, c->train.optimizer == OPTIMIZER_LAZY_ADAMW, step,
                        scale);
+    return STATUS_OK;
 }
 
-void stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
-                     double loss[STREAMS]) {
+enum status stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
+                            double loss[STREAMS]) {
     struct model_step step = {.step = number};
     struct row_grad rows = {0};
+    enum status status = STATUS_OK;
     count_targets(s, step.count);
     if (s->run->config.train.loss != LOSS_EXACT && s->run->config.train.sampler == SAMPLER_BATCH)
         pool_targets(s);
@@ -233,7 +316,11 @@ void stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
     for (int k = 0; k < STREAMS; k++)
         loss[k] = step.count[k] ? loss[k] / (double)step.count[k] : 0;
     phases_enter(phases, PHASE_OPTIMIZER);
-    if (!s->without_optimizer)
-        update(s, number, &rows);
+    fault_point("update");
+    if (!all_finite(loss, STREAMS))
+        status = not_finite(s, number);
+    else if (!s->without_optimizer)
+        status = update(s, number, &rows);
     phases_stop(phases);
+    return status;
 }

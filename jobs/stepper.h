@@ -20,6 +20,7 @@ struct stepper {
     int parts;           /* of a step that are this rank's */
     struct batch *batch; /* [parts] */
     struct tape tape;
+    double own_loss[STREAMS]; /* this rank's share of the last step's sums */
     struct reduce reduce;
     struct tree tree;                          /* reproducible: in place of `reduce` */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
@@ -38,8 +39,13 @@ void stepper_close(struct stepper *stepper); /* not collective; safe on a zeroed
 int64_t stepper_load(struct stepper *stepper, int64_t k);
 
 /* Collective. One update, number `step` (1 for the first), with the loaded sequences. `phases`
- * runs. loss[s] = mean of -log P over the stream's positions in the global batch. */
-void stepper_compute(struct stepper *stepper, int64_t step, struct phases *phases,
-                     double loss[STREAMS]);
+ * runs. loss[s] = mean of -log P over the stream's positions in the global batch. STATUS_FAIL when
+ * a loss or the norm of train.grad_clip is not finite: parameters and moments stay as they were,
+ * and the line names step, rank and the first tensor or stream at fault. */
+CHECKED enum status stepper_compute(struct stepper *stepper, int64_t step, struct phases *phases,
+                                    double loss[STREAMS]);
+
+/* Collective. STATUS_FAIL, with such a line, when a parameter is not finite. */
+CHECKED enum status stepper_check(const struct stepper *stepper, int64_t step);
 
 #endif

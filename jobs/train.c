@@ -1,5 +1,6 @@
 /* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward
  * and reduce, update, log }; evaluate, keep the best, stop early; report. */
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/checkpoint.h"
@@ -8,6 +9,7 @@
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
+#include "jobs/launch.h"
 #include "jobs/stepper.h"
 #include "jobs/stop.h"
 #include <omp.h>
@@ -68,19 +70,6 @@ static const struct config *config_of(const struct trainer *t) {
 
 /* ---- one step ---- */
 
-static enum status check_finite(const struct trainer *t, const double loss[STREAMS]) {
-    for (int s = 0; s < STREAMS; s++)
-        if (!isfinite(loss[s]))
-            return comm_agree(t->comm, t->comm->rank
-                                           ? STATUS_FAIL
-                                           : log_error(STATUS_FAIL,
-                                                       "step %lld: the loss of stream %s is not "
-                                                       "finite; lower train.lr or check the "
-                                                       "feature tables",
-                                                       (long long)t->state.step, stream_names[s]));
-    return STATUS_OK;
-}
-
 static void log_step(struct trainer *t, const struct phases *phases, const double loss[STREAMS],
                      int64_t sequences) {
     const struct config *c = config_of(t);
@@ -106,12 +95,12 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
 static enum status train_step(struct trainer *t) {
     struct phases phases;
     double loss[STREAMS];
+    fault_point("step");
     phases_start(&phases, PHASE_INPUT);
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
     t->state.step++;
     t->state.cursor++;
-    stepper_compute(&t->stepper, t->state.step, &phases, loss);
-    TRY(check_finite(t, loss));
+    TRY(stepper_compute(&t->stepper, t->state.step, &phases, loss));
     log_step(t, &phases, loss, sequences);
     return STATUS_OK;
 }
@@ -142,6 +131,7 @@ static enum status save(struct trainer *t) {
     if (t->saved_step == t->state.step)
         return STATUS_OK;
     char *path = checkpoint_path(t->checkpoints, t->state.step);
+    fault_point("save");
     enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->state);
     if (status == STATUS_OK) {
         t->saved_step = t->state.step;
@@ -171,7 +161,9 @@ static enum status obey(struct trainer *t) {
 
 /* ---- validation ---- */
 
+/* Before figures are made of the parameters. */
 static enum status check_replicas(const struct trainer *t) {
+    TRY(stepper_check(&t->stepper, t->state.step));
     if (comm_same(t->comm, params_hash(&t->run.model.params)))
         return STATUS_OK;
     return t->comm->rank ? STATUS_FAIL
@@ -263,17 +255,17 @@ static enum status stop(struct trainer *t) {
 
 /* ---- beginning and end ---- */
 
+static enum status read_params(struct trainer *t, const char *path) {
+    TRY(checkpoint_verify(t->comm, path));
+    return checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+}
+
 static enum status resume(struct trainer *t) {
     struct checkpoint_state state;
-    int64_t *steps;
-    int count;
-    checkpoint_list(t->comm, t->checkpoints, &steps, &count);
-    if (count == 0) {
-        mem_free(steps);
+    char *path;
+    TRY(checkpoint_newest_whole(t->comm, t->checkpoints, &path));
+    if (!path)
         return STATUS_OK;
-    }
-    char *path = checkpoint_path(t->checkpoints, steps[count - 1]);
-    mem_free(steps);
     enum status status = checkpoint_read_state(t->comm, path, &state);
     if (status == STATUS_OK && strcmp(state.dataset_hash, t->state.dataset_hash)) {
         status = t->comm->rank ? STATUS_INPUT
@@ -305,7 +297,7 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
     const struct run *run = &t->run;
     TRY(stepper_open(&t->stepper, &t->run));
     if (run->config.train.init[0])
-        TRY(checkpoint_read_params(t->comm, run->config.train.init, &t->run.model.params, false));
+        TRY(read_params(t, run->config.train.init));
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
     t->state = (struct checkpoint_state){.best_step = -1,
@@ -352,7 +344,7 @@ static enum status final_scores(struct trainer *t, struct report_results *result
     double start = phase_clock();
     if (t->state.best_step >= 0 && t->state.best_step != t->state.step) {
         char *path = checkpoint_path(t->checkpoints, t->state.best_step);
-        enum status status = checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+        enum status status = read_params(t, path);
         mem_free(path);
         TRY(status);
     }
@@ -384,6 +376,13 @@ static enum status conclude(struct trainer *t) {
     return STATUS_OK;
 }
 
+static void check_launch(const struct comm *comm) {
+    struct launch launch;
+    launch_open(&launch, comm, log_warn);
+    launch_check(&launch);
+    launch_close(&launch);
+}
+
 enum status job_train(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options,
                                      parse,
@@ -404,6 +403,7 @@ enum status job_train(struct comm *comm, int argc, char **argv) {
                     &config));
     stop_watch(config.run.time_limit, config.run.margin);
     TRY_GOTO(status, open_trainer(&t, &config, &request), close);
+    check_launch(comm);
     log_start(&t);
     TRY_GOTO(status, train(&t), close);
     status = t.stopped ? stop(&t) : conclude(&t);

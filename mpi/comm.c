@@ -31,6 +31,10 @@ void comm_sum_i64(const struct comm *comm, int64_t *x, int n) {
     MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_INT64_T, MPI_SUM, comm->mpi);
 }
 
+void comm_sum_u64(const struct comm *comm, uint64_t *x, int n) {
+    MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_UINT64_T, MPI_SUM, comm->mpi);
+}
+
 void comm_sum_f64(const struct comm *comm, double *x, int n) {
     MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_DOUBLE, MPI_SUM, comm->mpi);
 }
@@ -43,6 +47,21 @@ bool comm_same(const struct comm *comm, uint64_t value) {
     uint64_t ends[2] = {value, ~value}; /* max(~v) = ~min(v) */
     MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_UINT64_T, MPI_MAX, comm->mpi);
     return ends[0] == ~ends[1];
+}
+
+int comm_odd_one(const struct comm *comm, uint64_t value) {
+    uint64_t wanted = value;
+    comm_bcast(comm, &wanted, sizeof wanted);
+    int first = value == wanted ? comm->size : comm->rank;
+    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm->mpi);
+    return first < comm->size ? first : -1;
+}
+
+const char *comm_host(void) {
+    static char name[MPI_MAX_PROCESSOR_NAME];
+    int length;
+    MPI_Get_processor_name(name, &length);
+    return name;
 }
 
 /* With c processors in this rank's mask, u in the union of the node's ranks and s the sum over

@@ -35,11 +35,19 @@ void *comm_collect(const struct comm *comm, const void *mine, int64_t bytes, int
 
 /* Collective, in place. */
 void comm_sum_i64(const struct comm *comm, int64_t *x, int n);
+void comm_sum_u64(const struct comm *comm, uint64_t *x, int n); /* modulo 2^64 */
 void comm_sum_f64(const struct comm *comm, double *x, int n);
 void comm_min_f64(const struct comm *comm, double *x, int n);
 
 /* Collective. True on all ranks when all ranks gave the same value. */
 bool comm_same(const struct comm *comm, uint64_t value);
+
+/* Collective. The first rank whose value is not rank 0's, -1: none. Bytes are compared: where the
+ * byte order is another, so is every value that is not the same both ways. */
+int comm_odd_one(const struct comm *comm, uint64_t value);
+
+/* Not collective. The name of this rank's node, in a static buffer. */
+const char *comm_host(void);
 
 /* Collective. Threads that a rank may use without taking a core from another: the processors it may
  * run on, divided among the ranks of its node that share them; at least 1. */

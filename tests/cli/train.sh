@@ -28,15 +28,18 @@ stops 3 "cdsr: error: nothere.h5: $absent" train run.yaml train.init=nothere.h5
 stops 3 "cdsr: error: nothere: $absent" evaluate nothere
 stops 2 "cdsr: error: data.h5: has no feature table 'image'; it has: text; add one with 'cdsr features'" \
     train run.yaml 'model.modalities=[id, image]'
-stops 2 "cdsr: error: data.h5: no dataset '/param/embed.id'; the file does not fit the configuration \
-(model, modalities, blocks)" train run.yaml train.init=data.h5
+stops 2 'cdsr: error: data.h5: has no /state: it is no checkpoint, or damaged' \
+    train run.yaml train.init=data.h5
 ranks 4 train run.yaml data.path=cut.h5
 statuses 2 2 2 2
 has err 'cdsr: error: cut.h5: is not a complete HDF5 file'
 stops 2 "cdsr: error: model.id_init: 'text' has 8 columns where model.dim is 16; make a table of that \
 width with 'cdsr features'" train run.yaml model.id_init=text
-stops 1 'cdsr: error: step 2: the loss of stream x is not finite; lower train.lr or check the feature tables' \
-    train run.yaml train.lr=1e30 run.dir=diverged
+stops 1 'cdsr: error: step 2, rank 0: the loss of stream x is not finite; lower train.lr or check the '\
+'feature tables' train run.yaml train.lr=1e30 run.dir=diverged
+ranks 2 train run.yaml train.lr=1e39 run.dir=overflown
+statuses 1 1
+has err 'cdsr: error: step 2, rank 0: element 0 of '
 
 ranks 4 train run.yaml run.dir=good
 statuses 0 0 0 0

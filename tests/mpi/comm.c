@@ -53,4 +53,18 @@ MPI_TEST(comm, compares, 3) {
     MPI_EXPECT(!comm_same(&test_comm, mine));
 }
 
+MPI_TEST(comm, names_the_first_that_differs, 4) {
+    int rank = test_comm.rank;
+    MPI_EXPECT(comm_odd_one(&test_comm, 5) == -1);
+    MPI_EXPECT(comm_odd_one(&test_comm, rank >= 2) == 2);
+    MPI_EXPECT(comm_odd_one(&test_comm, rank == 0) == 1);
+    MPI_EXPECT(comm_odd_one(&test_comm, rank == 3 ? 1 : UINT64_C(1) << 56) == 3);
+}
+
+MPI_TEST(comm, sums_modulo, 3) {
+    uint64_t x[2] = {UINT64_MAX, (uint64_t)test_comm.rank};
+    comm_sum_u64(&test_comm, x, 2);
+    MPI_EXPECT(x[0] == UINT64_MAX - 2 && x[1] == 3);
+}
+
 MPI_TEST_MAIN()

@@ -1,4 +1,5 @@
 #include "io/report.h"
+#include "core/log.h"
 #include "io/config.h"
 #include "tests/mpitest.h"
 #include <jansson.h>
@@ -80,12 +81,44 @@ MPI_TEST(report, makes_the_directory, 2) {
     finish();
 }
 
+static void as_job(const char *job, const char *restart) {
+    setenv("SLURM_JOB_ID", job, 1);
+    setenv("SLURM_RESTART_COUNT", restart, 1);
+}
+
+/* The second job of a directory is refused while the first lives, but for a restart of the same
+ * SLURM job, whose first start cannot live; the lock ends with the job. */
+MPI_TEST(report, one_job_at_a_time, 2) {
+    struct report second = {0};
+    start();
+    as_job("17", "0");
+    MPI_REQUIRE(report_open(&test_comm, &config, REPORT_RESUME, &report) == STATUS_OK);
+    for (enum report_mode mode = REPORT_REFUSE; mode <= REPORT_OVERWRITE; mode++)
+        MPI_EXPECT(report_open(&test_comm, &config, mode, &second) == STATUS_INPUT);
+    as_job("18", "1");
+    log_hold();
+    MPI_EXPECT(report_open(&test_comm, &config, REPORT_RESUME, &second) == STATUS_INPUT);
+    const char *line = log_release();
+    MPI_EXPECT(test_comm.rank > 0 ||
+                   (strstr(line, "is in use by process") && strstr(line, "SLURM job 17;")),
+               "%s", line);
+    as_job("17", "1");
+    MPI_EXPECT(report_open(&test_comm, &config, REPORT_RESUME, &second) == STATUS_OK);
+    report_close(&second);
+    report_close(&report);
+    as_job("18", "0");
+    MPI_EXPECT(report_open(&test_comm, &config, REPORT_RESUME, &report) == STATUS_OK);
+    finish();
+}
+
 MPI_TEST(report, refuses_resumes_overwrites, 2) {
     start();
     MPI_REQUIRE(report_open(&test_comm, &config, REPORT_RESUME, &report) == STATUS_OK);
     if (test_comm.rank == 0) {
         write_text("checkpoints/step-3.h5", "w", "x");
         write_text("checkpoints/mine", "w", "x");
+        write_text("checkpoints/step-4.h5.tmp.99", "w", "x");
+        write_text("config.yaml.tmp.99", "w", "x");
         write_text("notes", "w", "x");
         write_text("log.jsonl", "w", "{\"event\": \"a\"}\n{\"eve");
     }
@@ -97,6 +130,7 @@ MPI_TEST(report, refuses_resumes_overwrites, 2) {
         char *text = read_file("log.jsonl");
         MPI_EXPECT(!strncmp(text, "{\"event\": \"a\"}\n{\"event\": \"end\", ", 32), "%s", text);
         MPI_EXPECT(exists("checkpoints/step-3.h5"));
+        MPI_EXPECT(!exists("checkpoints/step-4.h5.tmp.99") && !exists("config.yaml.tmp.99"));
         free(text);
     }
     MPI_Barrier(test_comm.mpi);

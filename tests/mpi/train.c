@@ -1,10 +1,12 @@
 /* Training on files that were changed behind the program's back. */
+#include "core/log.h"
 #include "jobs/job.h"
+#include "jobs/stepper.h"
 #include "tests/mpitest.h"
 #include <hdf5.h>
 #include <math.h>
 
-static enum status run(job_fn *job, const char *const *args) {
+static enum status start(job_fn *job, const char *const *args) {
     char text[16][256], *argv[17];
     int n = 0;
     for (; args[n]; n++) {
@@ -13,6 +15,11 @@ static enum status run(job_fn *job, const char *const *args) {
     }
     argv[n] = NULL;
     return job(&test_comm, n, argv);
+}
+
+static enum status make_data(const char *path) {
+    return start(job_synth, (const char *[]){"synth", "--items-a=30", "--items-b=30", "--users=60",
+                                             "--features=text:8", "-o", path, NULL});
 }
 
 static void put_nan(const char *path) {
@@ -38,16 +45,56 @@ MPI_TEST(train, refuses_nan_in_a_table, 4) {
     snprintf(data, sizeof data, "%s/data.h5", dir);
     snprintf(config, sizeof config, "run.dir=%s/run", dir);
     snprintf(path, sizeof path, "data.path=%s", data);
-    MPI_REQUIRE(
-        run(job_synth, (const char *[]){"synth", "--items-a=30", "--items-b=30", "--users=60",
-                                        "--features=text:8", "-o", data, NULL}) == STATUS_OK,
-        "synth");
+    MPI_REQUIRE(make_data(data) == STATUS_OK, "synth");
     if (test_comm.rank == 0)
         put_nan(data);
     MPI_Barrier(test_comm.mpi);
-    MPI_EXPECT(run(job_train, (const char *[]){"train", "/dev/null", path, config, "model.dim=8",
-                                               "model.heads=2", NULL}) == STATUS_INPUT,
+    MPI_EXPECT(start(job_train, (const char *[]){"train", "/dev/null", path, config, "model.dim=8",
+                                                 "model.heads=2", NULL}) == STATUS_INPUT,
                "status");
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    if (test_comm.rank == 0)
+        MPI_EXPECT(system(command) == 0, "rm");
+}
+
+/* One parameter of one rank is not a number: the step ends with a line of that rank, and changes
+ * nothing. */
+MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
+    char dir[64] = "/tmp/cdsr-train-XXXXXX", data[128], command[128];
+    struct config config;
+    struct run run;
+    struct stepper stepper;
+    struct phases phases;
+    double loss[STREAMS];
+    if (test_comm.rank == 0)
+        MPI_REQUIRE(mkdtemp(dir), "mkdtemp");
+    comm_bcast(&test_comm, dir, sizeof dir);
+    snprintf(data, sizeof data, "%s/data.h5", dir);
+    MPI_REQUIRE(make_data(data) == STATUS_OK, "synth");
+    options_defaults(&config);
+    snprintf(config.data.path, sizeof config.data.path, "%s", data);
+    config.model.dim = 8;
+    MPI_REQUIRE(run_open(&run, &test_comm, &config, true) == STATUS_OK, "run");
+    MPI_REQUIRE(stepper_open(&stepper, &run) == STATUS_OK, "stepper");
+    MPI_REQUIRE(feed_epoch(&stepper.feed, 0) == STATUS_OK, "epoch");
+    struct param *p = params_find(&run.model.params, "embed.id");
+    real before = p->tensor.x[0];
+    if (test_comm.rank == 1)
+        for (int64_t i = 13; i < param_size(p); i++)
+            p->tensor.x[i] = NAN;
+    phases_start(&phases, PHASE_INPUT);
+    stepper_load(&stepper, 0);
+    log_hold();
+    enum status status = stepper_compute(&stepper, 7, &phases, loss);
+    const char *line = log_release();
+    MPI_EXPECT(status == STATUS_FAIL, "status %d", status);
+    MPI_EXPECT(test_comm.rank == 1
+                   ? strstr(line, "step 7, rank 1: element 13 of embed.id is not") != NULL
+                   : !line[0],
+               "%s", line);
+    MPI_EXPECT(p->tensor.x[0] == before, "the parameters stay");
+    stepper_close(&stepper);
+    run_close(&run);
     snprintf(command, sizeof command, "rm -r %s", dir);
     if (test_comm.rank == 0)
         MPI_EXPECT(system(command) == 0, "rm");

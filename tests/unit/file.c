@@ -69,6 +69,16 @@ Test(file, directories_come_with_their_parents) {
     cr_expect(!unlink("a/f") && !rmdir("a/b/c") && !rmdir("a/b") && !rmdir("a"));
 }
 
+Test(file, removes_what_killed_writers_left) {
+    static const char *const names[] = {"a.tmp.1234", "a.tmp.", "a.tmp.12b", "a.tmp", "b.h5.tmp.7"};
+    for (int i = 0; i < 5; i++)
+        cr_expect_eq(file_write(names[i], ""), STATUS_OK);
+    cr_expect_eq(file_remove_temporary("."), STATUS_OK);
+    cr_expect_eq(entries("."), 3);
+    cr_expect_eq(file_remove_all(".", "a.tmp"), STATUS_OK);
+    cr_expect_eq(file_remove_temporary("absent"), STATUS_OK);
+}
+
 Test(file, removes_by_prefix) {
     cr_expect_eq(file_remove_all("absent", "step-"), STATUS_OK);
     cr_expect_eq(file_write("step-1", ""), STATUS_OK);

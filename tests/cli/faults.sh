@@ -1,0 +1,255 @@
+# The fault matrix: whatever ends a run, it ends within 30 s with its exit status and one clear line,
+# and what it had saved goes on to the result of the run that nothing befell. Prints a line per fault.
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+
+"$CDSR" synth --items-a 60 --items-b 80 --users 120 --seed 3 -o data.h5 >/dev/null || complain synth
+cat >run.yaml <<'YAML'
+run: {dir: run}
+data: {path: ../data.h5}
+model: {dim: 8, blocks: 1, modalities: [id]}
+train: {epochs: 2, batch: 32, lr: 0.01}
+checkpoint: {every_s: 1.0e-6}
+YAML
+# A run of 6 steps on two ranks with a checkpoint after every step. Each stands in a folder of its own
+# under the same name, because a checkpoint holds its configuration.
+readonly last=step-6.h5
+
+# timed COMMAND...: leaves out, err, status and seconds.
+timed() {
+    local start=${EPOCHREALTIME/./}
+    timeout 30 "$@" >"$work/out" 2>"$work/err"
+    status=$?
+    seconds=$(((${EPOCHREALTIME/./} - start) / 10000))
+    seconds=$((seconds / 100)).$((seconds / 10 % 10))
+}
+
+# train DIR ARGUMENT...: in this folder, as a user starts it.
+train() {
+    mkdir -p "$1"
+    pushd "$1" >/dev/null || exit 1
+    shift
+    timed mpirun -n 2 "$CDSR" train ../run.yaml "$@"
+    popd >/dev/null || exit 1
+}
+
+plain() {
+    timed mpirun -n 2 "$CDSR" "$@"
+}
+
+# ended NAME STATUS: so it did; a line for the table.
+ended() {
+    [ "$status" = "$2" ] || complain "$1: exit status $2, but $status: $(cat err)"
+    printf '%-44s exit %3s after %5s s\n' "$1" "$status" "$seconds"
+}
+
+# one_error TEXT: one line begins with "cdsr: error" and has the text.
+one_error() {
+    [ "$(grep -c 'cdsr: error' err)" = 1 ] || complain "one error line, but: $(cat err)"
+    grep 'cdsr: error' err | grep -qF -- "$1" || complain "'$1' in: $(cat err)"
+}
+
+metrics() {
+    sed -n '/^  "valid"/,/^  "best_epoch"/p' "$1/run/metrics.json"
+}
+
+# goes_on DIR: the run resumes and ends as the whole one, and leaves nothing half-written.
+goes_on() {
+    train "$1" --resume
+    [ "$status" = 0 ] || complain "$1 resumes: $status, $(cat err)"
+    cmp {whole,"$1"}/run/checkpoints/$last >&2 || complain "$1: the same parameters"
+    diff <(metrics whole) <(metrics "$1") >&2 || complain "$1: the same metrics"
+    [ -z "$(find "$1/" -name '*.tmp.*')" ] || complain "$1: $(find "$1/" -name '*.tmp.*')"
+}
+
+train whole
+[ "$status" = 0 ] || complain "the whole run: $(cat err)"
+[ "$(metrics whole | grep -c mrr)" = 12 ] || complain 'metrics'
+
+# ---- one rank is killed ----
+
+# killed RANK POINT COUNT
+killed() {
+    export CDSR_TEST_KILL=$1:$2:$3
+    train "killed-$2"
+    unset CDSR_TEST_KILL
+    ended "rank $1 killed: $2, time $3" 137
+    goes_on "killed-$2"
+}
+killed 0 open 1
+killed 1 load 1
+killed 1 step 1
+killed 0 reduce 3
+killed 1 update 3
+killed 0 save 3
+killed 1 write 3
+killed 0 flush 3
+killed 0 rename 3
+killed 0 renamed 3
+killed 1 evaluate 2
+killed 0 log 9
+killed 0 report 1
+killed 0 result 1
+
+# ---- files ----
+
+# part DIR: the first four steps.
+part() {
+    train "$1" train.max_steps=4
+    [ "$status" = 0 ] || complain "$1: $(cat err)"
+}
+
+# falls_back DIR: resumes from the checkpoint before the newest, with one warning.
+falls_back() {
+    goes_on "$1"
+    [ "$(grep -c warning: err)" = 1 ] || complain "one warning, but: $(cat err)"
+    has err "now run/checkpoints/step-4.h5.damaged, the checkpoint before it counts"
+    has err "resumed at step 3 from run/checkpoints/step-3.h5"
+    [ -e "$1/run/checkpoints/step-4.h5.damaged" ] || complain 'the damaged one is set aside'
+}
+
+part cut
+truncate -s 500000 cut/run/checkpoints/step-4.h5
+plain evaluate cut/run/checkpoints/step-4.h5
+ended 'checkpoint truncated, evaluate' 2
+one_error 'is not a complete HDF5 file'
+falls_back cut
+ended 'checkpoint truncated, --resume' 0
+
+part flipped
+size=$(stat -c %s flipped/run/checkpoints/step-4.h5)
+printf '\xa5' | dd of=flipped/run/checkpoints/step-4.h5 bs=1 seek=$((size - 1001)) conv=notrunc \
+    status=none
+plain evaluate flipped/run/checkpoints/step-4.h5
+ended 'checkpoint with another byte, evaluate' 2
+one_error 'does not have its checksum: the file was damaged'
+falls_back flipped
+ended 'checkpoint with another byte, --resume' 0
+
+part ruined
+for file in ruined/run/checkpoints/*.h5; do
+    truncate -s 3000 "$file"
+done
+train ruined --resume
+ended 'every checkpoint truncated' 2
+one_error 'run/checkpoints: no checkpoint is whole; --overwrite starts the run anew'
+
+part vanished
+mv data.h5 away.h5
+train vanished --resume
+mv away.h5 data.h5
+ended 'data set vanished' 3
+one_error 'data.h5: cannot be read: No such file or directory'
+goes_on vanished
+rm -r vanished/run/checkpoints
+goes_on vanished
+
+# ---- numbers ----
+
+part diverged
+cp -r diverged/run/checkpoints saved
+train diverged --resume train.lr=1e39 checkpoint.every_s=0
+ended 'parameters overflow' 1
+one_error 'is not finite'
+grep -Eq 'step [56], rank [01]: .* is not finite' err || complain "step and rank in: $(cat err)"
+diff -r saved diverged/run/checkpoints >&2 || complain 'what was saved stays'
+goes_on diverged
+
+# ---- two jobs, and ranks that are not alike ----
+
+mkdir busy
+(cd busy && exec timeout 60 mpirun -n 2 "$CDSR" train ../run.yaml train.epochs=100000 train.patience=0 \
+    eval.every=0 checkpoint.every_s=0 >/dev/null 2>&1) &
+until grep -q '"step"' busy/run/log.jsonl 2>/dev/null; do sleep 0.1; done
+train busy --resume
+ended 'a second job in the run directory' 2
+one_error 'run: is in use by process '
+kill -KILL "$(cut -d ' ' -f 1 busy/run/lock)"
+wait $!
+train busy --overwrite
+ended 'the next, when the first was killed' 0
+goes_on busy
+
+# unlike NAME LINE A B: rank 0 runs in folder A and rank 1 in folder B, with more arguments there.
+mkdir -p a/run b/run
+cp data.h5 a
+cp data.h5 b
+cp run.yaml a/run
+cp run.yaml b/run
+unlike() {
+    local name=$1 line=$2
+    shift 2
+    timed mpirun -n 1 -wdir "$work/a/run" "$CDSR" train run.yaml : \
+        -n 1 -wdir "$work/b/run" "$CDSR" train run.yaml "$@"
+    ended "$name" 2
+    one_error "$line"
+}
+unlike 'another command line on a rank' 'has another command line than rank 0: train run.yaml train.lr=1' \
+    train.lr=1
+sed -i 's/lr: 0.01/lr: 0.02/' b/run/run.yaml
+unlike 'another configuration file on a rank' 'on rank 1, '
+has err 'is another file than on rank 0: train.lr differs'
+cp run.yaml b/run
+"$CDSR" synth --items-a 60 --items-b 80 --users 120 --seed 4 --overwrite -o b/data.h5 >/dev/null
+unlike 'another data set on a rank' 'is another data set than on rank 0'
+
+# ---- full and read-only disks ----
+
+# disk PAGES: a tmpfs of so many pages at disk/.
+disk() {
+    mkdir -p disk
+    mount -t tmpfs -o size=$((4 * $1))k cdsr-test disk 2>/dev/null
+}
+if ! disk 8; then
+    echo 'no mount privileges: full and read-only disks are not tried'
+    finish
+fi
+trap 'umount "$work/disk"; rm -rf "$work"' EXIT
+
+# no_space NAME ARGUMENT...: status 3, and nothing half-written.
+no_space() {
+    local name=$1
+    shift
+    "$@"
+    ended "$name" 3
+    one_error 'No space left on device'
+    [ -z "$(find disk -name '*.tmp.*')" ] || complain "$name leaves $(find disk -name '*.tmp.*')"
+}
+good_folder
+head -c 28000 /dev/zero >disk/ballast
+no_space 'disk full: prepare' plain prepare --format c2dsr in -o disk/out.h5
+[ ! -e disk/out.h5 ] || complain 'no data set'
+umount disk
+
+disk 100
+cp data.h5 disk/data.h5
+head -c 1000000 /dev/zero >disk/ballast 2>/dev/null
+no_space 'disk full: features' plain features disk/data.h5 --name text --from titles --dim 8
+cmp data.h5 disk/data.h5 >&2 || complain 'the data set stays'
+umount disk
+
+# The folder of a run on a disk of 900 pages, some checkpoints.
+disk 900
+no_space 'disk full: checkpoint' train disk checkpoint.keep=9
+[ -n "$(ls disk/run/checkpoints)" ] || complain 'the first checkpoints are there'
+mount -o remount,size=64m disk
+goes_on disk
+umount disk
+
+# The checkpoints stand elsewhere: only the log is on the full disk.
+disk 3
+mkdir disk/run elsewhere
+ln -s "$work/elsewhere" disk/run/checkpoints
+train disk --resume
+ended 'disk full: log' 3
+has err 'run/log.jsonl: cannot be written: No space left on device'
+mount -o remount,size=64m disk
+goes_on disk
+mount -o remount,ro disk
+train disk run.dir=new
+ended 'read-only disk: new run' 3
+one_error 'Read-only file system'
+train disk --resume
+ended 'read-only disk: --resume' 3
+one_error 'Read-only file system'
+finish
