@@ -1,6 +1,6 @@
 #include "core/cost.h"
 #include "core/catalogue/loss.h"
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include <math.h>
 
 const char *const cost_placement_names[COST_PLACEMENTS] = {"replicated", "sharded"};

@@ -1,5 +1,6 @@
 #include "core/options.h"
 #include "core/log.h"
+#include "core/models/kind.h"
 #include "core/text.h"
 #include <ctype.h>
 #include <errno.h>
@@ -510,11 +511,10 @@ uint64_t options_hash(const struct config *config) {
 
 /* ---- between keys ---- */
 
-static enum status check_supported(const char *key, const char *value, const char *only) {
-    if (!strcmp(value, only))
+static enum status check_model(const char *name) {
+    if (model_kind_find(name))
         return STATUS_OK;
-    return log_error(STATUS_INPUT, "%s: %s is not supported by this version; use %s", key, value,
-                     only);
+    return log_error(STATUS_INPUT, "model.name: '%s' is not one of %s", name, model_kind_names());
 }
 
 /* The same bits for any number of ranks need sums whose order does not depend on them. */
@@ -585,7 +585,7 @@ bool options_skips(const struct config *config, const char *stage) {
 }
 
 enum status options_check(const struct config *config) {
-    TRY(check_supported("model.name", config->model.name, "llm_emf"));
+    TRY(check_model(config->model.name));
     TRY(check_reproducible(config));
     TRY(check_modalities(&config->model.modalities));
     TRY(check_fusion_weights(config));

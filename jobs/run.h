@@ -1,7 +1,7 @@
 /* What train and evaluate share: the open data set, its feature tables, the model. */
 #ifndef JOBS_RUN_H
 #define JOBS_RUN_H
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include "io/dataset.h"
 #include "jobs/placement.h"
 

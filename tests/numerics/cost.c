@@ -2,7 +2,7 @@
  * the tape's arena, operations against sums written out. */
 #include "core/cost.h"
 #include "check.h"
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include "tests/balanced.h"
 #include <stdio.h>
 

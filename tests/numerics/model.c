@@ -2,7 +2,7 @@
  * random directions against the gradient, in double precision; in both, that the loss is finite and
  * that every parameter is named once. */
 #include "check.h"
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include "core/ops/norm.h"
 #include "tests/balanced.h"
 #include <stdio.h>

@@ -322,7 +322,7 @@ Test(options, checks_between_keys, .init = start_listening) {
 Test(options, says_what_this_version_supports, .init = start_listening) {
     cr_assert_eq(set("model.name", "sasrec"), STATUS_OK);
     cr_expect_eq(options_check(&config), STATUS_INPUT);
-    EXPECT_SAID("model.name: sasrec is not supported by this version; use llm_emf");
+    EXPECT_SAID("model.name: 'sasrec' is not one of llm_emf");
 }
 
 Test(options, reproducible_needs_whole_tables, .init = start) {
