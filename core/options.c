@@ -40,7 +40,7 @@ OPTION("data.path", TEXT, data.path, "data.h5", "", NULL,
 OPTION("data.max_len", INTEGER, data.max_len, "0", "[0, 1000000]", NULL,
     "items of a history that are kept, the latest; 0: the data set's attribute"),
 OPTION("model.name", TEXT, model.name, "llm_emf", "", NULL,
-    "the model (this version: llm_emf)"),
+    "the model: llm_emf or tema_llm"),
 OPTION("model.dim", INTEGER, model.dim, "256", "[1, 65536]", NULL,
     "width of the id embedding"),
 OPTION("model.blocks", INTEGER, model.blocks, "2", "[0, 64]", NULL,
@@ -70,6 +70,14 @@ OPTION("model.id_init", TEXT, model.id_init, "auto", "", NULL,
     "table of the modalities, else random"),
 OPTION("model.feature_proj", INTEGER, model.feature_proj, "0", "[0, 65536]", NULL,
     "width of a learned projection of feature tables; 0: none"),
+OPTION("model.tags", CHOICE, model.tags, "learned", "none|uniform|learned", NULL,
+    "tema_llm: how an item's tags weigh in its tag vector; none: no tags at all"),
+OPTION("model.tag_kappa", REAL, model.tag_kappa, "1", "(0, inf)", NULL,
+    "tema_llm: the data set's tag weights are divided by this in their softmax"),
+OPTION("model.tag_vectors", TEXT, model.tag_vectors, "text", "", NULL,
+    "tema_llm: vectors of the tags, made by `cdsr features --vocabulary` under this name"),
+OPTION("model.tag_attention", CHOICE, model.tag_attention, "on", "on|off", NULL,
+    "tema_llm: a second attention, to tags, in every block"),
 OPTION("train.epochs", INTEGER, train.epochs, "100", "[0, inf)", NULL,
     "passes over the training sequences"),
 OPTION("train.max_steps", INTEGER, train.max_steps, "0", "[0, inf)", NULL,
@@ -584,10 +592,51 @@ bool options_skips(const struct config *config, const char *stage) {
     return false;
 }
 
+static void drop_name(struct names *names, const char *name) {
+    int kept = 0;
+    for (int i = 0; i < names->count; i++)
+        if (strcmp(names->name[i], name) != 0)
+            memmove(names->name[kept++], names->name[i], OPTION_NAME);
+    names->count = kept;
+}
+
+/* Behind the others; a full list is left to options_check. */
+static void complete_tags(struct names *modalities, bool tags) {
+    bool full = modalities->count == OPTION_LIST;
+    for (int i = 0; i < modalities->count; i++)
+        if (!strcmp(modalities->name[i], OPTION_TAGS)) {
+            if (!tags)
+                drop_name(modalities, OPTION_TAGS);
+            return;
+        }
+    if (tags && !full)
+        snprintf(modalities->name[modalities->count++], OPTION_NAME, OPTION_TAGS);
+}
+
+void options_complete(struct config *config) {
+    if (!strcmp(config->model.name, "tema_llm"))
+        complete_tags(&config->model.modalities, config->model.tags != TAGS_NONE);
+}
+
+/* The model is made of what options_complete put there. */
+static enum status check_tags(const struct config *config) {
+    const struct names *names = &config->model.modalities;
+    bool tags = false;
+    for (int i = 0; i < names->count; i++)
+        tags = tags || !strcmp(names->name[i], OPTION_TAGS);
+    if (names->count == 0)
+        return log_error(STATUS_INPUT, "model.modalities: without tags there is none left");
+    if (!tags && !strcmp(config->model.name, "tema_llm") && config->model.tags != TAGS_NONE)
+        return log_error(STATUS_INPUT, "model.modalities: %d and tags are more than %d",
+                         names->count, (int)OPTION_LIST);
+    return STATUS_OK;
+}
+
 enum status options_check(const struct config *config) {
     TRY(check_model(config->model.name));
     TRY(check_reproducible(config));
     TRY(check_modalities(&config->model.modalities));
+    TRY(check_tags(config));
     TRY(check_fusion_weights(config));
     TRY(check_cutoffs(&config->eval.cutoffs));
     TRY(check_skip(&config->bench.skip));

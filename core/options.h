@@ -7,10 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define OPTION_TAGS "tags" /* the modality that tema_llm makes of tags */
+
 enum { OPTION_LIST = 8, OPTION_NAME = 64, OPTION_PATH = 4096 };
 
 enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
+enum tags { TAGS_NONE, TAGS_UNIFORM, TAGS_LEARNED };
+enum tag_attention { TAG_ATTENTION_ON, TAG_ATTENTION_OFF };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY };
@@ -55,6 +59,10 @@ struct config {
         int share_encoders;        /* enum share_encoders */
         char id_init[OPTION_NAME]; /* "auto", "random" or a table */
         int64_t feature_proj;      /* 0: none */
+        int tags;                  /* enum tags; tema_llm, as the three that follow */
+        double tag_kappa;
+        char tag_vectors[OPTION_NAME];
+        int tag_attention; /* enum tag_attention */
     } model;
     struct {
         int64_t epochs, max_steps;
@@ -110,6 +118,10 @@ CHECKED enum status options_set(struct config *config, const char *where, const 
 
 /* "key=value" of the command line. */
 CHECKED enum status options_set_pair(struct config *config, const char *pair);
+
+/* Bring what the model decides into the configuration, before it is checked: tema_llm has the
+ * modality `tags` behind the others, unless model.tags is none. */
+void options_complete(struct config *config);
 
 /* What holds between keys (list lengths, heads, what this version supports). */
 CHECKED enum status options_check(const struct config *config);

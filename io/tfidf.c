@@ -286,7 +286,7 @@ static double damp(double tf) {
 
 /* From this rank's term numbers to columns, -1 for terms that were cut; and every column's idf. */
 static void number_columns(const struct tfidf_builder *b, const char *records, int64_t bytes,
-                           struct tfidf *out, int32_t *column, double **idf) {
+                           struct tfidf *out, int32_t *column) {
     struct counted record;
     int64_t room = 0;
     memset(column, -1, (size_t)b->terms.list.count * sizeof *column);
@@ -297,9 +297,9 @@ static void number_columns(const struct tfidf_builder *b, const char *records, i
             column[t] = out->matrix.columns;
         if (out->matrix.columns == room) {
             room = 2 * room + 1024;
-            *idf = mem_resize(*idf, room, sizeof **idf);
+            out->idf = mem_resize(out->idf, room, sizeof *out->idf);
         }
-        (*idf)[out->matrix.columns] =
+        out->idf[out->matrix.columns] =
             1 + log((double)(1 + out->documents) / (double)(1 + record.df));
         string_list_add(&out->terms, record.term);
     }
@@ -345,21 +345,40 @@ enum status tfidf_build(const struct comm *comm, struct tfidf_builder *builder, 
     enum status status = agree_terms(comm, builder, most, &out->found, &records, &bytes);
     if (status == STATUS_OK) {
         int32_t *column = mem_alloc(builder->terms.list.count, sizeof *column);
-        double *idf = NULL;
-        number_columns(builder, records, bytes, out, column, &idf);
-        fill_matrix(builder, column, idf, &out->matrix);
+        number_columns(builder, records, bytes, out, column);
+        fill_matrix(builder, column, out->idf, &out->matrix);
         mem_free(column);
-        mem_free(idf);
     }
     mem_free(records);
     tfidf_builder_free(builder);
     return status;
 }
 
+void tfidf_fold(const struct tfidf *tfidf, struct tfidf_builder *b, struct sparse *out) {
+    struct string_map map = {0};
+    int32_t *column = mem_alloc(b->terms.list.count, sizeof *column);
+    bool added;
+    for (int64_t t = 0; t < tfidf->terms.count; t++)
+        (void)string_map_add(&map, string_at(&tfidf->terms, t), &added);
+    for (int64_t t = 0; t < b->terms.list.count; t++)
+        column[t] = (int32_t)string_map_find(&map, string_at(&b->terms.list, t));
+    *out = (struct sparse){.columns = tfidf->matrix.columns};
+    fill_matrix(b, column, tfidf->idf, out);
+    string_map_free(&map);
+    mem_free(column);
+    tfidf_builder_free(b);
+}
+
+void sparse_free(struct sparse *m) {
+    mem_free(m->offsets);
+    mem_free(m->column);
+    mem_free(m->value);
+    *m = (struct sparse){0};
+}
+
 void tfidf_free(struct tfidf *tfidf) {
-    mem_free(tfidf->matrix.offsets);
-    mem_free(tfidf->matrix.column);
-    mem_free(tfidf->matrix.value);
+    sparse_free(&tfidf->matrix);
+    mem_free(tfidf->idf);
     string_list_free(&tfidf->terms);
     *tfidf = (struct tfidf){0};
 }

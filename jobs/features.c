@@ -30,6 +30,7 @@ enum {
     KEY_ENCODER,
     KEY_DIM,
     KEY_TERMS,
+    KEY_VOCABULARY,
     KEY_PCA,
     KEY_WHITEN
 };
@@ -57,6 +58,8 @@ static const struct argp_option options[] = {
     {"encoder", KEY_ENCODER, "ENCODER", 0, "How texts become rows: lsa, the default", 0},
     {"dim", KEY_DIM, "D", 0, "Columns that are made of texts (256)", 0},
     {"terms", KEY_TERMS, "N", 0, "Words and word pairs that count, the most frequent (4096)", 0},
+    {"vocabulary", KEY_VOCABULARY, NULL, 0,
+     "Also encode each tag of the data set as a text of its own, for model.tag_vectors", 0},
     {"tensor", KEY_TENSOR, "NAME", 0, "The tensor to take from .safetensors files with several", 0},
     {"keys", KEY_KEYS, "FILE", 0, "One item key per line, one line per row of the table", 0},
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
@@ -86,8 +89,8 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
         argp_error(state, "--pca is about tables in files; give --dim");
     else if (m->whiten && !m->pca)
         argp_error(state, "--whiten is about --pca; give both or none");
-    else if (!text && (r->encoder || r->encode.dim || r->encode.terms))
-        argp_error(state, "--encoder, --dim and --terms are about --from titles, "
+    else if (!text && (r->encoder || r->encode.dim || r->encode.terms || r->encode.vocabulary))
+        argp_error(state, "--encoder, --dim, --terms and --vocabulary are about --from titles, "
                           "titles+description and tags");
     else if (m->ignore_unknown && !m->keys)
         argp_error(state, "--ignore-unknown is about --keys; give both or none");
@@ -171,6 +174,9 @@ static error_t parse_encode(int key, char *arg, const struct argp_state *state, 
         return args_integer(state, "--dim", arg, 1, MOST_TERMS, &r->encode.dim);
     case KEY_TERMS:
         return args_integer(state, "--terms", arg, 1, MOST_TERMS, &r->encode.terms);
+    case KEY_VOCABULARY:
+        r->encode.vocabulary = true;
+        return 0;
     default:
         return parse_import(key, arg, state, &r->import);
     }

@@ -13,6 +13,9 @@ struct model_kind {
      * in the order backward completes them. */
     enum status (*declare)(struct model *model);
 
+    /* Rows are computed from tables: a ranking computes those of its own histories. */
+    bool computes_rows;
+
     /* Rows of term m as encoders take them: of all items that are here; of an item set. */
     struct tensor *(*rows)(struct model *model, struct tape *tape, int m);
     struct tensor *(*set_rows)(struct model *model, struct tape *tape, int m, struct item_set *set);

@@ -9,8 +9,12 @@
 
 static void add_encoder(struct model *model, struct encoder *e, const char *stream, int m) {
     const struct config *config = model->config;
-    struct encoder_shape shape = {model->modality[m].dim, model->shape.max_len,
-                                  (int)config->model.blocks, (int)config->model.heads};
+    bool tags = model->tags >= 0 && config->model.tag_attention == TAG_ATTENTION_ON;
+    struct encoder_shape shape = {.dim = model->modality[m].dim,
+                                  .max_len = model->shape.max_len,
+                                  .blocks = (int)config->model.blocks,
+                                  .heads = (int)config->model.heads,
+                                  .tag_dim = tags ? model->modality[model->tags].dim : 0};
     char name[PARAM_NAME];
     snprintf(name, sizeof name, "enc.%s.%s", stream, config->model.modalities.name[m]);
     encoder_add(&model->params, name, &shape, e);
@@ -54,20 +58,27 @@ void emf_weights(const struct config *config, double weight[STREAMS]) {
     weight[STREAM_XY] = config->model.lambda2;
 }
 
+/* States of term m from rows by term. */
+static struct tensor *encode(struct model *model, struct tape *tape, const struct stream *stream,
+                             int s, int m, struct tensor *const *rows, const int32_t *index,
+                             struct noise noise) {
+    struct encoder_input input = {rows[m], model->tags >= 0 ? rows[model->tags] : NULL, index};
+    noise.term = m;
+    return encoder_run(&model->modality[m].encoder[s], &model->params, tape, stream, &input,
+                       &noise);
+}
+
 /* A rank without tokens of a stream has no rows, but takes part in the others' softmax. */
 static void stream_queries(struct model *model, struct tape *tape, const struct batch *batch, int s,
-                           const struct item_side *side, struct noise *noise,
+                           const struct item_side *side, const struct noise *noise,
                            struct tensor *q[OPTION_LIST]) {
     const struct stream *stream = &batch->stream[s];
-    for (int m = 0; m < model->terms; m++) {
-        noise->term = m;
+    const int32_t *index = side_index(side, batch, s);
+    for (int m = 0; m < model->terms; m++)
         q[m] = stream->tokens == 0
                    ? tape_tensor(tape, 0, model->modality[m].dim, false)
                    : scoring_query(model, tape, m,
-                                   encoder_run(&model->modality[m].encoder[s], &model->params, tape,
-                                               stream, side->input[m], side_index(side, batch, s),
-                                               noise));
-    }
+                                   encode(model, tape, stream, s, m, side->input, index, *noise));
 }
 
 static double stream_loss(struct model *model, struct tape *tape, const struct batch *batch, int s,
@@ -101,16 +112,17 @@ void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
 void emf_states(struct model *model, struct tape *tape, const struct batch *batch,
                 struct item_set *items, enum stream_name s, struct tensor *h[OPTION_LIST]) {
     const struct stream *stream = &batch->stream[s];
+    struct tensor *rows[OPTION_LIST];
+    for (int m = 0; items && m < model->terms; m++)
+        rows[m] = model->kind->set_rows(model, tape, m, items);
     for (int m = 0; m < model->terms; m++) {
-        struct noise noise = {.p = 0};
         /* Of whole tables, a projection is of the tokens' rows. */
         bool take = !items && model->modality[m].proj >= 0;
-        struct tensor *rows = items  ? model->kind->set_rows(model, tape, m, items)
-                              : take ? tables_take(model, tape, m, stream->items, stream->tokens)
-                                     : model->kind->rows(model, tape, m);
+        if (!items)
+            rows[m] = take ? tables_take(model, tape, m, stream->items, stream->tokens)
+                           : model->kind->rows(model, tape, m);
         const int32_t *index = items ? items->input[s] : take ? NULL : stream->items;
-        h[m] = encoder_run(&model->modality[m].encoder[s], &model->params, tape, stream, rows,
-                           index, &noise);
+        h[m] = encode(model, tape, stream, s, m, rows, index, (struct noise){.p = 0});
     }
 }
 

@@ -3,10 +3,11 @@
 #include "core/models/kind.h"
 #include "core/models/llm_emf.h"
 #include "core/models/tables.h"
+#include "core/models/tema_llm.h"
 #include <stdio.h>
 #include <string.h>
 
-static const struct model_kind *const kinds[] = {&llm_emf};
+static const struct model_kind *const kinds[] = {&llm_emf, &tema_llm};
 
 const struct model_kind *model_kind_find(const char *name) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -30,7 +31,9 @@ enum status model_create(struct model *model, const struct config *config,
                             .config = config,
                             .shape = *shape,
                             .modalities = config->model.modalities.count,
-                            .fusion = -1};
+                            .fusion = -1,
+                            .tags = -1,
+                            .tag_u = -1};
     if (!shape->peers)
         model->shape.here = (struct parts){{0, shape->x_items}, {shape->x_items, shape->items}};
     if (config->model.blocks > MODEL_BLOCKS)

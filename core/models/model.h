@@ -7,6 +7,7 @@
 #include "core/catalogue/rank.h"
 #include "core/models/encoder.h"
 #include "core/models/item_set.h"
+#include "core/ops/tags.h"
 #include "core/options.h"
 #include "core/params.h"
 #include "core/phase.h"
@@ -23,12 +24,13 @@ struct frozen_table {
 };
 
 /* What the data set determines. table[m] belongs to modality m of the configuration; rows NULL for
- * `id`. With `peers` the ranks share out the items of each domain: only the rows `here` of the item
- * tables are here, learned or frozen, and no rank has more than most[d] of domain d; without, all
- * are. */
+ * `id`, and for one that the model computes, whose dim is given. Tags are here of all items. With
+ * `peers` the ranks share out the items of each domain: only the rows `here` of the item tables are
+ * here, learned or frozen, and no rank has more than most[d] of domain d; without, all are. */
 struct model_shape {
     int64_t items, x_items, max_len;
     struct frozen_table table[OPTION_LIST];
+    struct tag_table tags; /* tema_llm; else zero */
     const struct peers *peers;
     const struct sampler *sampler; /* of the training negatives */
     struct parts here;
@@ -48,10 +50,13 @@ struct model {
         int64_t dim; /* width of states and item rows, after projection */
         int table;   /* parameter of `id`, -1 */
         int proj;    /* layer of the projection, -1 */
+        bool frozen; /* nothing is learned between the table and its item side */
         int scale;   /* parameter tau, -1: fixed */
         struct encoder encoder[STREAMS];
     } modality[OPTION_LIST];
     int fusion; /* parameter, -1: fixed weights */
+    int tags;   /* the term that is made of tags, -1: none */
+    int tag_u;  /* parameter u, -1: tags have uniform weights */
 };
 
 /* Declare and initialise all parameters. STATUS_INPUT when the configuration does not fit (heads do
@@ -71,6 +76,9 @@ void model_loss_weights(const struct config *config, double weight[STREAMS]);
 /* Does training read the rows of an item set (sampled loss, items shared out), or whole tables? */
 bool model_by_rows(const struct model *model);
 
+/* Does ranking? Also where rows of items are computed. */
+bool model_ranks_by_rows(const struct model *model);
+
 /* The items that step `step` of training (0: a ranking) takes from `batch`, with room for their
  * rows, which the caller fills in: by model_fill_items where whole tables are here. Memory is the
  * tape's. */
@@ -81,7 +89,8 @@ void model_fill_items(const struct model *model, struct item_set *set);
 /* Add the set's gradients to the table's dense one, which holds all rows. */
 void model_scatter_items(struct model *model, const struct item_set *set);
 
-/* Rows of modality m's table that are here, [items that are here, width]. */
+/* Rows of modality m's table that are here, [items that are here, width]; width 0: it is computed.
+ */
 const real *model_table(const struct model *model, int m, int64_t *width);
 
 struct model_step {

@@ -15,7 +15,7 @@
  * inputs. */
 static struct tensor *unit_rows(struct model *model, struct tape *tape, int m,
                                 struct tensor *rows) {
-    if (tables_frozen(model, m))
+    if (model->modality[m].frozen)
         return tables_unit(model, tape, m);
     return op_unit_norm(tape, rows ? rows : model->kind->rows(model, tape, m), NORM_EPS);
 }
@@ -36,7 +36,7 @@ static void make_set(struct model *model, struct tape *tape, struct item_set *se
     for (int m = 0; m < model->terms; m++) {
         struct tensor *rows = side->input[m] = model->kind->set_rows(model, tape, m, set);
         rows = side->positive[m] =
-            tables_frozen(model, m) ? rows : op_unit_norm(tape, rows, NORM_EPS);
+            model->modality[m].frozen ? rows : op_unit_norm(tape, rows, NORM_EPS);
         struct tensor *here = sampled ? NULL : unit_rows(model, tape, m, NULL);
         for (int c = 0; c < CANDIDATE_SETS; c++)
             side->candidates[c][m] =

@@ -1,5 +1,6 @@
 #include "core/models/tables.h"
 #include "core/log.h"
+#include "core/models/kind.h"
 #include "core/models/layers.h"
 #include "core/ops/embedding.h"
 #include "core/rng.h"
@@ -26,7 +27,7 @@ static void add_modality(struct model *model, int m) {
     const struct config *config = model->config;
     const char *name = config->model.modalities.name[m];
     int64_t given = model->shape.table[m].dim, proj = config->model.feature_proj;
-    bool id = !model->shape.table[m].rows;
+    bool id = !given;
     char full[PARAM_NAME];
     model->modality[m].table = model->modality[m].proj = -1;
     model->modality[m].dim = id ? config->model.dim : proj ? proj : given;
@@ -35,6 +36,7 @@ static void add_modality(struct model *model, int m) {
         add_table(model, m, name);
     else if (proj)
         model->modality[m].proj = layer_add_linear(&model->params, full, proj, given);
+    model->modality[m].frozen = !id && !proj && model->shape.table[m].rows;
 }
 
 static enum status check_widths(const struct model *model) {
@@ -57,7 +59,7 @@ enum status tables_declare(struct model *model) {
 
 /* ---- rows ---- */
 
-static struct tensor *project(struct model *model, struct tape *tape, int m, struct tensor *rows) {
+struct tensor *tables_project(struct model *model, struct tape *tape, int m, struct tensor *rows) {
     int proj = model->modality[m].proj;
     return proj < 0 ? rows : layer_linear(&model->params, tape, rows, proj);
 }
@@ -71,16 +73,12 @@ static struct tensor *table_of(struct model *model, struct tape *tape, int m) {
 }
 
 struct tensor *tables_rows(struct model *model, struct tape *tape, int m) {
-    return project(model, tape, m, table_of(model, tape, m));
+    return tables_project(model, tape, m, table_of(model, tape, m));
 }
 
 struct tensor *tables_take(struct model *model, struct tape *tape, int m, const int32_t *index,
                            int64_t n) {
-    return project(model, tape, m, op_gather(tape, table_of(model, tape, m), index, n));
-}
-
-bool tables_frozen(const struct model *model, int m) {
-    return model->modality[m].table < 0 && model->modality[m].proj < 0;
+    return tables_project(model, tape, m, op_gather(tape, table_of(model, tape, m), index, n));
 }
 
 struct tensor *tables_unit(const struct model *model, struct tape *tape, int m) {
@@ -94,10 +92,15 @@ bool model_by_rows(const struct model *model) {
     return model->shape.peers || model->config->train.loss == LOSS_SAMPLED;
 }
 
+bool model_ranks_by_rows(const struct model *model) {
+    return model->shape.peers || model->kind->computes_rows;
+}
+
 const real *model_table(const struct model *model, int m, int64_t *width) {
     int learned = model->modality[m].table;
-    *width = learned >= 0 ? model->config->model.dim : model->shape.table[m].dim;
-    return learned >= 0 ? model->params.list[learned].tensor.x : model->shape.table[m].rows;
+    const struct frozen_table *frozen = &model->shape.table[m];
+    *width = learned >= 0 ? model->config->model.dim : frozen->rows ? frozen->dim : 0;
+    return learned >= 0 ? model->params.list[learned].tensor.x : frozen->rows;
 }
 
 struct bounds tables_candidates(const struct model *model, int set) {
@@ -150,6 +153,8 @@ void model_fill_items(const struct model *model, struct item_set *set) {
     for (int m = 0; m < model->modalities; m++) {
         int64_t width;
         const real *table = model_table(model, m, &width);
+        if (width == 0)
+            continue;
 #pragma omp parallel for schedule(static) if (set->n * width > 10000)
         for (int64_t k = 0; k < set->n; k++)
             memcpy(set->rows[m] + k * width, table + set->item[k] * width,
@@ -173,5 +178,5 @@ struct tensor *tables_set_rows(struct model *model, struct tape *tape, int m,
     (void)model_table(model, m, &width);
     set->table[m] = tape_constant(tape, set->rows[m], set->n, width);
     set->table[m]->learned = tape->record && model->modality[m].table >= 0;
-    return project(model, tape, m, set->table[m]);
+    return tables_project(model, tape, m, set->table[m]);
 }

@@ -8,15 +8,15 @@
  * width. */
 CHECKED enum status tables_declare(struct model *model);
 
-/* Nothing is learned between a table and its item side. */
-bool tables_frozen(const struct model *model, int m);
-
 /* Rows of modality m as the encoders take them, after projection: of all items that are here, of
  * the items index[0..n), or of an item set. */
 struct tensor *tables_rows(struct model *model, struct tape *tape, int m);
 struct tensor *tables_take(struct model *model, struct tape *tape, int m, const int32_t *index,
                            int64_t n);
 struct tensor *tables_set_rows(struct model *model, struct tape *tape, int m, struct item_set *set);
+
+/* The projection of modality m, if it has one. */
+struct tensor *tables_project(struct model *model, struct tape *tape, int m, struct tensor *rows);
 
 /* All rows that are here of a frozen table for the item side, where norms are exactly 1. */
 struct tensor *tables_unit(const struct model *model, struct tape *tape, int m);
