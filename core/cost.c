@@ -102,7 +102,7 @@ static int64_t tokens(const struct cost_load *load, int s) {
 
 /* Streams that the training loss needs. */
 static bool trains(const struct cost_model *model, int s) {
-    double weight[STREAMS];
+    double weight[LOSS_PARTS];
     model_loss_weights(model->config, weight);
     return weight[s] > 0;
 }

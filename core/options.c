@@ -40,7 +40,7 @@ OPTION("data.path", TEXT, data.path, "data.h5", "", NULL,
 OPTION("data.max_len", INTEGER, data.max_len, "0", "[0, 1000000]", NULL,
     "items of a history that are kept, the latest; 0: the data set's attribute"),
 OPTION("model.name", TEXT, model.name, "llm_emf", "", NULL,
-    "the model: llm_emf or tema_llm"),
+    "the model: llm_emf, tema_llm or sema_cdr"),
 OPTION("model.dim", INTEGER, model.dim, "256", "[1, 65536]", NULL,
     "width of the id embedding"),
 OPTION("model.blocks", INTEGER, model.blocks, "2", "[0, 64]", NULL,
@@ -50,7 +50,7 @@ OPTION("model.heads", INTEGER, model.heads, "1", "[1, 1024]", NULL,
 OPTION("model.dropout", REAL, model.dropout, "0.3", "[0, 1)", NULL,
     "share of activations dropped in training"),
 OPTION("model.modalities", NAMES, model.modalities, "[id, text]", "", NULL,
-    "id and the data set's feature tables to use"),
+    "id and the data set's feature tables to use; sema_cdr has its own"),
 OPTION("model.fusion", CHOICE, model.fusion, "probability", "probability|logit", NULL,
     "what the modalities' weights mix: softmax probabilities or logits"),
 OPTION("model.fusion_weights", NUMBERS, model.fusion_weights, "learned", "[0, inf)", "learned",
@@ -78,6 +78,16 @@ OPTION("model.tag_vectors", TEXT, model.tag_vectors, "text", "", NULL,
     "tema_llm: vectors of the tags, made by `cdsr features --vocabulary` under this name"),
 OPTION("model.tag_attention", CHOICE, model.tag_attention, "on", "on|off", NULL,
     "tema_llm: a second attention, to tags, in every block"),
+OPTION("model.agnostic", TEXT, model.agnostic, "agnostic", "", NULL,
+    "sema_cdr: feature table of what does not depend on the domain"),
+OPTION("model.specific", TEXT, model.specific, "specific", "", NULL,
+    "sema_cdr: feature table of what does"),
+OPTION("model.contrast_weight", REAL, model.contrast_weight, "0.1", "[0, inf)", NULL,
+    "sema_cdr: weight of the contrast between the two views of an item; 0: none"),
+OPTION("model.contrast_temperature", REAL, model.contrast_temperature, "0.1", "(0, inf)", NULL,
+    "sema_cdr: the views' cosines are divided by this"),
+OPTION("model.stream_fusion", CHOICE, model.stream_fusion, "adaptive", "adaptive|mean", NULL,
+    "sema_cdr: learned weights of the streams' states, or the same for all"),
 OPTION("train.epochs", INTEGER, train.epochs, "100", "[0, inf)", NULL,
     "passes over the training sequences"),
 OPTION("train.max_steps", INTEGER, train.max_steps, "0", "[0, inf)", NULL,
@@ -616,6 +626,12 @@ static void complete_tags(struct names *modalities, bool tags) {
 void options_complete(struct config *config) {
     if (!strcmp(config->model.name, "tema_llm"))
         complete_tags(&config->model.modalities, config->model.tags != TAGS_NONE);
+    if (!strcmp(config->model.name, "sema_cdr")) {
+        struct names *views = &config->model.modalities;
+        *views = (struct names){.count = 3, .name = {"id"}};
+        memcpy(views->name[1], config->model.agnostic, OPTION_NAME);
+        memcpy(views->name[2], config->model.specific, OPTION_NAME);
+    }
 }
 
 /* The model is made of what options_complete put there. */
@@ -632,11 +648,24 @@ static enum status check_tags(const struct config *config) {
     return STATUS_OK;
 }
 
+static enum status check_views(const struct config *config) {
+    if (strcmp(config->model.name, "sema_cdr") != 0)
+        return STATUS_OK;
+    if (config->model.feature_proj)
+        return log_error(STATUS_INPUT, "model.feature_proj: sema_cdr has adapters of its own; "
+                                       "leave it at 0");
+    if (config->model.fusion_weights.count || config->model.fusion != FUSION_PROBABILITY)
+        return log_error(STATUS_INPUT, "model.fusion, model.fusion_weights: sema_cdr learns to "
+                                       "fuse its views; leave them at their defaults");
+    return STATUS_OK;
+}
+
 enum status options_check(const struct config *config) {
     TRY(check_model(config->model.name));
     TRY(check_reproducible(config));
     TRY(check_modalities(&config->model.modalities));
     TRY(check_tags(config));
+    TRY(check_views(config));
     TRY(check_fusion_weights(config));
     TRY(check_cutoffs(&config->eval.cutoffs));
     TRY(check_skip(&config->bench.skip));

@@ -14,6 +14,7 @@ enum { OPTION_LIST = 8, OPTION_NAME = 64, OPTION_PATH = 4096 };
 enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum tags { TAGS_NONE, TAGS_UNIFORM, TAGS_LEARNED };
+enum stream_fusion { STREAM_FUSION_ADAPTIVE, STREAM_FUSION_MEAN };
 enum tag_attention { TAG_ATTENTION_ON, TAG_ATTENTION_OFF };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED };
@@ -62,7 +63,10 @@ struct config {
         int tags;                  /* enum tags; tema_llm, as the three that follow */
         double tag_kappa;
         char tag_vectors[OPTION_NAME];
-        int tag_attention; /* enum tag_attention */
+        int tag_attention;                                 /* enum tag_attention */
+        char agnostic[OPTION_NAME], specific[OPTION_NAME]; /* sema_cdr, as what follows */
+        double contrast_weight, contrast_temperature;
+        int stream_fusion; /* enum stream_fusion */
     } model;
     struct {
         int64_t epochs, max_steps;
@@ -120,7 +124,8 @@ CHECKED enum status options_set(struct config *config, const char *where, const 
 CHECKED enum status options_set_pair(struct config *config, const char *pair);
 
 /* Bring what the model decides into the configuration, before it is checked: tema_llm has the
- * modality `tags` behind the others, unless model.tags is none. */
+ * modality `tags` behind the others, unless model.tags is none; sema_cdr has the modalities id,
+ * model.agnostic and model.specific. */
 void options_complete(struct config *config);
 
 /* What holds between keys (list lengths, heads, what this version supports). */

@@ -52,6 +52,7 @@ struct report_step {
     double loss_total;
     double lr, sequences_per_s;
     const struct phases *phases; /* of this step */
+    const double *loss_contrast; /* NULL: the model has none */
 };
 
 /* Metrics of one scorer on one split, by how the candidates were chosen. */

@@ -1,8 +1,10 @@
 #include "jobs/stepper.h"
+#include "core/distinct.h"
 #include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/optim.h"
+#include "mpi/peers.h"
 #include <omp.h>
 
 /* ---- beginning and end ---- */
@@ -12,7 +14,7 @@
  * cost all ranks the same, whose target it is. */
 struct feed_price stepper_prices(const struct config *c, const struct dataset *dataset) {
     struct feed_price price;
-    double weight[STREAMS];
+    double weight[LOSS_PARTS];
     int64_t encoder = 6 * c->model.blocks * c->model.dim;
     model_loss_weights(c, weight);
     for (int s = 0; s < STREAMS; s++)
@@ -66,6 +68,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
                   c->run.seed));
     if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
+    s->feed.mixed = model_takes_mixed(&run->model);
     s->parts = parts / s->comm->size;
     s->batch = mem_zero(s->parts, sizeof *s->batch);
     if (c->train.reproducible)
@@ -83,6 +86,7 @@ void stepper_close(struct stepper *s) {
     reduce_close(&s->reduce);
     tree_close(&s->tree);
     tape_free(&s->tape);
+    arena_free(&s->arena);
     *s = (struct stepper){0};
 }
 
@@ -101,23 +105,85 @@ int64_t stepper_load(struct stepper *s, int64_t k) {
 }
 
 static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
-    for (int k = 0; k < STREAMS; k++) {
+    for (int k = 0; k < STREAMS; k++)
         count[k] = 0;
-        for (int i = 0; i < s->parts; i++)
-            count[k] += s->batch[i].stream[k].tokens;
+    for (int i = 0; i < s->parts; i++) {
+        int64_t of_part[STREAMS];
+        model_count(&s->run->model, &s->batch[i], of_part);
+        for (int k = 0; k < STREAMS; k++)
+            count[k] += of_part[k];
     }
     comm_sum_i64(s->comm, count, STREAMS);
+}
+
+/* The items of this rank's parts, with repetitions. */
+static int64_t items_of_parts(struct stepper *s, int32_t **items) {
+    int64_t n = 0, at = 0;
+    for (int i = 0; i < s->parts; i++)
+        for (int k = 0; k < STREAMS; k++)
+            n += 2 * s->batch[i].stream[k].tokens;
+    int32_t *all = arena_alloc(&s->arena, n, sizeof *all);
+    for (int i = 0; i < s->parts; i++)
+        for (int k = 0; k < STREAMS; k++) {
+            const struct stream *stream = &s->batch[i].stream[k];
+            for (int64_t t = 0; t < stream->tokens; t++) {
+                all[at++] = stream->items[t];
+                if (stream->aimed)
+                    all[at++] = stream->targets[t];
+            }
+        }
+    *items = all;
+    return at;
+}
+
+static int64_t distinct_items(struct stepper *s, const int32_t *items, int64_t n, int32_t **out) {
+    int32_t *place = arena_alloc(&s->arena, n, sizeof *place);
+    *out = arena_alloc(&s->arena, n, sizeof **out);
+    return distinct(&s->arena, items, n, *out, place);
+}
+
+/* Collective. The distinct items of the whole batch, the same on all ranks. */
+static void gather_whole(struct stepper *s) {
+    struct peers peers = peers_of(s->comm);
+    int32_t *mine, *of_rank;
+    int64_t total = 0, before = 0;
+    arena_reset(&s->arena);
+    int64_t n = items_of_parts(s, &mine);
+    n = distinct_items(s, mine, n, &of_rank);
+    int64_t *counts = arena_alloc(&s->arena, peers.size, sizeof *counts);
+    int64_t *one = arena_alloc(&s->arena, peers.size, sizeof *one);
+    for (int r = 0; r < peers.size; r++)
+        one[r] = 1;
+    counts[peers.rank] = n;
+    peers.gather(peers.context, counts, one, sizeof *counts);
+    for (int r = 0; r < peers.size; r++) {
+        before += r < peers.rank ? counts[r] : 0;
+        total += counts[r];
+    }
+    int32_t *all = arena_alloc(&s->arena, total, sizeof *all);
+    for (int64_t k = 0; k < n; k++)
+        all[before + k] = of_rank[k];
+    peers.gather(peers.context, all, counts, sizeof *all);
+    s->whole_count = distinct_items(s, all, total, &s->whole);
 }
 
 /* Gradients of part i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
  * backward runs, of item rows in `items`. */
 static void differentiate(struct stepper *s, int i, struct model_step *step, struct item_set *items,
-                          struct reduce *reduce, struct phases *phases, double loss[STREAMS]) {
+                          struct reduce *reduce, struct phases *phases, double loss[LOSS_PARTS]) {
     struct model *model = &s->run->model;
+    struct item_set whole_items, *whole = &whole_items;
     phases_enter(phases, PHASE_FORWARD);
     tape_begin(&s->tape, true, model->params.count);
     params_zero_grad(&model->params);
-    step->items = NULL;
+    step->items = step->whole = NULL;
+    step->part = part_of(s, i);
+    step->parts = s->parts * s->comm->size;
+    if (model_contrasts(model)) {
+        model_whole_items(model, &s->tape, s->whole, s->whole_count, whole);
+        placement_fetch(s->run->placement, model, whole);
+        step->whole = whole;
+    }
     if (model_by_rows(model)) {
         model_items(model, &s->tape, &s->batch[i], step->step, items);
         placement_fetch(s->run->placement, model, items);
@@ -132,7 +198,7 @@ static void differentiate(struct stepper *s, int i, struct model_step *step, str
 }
 
 static void gradients(struct stepper *s, struct model_step *step, struct phases *phases,
-                      double loss[STREAMS], struct row_grad *rows) {
+                      double loss[LOSS_PARTS], struct row_grad *rows) {
     struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
     struct item_set items;
     differentiate(s, 0, step, &items, reduce, phases, loss);
@@ -140,14 +206,14 @@ static void gradients(struct stepper *s, struct model_step *step, struct phases 
         reduce_finish(reduce);
     if (step->items)
         placement_reduce(s->run->placement, &s->run->model, &items, rows);
-    comm_sum_f64(s->comm, loss, STREAMS);
+    comm_sum_f64(s->comm, loss, LOSS_PARTS);
 }
 
 /* Every part's losses in a place of its own: whatever the order of MPI's sum, a number is added to
  * zeros. */
 static void gradients_by_parts(struct stepper *s, struct model_step *step, struct phases *phases,
-                               double loss[STREAMS]) {
-    double part[TREE_LEAVES][STREAMS] = {{0}};
+                               double loss[LOSS_PARTS]) {
+    double part[TREE_LEAVES][LOSS_PARTS] = {{0}};
     struct item_set items;
     for (int i = 0; i < s->parts; i++) {
         differentiate(s, i, step, &items, NULL, phases, part[part_of(s, i)]);
@@ -157,8 +223,8 @@ static void gradients_by_parts(struct stepper *s, struct model_step *step, struc
     }
     if (!s->without_reduction)
         tree_finish(&s->tree);
-    comm_sum_f64(s->comm, part[0], TREE_LEAVES * STREAMS);
-    for (int k = 0; k < STREAMS; k++) {
+    comm_sum_f64(s->comm, part[0], TREE_LEAVES * LOSS_PARTS);
+    for (int k = 0; k < LOSS_PARTS; k++) {
         loss[k] = 0;
         for (int i = 0; i < TREE_LEAVES; i++)
             loss[k] += part[i][k];
@@ -187,10 +253,12 @@ static void update(struct stepper *s, int64_t step, const struct row_grad *rows)
 }
 
 void stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
-                     double loss[STREAMS]) {
+                     double loss[LOSS_PARTS]) {
     struct model_step step = {.step = number};
     struct row_grad rows = {0};
     count_targets(s, step.count);
+    if (model_contrasts(&s->run->model))
+        gather_whole(s);
     if (s->run->config.train.reproducible)
         gradients_by_parts(s, &step, phases, loss);
     else

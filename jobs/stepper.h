@@ -20,6 +20,9 @@ struct stepper {
     int parts;           /* of a step that are this rank's */
     struct batch *batch; /* [parts] */
     struct tape tape;
+    struct arena arena; /* of the whole batch's items, where the model contrasts them */
+    int32_t *whole;     /* [whole_count] */
+    int64_t whole_count;
     struct reduce reduce;
     struct tree tree;                          /* reproducible: in place of `reduce` */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
@@ -38,8 +41,9 @@ void stepper_close(struct stepper *stepper); /* not collective; safe on a zeroed
 int64_t stepper_load(struct stepper *stepper, int64_t k);
 
 /* Collective. One update, number `step` (1 for the first), with the loaded sequences. `phases`
- * runs. loss[s] = mean of -log P over the stream's positions in the global batch. */
+ * runs. loss[s] = mean of -log P over the stream's positions in the global batch;
+ * loss[LOSS_CONTRAST]. */
 void stepper_compute(struct stepper *stepper, int64_t step, struct phases *phases,
-                     double loss[STREAMS]);
+                     double loss[LOSS_PARTS]);
 
 #endif

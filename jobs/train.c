@@ -68,29 +68,36 @@ static const struct config *config_of(const struct trainer *t) {
 
 /* ---- one step ---- */
 
-static enum status check_finite(const struct trainer *t, const double loss[STREAMS]) {
-    for (int s = 0; s < STREAMS; s++)
+static const char *loss_name(int k) {
+    return k < STREAMS ? stream_names[k] : "contrast";
+}
+
+static enum status check_finite(const struct trainer *t, const double loss[LOSS_PARTS]) {
+    for (int s = 0; s < LOSS_PARTS; s++)
         if (!isfinite(loss[s]))
             return comm_agree(t->comm, t->comm->rank
                                            ? STATUS_FAIL
                                            : log_error(STATUS_FAIL,
-                                                       "step %lld: the loss of stream %s is not "
+                                                       "step %lld: the loss of %s is not "
                                                        "finite; lower train.lr or check the "
                                                        "feature tables",
-                                                       (long long)t->state.step, stream_names[s]));
+                                                       (long long)t->state.step, loss_name(s)));
     return STATUS_OK;
 }
 
-static void log_step(struct trainer *t, const struct phases *phases, const double loss[STREAMS],
+static void log_step(struct trainer *t, const struct phases *phases, const double loss[LOSS_PARTS],
                      int64_t sequences) {
     const struct config *c = config_of(t);
-    double weight[STREAMS], total = 0, seconds = phases_total(phases), now = phase_clock();
+    double weight[LOSS_PARTS], total = 0, seconds = phases_total(phases), now = phase_clock();
     model_loss_weights(c, weight);
-    for (int s = 0; s < STREAMS; s++)
+    for (int s = 0; s < LOSS_PARTS; s++)
         total += weight[s] * loss[s];
     struct report_step step = {
-        t->state.step, t->state.epoch + 1,          loss[0], loss[1], loss[2], total,
-        c->train.lr,   (double)sequences / seconds, phases};
+        t->state.step, t->state.epoch + 1,
+        loss[0],       loss[1],
+        loss[2],       total,
+        c->train.lr,   (double)sequences / seconds,
+        phases,        model_contrasts(&t->run.model) ? &loss[LOSS_CONTRAST] : NULL};
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
     log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
@@ -105,7 +112,7 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
 
 static enum status train_step(struct trainer *t) {
     struct phases phases;
-    double loss[STREAMS];
+    double loss[LOSS_PARTS];
     phases_start(&phases, PHASE_INPUT);
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
     t->state.step++;

@@ -7,31 +7,6 @@
 
 /* ---- parameters ---- */
 
-static void add_encoder(struct model *model, struct encoder *e, const char *stream, int m) {
-    const struct config *config = model->config;
-    bool tags = model->tags >= 0 && config->model.tag_attention == TAG_ATTENTION_ON;
-    struct encoder_shape shape = {.dim = model->modality[m].dim,
-                                  .max_len = model->shape.max_len,
-                                  .blocks = (int)config->model.blocks,
-                                  .heads = (int)config->model.heads,
-                                  .tag_dim = tags ? model->modality[model->tags].dim : 0};
-    char name[PARAM_NAME];
-    snprintf(name, sizeof name, "enc.%s.%s", stream, config->model.modalities.name[m]);
-    encoder_add(&model->params, name, &shape, e);
-}
-
-static void add_encoders(struct model *model) {
-    bool shared = model->config->model.share_encoders == SHARE_STREAMS;
-    for (int s = 0; s < STREAMS; s++)
-        for (int m = 0; m < model->terms; m++) {
-            struct encoder *e = model->modality[m].encoder;
-            if (shared && s > 0)
-                e[s] = e[0];
-            else
-                add_encoder(model, &e[s], shared ? "shared" : stream_names[s], m);
-        }
-}
-
 static void add_fusion(struct model *model) {
     const struct config *config = model->config;
     bool learned = config->model.fusion == FUSION_PROBABILITY &&
@@ -45,27 +20,18 @@ enum status emf_declare(struct model *model) {
     TRY(tables_declare(model));
     scoring_declare(model);
     add_fusion(model);
-    add_encoders(model);
+    model_add_encoders(model);
     return STATUS_OK;
 }
 
 /* ---- training loss ---- */
 
-void emf_weights(const struct config *config, double weight[STREAMS]) {
+void emf_weights(const struct config *config, double weight[LOSS_PARTS]) {
     double l1 = config->model.lambda1;
     weight[STREAM_X] = config->train.target == TARGET_Y ? l1 : 1;
     weight[STREAM_Y] = config->train.target == TARGET_X ? l1 : 1;
     weight[STREAM_XY] = config->model.lambda2;
-}
-
-/* States of term m from rows by term. */
-static struct tensor *encode(struct model *model, struct tape *tape, const struct stream *stream,
-                             int s, int m, struct tensor *const *rows, const int32_t *index,
-                             struct noise noise) {
-    struct encoder_input input = {rows[m], model->tags >= 0 ? rows[model->tags] : NULL, index};
-    noise.term = m;
-    return encoder_run(&model->modality[m].encoder[s], &model->params, tape, stream, &input,
-                       &noise);
+    weight[LOSS_CONTRAST] = 0;
 }
 
 /* A rank without tokens of a stream has no rows, but takes part in the others' softmax. */
@@ -75,10 +41,11 @@ static void stream_queries(struct model *model, struct tape *tape, const struct 
     const struct stream *stream = &batch->stream[s];
     const int32_t *index = side_index(side, batch, s);
     for (int m = 0; m < model->terms; m++)
-        q[m] = stream->tokens == 0
-                   ? tape_tensor(tape, 0, model->modality[m].dim, false)
-                   : scoring_query(model, tape, m,
-                                   encode(model, tape, stream, s, m, side->input, index, *noise));
+        q[m] =
+            stream->tokens == 0
+                ? tape_tensor(tape, 0, model->modality[m].dim, false)
+                : scoring_query(model, tape, m,
+                                model_encode(model, tape, batch, s, m, side->input, index, noise));
 }
 
 static double stream_loss(struct model *model, struct tape *tape, const struct batch *batch, int s,
@@ -90,8 +57,9 @@ static double stream_loss(struct model *model, struct tape *tape, const struct b
 
 void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
               const struct model_step *step, const struct item_side *side, struct phases *phases,
-              double sum[STREAMS]) {
-    double weight[STREAMS];
+              double sum[LOSS_PARTS]) {
+    double weight[LOSS_PARTS];
+    sum[LOSS_CONTRAST] = 0;
     emf_weights(model->config, weight);
     bool together = model->shape.peers && model->config->train.loss == LOSS_EXACT;
     for (int s = 0; s < STREAMS; s++) {
@@ -122,7 +90,7 @@ void emf_states(struct model *model, struct tape *tape, const struct batch *batc
             rows[m] = take ? tables_take(model, tape, m, stream->items, stream->tokens)
                            : model->kind->rows(model, tape, m);
         const int32_t *index = items ? items->input[s] : take ? NULL : stream->items;
-        h[m] = encode(model, tape, stream, s, m, rows, index, (struct noise){.p = 0});
+        h[m] = model_encode(model, tape, batch, s, m, rows, index, &(struct noise){.p = 0});
     }
 }
 

@@ -10,10 +10,10 @@ extern const struct model_kind llm_emf;
 
 /* Members of its kind; the weights are those of eq. 10 (train.target). */
 CHECKED enum status emf_declare(struct model *model);
-void emf_weights(const struct config *config, double weight[STREAMS]);
+void emf_weights(const struct config *config, double weight[LOSS_PARTS]);
 void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
               const struct model_step *step, const struct item_side *side, struct phases *phases,
-              double sum[STREAMS]);
+              double sum[LOSS_PARTS]);
 void emf_ranking(struct model *model, struct tape *tape, const struct batch *batch,
                  struct item_set *items, int domain, struct ranking *ranking);
 

@@ -2,12 +2,14 @@
 #include "core/log.h"
 #include "core/models/kind.h"
 #include "core/models/llm_emf.h"
+#include "core/models/sema_cdr.h"
 #include "core/models/tables.h"
 #include "core/models/tema_llm.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct model_kind *const kinds[] = {&llm_emf, &tema_llm};
+static const struct model_kind *const kinds[] = {&llm_emf, &tema_llm, &sema_cdr};
 
 const struct model_kind *model_kind_find(const char *name) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -47,6 +49,41 @@ enum status model_create(struct model *model, const struct config *config,
     return STATUS_OK;
 }
 
+static void add_encoder(struct model *model, struct encoder *e, const char *stream, int m) {
+    const struct config *config = model->config;
+    bool tags = model->tags >= 0 && config->model.tag_attention == TAG_ATTENTION_ON;
+    struct encoder_shape shape = {.dim = model->modality[m].dim,
+                                  .max_len = model->shape.max_len,
+                                  .blocks = (int)config->model.blocks,
+                                  .heads = (int)config->model.heads,
+                                  .tag_dim = tags ? model->modality[model->tags].dim : 0};
+    char name[PARAM_NAME];
+    snprintf(name, sizeof name, "enc.%s.%s", stream, config->model.modalities.name[m]);
+    encoder_add(&model->params, name, &shape, e);
+}
+
+void model_add_encoders(struct model *model) {
+    bool shared = model->config->model.share_encoders == SHARE_STREAMS;
+    for (int s = 0; s < STREAMS; s++)
+        for (int m = 0; m < model->terms; m++) {
+            struct encoder *e = model->modality[m].encoder;
+            if (shared && s > 0)
+                e[s] = e[0];
+            else
+                add_encoder(model, &e[s], shared ? "shared" : stream_names[s], m);
+        }
+}
+
+struct tensor *model_encode(struct model *model, struct tape *tape, const struct batch *batch,
+                            int s, int m, struct tensor *const *rows, const int32_t *index,
+                            const struct noise *noise) {
+    struct encoder_input input = {rows[m], model->tags >= 0 ? rows[model->tags] : NULL, index};
+    struct noise mine = *noise;
+    mine.term = m;
+    return encoder_run(&model->modality[m].encoder[s], &model->params, tape, &batch->stream[s],
+                       &input, &mine);
+}
+
 bool model_init_id(struct model *model, const real *rows, int64_t dim) {
     const struct param *id = params_find(&model->params, "embed.id");
     if (dim != id->cols)
@@ -68,8 +105,21 @@ void model_free(struct model *model) {
     *model = (struct model){0};
 }
 
-void model_loss_weights(const struct config *config, double weight[STREAMS]) {
+void model_loss_weights(const struct config *config, double weight[LOSS_PARTS]) {
     model_kind_find(config->model.name)->weights(config, weight);
+}
+
+bool model_takes_mixed(const struct model *model) {
+    return model->kind->mixed_batch;
+}
+
+void model_count(const struct model *model, const struct batch *batch, int64_t count[STREAMS]) {
+    if (model->kind->count) {
+        model->kind->count(model, batch, count);
+        return;
+    }
+    for (int s = 0; s < STREAMS; s++)
+        count[s] = batch->stream[s].tokens;
 }
 
 struct noise model_noise(const struct model *model, const struct tape *tape,
@@ -82,7 +132,7 @@ struct noise model_noise(const struct model *model, const struct tape *tape,
 }
 
 void model_loss(struct model *model, struct tape *tape, const struct batch *batch,
-                const struct model_step *step, struct phases *phases, double sum[STREAMS]) {
+                const struct model_step *step, struct phases *phases, double sum[LOSS_PARTS]) {
     struct item_side side;
     tape->bf16 = model->config->train.precision == PRECISION_BF16;
     scoring_side(model, tape, step->items, &side);

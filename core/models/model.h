@@ -37,6 +37,11 @@ struct model_shape {
     int64_t most[PARTS];
 };
 
+/* Parts of the total loss: those of the streams, and the contrast of the views (sema_cdr). */
+enum { LOSS_CONTRAST = STREAMS, LOSS_PARTS };
+
+enum { VIEWS = 3 }; /* of sema_cdr */
+
 struct model_kind;
 
 struct model {
@@ -57,6 +62,11 @@ struct model {
     int fusion; /* parameter, -1: fixed weights */
     int tags;   /* the term that is made of tags, -1: none */
     int tag_u;  /* parameter u, -1: tags have uniform weights */
+    struct {
+        int first, second, gate;
+    } view[VIEWS];    /* layers, sema_cdr */
+    int stream_layer; /* of the fusion of streams, sema_cdr */
+    int stream_score; /* parameter */
 };
 
 /* Declare and initialise all parameters. STATUS_INPUT when the configuration does not fit (heads do
@@ -70,8 +80,14 @@ void model_free(struct model *model); /* zeroes it */
  * The modality `id` is there. */
 bool model_init_id(struct model *model, const real *rows, int64_t dim);
 
-/* Weights of the losses of the streams in the total. */
-void model_loss_weights(const struct config *config, double weight[STREAMS]);
+/* Weights of the losses in the total. */
+void model_loss_weights(const struct config *config, double weight[LOSS_PARTS]);
+
+/* Does training take batches of batch_mixed, not batch_train? */
+bool model_takes_mixed(const struct model *model);
+
+/* Target positions of a batch that count, by stream. */
+void model_count(const struct model *model, const struct batch *batch, int64_t count[STREAMS]);
 
 /* Does training read the rows of an item set (sampled loss, items shared out), or whole tables? */
 bool model_by_rows(const struct model *model);
@@ -86,6 +102,12 @@ void model_items(const struct model *model, struct tape *tape, const struct batc
                  int64_t step, struct item_set *set);
 void model_fill_items(const struct model *model, struct item_set *set);
 
+/* Does the loss read the frozen rows of the items of the whole batch, of all parts? Then the set of
+ * those, with room for their rows; to be filled in like the other, before it. */
+bool model_contrasts(const struct model *model);
+void model_whole_items(const struct model *model, struct tape *tape, const int32_t *item, int64_t n,
+                       struct item_set *set);
+
 /* Add the set's gradients to the table's dense one, which holds all rows. */
 void model_scatter_items(struct model *model, const struct item_set *set);
 
@@ -97,13 +119,16 @@ struct model_step {
     int64_t step;           /* 1 for the first; keys dropout and negatives */
     int64_t count[STREAMS]; /* target positions in the global batch */
     struct item_set *items; /* with rows; NULL unless model_by_rows */
+    struct item_set *whole; /* of the whole batch, with rows; NULL unless model_contrasts */
+    int part, parts;        /* of the whole batch, this one */
 };
 
 /* Forward of a training batch on a tape that records or not, in train.precision, up to the losses;
  * gradients of the losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of
- * -log P over the stream's positions. Collective in the exact loss where items are shared out. */
+ * -log P over the stream's positions; sum[LOSS_CONTRAST] adds up to the contrast over the parts.
+ * Collective in the exact loss where items are shared out. */
 void model_loss(struct model *model, struct tape *tape, const struct batch *batch,
-                const struct model_step *step, struct phases *phases, double sum[STREAMS]);
+                const struct model_step *step, struct phases *phases, double sum[LOSS_PARTS]);
 
 /* Ranks the targets of the `n` histories in `batch` whose targets lie in domain 0 or 1; target[t]
  * is of sample t. Fills `ranking` but for its outputs and negatives; memory is the tape's. Item

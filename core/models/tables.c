@@ -40,7 +40,7 @@ static void add_modality(struct model *model, int m) {
 }
 
 static enum status check_widths(const struct model *model) {
-    for (int m = 0; m < model->modalities; m++)
+    for (int m = 0; m < model->terms; m++)
         if (model->modality[m].dim % model->config->model.heads)
             return log_error(STATUS_INPUT,
                              "model.heads: %lld heads do not divide the width %lld of modality "
@@ -144,16 +144,28 @@ void model_items(const struct model *model, struct tape *tape, const struct batc
     item_set_collect(&tape->arena, batch, step > 0, set);
     for (int m = 0; m < model->modalities; m++) {
         int64_t width;
-        (void)model_table(model, m, &width);
-        set->rows[m] = arena_alloc(&tape->arena, set->n * width, sizeof(real));
+        if (model_table(model, m, &width))
+            set->rows[m] = arena_alloc(&tape->arena, set->n * width, sizeof(real));
     }
+}
+
+bool model_contrasts(const struct model *model) {
+    return model->kind->contrasts && model->config->model.contrast_weight > 0;
+}
+
+void model_whole_items(const struct model *model, struct tape *tape, const int32_t *item, int64_t n,
+                       struct item_set *set) {
+    *set = (struct item_set){.n = n, .item = (int32_t *)(uintptr_t)item};
+    for (int m = 0; m < model->modalities; m++)
+        if (model->shape.table[m].rows)
+            set->rows[m] = arena_alloc(&tape->arena, n * model->shape.table[m].dim, sizeof(real));
 }
 
 void model_fill_items(const struct model *model, struct item_set *set) {
     for (int m = 0; m < model->modalities; m++) {
         int64_t width;
         const real *table = model_table(model, m, &width);
-        if (width == 0)
+        if (!set->rows[m])
             continue;
 #pragma omp parallel for schedule(static) if (set->n * width > 10000)
         for (int64_t k = 0; k < set->n; k++)

@@ -4,8 +4,8 @@
 #define CORE_MODELS_TABLES_H
 #include "core/models/model.h"
 
-/* Declare the learned tables and the projections. STATUS_INPUT when the heads do not divide a
- * width. */
+/* Declare the learned tables and the projections. STATUS_INPUT when the heads do not divide the
+ * width of a term. */
 CHECKED enum status tables_declare(struct model *model);
 
 /* Rows of modality m as the encoders take them, after projection: of all items that are here, of

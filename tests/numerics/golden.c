@@ -199,7 +199,7 @@ static double run_step(struct golden *g, struct tape *tape, const struct batch *
                        double loss[STREAMS + 1]) {
     struct model_step s = full_step(batch, step);
     struct phases phases;
-    double weight[STREAMS];
+    double weight[LOSS_PARTS];
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, g->model.params.count);
     params_zero_grad(&g->model.params);
