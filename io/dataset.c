@@ -367,6 +367,20 @@ enum status dataset_feature_dim(const struct comm *comm, const struct dataset *d
     return STATUS_OK;
 }
 
+enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
+                                       char **text) {
+    struct h5_file file;
+    char path[512];
+    enum status status = STATUS_OK;
+    snprintf(path, sizeof path, "/features/%s", name);
+    *text = NULL;
+    TRY(h5_open(&file, dataset->path));
+    if (h5_has_attribute(&file, path, "provenance"))
+        status = h5_get_text(&file, path, "provenance", text);
+    h5_close(&file);
+    return status;
+}
+
 static enum status clear_missing(const struct h5_file *file, const char *name, int64_t lo,
                                  int64_t hi, int64_t dim, real *rows) {
     char path[512];

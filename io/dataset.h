@@ -52,6 +52,11 @@ CHECKED enum status dataset_read_sequences(const struct comm *comm, const struct
 CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                         const char *name, int *dim);
 
+/* Not collective. How feature table `name` was made, or NULL where the file does not say; the
+ * caller's, to be given to mem_free. */
+CHECKED enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
+                                               char **text);
+
 /* Collective. Rows [lo, hi) of a feature table as stored, into rows [hi - lo, dim]; rows that the
  * table's mask marks as missing are zero. */
 CHECKED enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,

@@ -95,6 +95,7 @@ void report_end(struct report *report, const struct report_end *end);
 struct report_results {
     const struct config *config;
     const struct dataset *dataset;
+    char *const *provenance; /* by modality, of its table or NULL; NULL: of none */
     int ranks, threads;
     struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
     int64_t best_epoch, epochs;                             /* epochs: done */

@@ -28,6 +28,7 @@ struct encode {
     struct range my_tags;
     struct sparse tags; /* rows: my_tags */
     int64_t tag_count, tags_missing;
+    int64_t dropped; /* terms that tell the domain */
     double since;
 };
 
@@ -130,6 +131,10 @@ static enum status check_terms(const struct encode *e) {
 static enum status decompose(struct encode *e) {
     TRY(read_texts(e));
     TRY(tfidf_build(e->comm, &e->builder, e->request->terms, &e->tfidf));
+    if (e->request->chi_square > 0) {
+        int64_t first = e->dataset->domain_items[0] - e->mine.lo;
+        e->dropped = tfidf_drop_telling(e->comm, &e->tfidf, first, e->request->chi_square);
+    }
     TRY(check_terms(e));
     log_info("lsa: items %lld, terms %d, texts %.1f s", (long long)e->dataset->items,
              (int)e->tfidf.matrix.columns, phase_clock() - e->since);
@@ -188,6 +193,22 @@ static enum status declare_tags(const struct encode *e, struct h5_writer *w, con
     return h5_writer_declare(w, path, e->request->half ? H5_F16 : H5_F32, 2, extent);
 }
 
+/* What a run says about the table. */
+static enum status put_provenance(const struct encode *e, struct h5_writer *w, const char *path) {
+    const char *source = encode_source_names[e->request->from];
+    char text[256];
+    snprintf(text, sizeof text, "lsa of %s", source);
+    if (e->request->chi_square > 0) {
+        snprintf(text, sizeof text,
+                 "lsa of %s without the %lld terms that tell the domain (chi-square above %g), a "
+                 "stand-in for domain-agnostic texts",
+                 source, (long long)e->dropped, e->request->chi_square);
+        TRY(h5_writer_put_double(w, path, "chi_square", e->request->chi_square));
+        TRY(h5_writer_put_int(w, path, "terms_left_out", e->dropped));
+    }
+    return h5_writer_put_text(w, path, "provenance", text);
+}
+
 static enum status put_attributes(const struct encode *e, struct h5_writer *w, const char *path) {
     const struct string_list *terms = &e->tfidf.terms;
     char hash[SHA256_TEXT];
@@ -198,6 +219,7 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     TRY(h5_writer_put_text(w, path, "encoder", "lsa"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
     TRY(h5_writer_put_text(w, path, "source", encode_source_names[e->request->from]));
+    TRY(put_provenance(e, w, path));
     TRY(h5_writer_put_int(w, path, "terms", terms->count));
     TRY(h5_writer_put_text(w, path, "terms_sha256", hash)); /* each term with a NUL */
     TRY(h5_writer_put_double(w, path, "explained_share", svd_share(&e->svd)));
@@ -235,6 +257,8 @@ static void print_outcome(const struct encode *e) {
            "%.1f s\n",
            (long long)e->tfidf.terms.count, (long long)e->tfidf.found, svd->values[0],
            svd->values[svd->k - 1], svd->rank, svd_share(svd), phase_clock() - e->since);
+    if (e->request->chi_square > 0)
+        printf("terms that tell the domain left out: %lld\n", (long long)e->dropped);
     if (e->request->vocabulary)
         printf("tag vectors: %lld, %lld without a known term\n", (long long)e->tag_count,
                (long long)e->tags_missing);

@@ -62,6 +62,16 @@ static enum status read_tags(struct run *run, int m, struct model_shape *shape) 
     return STATUS_OK;
 }
 
+/* What stands in for what a paper had is said in every run. */
+static enum status tell_provenance(struct run *run, int m, const char *name) {
+    enum status status = STATUS_OK;
+    if (run->comm->rank == 0)
+        status = dataset_feature_provenance(&run->dataset, name, &run->provenance[m]);
+    if (status == STATUS_OK && run->provenance[m])
+        log_info("table %s: %s", name, run->provenance[m]);
+    return comm_agree(run->comm, status);
+}
+
 static enum status read_table(struct run *run, int m, struct model_shape *shape) {
     const char *name = run->config.model.modalities.name[m];
     bool tema = !strcmp(run->config.model.name, "tema_llm");
@@ -71,6 +81,7 @@ static enum status read_table(struct run *run, int m, struct model_shape *shape)
     if (!strcmp(name, "id"))
         return STATUS_OK;
     TRY(read_unit_rows(run, &shape->here, name, &dim, &run->tables[m]));
+    TRY(tell_provenance(run, m, name));
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
 }
@@ -159,8 +170,10 @@ enum status run_open(struct run *run, struct comm *comm, const struct config *co
 void run_close(struct run *run) {
     model_free(&run->model);
     sampler_close(&run->sampler);
-    for (int m = 0; m < OPTION_LIST; m++)
+    for (int m = 0; m < OPTION_LIST; m++) {
         mem_free(run->tables[m]);
+        mem_free(run->provenance[m]);
+    }
     tag_rows_free(&run->tag_rows);
     mem_free(run->tag_vectors);
     placement_free(run->placement);

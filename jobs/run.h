@@ -12,7 +12,8 @@ struct run {
     struct placement *placement;
     real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id: the rows that are
                                 * here */
-    struct tag_rows tag_rows;  /* of all items, tema_llm */
+    char *provenance[OPTION_LIST]; /* of those tables, on rank 0; NULL: the file does not say */
+    struct tag_rows tag_rows;      /* of all items, tema_llm */
     real *tag_vectors;
     struct sampler sampler; /* of the training negatives */
     struct model model;

@@ -371,6 +371,7 @@ static enum status final_scores(struct trainer *t, struct report_results *result
 static enum status conclude(struct trainer *t) {
     struct report_results results = {.config = &t->run.config,
                                      .dataset = &t->run.dataset,
+                                     .provenance = t->run.provenance,
                                      .ranks = t->comm->size,
                                      .threads = omp_get_max_threads(),
                                      .valid = true};

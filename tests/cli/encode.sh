@@ -41,7 +41,7 @@ refused "cdsr: error: features: --dim: '0' is not an integer from 1 to 32767" \
     features data.h5 --name text --from titles --dim 0
 refused 'cdsr: error: features: --from titles: is alone, without files, --tensor, --keys and --mask' \
     features data.h5 --name text --from titles --mask a.npy
-refused 'cdsr: error: features: --encoder, --dim, --terms and --vocabulary are about --from titles, titles+description and tags' \
+refused 'cdsr: error: features: --encoder, --dim and --terms are about --from titles, titles+description and tags' \
     features data.h5 --name text --from a.npy --dim 5
 refused 'cdsr: error: features: --pca is about tables in files; give --dim' \
     features data.h5 --name text --from titles --pca 5
