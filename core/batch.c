@@ -56,15 +56,19 @@ static void append(struct stream *s, enum stream_name name, const struct sample 
     s->offsets[++s->sequences] = s->tokens;
 }
 
+/* With `train` the last item is a target only; without, the last `drop` items of all do not count.
+ */
 static void build_stream(struct stream *s, enum stream_name name, const struct sample *samples,
-                         int64_t n, int64_t x_items, int64_t max_len, bool train) {
+                         int64_t n, int64_t x_items, int64_t max_len, bool train, int drop) {
     reserve_sequences(s, n);
+    s->aimed = train;
     s->sequences = s->tokens = 0;
     s->offsets[0] = 0;
     for (int64_t b = 0; b < n; b++) {
         reserve_tokens(s, s->tokens + max_len + 1);
+        struct sample sample = {samples[b].items, samples[b].length - drop, samples[b].id};
         int32_t *at = s->items + s->tokens;
-        int64_t have = cut(&samples[b], name, x_items, max_len + train, at);
+        int64_t have = cut(&sample, name, x_items, max_len + train, at);
         int64_t inputs = have - train;
         if (inputs <= 0)
             continue;
@@ -78,7 +82,8 @@ static void build(struct batch *batch, const struct sample *samples, int64_t n, 
                   int64_t max_len, bool train) {
     batch->samples = n;
     for (int s = 0; s < STREAMS; s++)
-        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, x_items, max_len, train);
+        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, x_items, max_len, train,
+                     0);
 }
 
 void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
@@ -89,6 +94,14 @@ void batch_train(struct batch *batch, const struct sample *samples, int64_t n, i
 void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
                    int64_t max_len) {
     build(batch, samples, n, x_items, max_len, false);
+}
+
+void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+                 int64_t max_len) {
+    batch->samples = n;
+    for (int s = 0; s < STREAMS; s++)
+        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, x_items, max_len,
+                     s == STREAM_XY, s != STREAM_XY);
 }
 
 void batch_free(struct batch *batch) {

@@ -13,9 +13,10 @@ struct stream {
     int64_t *offsets;          /* [B + 1] */
     int32_t *sample;           /* [B] index in the batch of the sequence it was cut from */
     int32_t *items;            /* [T] inputs */
-    int32_t *targets;          /* [T] the next item; unused at evaluation */
+    int32_t *targets;          /* [T] the next item; if aimed */
     int32_t *positions;        /* [T] 0 for the oldest item kept */
     uint64_t *keys;            /* [T] of (sample id, position, stream), for dropout */
+    bool aimed;                /* there are targets */
     int64_t sequence_room, token_room;
 };
 
@@ -40,6 +41,12 @@ void batch_train(struct batch *batch, const struct sample *samples, int64_t n, i
 /* Histories (all items are inputs): of each stream the last max_len items. */
 void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
                    int64_t max_len);
+
+/* Training from the mixed stream alone: of it the last max_len + 1 items, as batch_train; of the
+ * other streams the last max_len items before the last item of all, without targets. So each stream
+ * has, for every target, its states up to the item before. */
+void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+                 int64_t max_len);
 
 void batch_free(struct batch *batch); /* zeroes it */
 

@@ -1,6 +1,6 @@
 #include "core/cost.h"
 #include "core/catalogue/loss.h"
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include <math.h>
 
 const char *const cost_placement_names[COST_PLACEMENTS] = {"replicated", "sharded"};
@@ -102,7 +102,7 @@ static int64_t tokens(const struct cost_load *load, int s) {
 
 /* Streams that the training loss needs. */
 static bool trains(const struct cost_model *model, int s) {
-    double weight[STREAMS];
+    double weight[LOSS_PARTS];
     model_loss_weights(model->config, weight);
     return weight[s] > 0;
 }

@@ -1,5 +1,6 @@
 #include "core/options.h"
 #include "core/log.h"
+#include "core/models/kind.h"
 #include "core/text.h"
 #include <ctype.h>
 #include <errno.h>
@@ -41,7 +42,7 @@ OPTION("data.path", TEXT, data.path, "data.h5", "", NULL,
 OPTION("data.max_len", INTEGER, data.max_len, "0", "[0, 1000000]", NULL,
     "items of a history that are kept, the latest; 0: the data set's attribute"),
 OPTION("model.name", TEXT, model.name, "llm_emf", "", NULL,
-    "the model (this version: llm_emf)"),
+    "the model: llm_emf, tema_llm or sema_cdr"),
 OPTION("model.dim", INTEGER, model.dim, "256", "[1, 65536]", NULL,
     "width of the id embedding"),
 OPTION("model.blocks", INTEGER, model.blocks, "2", "[0, 64]", NULL,
@@ -51,7 +52,7 @@ OPTION("model.heads", INTEGER, model.heads, "1", "[1, 1024]", NULL,
 OPTION("model.dropout", REAL, model.dropout, "0.3", "[0, 1)", NULL,
     "share of activations dropped in training"),
 OPTION("model.modalities", NAMES, model.modalities, "[id, text]", "", NULL,
-    "id and the data set's feature tables to use"),
+    "id and the data set's feature tables to use; sema_cdr has its own"),
 OPTION("model.fusion", CHOICE, model.fusion, "probability", "probability|logit", NULL,
     "what the modalities' weights mix: softmax probabilities or logits"),
 OPTION("model.fusion_weights", NUMBERS, model.fusion_weights, "learned", "[0, inf)", "learned",
@@ -71,6 +72,24 @@ OPTION("model.id_init", TEXT, model.id_init, "auto", "", NULL,
     "table of the modalities, else random"),
 OPTION("model.feature_proj", INTEGER, model.feature_proj, "0", "[0, 65536]", NULL,
     "width of a learned projection of feature tables; 0: none"),
+OPTION("model.tags", CHOICE, model.tags, "learned", "none|uniform|learned", NULL,
+    "tema_llm: how an item's tags weigh in its tag vector; none: no tags at all"),
+OPTION("model.tag_kappa", REAL, model.tag_kappa, "1", "(0, inf)", NULL,
+    "tema_llm: the data set's tag weights are divided by this in their softmax"),
+OPTION("model.tag_vectors", TEXT, model.tag_vectors, "text", "", NULL,
+    "tema_llm: vectors of the tags, made by `cdsr features --vocabulary` under this name"),
+OPTION("model.tag_attention", CHOICE, model.tag_attention, "on", "on|off", NULL,
+    "tema_llm: a second attention, to tags, in every block"),
+OPTION("model.agnostic", TEXT, model.agnostic, "agnostic", "", NULL,
+    "sema_cdr: feature table of what does not depend on the domain"),
+OPTION("model.specific", TEXT, model.specific, "specific", "", NULL,
+    "sema_cdr: feature table of what does"),
+OPTION("model.contrast_weight", REAL, model.contrast_weight, "0.1", "[0, inf)", NULL,
+    "sema_cdr: weight of the contrast between the two views of an item; 0: none"),
+OPTION("model.contrast_temperature", REAL, model.contrast_temperature, "0.1", "(0, inf)", NULL,
+    "sema_cdr: the views' cosines are divided by this"),
+OPTION("model.stream_fusion", CHOICE, model.stream_fusion, "adaptive", "adaptive|mean", NULL,
+    "sema_cdr: learned weights of the streams' states, or the same for all"),
 OPTION("train.epochs", INTEGER, train.epochs, "100", "[0, inf)", NULL,
     "passes over the training sequences"),
 OPTION("train.max_steps", INTEGER, train.max_steps, "0", "[0, inf)", NULL,
@@ -517,11 +536,10 @@ uint64_t options_hash(const struct config *config) {
 
 /* ---- between keys ---- */
 
-static enum status check_supported(const char *key, const char *value, const char *only) {
-    if (!strcmp(value, only))
+static enum status check_model(const char *name) {
+    if (model_kind_find(name))
         return STATUS_OK;
-    return log_error(STATUS_INPUT, "%s: %s is not supported by this version; use %s", key, value,
-                     only);
+    return log_error(STATUS_INPUT, "model.name: '%s' is not one of %s", name, model_kind_names());
 }
 
 /* The same bits for any number of ranks need sums whose order does not depend on them. */
@@ -594,7 +612,8 @@ bool options_skips(const struct config *config, const char *stage) {
 static enum status check_loss(const struct config *config) {
     if (config->train.loss != LOSS_GBCE)
         return STATUS_OK;
-    if (config->model.modalities.count > 1 && config->model.fusion != FUSION_LOGIT)
+    if (config->model.modalities.count > 1 && config->model.fusion != FUSION_LOGIT &&
+        strcmp(config->model.name, "sema_cdr") != 0)
         return log_error(STATUS_INPUT, "train.loss: gbce has one score per item; set "
                                        "model.fusion=logit, or one modality");
     if (config->train.logq)
@@ -603,11 +622,71 @@ static enum status check_loss(const struct config *config) {
     return STATUS_OK;
 }
 
+static void drop_name(struct names *names, const char *name) {
+    int kept = 0;
+    for (int i = 0; i < names->count; i++)
+        if (strcmp(names->name[i], name) != 0)
+            memmove(names->name[kept++], names->name[i], OPTION_NAME);
+    names->count = kept;
+}
+
+/* Behind the others; a full list is left to options_check. */
+static void complete_tags(struct names *modalities, bool tags) {
+    bool full = modalities->count == OPTION_LIST;
+    for (int i = 0; i < modalities->count; i++)
+        if (!strcmp(modalities->name[i], OPTION_TAGS)) {
+            if (!tags)
+                drop_name(modalities, OPTION_TAGS);
+            return;
+        }
+    if (tags && !full)
+        snprintf(modalities->name[modalities->count++], OPTION_NAME, OPTION_TAGS);
+}
+
+void options_complete(struct config *config) {
+    if (!strcmp(config->model.name, "tema_llm"))
+        complete_tags(&config->model.modalities, config->model.tags != TAGS_NONE);
+    if (!strcmp(config->model.name, "sema_cdr")) {
+        struct names *views = &config->model.modalities;
+        *views = (struct names){.count = 3, .name = {"id"}};
+        memcpy(views->name[1], config->model.agnostic, OPTION_NAME);
+        memcpy(views->name[2], config->model.specific, OPTION_NAME);
+    }
+}
+
+/* The model is made of what options_complete put there. */
+static enum status check_tags(const struct config *config) {
+    const struct names *names = &config->model.modalities;
+    bool tags = false;
+    for (int i = 0; i < names->count; i++)
+        tags = tags || !strcmp(names->name[i], OPTION_TAGS);
+    if (names->count == 0)
+        return log_error(STATUS_INPUT, "model.modalities: without tags there is none left");
+    if (!tags && !strcmp(config->model.name, "tema_llm") && config->model.tags != TAGS_NONE)
+        return log_error(STATUS_INPUT, "model.modalities: %d and tags are more than %d",
+                         names->count, (int)OPTION_LIST);
+    return STATUS_OK;
+}
+
+static enum status check_views(const struct config *config) {
+    if (strcmp(config->model.name, "sema_cdr") != 0)
+        return STATUS_OK;
+    if (config->model.feature_proj)
+        return log_error(STATUS_INPUT, "model.feature_proj: sema_cdr has adapters of its own; "
+                                       "leave it at 0");
+    if (config->model.fusion_weights.count || config->model.fusion != FUSION_PROBABILITY)
+        return log_error(STATUS_INPUT, "model.fusion, model.fusion_weights: sema_cdr learns to "
+                                       "fuse its views; leave them at their defaults");
+    return STATUS_OK;
+}
+
 enum status options_check(const struct config *config) {
-    TRY(check_supported("model.name", config->model.name, "llm_emf"));
+    TRY(check_model(config->model.name));
     TRY(check_reproducible(config));
     TRY(check_loss(config));
     TRY(check_modalities(&config->model.modalities));
+    TRY(check_tags(config));
+    TRY(check_views(config));
     TRY(check_fusion_weights(config));
     TRY(check_cutoffs(&config->eval.cutoffs));
     TRY(check_skip(&config->bench.skip));

@@ -7,10 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define OPTION_TAGS "tags" /* the modality that tema_llm makes of tags */
+
 enum { OPTION_LIST = 8, OPTION_NAME = 64, OPTION_PATH = 4096 };
 
 enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
+enum tags { TAGS_NONE, TAGS_UNIFORM, TAGS_LEARNED };
+enum stream_fusion { STREAM_FUSION_ADAPTIVE, STREAM_FUSION_MEAN };
+enum tag_attention { TAG_ATTENTION_ON, TAG_ATTENTION_OFF };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE }; /* all but the first draw negatives */
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
@@ -56,6 +61,13 @@ struct config {
         int share_encoders;        /* enum share_encoders */
         char id_init[OPTION_NAME]; /* "auto", "random" or a table */
         int64_t feature_proj;      /* 0: none */
+        int tags;                  /* enum tags; tema_llm, as the three that follow */
+        double tag_kappa;
+        char tag_vectors[OPTION_NAME];
+        int tag_attention;                                 /* enum tag_attention */
+        char agnostic[OPTION_NAME], specific[OPTION_NAME]; /* sema_cdr, as what follows */
+        double contrast_weight, contrast_temperature;
+        int stream_fusion; /* enum stream_fusion */
     } model;
     struct {
         int64_t epochs, max_steps;
@@ -112,6 +124,11 @@ CHECKED enum status options_set(struct config *config, const char *where, const 
 
 /* "key=value" of the command line. */
 CHECKED enum status options_set_pair(struct config *config, const char *pair);
+
+/* Bring what the model decides into the configuration, before it is checked: tema_llm has the
+ * modality `tags` behind the others, unless model.tags is none; sema_cdr has the modalities id,
+ * model.agnostic and model.specific. */
+void options_complete(struct config *config);
 
 /* What holds between keys (list lengths, heads, what this version supports). */
 CHECKED enum status options_check(const struct config *config);

@@ -252,6 +252,7 @@ enum status config_from_text(const char *text, const char *where, struct config 
 enum status config_override(struct config *config, char *const *pairs, int npairs) {
     for (int i = 0; i < npairs; i++)
         TRY(options_set_pair(config, pairs[i]));
+    options_complete(config);
     return options_check(config);
 }
 

@@ -350,18 +350,28 @@ enum status dataset_read_sequences(const struct comm *comm, const struct dataset
 
 /* ---- features ---- */
 
-static enum status no_such_feature(const struct h5_file *file, const char *name) {
+/* The members of a group for a message, masks left out. */
+static enum status list_members(const struct h5_file *file, const char *group, char *list,
+                                size_t size) {
     struct h5_strings names;
-    char list[1024] = "";
-    TRY(h5_members(file, "/features", &names));
+    TRY(h5_members(file, group, &names));
+    *list = '\0';
     for (int64_t i = 0; i < names.count; i++)
-        if (!is_mask(names.text[i]) && strlen(list) + strlen(names.text[i]) + 3 < sizeof list)
+        if (!is_mask(names.text[i]) && strlen(list) + strlen(names.text[i]) + 3 < size)
             strcat(strcat(list, list[0] ? ", " : ""), names.text[i]);
     h5_strings_free(&names);
+    if (!list[0])
+        snprintf(list, size, "none");
+    return STATUS_OK;
+}
+
+static enum status no_such_feature(const struct h5_file *file, const char *name) {
+    char list[1024];
+    TRY(list_members(file, "/features", list, sizeof list));
     return log_error(STATUS_INPUT,
                      "%s: has no feature table '%s'; it has: %s; add one with 'cdsr "
                      "features'",
-                     file->path, name, list[0] ? list : "none");
+                     file->path, name, list);
 }
 
 static enum status feature_dim(const struct dataset *dataset, const char *name, int *dim) {
@@ -387,6 +397,20 @@ enum status dataset_feature_dim(const struct comm *comm, const struct dataset *d
     comm_bcast(comm, &found, sizeof found);
     *dim = found;
     return STATUS_OK;
+}
+
+enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
+                                       char **text) {
+    struct h5_file file;
+    char path[512];
+    enum status status = STATUS_OK;
+    snprintf(path, sizeof path, "/features/%s", name);
+    *text = NULL;
+    TRY(h5_open(&file, dataset->path));
+    if (h5_has_attribute(&file, path, "provenance"))
+        status = h5_get_text(&file, path, "provenance", text);
+    h5_close(&file);
+    return status;
 }
 
 static enum status clear_missing(const struct h5_file *file, const char *name, int64_t lo,
@@ -554,4 +578,61 @@ void tag_rows_free(struct tag_rows *rows) {
     mem_free(rows->weights);
     h5_strings_free(&rows->vocabulary);
     *rows = (struct tag_rows){0};
+}
+
+static enum status tag_vectors_extent(const struct h5_file *file, const char *name, int64_t items,
+                                      const char *path, struct h5_extent *extent) {
+    int64_t entries, vocabulary;
+    char list[1024];
+    TRY(tag_extents(file, items, &entries, &vocabulary));
+    if (!strchr(name, '/') && h5_exists(file, path)) {
+        TRY(h5_expect(file, path, H5_FLOAT, 2, vocabulary, -1));
+        return h5_extent(file, path, extent);
+    }
+    TRY(list_members(file, "/tags/features", list, sizeof list));
+    return log_error(STATUS_INPUT,
+                     "%s: has no tag vectors '%s'; it has: %s; add some with 'cdsr features "
+                     "--vocabulary'",
+                     file->path, name, list);
+}
+
+static enum status read_tag_vectors(const struct dataset *dataset, const char *name, int64_t *tags,
+                                    int64_t *dim, real **vectors) {
+    struct h5_file file;
+    struct h5_extent extent = {0};
+    char path[512];
+    snprintf(path, sizeof path, "/tags/features/%s", name);
+    TRY(h5_open(&file, dataset->path));
+    enum status status = tag_vectors_extent(&file, name, dataset->items, path, &extent);
+    if (status == STATUS_OK) {
+        *tags = extent.rows;
+        *dim = extent.width;
+        *vectors = mem_alloc(extent.rows * extent.width, sizeof **vectors);
+        status = h5_read(&file, path, H5_REAL, 0, extent.rows, *vectors);
+    }
+    h5_close(&file);
+    return status;
+}
+
+/* Rank 0 reads: the table is small, and a fault in it is said once. */
+enum status dataset_read_tag_vectors(const struct comm *comm, const struct dataset *dataset,
+                                     const char *name, int64_t *tags, int64_t *dim,
+                                     real **vectors) {
+    int64_t size[2] = {0, 0};
+    *vectors = NULL;
+    enum status status =
+        comm->rank == 0 ? read_tag_vectors(dataset, name, &size[0], &size[1], vectors) : STATUS_OK;
+    status = comm_agree(comm, status);
+    if (status != STATUS_OK) {
+        mem_free(*vectors);
+        *vectors = NULL;
+        return status;
+    }
+    comm_bcast(comm, size, sizeof size);
+    if (comm->rank)
+        *vectors = mem_alloc(size[0] * size[1], sizeof **vectors);
+    comm_bcast(comm, *vectors, size[0] * size[1] * (int64_t)sizeof **vectors);
+    *tags = size[0];
+    *dim = size[1];
+    return STATUS_OK;
 }

@@ -53,6 +53,11 @@ CHECKED enum status dataset_read_sequences(const struct comm *comm, const struct
 CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                         const char *name, int *dim);
 
+/* Not collective. How feature table `name` was made, or NULL where the file does not say; the
+ * caller's, to be given to mem_free. */
+CHECKED enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
+                                               char **text);
+
 /* Collective. Rows [lo, hi) of a feature table as stored, into rows [hi - lo, dim]; rows that the
  * table's mask marks as missing are zero. */
 CHECKED enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
@@ -83,5 +88,12 @@ void tag_rows_free(struct tag_rows *rows); /* safe on a zeroed object; zeroes it
  * set without tags or with malformed ones. */
 CHECKED enum status dataset_read_tags(const struct comm *comm, const struct dataset *dataset,
                                       int64_t lo, int64_t hi, struct tag_rows *out);
+
+/* Collective. The vectors of the tag vocabulary stored as `name`, [*tags, *dim], on all ranks; the
+ * caller's to be given to mem_free. STATUS_INPUT, naming those that exist, if there are none of
+ * that name. */
+CHECKED enum status dataset_read_tag_vectors(const struct comm *comm, const struct dataset *dataset,
+                                             const char *name, int64_t *tags, int64_t *dim,
+                                             real **vectors);
 
 #endif

@@ -115,6 +115,7 @@ int64_t feed_step(const struct feed *feed, int64_t k, int part, struct batch *ba
             feed->samples[n++] = (struct sample){rows->values + rows->offsets[i],
                                                  rows->offsets[i + 1] - rows->offsets[i],
                                                  feed->order[rows->place[i]]};
-    batch_train(batch, feed->samples, n, feed->x_items, feed->max_len);
+    (feed->mixed ? batch_mixed : batch_train)(batch, feed->samples, n, feed->x_items,
+                                              feed->max_len);
     return size;
 }

@@ -23,6 +23,7 @@ struct feed {
     const struct comm *comm;
     int parts;
     int64_t x_items, max_len, batch, seed;
+    bool mixed; /* the model's batches are batch_mixed, not batch_train; to be set after open */
     struct feed_price price;
     struct shard train;
 

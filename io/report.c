@@ -179,6 +179,8 @@ static json_t *loss_json(const struct report_step *step) {
     json_object_set_new(loss, "x", report_number(step->loss_x));
     json_object_set_new(loss, "y", report_number(step->loss_y));
     json_object_set_new(loss, "xy", report_number(step->loss_xy));
+    if (step->loss_contrast)
+        json_object_set_new(loss, "contrast", report_number(*step->loss_contrast));
     json_object_set_new(loss, "total", report_number(step->loss_total));
     return loss;
 }

@@ -56,6 +56,7 @@ struct report_step {
     double loss_total;
     double lr, sequences_per_s;
     const struct phases *phases; /* of this step */
+    const double *loss_contrast; /* NULL: the model has none */
 };
 
 /* Metrics of one scorer on one split, by how the candidates were chosen. */
@@ -98,6 +99,7 @@ void report_end(struct report *report, const struct report_end *end);
 struct report_results {
     const struct config *config;
     const struct dataset *dataset;
+    char *const *provenance; /* by modality, of its table or NULL; NULL: of none */
     int ranks, threads;
     struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
     int64_t best_epoch, epochs;                             /* epochs: done */

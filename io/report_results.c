@@ -78,6 +78,16 @@ static json_t *popularity_json(const struct report_results *r) {
     return object;
 }
 
+/* How the modalities' tables were made, as far as the data set says. */
+static json_t *tables_json(const struct report_results *r) {
+    const struct names *modalities = &r->config->model.modalities;
+    json_t *object = json_object();
+    for (int i = 0; r->provenance && i < modalities->count; i++)
+        if (r->provenance[i])
+            json_object_set_new(object, modalities->name[i], report_text(r->provenance[i]));
+    return object;
+}
+
 static json_t *results_json(const struct report_results *r) {
     json_t *object = json_object();
     char reason[REASON];
@@ -88,6 +98,7 @@ static json_t *results_json(const struct report_results *r) {
     json_object_set_new(object, "dataset_hash", report_text(r->dataset->content_hash));
     json_object_set_new(object, "ranks", json_integer(r->ranks));
     json_object_set_new(object, "threads", json_integer(r->threads));
+    json_object_set_new(object, "tables", tables_json(r));
     json_object_set_new(object, "protocol", protocol_json(r));
     for (int s = SPLIT_VALID; s < SPLITS; s++)
         json_object_set_new(object, split_names[s], split_json(r, &r->model[s]));
@@ -131,6 +142,9 @@ static void print_head(FILE *file, const struct report_results *r) {
     if (r->epochs > 0)
         fprintf(file, "; best epoch %lld of %lld", (long long)r->best_epoch, (long long)r->epochs);
     fputc('\n', file);
+    for (int i = 0; r->provenance && i < modalities->count; i++)
+        if (r->provenance[i])
+            fprintf(file, "table %s: %s\n", modalities->name[i], r->provenance[i]);
     fprintf(file, "ranks: %d with %d threads each\n\n", r->ranks, r->threads);
 }
 

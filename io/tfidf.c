@@ -286,7 +286,7 @@ static double damp(double tf) {
 
 /* From this rank's term numbers to columns, -1 for terms that were cut; and every column's idf. */
 static void number_columns(const struct tfidf_builder *b, const char *records, int64_t bytes,
-                           struct tfidf *out, int32_t *column, double **idf) {
+                           struct tfidf *out, int32_t *column) {
     struct counted record;
     int64_t room = 0;
     memset(column, -1, (size_t)b->terms.list.count * sizeof *column);
@@ -297,9 +297,9 @@ static void number_columns(const struct tfidf_builder *b, const char *records, i
             column[t] = out->matrix.columns;
         if (out->matrix.columns == room) {
             room = 2 * room + 1024;
-            *idf = mem_resize(*idf, room, sizeof **idf);
+            out->idf = mem_resize(out->idf, room, sizeof *out->idf);
         }
-        (*idf)[out->matrix.columns] =
+        out->idf[out->matrix.columns] =
             1 + log((double)(1 + out->documents) / (double)(1 + record.df));
         string_list_add(&out->terms, record.term);
     }
@@ -345,21 +345,98 @@ enum status tfidf_build(const struct comm *comm, struct tfidf_builder *builder, 
     enum status status = agree_terms(comm, builder, most, &out->found, &records, &bytes);
     if (status == STATUS_OK) {
         int32_t *column = mem_alloc(builder->terms.list.count, sizeof *column);
-        double *idf = NULL;
-        number_columns(builder, records, bytes, out, column, &idf);
-        fill_matrix(builder, column, idf, &out->matrix);
+        number_columns(builder, records, bytes, out, column);
+        fill_matrix(builder, column, out->idf, &out->matrix);
         mem_free(column);
-        mem_free(idf);
     }
     mem_free(records);
     tfidf_builder_free(builder);
     return status;
 }
 
+/* Items of a domain, then those of them that have each term: [2][1 + columns]. */
+static void count_items(const struct sparse *m, int64_t first, int64_t *count) {
+    for (int64_t i = 0; i < m->rows; i++) {
+        int64_t *of = count + (i < first ? 0 : 1 + (int64_t)m->columns);
+        of[0] += m->offsets[i + 1] > m->offsets[i];
+        for (int64_t e = m->offsets[i]; e < m->offsets[i + 1]; e++)
+            of[1 + m->column[e]]++;
+    }
+}
+
+/* Chi-square of a 2 x 2 table: a of n and b of m items have the term. */
+static double chi_square(int64_t a, int64_t n, int64_t b, int64_t m) {
+    double have = (double)(a + b), lack = (double)(n + m) - have;
+    double cross = (double)a * (double)(m - b) - (double)b * (double)(n - a);
+    double below = have * lack * (double)n * (double)m;
+    return below > 0 ? (double)(n + m) * cross * cross / below : 0;
+}
+
+/* The terms with column[c] >= 0 remain, under these numbers. */
+static void keep_columns(struct tfidf *t, const int32_t *column, int32_t kept) {
+    struct sparse *m = &t->matrix;
+    struct string_list terms = {0};
+    int64_t at = 0, from = 0;
+    for (int32_t c = 0; c < m->columns; c++)
+        if (column[c] >= 0) {
+            string_list_add(&terms, string_at(&t->terms, c));
+            t->idf[column[c]] = t->idf[c];
+        }
+    for (int64_t i = 0; i < m->rows; i++) {
+        int64_t end = m->offsets[i + 1], start = at;
+        for (int64_t e = from; e < end; e++)
+            if (column[m->column[e]] >= 0) {
+                m->column[at] = column[m->column[e]];
+                m->value[at++] = m->value[e];
+            }
+        from = end;
+        m->offsets[i + 1] = at;
+        scale_row(m->value + start, at - start);
+    }
+    m->columns = kept;
+    string_list_free(&t->terms);
+    t->terms = terms;
+}
+
+int64_t tfidf_drop_telling(const struct comm *comm, struct tfidf *t, int64_t first, double limit) {
+    int32_t terms = t->matrix.columns, kept = 0;
+    int64_t *x = mem_zero(2 * (1 + (int64_t)terms), sizeof *x), *y = x + 1 + terms;
+    int32_t *column = mem_alloc(terms, sizeof *column);
+    count_items(&t->matrix, first, x);
+    comm_sum_i64(comm, x, 2 * (1 + terms));
+    for (int32_t c = 0; c < terms; c++)
+        column[c] = chi_square(x[1 + c], x[0], y[1 + c], y[0]) > limit ? -1 : kept++;
+    keep_columns(t, column, kept);
+    mem_free(column);
+    mem_free(x);
+    return terms - kept;
+}
+
+void tfidf_fold(const struct tfidf *tfidf, struct tfidf_builder *b, struct sparse *out) {
+    struct string_map map = {0};
+    int32_t *column = mem_alloc(b->terms.list.count, sizeof *column);
+    bool added;
+    for (int64_t t = 0; t < tfidf->terms.count; t++)
+        (void)string_map_add(&map, string_at(&tfidf->terms, t), &added);
+    for (int64_t t = 0; t < b->terms.list.count; t++)
+        column[t] = (int32_t)string_map_find(&map, string_at(&b->terms.list, t));
+    *out = (struct sparse){.columns = tfidf->matrix.columns};
+    fill_matrix(b, column, tfidf->idf, out);
+    string_map_free(&map);
+    mem_free(column);
+    tfidf_builder_free(b);
+}
+
+void sparse_free(struct sparse *m) {
+    mem_free(m->offsets);
+    mem_free(m->column);
+    mem_free(m->value);
+    *m = (struct sparse){0};
+}
+
 void tfidf_free(struct tfidf *tfidf) {
-    mem_free(tfidf->matrix.offsets);
-    mem_free(tfidf->matrix.column);
-    mem_free(tfidf->matrix.value);
+    sparse_free(&tfidf->matrix);
+    mem_free(tfidf->idf);
     string_list_free(&tfidf->terms);
     *tfidf = (struct tfidf){0};
 }

@@ -41,6 +41,7 @@ struct tfidf_builder {
 struct tfidf {
     struct sparse matrix;     /* rows: the items given to this rank; columns: the terms */
     struct string_list terms; /* the same on all ranks */
+    double *idf;              /* by term: the factor 1 + ln(...) */
     int64_t documents, found; /* D; terms with enough items, before the cut */
 };
 
@@ -54,6 +55,19 @@ void tfidf_builder_free(struct tfidf_builder *builder); /* safe on a zeroed obje
  * on all ranks when a rank's terms are more than 2^31 - 1 bytes. */
 CHECKED enum status tfidf_build(const struct comm *comm, struct tfidf_builder *builder,
                                 int64_t most, struct tfidf *out);
+
+/* Collective. Leave out the terms that tell the two domains apart: those whose chi-square of having
+ * the term and belonging to the first domain (rows [0, first) of this rank) is above `limit`; 10.83
+ * is p = 0.001 for one degree of freedom. Rows are scaled to norm 1 again. Returns how many terms
+ * went. (Yang, Pedersen: A comparative study on feature selection in text categorization, 1997.) */
+int64_t tfidf_drop_telling(const struct comm *comm, struct tfidf *tfidf, int64_t first,
+                           double limit);
+
+/* Not collective. The builder's texts under the terms and weights of `tfidf`, as rows of the same
+ * columns; they change neither. Zeroes the builder. The matrix is the caller's to free. */
+void tfidf_fold(const struct tfidf *tfidf, struct tfidf_builder *builder, struct sparse *out);
+void sparse_free(struct sparse *matrix); /* zeroes it */
+
 void tfidf_free(struct tfidf *tfidf); /* safe on a zeroed object; zeroes it */
 
 #endif

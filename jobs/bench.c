@@ -100,9 +100,19 @@ static void count_histories(struct bench *b) {
     sum_loads(b, &b->histories);
 }
 
+/* core/cost.h, by which useful work is counted, knows one model. */
+static enum status check_model(const struct bench *b, const struct config *config) {
+    if (!strcmp(config->model.name, "llm_emf"))
+        return STATUS_OK;
+    return b->comm->rank ? STATUS_INPUT
+                         : log_error(STATUS_INPUT, "bench: knows the cost of llm_emf, not of %s",
+                                     config->model.name);
+}
+
 static enum status open_bench(struct bench *b, const struct config *given) {
     struct config config = *given;
     shrink(&config);
+    TRY(check_model(b, given));
     TRY(run_open(&b->run, b->comm, &config, true));
     TRY(stepper_open(&b->stepper, &b->run));
     b->stepper.without_reduction = skips(b, "reduction");
@@ -144,7 +154,7 @@ static int64_t batch_of(const struct bench *b, int64_t step) {
 }
 
 static enum status run_step(struct bench *b, int64_t step, struct phases *phases) {
-    double loss[STREAMS];
+    double loss[LOSS_PARTS];
     phases_start(phases, PHASE_INPUT);
     if (step == 0 || !skips(b, "input"))
         b->sequences = stepper_load(&b->stepper, batch_of(b, step));

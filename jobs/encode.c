@@ -25,6 +25,10 @@ struct encode {
     struct svd svd;
     unsigned char *mask; /* [mine] */
     int64_t missing;
+    struct range my_tags;
+    struct sparse tags; /* rows: my_tags */
+    int64_t tag_count, tags_missing;
+    int64_t dropped; /* terms that tell the domain */
     double since;
 };
 
@@ -90,6 +94,25 @@ static enum status read_texts(struct encode *e) {
     return STATUS_OK;
 }
 
+/* Every tag of the vocabulary is a text. */
+static enum status fold_tags(struct encode *e) {
+    struct tag_rows tags;
+    enum status status = STATUS_OK;
+    TRY(dataset_read_tags(e->comm, e->dataset, 0, 0, &tags));
+    e->tag_count = tags.vocabulary.count;
+    e->my_tags = range_of(e->tag_count, e->comm->size, e->comm->rank);
+    for (int64_t g = e->my_tags.lo; g < e->my_tags.hi && status == STATUS_OK; g++) {
+        if (!tfidf_add(&e->builder, tags.vocabulary.text[g], 1))
+            status = log_error(STATUS_INPUT,
+                               "%s: tag %lld is not UTF-8; make the file again with 'cdsr prepare'",
+                               e->dataset->path, (long long)g);
+        tfidf_next(&e->builder);
+    }
+    tag_rows_free(&tags);
+    tfidf_fold(&e->tfidf, &e->builder, &e->tags);
+    return comm_agree(e->comm, status);
+}
+
 /* ---- decomposition ---- */
 
 static enum status check_terms(const struct encode *e) {
@@ -108,12 +131,16 @@ static enum status check_terms(const struct encode *e) {
 static enum status decompose(struct encode *e) {
     TRY(read_texts(e));
     TRY(tfidf_build(e->comm, &e->builder, e->request->terms, &e->tfidf));
+    if (e->request->chi_square > 0) {
+        int64_t first = e->dataset->domain_items[0] - e->mine.lo;
+        e->dropped = tfidf_drop_telling(e->comm, &e->tfidf, first, e->request->chi_square);
+    }
     TRY(check_terms(e));
     log_info("lsa: items %lld, terms %d, texts %.1f s", (long long)e->dataset->items,
              (int)e->tfidf.matrix.columns, phase_clock() - e->since);
     TRY(svd_sparse(e->comm, &e->tfidf.matrix, (int)e->request->dim, &e->svd));
     log_info("lsa: decomposed after %.1f s", phase_clock() - e->since);
-    return STATUS_OK;
+    return e->request->vocabulary ? fold_tags(e) : STATUS_OK;
 }
 
 /* ---- writing ---- */
@@ -146,6 +173,42 @@ static void find_missing(struct encode *e) {
     comm_sum_i64(e->comm, &e->missing, 1);
 }
 
+/* This rank's tags; a vocabulary fits into memory. */
+static enum status write_tags(struct encode *e, struct h5_writer *w, const char *path) {
+    int64_t n = e->my_tags.hi - e->my_tags.lo;
+    float *rows = mem_alloc(n * e->request->dim, sizeof *rows);
+    unsigned char *present = mem_alloc(n, 1);
+    svd_coordinates(&e->svd, &e->tags, 0, n, rows, present);
+    for (int64_t i = 0; i < n; i++)
+        e->tags_missing += !present[i];
+    enum status status = h5_writer_write(w, path, H5_F32, e->my_tags.lo, e->my_tags.hi, rows);
+    mem_free(rows);
+    mem_free(present);
+    return status;
+}
+
+static enum status declare_tags(const struct encode *e, struct h5_writer *w, const char *path) {
+    int64_t extent[2] = {e->tag_count, e->request->dim};
+    TRY(h5_writer_remove(w, path));
+    return h5_writer_declare(w, path, e->request->half ? H5_F16 : H5_F32, 2, extent);
+}
+
+/* What a run says about the table. */
+static enum status put_provenance(const struct encode *e, struct h5_writer *w, const char *path) {
+    const char *source = encode_source_names[e->request->from];
+    char text[256];
+    snprintf(text, sizeof text, "lsa of %s", source);
+    if (e->request->chi_square > 0) {
+        snprintf(text, sizeof text,
+                 "lsa of %s without the %lld terms that tell the domain (chi-square above %g), a "
+                 "stand-in for domain-agnostic texts",
+                 source, (long long)e->dropped, e->request->chi_square);
+        TRY(h5_writer_put_double(w, path, "chi_square", e->request->chi_square));
+        TRY(h5_writer_put_int(w, path, "terms_left_out", e->dropped));
+    }
+    return h5_writer_put_text(w, path, "provenance", text);
+}
+
 static enum status put_attributes(const struct encode *e, struct h5_writer *w, const char *path) {
     const struct string_list *terms = &e->tfidf.terms;
     char hash[SHA256_TEXT];
@@ -156,6 +219,7 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     TRY(h5_writer_put_text(w, path, "encoder", "lsa"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
     TRY(h5_writer_put_text(w, path, "source", encode_source_names[e->request->from]));
+    TRY(put_provenance(e, w, path));
     TRY(h5_writer_put_int(w, path, "terms", terms->count));
     TRY(h5_writer_put_text(w, path, "terms_sha256", hash)); /* each term with a NUL */
     TRY(h5_writer_put_double(w, path, "explained_share", svd_share(&e->svd)));
@@ -171,8 +235,14 @@ static enum status write_table(struct encode *e, struct h5_writer *w) {
     feature_paths(&paths, r->name);
     TRY(feature_declare(w, &paths, e->dataset->items, r->dim, r->half, e->missing > 0));
     TRY(put_attributes(e, w, paths.table));
+    if (r->vocabulary) {
+        TRY(declare_tags(e, w, paths.tags));
+        TRY(put_attributes(e, w, paths.tags));
+    }
     TRY(h5_writer_reserve(w));
     TRY(make_rows(e, w, paths.table));
+    if (r->vocabulary)
+        TRY(write_tags(e, w, paths.tags));
     if (e->missing == 0)
         return STATUS_OK;
     return h5_writer_write(w, paths.mask, H5_U8, e->mine.lo, e->mine.hi, e->mask);
@@ -187,6 +257,11 @@ static void print_outcome(const struct encode *e) {
            "%.1f s\n",
            (long long)e->tfidf.terms.count, (long long)e->tfidf.found, svd->values[0],
            svd->values[svd->k - 1], svd->rank, svd_share(svd), phase_clock() - e->since);
+    if (e->request->chi_square > 0)
+        printf("terms that tell the domain left out: %lld\n", (long long)e->dropped);
+    if (e->request->vocabulary)
+        printf("tag vectors: %lld, %lld without a known term\n", (long long)e->tag_count,
+               (long long)e->tags_missing);
 }
 
 /* On rank 0: may the table be made? A text that the file has not is not taken as empty here. */
@@ -200,11 +275,12 @@ static enum status check_request(const struct encode *e) {
     TRY(feature_check_name(e->dataset, r->name, r->overwrite));
     TRY(h5_open(&file, e->dataset->path));
     bool there = h5_exists(&file, datasets[r->from]);
+    bool tags = !r->vocabulary || h5_exists(&file, datasets[ENCODE_TAGS]);
     h5_close(&file);
-    if (there)
+    if (there && tags)
         return STATUS_OK;
     return log_error(STATUS_INPUT, "%s: has no %s; prepare it again with them", e->dataset->path,
-                     sources[r->from]);
+                     sources[there ? ENCODE_TAGS : r->from]);
 }
 
 static enum status encode(struct encode *e) {
@@ -215,6 +291,7 @@ static enum status encode(struct encode *e) {
     find_missing(e);
     TRY(h5_writer_edit(&writer, comm, e->dataset->path, H5_PARALLEL));
     TRY(h5_writer_commit(&writer, write_table(e, &writer)));
+    comm_sum_i64(comm, &e->tags_missing, 1);
     if (comm->rank == 0)
         print_outcome(e);
     return STATUS_OK;
@@ -230,6 +307,7 @@ enum status encode_lsa(const struct comm *comm, const struct dataset *dataset,
     enum status status = encode(&e);
     tfidf_builder_free(&e.builder);
     tfidf_free(&e.tfidf);
+    sparse_free(&e.tags);
     svd_free(&e.svd);
     mem_free(e.mask);
     return status;

@@ -17,6 +17,9 @@ struct encode_request {
     enum encode_source from;
     int64_t dim, terms; /* columns; at most so many terms, both below 2^15 */
     bool half, overwrite;
+    double chi_square; /* leave out the terms that tell the domain with more than this; 0: none */
+    bool vocabulary;   /* also the vectors of the tags, each a text of its own, as the table's rows
+                        * are made: /tags/features/NAME [tags, dim], zero without a known term */
 };
 
 /* Collective. Latent semantic analysis: TF-IDF of the items' terms (io/tfidf.h), its truncated

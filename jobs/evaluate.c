@@ -36,6 +36,7 @@ static enum status write_json(const char *path, const struct report_results *res
 static enum status evaluate(struct run *run, const char *file, const struct request *request) {
     struct report_results results = {.config = &run->config,
                                      .dataset = &run->dataset,
+                                     .provenance = run->provenance,
                                      .ranks = run->comm->size,
                                      .threads = omp_get_max_threads(),
                                      .valid = true};

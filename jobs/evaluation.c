@@ -230,6 +230,7 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     struct rank_lists negatives = {pass->negatives.offsets, pass->negatives.items};
     struct ranking ranking = {.full = full, .sampled = sampled};
     struct item_set items;
+    bool by_rows = model_ranks_by_rows(pass->model);
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index[k], at = e->share.offsets[i];
         samples[k] = (struct sample){e->share.values + at, e->share.offsets[i + 1] - at - 1,
@@ -239,12 +240,12 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     batch_history(&pass->batch, samples, n, e->run->dataset.domain_items[0],
                   pass->model->shape.max_len);
     tape_begin(&pass->tape, false, 0);
-    if (pass->model->shape.peers) {
+    if (by_rows) {
         model_items(pass->model, &pass->tape, &pass->batch, 0, &items);
         placement_fetch(e->run->placement, pass->model, &items);
     }
-    model_ranking(pass->model, &pass->tape, &pass->batch, pass->model->shape.peers ? &items : NULL,
-                  target, domain, &ranking);
+    model_ranking(pass->model, &pass->tape, &pass->batch, by_rows ? &items : NULL, target, domain,
+                  &ranking);
     memcpy(ranking.items, pass->items, sizeof pass->items);
     if (pass->sampled) {
         negatives_draw(e, index, n, &pass->negatives);

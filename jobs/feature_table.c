@@ -4,6 +4,7 @@
 
 void feature_paths(struct feature_paths *paths, const char *name) {
     snprintf(paths->table, sizeof paths->table, "/features/%s", name);
+    snprintf(paths->tags, sizeof paths->tags, "/tags/features/%s", name);
     snprintf(paths->mask, sizeof paths->mask, "%s_mask", paths->table);
 }
 

@@ -11,6 +11,7 @@ enum { FEATURE_NAME = 64 }; /* bytes of a table's name with its NUL */
 /* The datasets of table `name`. */
 struct feature_paths {
     char table[FEATURE_NAME + 16], mask[FEATURE_NAME + 24];
+    char tags[FEATURE_NAME + 16]; /* vectors of the tag vocabulary */
 };
 void feature_paths(struct feature_paths *paths, const char *name);
 

@@ -5,6 +5,8 @@
 #include "jobs/import.h"
 #include "jobs/job.h"
 #include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct request {
@@ -13,6 +15,8 @@ struct request {
     struct encode_request encode; /* name, half and overwrite are the import's */
     const char *encoder;
 };
+
+#define CHI_SQUARE 10.83 /* p = 0.001 */
 
 enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767 };
 
@@ -30,6 +34,8 @@ enum {
     KEY_ENCODER,
     KEY_DIM,
     KEY_TERMS,
+    KEY_VOCABULARY,
+    KEY_AGNOSTIC,
     KEY_PCA,
     KEY_WHITEN
 };
@@ -57,6 +63,12 @@ static const struct argp_option options[] = {
     {"encoder", KEY_ENCODER, "ENCODER", 0, "How texts become rows: lsa, the default", 0},
     {"dim", KEY_DIM, "D", 0, "Columns that are made of texts (256)", 0},
     {"terms", KEY_TERMS, "N", 0, "Words and word pairs that count, the most frequent (4096)", 0},
+    {"agnostic", KEY_AGNOSTIC, "CHI2", OPTION_ARG_OPTIONAL,
+     "Leave out the terms that tell the domain, by a chi-square above CHI2 (10.83: p = 0.001): a "
+     "stand-in for domain-agnostic texts",
+     0},
+    {"vocabulary", KEY_VOCABULARY, NULL, 0,
+     "Also encode each tag of the data set as a text of its own, for model.tag_vectors", 0},
     {"tensor", KEY_TENSOR, "NAME", 0, "The tensor to take from .safetensors files with several", 0},
     {"keys", KEY_KEYS, "FILE", 0, "One item key per line, one line per row of the table", 0},
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
@@ -86,6 +98,9 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
         argp_error(state, "--pca is about tables in files; give --dim");
     else if (m->whiten && !m->pca)
         argp_error(state, "--whiten is about --pca; give both or none");
+    else if (!text && (r->encode.vocabulary || r->encode.chi_square > 0))
+        argp_error(state, "--vocabulary and --agnostic are about --from titles, "
+                          "titles+description and tags");
     else if (!text && (r->encoder || r->encode.dim || r->encode.terms))
         argp_error(state, "--encoder, --dim and --terms are about --from titles, "
                           "titles+description and tags");
@@ -159,6 +174,16 @@ static error_t parse_import(int key, char *arg, const struct argp_state *state,
     }
 }
 
+static error_t set_chi_square(const struct argp_state *state, const char *text,
+                              struct encode_request *r) {
+    char *end = NULL;
+    r->chi_square = text ? strtod(text, &end) : CHI_SQUARE;
+    if (!text || (*text && !*end && r->chi_square > 0 && isfinite(r->chi_square)))
+        return 0;
+    argp_error(state, "--agnostic: '%.100s' is not a number above 0", text);
+    return EINVAL;
+}
+
 static error_t parse_encode(int key, char *arg, const struct argp_state *state, struct request *r) {
     switch (key) {
     case KEY_ENCODER:
@@ -171,6 +196,11 @@ static error_t parse_encode(int key, char *arg, const struct argp_state *state, 
         return args_integer(state, "--dim", arg, 1, MOST_TERMS, &r->encode.dim);
     case KEY_TERMS:
         return args_integer(state, "--terms", arg, 1, MOST_TERMS, &r->encode.terms);
+    case KEY_AGNOSTIC:
+        return set_chi_square(state, arg, &r->encode);
+    case KEY_VOCABULARY:
+        r->encode.vocabulary = true;
+        return 0;
     default:
         return parse_import(key, arg, state, &r->import);
     }

@@ -72,7 +72,8 @@ void placement_fetch(struct placement *p, const struct model *model, struct item
     for (int m = 0; m < model->modalities; m++) {
         int64_t width;
         const real *table = model_table(model, m, &width);
-        lookup_fetch(&p->lookup, table, width, set->rows[m]);
+        if (set->rows[m])
+            lookup_fetch(&p->lookup, table, width, set->rows[m]);
     }
 }
 

@@ -7,7 +7,7 @@
  * take each rank's own columns (core/peers.h). */
 #ifndef JOBS_PLACEMENT_H
 #define JOBS_PLACEMENT_H
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include "mpi/lookup.h"
 #include "mpi/rows.h"
 

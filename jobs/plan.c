@@ -448,6 +448,15 @@ static void make_plan(const struct comm *comm, struct plan *plan) {
         (plan->request->json ? print_json : print_text)(plan);
 }
 
+/* core/cost.h knows one model. The same on all ranks: rank 0 speaks. */
+static enum status check_model(const struct comm *comm, const struct config *config) {
+    if (!strcmp(config->model.name, "llm_emf"))
+        return STATUS_OK;
+    return comm->rank ? STATUS_INPUT
+                      : log_error(STATUS_INPUT, "plan: knows the cost of llm_emf, not of %s",
+                                  config->model.name);
+}
+
 enum status job_plan(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options,
                                      parse,
@@ -466,6 +475,7 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
     TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
                     &config));
     struct plan plan = {.request = &request, .data = &data};
+    TRY(check_model(comm, &config));
     TRY(data_open(comm, &config, &data));
     enum status status = check_data(comm, &data);
     if (status == STATUS_OK)

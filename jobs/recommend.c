@@ -186,6 +186,7 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
     struct top top[BATCH];
     struct ranking ranking = {0};
     struct item_set items;
+    bool by_rows = model_ranks_by_rows(model);
     for (int64_t i = 0; i < n; i++) {
         int64_t u = w->index[at + i];
         samples[i] =
@@ -194,12 +195,11 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
     }
     batch_history(&w->batch, samples, n, w->run->dataset.domain_items[0], model->shape.max_len);
     tape_begin(&w->tape, false, 0);
-    if (model->shape.peers) {
+    if (by_rows) {
         model_items(model, &w->tape, &w->batch, 0, &items);
         placement_fetch(w->run->placement, model, &items);
     }
-    model_ranking(model, &w->tape, &w->batch, model->shape.peers ? &items : NULL, NULL, domain,
-                  &ranking);
+    model_ranking(model, &w->tape, &w->batch, by_rows ? &items : NULL, NULL, domain, &ranking);
     memcpy(ranking.items, w->items, sizeof w->items);
     struct rank_lists own = own_items(w, samples, n);
     TRY(rank_top(&w->tape.arena, &ranking, w->request->seen ? NULL : &own, k, top));

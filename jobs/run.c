@@ -35,12 +35,54 @@ static enum status read_unit_rows(struct run *run, const struct parts *here, con
     return STATUS_OK;
 }
 
+static enum status check_finite_vectors(const struct run *run, const char *name, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite((double)run->tag_vectors[i]))
+            return run->comm->rank ? STATUS_INPUT
+                                   : log_error(STATUS_INPUT,
+                                               "%s: tag vectors '%s' are not finite; make them "
+                                               "again with 'cdsr features'",
+                                               run->dataset.path, name);
+    return STATUS_OK;
+}
+
+/* Tags and their vectors, which all ranks have of all items. */
+static enum status read_tags(struct run *run, int m, struct model_shape *shape) {
+    const char *name = run->config.model.tag_vectors;
+    struct tag_table *tags = &shape->tags;
+    TRY(dataset_read_tag_vectors(run->comm, &run->dataset, name, &tags->tags, &tags->dim,
+                                 &run->tag_vectors));
+    TRY(check_finite_vectors(run, name, tags->tags * tags->dim));
+    TRY(dataset_read_tags(run->comm, &run->dataset, 0, run->dataset.items, &run->tag_rows));
+    unit_norm_rows(run->tag_vectors, tags->tags, tags->dim, (real)1e-8);
+    tags->vectors = run->tag_vectors;
+    tags->offsets = run->tag_rows.offsets;
+    tags->tag = run->tag_rows.tags;
+    tags->weight = run->tag_rows.weights;
+    shape->table[m].dim = tags->dim;
+    return STATUS_OK;
+}
+
+/* What stands in for what a paper had is said in every run. */
+static enum status tell_provenance(struct run *run, int m, const char *name) {
+    enum status status = STATUS_OK;
+    if (run->comm->rank == 0)
+        status = dataset_feature_provenance(&run->dataset, name, &run->provenance[m]);
+    if (status == STATUS_OK && run->provenance[m])
+        log_info("table %s: %s", name, run->provenance[m]);
+    return comm_agree(run->comm, status);
+}
+
 static enum status read_table(struct run *run, int m, struct model_shape *shape) {
     const char *name = run->config.model.modalities.name[m];
+    bool tema = !strcmp(run->config.model.name, "tema_llm");
     int dim = 0;
+    if (tema && !strcmp(name, OPTION_TAGS))
+        return read_tags(run, m, shape);
     if (!strcmp(name, "id"))
         return STATUS_OK;
     TRY(read_unit_rows(run, &shape->here, name, &dim, &run->tables[m]));
+    TRY(tell_provenance(run, m, name));
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
 }
@@ -132,8 +174,12 @@ enum status run_open(struct run *run, struct comm *comm, const struct config *co
 void run_close(struct run *run) {
     model_free(&run->model);
     sampler_close(&run->sampler);
-    for (int m = 0; m < OPTION_LIST; m++)
+    for (int m = 0; m < OPTION_LIST; m++) {
         mem_free(run->tables[m]);
+        mem_free(run->provenance[m]);
+    }
+    tag_rows_free(&run->tag_rows);
+    mem_free(run->tag_vectors);
     placement_free(run->placement);
     dataset_close(&run->dataset);
     *run = (struct run){0};

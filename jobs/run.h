@@ -1,7 +1,7 @@
 /* What train and evaluate share: the open data set, its feature tables, the model. */
 #ifndef JOBS_RUN_H
 #define JOBS_RUN_H
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include "io/dataset.h"
 #include "jobs/placement.h"
 
@@ -12,7 +12,10 @@ struct run {
     struct placement *placement;
     real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id: the rows that are
                                 * here */
-    struct sampler sampler;    /* of the training negatives */
+    char *provenance[OPTION_LIST]; /* of those tables, on rank 0; NULL: the file does not say */
+    struct tag_rows tag_rows;      /* of all items, tema_llm */
+    real *tag_vectors;
+    struct sampler sampler; /* of the training negatives */
     struct model model;
 };
 

@@ -1,4 +1,5 @@
 #include "jobs/stepper.h"
+#include "core/distinct.h"
 #include "core/fault.h"
 #include "core/gemm_bf16.h"
 #include "core/log.h"
@@ -16,7 +17,7 @@
  * cost all ranks the same, whose target it is. */
 struct feed_price stepper_prices(const struct config *c, const struct dataset *dataset) {
     struct feed_price price;
-    double weight[STREAMS];
+    double weight[LOSS_PARTS];
     int64_t encoder = 6 * c->model.blocks * c->model.dim;
     model_loss_weights(c, weight);
     for (int s = 0; s < STREAMS; s++)
@@ -70,6 +71,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
                   c->run.seed));
     if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
+    s->feed.mixed = model_takes_mixed(&run->model);
     s->parts = parts / s->comm->size;
     s->batch = mem_zero(s->parts, sizeof *s->batch);
     if (c->train.reproducible)
@@ -87,6 +89,7 @@ void stepper_close(struct stepper *s) {
     reduce_close(&s->reduce);
     tree_close(&s->tree);
     tape_free(&s->tape);
+    arena_free(&s->arena);
     *s = (struct stepper){0};
 }
 
@@ -105,54 +108,99 @@ int64_t stepper_load(struct stepper *s, int64_t k) {
 }
 
 static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
-    for (int k = 0; k < STREAMS; k++) {
+    for (int k = 0; k < STREAMS; k++)
         count[k] = 0;
-        for (int i = 0; i < s->parts; i++)
-            count[k] += s->batch[i].stream[k].tokens;
+    for (int i = 0; i < s->parts; i++) {
+        int64_t of_part[STREAMS];
+        model_count(&s->run->model, &s->batch[i], of_part);
+        for (int k = 0; k < STREAMS; k++)
+            count[k] += of_part[k];
     }
     comm_sum_i64(s->comm, count, STREAMS);
+}
+
+/* Collective. The `n` items of every rank, one rank after another, in s->arena. */
+static int32_t *gather_items(struct stepper *s, const int32_t *mine, int64_t n, int64_t *total) {
+    struct peers peers = peers_of(s->comm);
+    int64_t *counts = arena_alloc(&s->arena, peers.size, sizeof *counts), before = 0;
+    int64_t *one = arena_alloc(&s->arena, peers.size, sizeof *one);
+    for (int r = 0; r < peers.size; r++)
+        one[r] = 1;
+    counts[peers.rank] = n;
+    peers.gather(peers.context, counts, one, sizeof *counts);
+    *total = 0;
+    for (int r = 0; r < peers.size; r++) {
+        before += r < peers.rank ? counts[r] : 0;
+        *total += counts[r];
+    }
+    int32_t *all = arena_alloc(&s->arena, *total, sizeof *all);
+    for (int64_t k = 0; k < n; k++)
+        all[before + k] = mine[k];
+    peers.gather(peers.context, all, counts, sizeof *all);
+    return all;
+}
+
+/* The items of this rank's parts, with repetitions: targets, and inputs if `all`. */
+static int64_t items_of_parts(struct stepper *s, bool all, int32_t **items) {
+    int64_t n = 0, at = 0;
+    for (int i = 0; i < s->parts; i++)
+        for (int k = 0; k < STREAMS; k++)
+            n += 2 * s->batch[i].stream[k].tokens;
+    *items = arena_alloc(&s->arena, n, sizeof **items);
+    for (int i = 0; i < s->parts; i++)
+        for (int k = 0; k < STREAMS; k++) {
+            const struct stream *stream = &s->batch[i].stream[k];
+            for (int64_t t = 0; t < stream->tokens; t++) {
+                if (all)
+                    (*items)[at++] = stream->items[t];
+                if (stream->aimed)
+                    (*items)[at++] = stream->targets[t];
+            }
+        }
+    return at;
 }
 
 /* The targets of the global batch become the pool that negatives are drawn from: the same on all
  * ranks, whatever their number. */
 static void pool_targets(struct stepper *s) {
-    const struct comm *comm = s->comm;
-    struct peers peers = peers_of(comm);
-    int64_t *one = mem_alloc(2 * comm->size, sizeof *one), *count = one + comm->size, mine = 0;
-    int64_t before = 0, total = 0;
-    for (int i = 0; i < s->parts; i++)
-        for (int k = 0; k < STREAMS; k++)
-            mine += s->batch[i].stream[k].tokens;
-    for (int r = 0; r < comm->size; r++)
-        one[r] = 1;
-    count[comm->rank] = mine;
-    peers.gather(peers.context, count, one, sizeof *count);
-    for (int r = 0; r < comm->size; r++) {
-        before += r < comm->rank ? count[r] : 0;
-        total += count[r];
-    }
-    int32_t *targets = mem_alloc(total, sizeof *targets), *at = targets + before;
-    for (int i = 0; i < s->parts; i++)
-        for (int k = 0; k < STREAMS; k++) {
-            const struct stream *stream = &s->batch[i].stream[k];
-            memcpy(at, stream->targets, (size_t)stream->tokens * sizeof *at);
-            at += stream->tokens;
-        }
-    peers.gather(peers.context, targets, count, sizeof *targets);
-    sampler_pool(&s->run->sampler, targets, total);
-    mem_free(targets);
-    mem_free(one);
+    int32_t *mine;
+    int64_t total, n = items_of_parts(s, false, &mine);
+    const int32_t *all = gather_items(s, mine, n, &total);
+    sampler_pool(&s->run->sampler, all, total);
+}
+
+static int64_t distinct_items(struct stepper *s, const int32_t *items, int64_t n, int32_t **out) {
+    int32_t *place = arena_alloc(&s->arena, n, sizeof *place);
+    *out = arena_alloc(&s->arena, n, sizeof **out);
+    return distinct(&s->arena, items, n, *out, place);
+}
+
+/* Collective. The distinct items of the whole batch, the same on all ranks. */
+static void gather_whole(struct stepper *s) {
+    int32_t *mine, *of_rank;
+    int64_t total, n = items_of_parts(s, true, &mine);
+    n = distinct_items(s, mine, n, &of_rank);
+    const int32_t *all = gather_items(s, of_rank, n, &total);
+    s->whole_count = distinct_items(s, all, total, &s->whole);
 }
 
 /* Gradients of part i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
  * backward runs, of item rows in `items`. */
 static void differentiate(struct stepper *s, int i, struct model_step *step, struct item_set *items,
-                          struct reduce *reduce, struct phases *phases, double loss[STREAMS]) {
+                          struct reduce *reduce, struct phases *phases, double loss[LOSS_PARTS]) {
     struct model *model = &s->run->model;
+    struct item_set whole_items, *whole = &whole_items;
     phases_enter(phases, PHASE_FORWARD);
     tape_begin(&s->tape, true, model->params.count);
     params_zero_grad(&model->params);
-    step->items = NULL;
+    step->items = step->whole = NULL;
+    step->part = part_of(s, i);
+    step->parts = s->parts * s->comm->size;
+    if (model_contrasts(model)) {
+        model_whole_items(model, &s->tape, s->whole, s->whole_count, whole);
+        placement_fetch(s->run->placement, model, whole);
+        step->whole = whole;
+    }
     if (model_by_rows(model)) {
         model_items(model, &s->tape, &s->batch[i], step->step, items);
         placement_fetch(s->run->placement, model, items);
@@ -168,7 +216,7 @@ static void differentiate(struct stepper *s, int i, struct model_step *step, str
 }
 
 static void gradients(struct stepper *s, struct model_step *step, struct phases *phases,
-                      double loss[STREAMS], struct row_grad *rows) {
+                      double loss[LOSS_PARTS], struct row_grad *rows) {
     struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
     struct item_set items;
     differentiate(s, 0, step, &items, reduce, phases, loss);
@@ -177,14 +225,14 @@ static void gradients(struct stepper *s, struct model_step *step, struct phases 
     if (step->items)
         placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, rows);
     memcpy(s->own_loss, loss, sizeof s->own_loss);
-    comm_sum_f64(s->comm, loss, STREAMS);
+    comm_sum_f64(s->comm, loss, LOSS_PARTS);
 }
 
 /* Every part's losses in a place of its own: whatever the order of MPI's sum, a number is added to
  * zeros. */
 static void gradients_by_parts(struct stepper *s, struct model_step *step, struct phases *phases,
-                               double loss[STREAMS]) {
-    double part[TREE_LEAVES][STREAMS] = {{0}};
+                               double loss[LOSS_PARTS]) {
+    double part[TREE_LEAVES][LOSS_PARTS] = {{0}};
     struct item_set items;
     for (int i = 0; i < s->parts; i++) {
         differentiate(s, i, step, &items, NULL, phases, part[part_of(s, i)]);
@@ -194,13 +242,13 @@ static void gradients_by_parts(struct stepper *s, struct model_step *step, struc
     }
     if (!s->without_reduction)
         tree_finish(&s->tree);
-    for (int k = 0; k < STREAMS; k++) {
+    for (int k = 0; k < LOSS_PARTS; k++) {
         s->own_loss[k] = 0;
         for (int i = 0; i < s->parts; i++)
             s->own_loss[k] += part[part_of(s, i)][k];
     }
-    comm_sum_f64(s->comm, part[0], TREE_LEAVES * STREAMS);
-    for (int k = 0; k < STREAMS; k++) {
+    comm_sum_f64(s->comm, part[0], TREE_LEAVES * LOSS_PARTS);
+    for (int k = 0; k < LOSS_PARTS; k++) {
         loss[k] = 0;
         for (int i = 0; i < TREE_LEAVES; i++)
             loss[k] += part[i][k];
@@ -226,9 +274,10 @@ static bool find_tensor(const struct params *params, bool gradient, char *text, 
 }
 
 static bool find_stream(const struct stepper *s, char *text, size_t size) {
-    for (int k = 0; k < STREAMS; k++)
+    for (int k = 0; k < LOSS_PARTS; k++)
         if (!isfinite(s->own_loss[k])) {
-            snprintf(text, size, "the loss of stream %s", stream_names[k]);
+            snprintf(text, size, "the loss of %s%s", k < STREAMS ? "stream " : "",
+                     k < STREAMS ? stream_names[k] : "the contrast");
             return true;
         }
     return false;
@@ -302,13 +351,16 @@ static enum status update(struct stepper *s, int64_t step, const struct row_grad
 }
 
 enum status stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
-                            double loss[STREAMS]) {
+                            double loss[LOSS_PARTS]) {
     struct model_step step = {.step = number};
     struct row_grad rows = {0};
     enum status status = STATUS_OK;
     count_targets(s, step.count);
+    arena_reset(&s->arena);
     if (s->run->config.train.loss != LOSS_EXACT && s->run->config.train.sampler == SAMPLER_BATCH)
         pool_targets(s);
+    if (model_contrasts(&s->run->model))
+        gather_whole(s);
     if (s->run->config.train.reproducible)
         gradients_by_parts(s, &step, phases, loss);
     else

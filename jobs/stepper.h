@@ -20,7 +20,10 @@ struct stepper {
     int parts;           /* of a step that are this rank's */
     struct batch *batch; /* [parts] */
     struct tape tape;
-    double own_loss[STREAMS]; /* this rank's share of the last step's sums */
+    double own_loss[LOSS_PARTS]; /* this rank's share of the last step's sums */
+    struct arena arena;          /* of what is gathered from all ranks for a step */
+    int32_t *whole;              /* [whole_count] */
+    int64_t whole_count;
     struct reduce reduce;
     struct tree tree;                          /* reproducible: in place of `reduce` */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
@@ -39,11 +42,12 @@ void stepper_close(struct stepper *stepper); /* not collective; safe on a zeroed
 int64_t stepper_load(struct stepper *stepper, int64_t k);
 
 /* Collective. One update, number `step` (1 for the first), with the loaded sequences. `phases`
- * runs. loss[s] = mean of -log P over the stream's positions in the global batch. STATUS_FAIL when
+ * runs. loss[s] = mean of -log P over the stream's positions in the global batch, and
+ * loss[LOSS_CONTRAST]. STATUS_FAIL when
  * a loss or the norm of train.grad_clip is not finite: parameters and moments stay as they were,
  * and the line names step, rank and the first tensor or stream at fault. */
 CHECKED enum status stepper_compute(struct stepper *stepper, int64_t step, struct phases *phases,
-                                    double loss[STREAMS]);
+                                    double loss[LOSS_PARTS]);
 
 /* Collective. STATUS_FAIL, with such a line, when a parameter is not finite. */
 CHECKED enum status stepper_check(const struct stepper *stepper, int64_t step);

@@ -70,16 +70,19 @@ static const struct config *config_of(const struct trainer *t) {
 
 /* ---- one step ---- */
 
-static void log_step(struct trainer *t, const struct phases *phases, const double loss[STREAMS],
+static void log_step(struct trainer *t, const struct phases *phases, const double loss[LOSS_PARTS],
                      int64_t sequences) {
     const struct config *c = config_of(t);
-    double weight[STREAMS], total = 0, seconds = phases_total(phases), now = phase_clock();
+    double weight[LOSS_PARTS], total = 0, seconds = phases_total(phases), now = phase_clock();
     model_loss_weights(c, weight);
-    for (int s = 0; s < STREAMS; s++)
+    for (int s = 0; s < LOSS_PARTS; s++)
         total += weight[s] * loss[s];
     struct report_step step = {
-        t->state.step, t->state.epoch + 1,          loss[0], loss[1], loss[2], total,
-        c->train.lr,   (double)sequences / seconds, phases};
+        t->state.step, t->state.epoch + 1,
+        loss[0],       loss[1],
+        loss[2],       total,
+        c->train.lr,   (double)sequences / seconds,
+        phases,        model_contrasts(&t->run.model) ? &loss[LOSS_CONTRAST] : NULL};
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
     log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
@@ -94,7 +97,7 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
 
 static enum status train_step(struct trainer *t) {
     struct phases phases;
-    double loss[STREAMS];
+    double loss[LOSS_PARTS];
     fault_point("step");
     phases_start(&phases, PHASE_INPUT);
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
@@ -356,6 +359,7 @@ static enum status final_scores(struct trainer *t, struct report_results *result
 static enum status conclude(struct trainer *t) {
     struct report_results results = {.config = &t->run.config,
                                      .dataset = &t->run.dataset,
+                                     .provenance = t->run.provenance,
                                      .ranks = t->comm->size,
                                      .threads = omp_get_max_threads(),
                                      .valid = true};

@@ -28,7 +28,8 @@ void item_set_collect(struct arena *arena, const struct batch *batch, bool train
     for (int s = 0; s < STREAMS; s++) {
         const struct stream *stream = &batch->stream[s];
         set->input[s] = append(&list, stream->items, stream->tokens);
-        set->target[s] = train ? append(&list, stream->targets, stream->tokens) : NULL;
+        set->target[s] =
+            train && stream->aimed ? append(&list, stream->targets, stream->tokens) : NULL;
     }
     for (int c = 0; c < CANDIDATE_SETS; c++)
         set->negatives[c].place = append(&list, set->negatives[c].item, set->negatives[c].n);

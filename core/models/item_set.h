@@ -22,10 +22,11 @@ struct item_set {
     int32_t *item; /* [n] distinct, ascending */
 
     int32_t *input[STREAMS];  /* [tokens] places of a stream's items in the set */
-    int32_t *target[STREAMS]; /* [tokens] and of its targets; NULL in a ranking */
+    int32_t *target[STREAMS]; /* [tokens] and of its targets; NULL without */
     struct item_negatives negatives[CANDIDATE_SETS];
 
-    real *rows[OPTION_LIST];           /* by modality, [n, width of the table]: to be filled in */
+    real *rows[OPTION_LIST];           /* by modality, [n, width of the table]: to be filled in, if
+                                        * not NULL */
     struct tensor *table[OPTION_LIST]; /* the same on the tape; of `id`, g [n, d] is the gradient
                                         * after backward, NULL: zero */
 };

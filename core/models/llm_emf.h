@@ -1,124 +1,25 @@
 /* LLM-EMF (arXiv 2506.17966): an attention encoder per (stream, modality), cosine logits with a
  * learned temperature, fusion of the modalities' probabilities, three losses. Formulas and what is
- * the paper's and what is decided here: methods, sections 2 and 3. Not collective: a rank computes
- * the share of its own sequences; weights carry the global counts. */
+ * the paper's and what is decided here: methods, sections 2 and 3. TEMA-LLM shares all but the
+ * rows. */
 #ifndef CORE_MODELS_LLM_EMF_H
 #define CORE_MODELS_LLM_EMF_H
-#include "core/batch.h"
-#include "core/catalogue/rank.h"
-#include "core/models/item_set.h"
-#include "core/options.h"
-#include "core/params.h"
-#include "core/phase.h"
-#include "core/sampler.h"
-#include "core/tape.h"
+#include "core/models/kind.h"
 
-/* A frozen table: unit-norm rows, zero where missing. Owned by the caller. The encoders read `rows`
- * and the item side `unit`: one table, unless a double-precision comparison needs norms that are
- * exact beyond the single precision of the file. */
-struct frozen_table {
-    const real *rows; /* [items that are here, dim] */
-    const real *unit; /* the same */
-    int64_t dim;
-};
+extern const struct model_kind llm_emf;
 
-/* What the data set determines. table[m] belongs to modality m of the configuration; rows NULL for
- * `id`. With `peers` the ranks share out the items of each domain: only the rows `here` of the item
- * tables are here, learned or frozen, and no rank has more than most[d] of domain d; without, all
- * are. */
-struct model_shape {
-    int64_t items, x_items, max_len;
-    struct frozen_table table[OPTION_LIST];
-    const struct peers *peers;
-    const struct sampler *sampler; /* of the training negatives */
-    struct parts here;
-    int64_t most[PARTS];
-};
+/* Members of its kind; the weights are those of eq. 10 (train.target). */
+CHECKED enum status emf_declare(struct model *model);
+void emf_weights(const struct config *config, double weight[LOSS_PARTS]);
+void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
+              const struct model_step *step, const struct item_side *side, struct phases *phases,
+              double sum[LOSS_PARTS]);
+void emf_ranking(struct model *model, struct tape *tape, const struct batch *batch,
+                 struct item_set *items, int domain, struct ranking *ranking);
 
-enum { MODEL_BLOCKS = 16 };
-
-/* Parameter indices; a layer's first parameter (w or gain), the second (b) follows it. */
-struct encoder_block {
-    int ln1, qkv, out, ln2, ffn1, ffn2;
-};
-
-struct encoder {
-    int pos, ln;
-    struct encoder_block block[MODEL_BLOCKS];
-};
-
-struct model {
-    const struct config *config; /* the caller's, outlives the model */
-    struct model_shape shape;
-    struct params params;
-    int modalities;
-    struct {
-        int64_t dim; /* width of states and item rows, after projection */
-        int table;   /* parameter of `id`, -1 */
-        int proj;    /* first parameter of the projection, -1 */
-        int scale;   /* parameter tau, -1: fixed */
-        struct encoder encoder[STREAMS];
-    } modality[OPTION_LIST];
-    int fusion; /* parameter, -1: fixed weights */
-};
-
-/* Declare and initialise all parameters. STATUS_INPUT when the configuration does not fit (heads do
- * not divide a width). `training` false: no gradients and moments. */
-CHECKED enum status model_create(struct model *model, const struct config *config,
-                                 const struct model_shape *shape, bool training);
-void model_free(struct model *model); /* zeroes it */
-
-/* Start the id embedding from `rows` [items that are here, dim] of unit norm, brought to the norm
- * of random rows; an item whose row is zero keeps its random start. False: `dim` is not model.dim.
- * The modality `id` is there. */
-bool model_init_id(struct model *model, const real *rows, int64_t dim);
-
-/* Weights of the losses L^x, L^y, L^xy in the total (eq. 10, train.target). */
-void model_loss_weights(const struct config *config, double weight[STREAMS]);
-
-/* Does training read the rows of an item set (sampled loss, items shared out), or whole tables? */
-bool model_by_rows(const struct model *model);
-
-/* The items that step `step` of training (0: a ranking) takes from `batch`, with room for their
- * rows, which the caller fills in: by model_fill_items where whole tables are here. Memory is the
- * tape's. */
-void model_items(const struct model *model, struct tape *tape, const struct batch *batch,
-                 int64_t step, struct item_set *set);
-void model_fill_items(const struct model *model, struct item_set *set);
-
-/* Add the set's gradients to the table's dense one, which holds all rows. */
-void model_scatter_items(struct model *model, const struct item_set *set);
-
-/* Rows of modality m's table that are here, [items that are here, width]. */
-const real *model_table(const struct model *model, int m, int64_t *width);
-
-struct model_step {
-    int64_t step;           /* 1 for the first; keys dropout and negatives */
-    int64_t count[STREAMS]; /* target positions in the global batch */
-    struct item_set *items; /* with rows; NULL unless model_by_rows */
-};
-
-/* Forward of a training batch on a tape that records or not, in train.precision, up to the losses;
- * gradients of the losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of
- * -log P over the stream's positions. Collective in the exact loss where items are shared out. */
-void model_loss(struct model *model, struct tape *tape, const struct batch *batch,
-                const struct model_step *step, struct phases *phases, double sum[STREAMS]);
-
-/* States h of all tokens of a stream, by modality, from the rows of `items`, or from whole tables
- * (NULL). */
-void model_stream_states(struct model *model, struct tape *tape, const struct batch *batch,
-                         struct item_set *items, enum stream_name stream,
-                         struct tensor *h[OPTION_LIST]);
-
-/* Ranks the targets of the `n` histories in `batch` whose targets lie in domain 0 or 1; target[t]
- * is of sample t. Fills `ranking` but for its outputs and negatives; memory is the tape's. `items`
- * as above. */
-void model_ranking(struct model *model, struct tape *tape, const struct batch *batch,
-                   struct item_set *items, const int32_t *target, int domain,
-                   struct ranking *ranking);
-
-/* Rows of the items that are here, of all modalities, for ranking, once per evaluation: of learned
- * projections made in `tape`, which must live as long as the rows. */
-void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]);
+/* States h of all tokens of a stream, by term, without dropout, from the rows of `items`, or from
+ * whole tables (NULL). */
+void emf_states(struct model *model, struct tape *tape, const struct batch *batch,
+                struct item_set *items, enum stream_name stream, struct tensor *h[OPTION_LIST]);
 
 #endif

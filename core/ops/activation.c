@@ -36,6 +36,24 @@ static void gelu_backward(const real *x, const real *dy, int64_t n, bool add, re
     }
 }
 
+static void hyperbolic_tangent(const real *x, int64_t n, real *y) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] = REAL_F(tanh)(x[i]);
+}
+
+static void tangent_backward(const real *x, const real *dy, int64_t n, bool add, real *dx) {
+    for (int64_t i = 0; i < n; i++) {
+        real y = REAL_F(tanh)(x[i]), d = dy[i] * (1 - y * y);
+        dx[i] = add ? dx[i] + d : d;
+    }
+}
+
+/* By enum activation. */
+static void (*const forward[])(const real *x, int64_t n, real *y) = {relu, gelu,
+                                                                     hyperbolic_tangent};
+static void (*const backward[])(const real *x, const real *dy, int64_t n, bool add,
+                                real *dx) = {relu_backward, gelu_backward, tangent_backward};
+
 static void activation_backward(struct tape *tape, void *node) {
     struct activation_node *n = node;
     int64_t cols = n->x->cols;
@@ -45,8 +63,7 @@ static void activation_backward(struct tape *tape, void *node) {
     for (int64_t t = 0; t < n->x->rows; t++) {
         real *dy = n->y->g + t * cols;
         dropout_row(&n->dropout, t, cols, dy, dy);
-        (n->f == ACTIVATION_RELU ? relu_backward : gelu_backward)(n->x->x + t * cols, dy, cols, add,
-                                                                  dx + t * cols);
+        backward[n->f](n->x->x + t * cols, dy, cols, add, dx + t * cols);
     }
 }
 
@@ -57,7 +74,7 @@ struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activatio
 #pragma omp parallel for schedule(static) if (x->rows * cols > 10000)
     for (int64_t t = 0; t < x->rows; t++) {
         real *row = y->x + t * cols;
-        (f == ACTIVATION_RELU ? relu : gelu)(x->x + t * cols, cols, row);
+        forward[f](x->x + t * cols, cols, row);
         dropout_row(dropout, t, cols, row, row);
     }
     struct activation_node *n = tape_push(tape, sizeof *n, y, activation_backward, &x, 1);

@@ -4,7 +4,7 @@
 #include "core/ops/dropout.h"
 #include "core/tape.h"
 
-enum activation { ACTIVATION_RELU, ACTIVATION_GELU /* x Phi(x), exact */ };
+enum activation { ACTIVATION_RELU, ACTIVATION_GELU /* x Phi(x), exact */, ACTIVATION_TANH };
 
 /* y = dropout(f(x)), x [T, d]. */
 struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activation f,

@@ -36,18 +36,19 @@ static void linear_backward(struct tape *tape, void *node) {
     real *dw = tape_grad(tape, n->w, &add);
     if (dw)
         product(tape)(TRANS, NO_TRANS, out, in, rows, 1, n->y->g, out, n->x->x, in, add, dw, in);
-    real *db = tape_grad_zeroed(tape, n->b);
+    real *db = n->b ? tape_grad_zeroed(tape, n->b) : NULL;
     if (db)
         bias_backward(n->y->g, rows, out, db);
 }
 
 struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, struct tensor *b) {
-    struct tensor *y = tape_tensor(tape, x->rows, w->rows, x->learned || w->learned || b->learned);
+    struct tensor *y =
+        tape_tensor(tape, x->rows, w->rows, x->learned || w->learned || (b && b->learned));
 #pragma omp parallel for schedule(static) if (y->rows * y->cols > 10000)
-    for (int64_t t = 0; t < y->rows; t++)
+    for (int64_t t = 0; t < (b ? y->rows : 0); t++)
         memcpy(y->x + t * y->cols, b->x, (size_t)y->cols * sizeof *y->x);
-    product(tape)(NO_TRANS, TRANS, y->rows, y->cols, x->cols, 1, x->x, x->cols, w->x, w->cols, 1,
-                  y->x, y->cols);
+    product(tape)(NO_TRANS, TRANS, y->rows, y->cols, x->cols, 1, x->x, x->cols, w->x, w->cols,
+                  b != NULL, y->x, y->cols);
     struct tensor *inputs[] = {x, w, b};
     struct linear_node *n = tape_push(tape, sizeof *n, y, linear_backward, inputs, 3);
     if (n)

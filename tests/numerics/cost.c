@@ -2,7 +2,7 @@
  * the tape's arena, operations against sums written out. */
 #include "core/cost.h"
 #include "check.h"
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include "tests/balanced.h"
 #include <omp.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ static int64_t measured_step(struct fixture *f) {
     struct tape tape = {0};
     struct model_step step = {.step = 1};
     struct phases phases;
-    double sum[STREAMS];
+    double sum[LOSS_PARTS];
     for (int s = 0; s < STREAMS; s++)
         step.count[s] = f->batch.stream[s].tokens;
     phases_start(&phases, PHASE_FORWARD);

@@ -199,7 +199,7 @@ static double run_step(struct golden *g, struct tape *tape, const struct batch *
                        double loss[STREAMS + 1]) {
     struct model_step s = full_step(batch, step);
     struct phases phases;
-    double weight[STREAMS];
+    double weight[LOSS_PARTS];
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, g->model.params.count);
     params_zero_grad(&g->model.params);
@@ -237,7 +237,7 @@ static void compare_states(struct golden *g, const struct batch *batch) {
     tape_begin(&tape, false, 0);
     for (int s = 0; s < STREAMS; s++) {
         struct tensor *h[OPTION_LIST];
-        model_stream_states(&g->model, &tape, batch, NULL, s, h);
+        emf_states(&g->model, &tape, batch, NULL, s, h);
         for (int m = 0; m < g->model.modalities; m++) {
             char name[128];
             int64_t n;

@@ -2,7 +2,7 @@
  * random directions against the gradient, in double precision; in both, that the loss is finite and
  * that every parameter is named once. */
 #include "check.h"
-#include "core/models/llm_emf.h"
+#include "core/models/model.h"
 #include "core/ops/norm.h"
 #include "tests/balanced.h"
 #include <stdio.h>
@@ -52,7 +52,7 @@ static void fixture_close(struct fixture *f) {
 static double total_loss(struct fixture *f, struct tape *tape) {
     struct model_step step = {.step = 3};
     struct phases phases;
-    double sum[STREAMS], weight[STREAMS], total = 0;
+    double sum[LOSS_PARTS], weight[LOSS_PARTS], total = 0;
     for (int s = 0; s < STREAMS; s++)
         step.count[s] = f->batch.stream[s].tokens;
     phases_start(&phases, PHASE_FORWARD);

@@ -49,6 +49,20 @@ Test(batch, histories) {
     batch_free(&batch);
 }
 
+/* The last item of all, 4, is a target of the mixed stream only. */
+Test(batch, mixed) {
+    struct batch batch = {0};
+    batch_mixed(&batch, samples, 3, 10, 3);
+    expect_row(&batch.stream[STREAM_X], 0, (int32_t[]){1, 2, 3}, NULL, 3);
+    expect_row(&batch.stream[STREAM_X], 1, (int32_t[]){5}, NULL, 1);
+    expect_row(&batch.stream[STREAM_Y], 0, (int32_t[]){12, 15}, NULL, 2);
+    expect_row(&batch.stream[STREAM_XY], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
+    expect_row(&batch.stream[STREAM_XY], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
+    cr_expect(batch.stream[STREAM_Y].sequences == 1 && batch.stream[STREAM_XY].sequences == 2);
+    cr_expect(batch.stream[STREAM_XY].aimed && !batch.stream[STREAM_X].aimed);
+    batch_free(&batch);
+}
+
 /* The counts that balance the load are those of the batch. */
 Test(batch, counts_agree_with_the_streams) {
     struct batch batch = {0};

@@ -59,6 +59,15 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.share_encoders", "none"},
                                               {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
+                                              {"model.tags", "learned"},
+                                              {"model.tag_kappa", "1"},
+                                              {"model.tag_vectors", "text"},
+                                              {"model.tag_attention", "on"},
+                                              {"model.agnostic", "agnostic"},
+                                              {"model.specific", "specific"},
+                                              {"model.contrast_weight", "0.1"},
+                                              {"model.contrast_temperature", "0.1"},
+                                              {"model.stream_fusion", "adaptive"},
                                               {"train.epochs", "100"},
                                               {"train.max_steps", "0"},
                                               {"train.init", "null"},
@@ -129,6 +138,15 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"model.share_encoders", "streams"},
                                         {"model.id_init", "text"},
                                         {"model.feature_proj", "128"},
+                                        {"model.tags", "uniform"},
+                                        {"model.tag_kappa", "0.5"},
+                                        {"model.tag_vectors", "tagv"},
+                                        {"model.tag_attention", "off"},
+                                        {"model.agnostic", "shared"},
+                                        {"model.specific", "own"},
+                                        {"model.contrast_weight", "0"},
+                                        {"model.contrast_temperature", "0.07"},
+                                        {"model.stream_fusion", "mean"},
                                         {"train.epochs", "0"},
                                         {"train.max_steps", "17"},
                                         {"train.init", "init.h5"},
@@ -326,7 +344,43 @@ Test(options, checks_between_keys, .init = start_listening) {
 Test(options, says_what_this_version_supports, .init = start_listening) {
     cr_assert_eq(set("model.name", "sasrec"), STATUS_OK);
     cr_expect_eq(options_check(&config), STATUS_INPUT);
-    EXPECT_SAID("model.name: sasrec is not supported by this version; use llm_emf");
+    EXPECT_SAID("model.name: 'sasrec' is not one of llm_emf, tema_llm, sema_cdr");
+}
+
+static void expect_modalities(const char *want) {
+    struct config *c = &config;
+    char text[OPTION_PATH] = "";
+    options_complete(c);
+    options_complete(c); /* what it put there stays */
+    for (int i = 0; i < c->model.modalities.count; i++)
+        strcat(strcat(text, i ? "," : ""), c->model.modalities.name[i]);
+    cr_expect_str_eq(text, want, "%s", text);
+}
+
+Test(options, models_bring_their_modalities, .init = start) {
+    expect_modalities("id,text");
+    cr_assert_eq(set("model.name", "tema_llm"), STATUS_OK);
+    expect_modalities("id,text,tags");
+    cr_assert_eq(set("model.fusion_weights", "[2, 1, 1]"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_assert_eq(set("model.tags", "none"), STATUS_OK);
+    expect_modalities("id,text");
+    cr_expect_eq(options_check(&config), STATUS_INPUT, "three weights for two modalities");
+    start();
+    cr_assert_eq(set("model.name", "sema_cdr"), STATUS_OK);
+    cr_assert_eq(set("model.agnostic", "shared"), STATUS_OK);
+    expect_modalities("id,shared,specific");
+    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_assert_eq(set("model.feature_proj", "8"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_INPUT);
+}
+
+Test(options, tags_need_a_place, .init = start_listening) {
+    cr_assert_eq(set("model.name", "tema_llm"), STATUS_OK);
+    cr_assert_eq(set("model.modalities", "[id, a, b, c, d, e, f, g]"), STATUS_OK);
+    options_complete(&config);
+    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    EXPECT_SAID("model.modalities: 8 and tags are more than 8");
 }
 
 Test(options, reproducible_needs_whole_tables, .init = start) {

@@ -1,0 +1,57 @@
+/* The causal self-attention encoder that all models share (methods, section 2): pre-norm blocks
+ * over packed sequences. With tags (section 4) each block has a second attention behind the first,
+ * whose keys and values are the tag states of the same positions:
+ *     x += Drop( MHA( q = LN(x), k = v = g ) ),   g = W E_tag[s_t] + b. Not collective. */
+#ifndef CORE_MODELS_ENCODER_H
+#define CORE_MODELS_ENCODER_H
+#include "core/batch.h"
+#include "core/ops/dropout.h"
+#include "core/params.h"
+#include "core/tape.h"
+
+enum { MODEL_BLOCKS = 16 };
+
+/* Layers, see core/models/layers.h. */
+struct encoder_block {
+    int ln1, qkv, out, ln2, ffn1, ffn2;
+    int tag_ln, tag_q, tag_kv, tag_out;
+};
+
+struct encoder {
+    int pos, ln; /* parameter; layer */
+    int tag;     /* layer of the tag states, -1: no tags */
+    int blocks, heads;
+    struct encoder_block block[MODEL_BLOCKS];
+};
+
+struct encoder_shape {
+    int64_t dim, max_len;
+    int blocks, heads; /* heads divide dim */
+    int64_t tag_dim;   /* width of tag rows, 0: no tags */
+};
+
+/* Declare the parameters `name`.pos, `name`.0.ln1.g and so on. */
+void encoder_add(struct params *params, const char *name, const struct encoder_shape *shape,
+                 struct encoder *encoder);
+
+/* What the dropout layers of an encoder are keyed by. */
+struct noise {
+    double p; /* 0: no dropout */
+    uint64_t seed, step;
+    int stream, term;
+    const uint64_t *token_key;
+};
+
+/* Item rows, token t of a stream is row index[t] (NULL: t). */
+struct encoder_input {
+    struct tensor *rows; /* [*, dim] */
+    struct tensor *tags; /* [*, tag_dim], NULL without tags */
+    const int32_t *index;
+};
+
+/* States [tokens, dim] of a stream. */
+struct tensor *encoder_run(const struct encoder *encoder, struct params *params, struct tape *tape,
+                           const struct stream *stream, const struct encoder_input *input,
+                           const struct noise *noise);
+
+#endif

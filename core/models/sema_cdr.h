@@ -1,0 +1,26 @@
+/* SemaCDR (arXiv 2604.09551), of which the abstract is public: domain-agnostic and domain-specific
+ * semantics of items by a language model, items of several views, contrastive regularisation that
+ * aligns the views, adaptive fusion of views and of source, target and mixed sequences.
+ *
+ * Decided here (methods, section 5), with the key that changes it:
+ *     views      v_a = W2 GELU(W1 t_a + b1) + b2 of the feature table model.agnostic, v_s alike of
+ *                model.specific, v_id = the id embedding, all of width model.dim
+ *     item       e = g_a v_a + g_s v_s + g_id v_id, g = softmax([w_a.v_a, w_s.v_s, w_id.v_id] + b);
+ *                a view that the item has not got is left out
+ *     sequences  three encoders on e; u = sum_s a_s h_s, a = softmax_s(p . tanh(W h_s + b)), of
+ *                every stream its last state before the target, none left out of the mean with
+ *                model.stream_fusion: mean (a_s all the same); a stream without items is left out
+ *     score      cosine of u and e with the scale of model.scale
+ *     loss       cross-entropy of the next item over the items of its domain (model.mixed_softmax:
+ *                of both), for targets in the domain of train.target (both), at every position of
+ *                the mixed stream; plus model.contrast_weight times the symmetric InfoNCE of v_a
+ *                and v_s with temperature model.contrast_temperature over the distinct items of the
+ *                whole batch that have both views
+ * The batch is packed by batch_mixed. */
+#ifndef CORE_MODELS_SEMA_CDR_H
+#define CORE_MODELS_SEMA_CDR_H
+#include "core/models/kind.h"
+
+extern const struct model_kind sema_cdr;
+
+#endif

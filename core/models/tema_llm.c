@@ -1,0 +1,54 @@
+#include "core/models/tema_llm.h"
+#include "core/models/layers.h"
+#include "core/models/llm_emf.h"
+#include "core/models/tables.h"
+#include <string.h>
+
+static enum status declare(struct model *model) {
+    const struct config *config = model->config;
+    for (int m = 0; m < model->modalities; m++)
+        if (!strcmp(config->model.modalities.name[m], OPTION_TAGS))
+            model->tags = m;
+    if (model->tags >= 0 && config->model.tags == TAGS_LEARNED)
+        model->tag_u =
+            params_add(&model->params, 1, 1, model->shape.tags.dim, PARAM_ZERO, 1, "tag.u");
+    return emf_declare(model);
+}
+
+static struct tensor *fuse(struct model *model, struct tape *tape, const int32_t *item, int64_t n) {
+    struct tensor *u = model->tag_u < 0 ? NULL : tape_param(tape, &model->params, model->tag_u);
+    struct tensor *rows =
+        op_tags(tape, &model->shape.tags, item, n, u, model->config->model.tag_kappa, NORM_EPS);
+    return tables_project(model, tape, model->tags, rows);
+}
+
+/* Tags are known of all items; with items shared out, rows are made of those that are here. */
+static struct tensor *all_rows(struct model *model, struct tape *tape, int m) {
+    int64_t n = parts_count(&model->shape.here);
+    int32_t *item = NULL;
+    if (m != model->tags)
+        return tables_rows(model, tape, m);
+    if (model->shape.peers) {
+        item = arena_alloc(&tape->arena, n, sizeof *item);
+        for (int64_t k = 0; k < n; k++)
+            item[k] = (int32_t)parts_row(&model->shape.here, k);
+    }
+    return fuse(model, tape, item, n);
+}
+
+static struct tensor *set_rows(struct model *model, struct tape *tape, int m,
+                               struct item_set *set) {
+    return m == model->tags ? fuse(model, tape, set->item, set->n)
+                            : tables_set_rows(model, tape, m, set);
+}
+
+const struct model_kind tema_llm = {
+    .name = "tema_llm",
+    .computes_rows = true,
+    .declare = declare,
+    .rows = all_rows,
+    .set_rows = set_rows,
+    .weights = emf_weights,
+    .loss = emf_loss,
+    .ranking = emf_ranking,
+};

@@ -1,0 +1,19 @@
+/* TEMA-LLM (arXiv 2510.09224), of which the abstract is public: tags of items by a language model,
+ * their embeddings fused with those of id, text and image, a tag-enriched attention over the
+ * sequences of either domain and of both.
+ *
+ * Decided here (methods, section 4), with the key that changes it:
+ *     model.tags           E_tag[i] = normalise(sum_k a_ik t_k), a = softmax(r / kappa + <u, t_k>)
+ *                          with u learned, or uniform a; none: no tags at all, which is LLM-EMF
+ *     model.tag_kappa      kappa
+ *     model.tag_vectors    the table t
+ *     model.tag_attention  a second attention in each block, see core/models/encoder.h
+ * Tags are a further modality, `tags`, behind those of model.modalities (options_complete). All
+ * else is LLM-EMF. */
+#ifndef CORE_MODELS_TEMA_LLM_H
+#define CORE_MODELS_TEMA_LLM_H
+#include "core/models/kind.h"
+
+extern const struct model_kind tema_llm;
+
+#endif

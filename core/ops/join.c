@@ -1,0 +1,30 @@
+#include "core/ops/join.h"
+#include "core/vec.h"
+
+struct join_node {
+    struct tape_node node;
+    struct tensor *part[2], *y;
+};
+
+static void join_backward(struct tape *tape, void *node) {
+    struct join_node *n = node;
+    for (int p = 0, at = 0; p < 2; at += (int)n->part[p++]->cols) {
+        int64_t cols = n->part[p]->cols;
+        real *g = tape_grad_zeroed(tape, n->part[p]);
+        for (int64_t t = 0; g && t < n->y->rows; t++)
+            vec_axpy(1, n->y->g + t * n->y->cols + at, g + t * cols, cols);
+    }
+}
+
+struct tensor *op_join(struct tape *tape, struct tensor *a, struct tensor *b) {
+    struct tensor *y = tape_tensor(tape, a->rows, a->cols + b->cols, a->learned || b->learned);
+    for (int64_t t = 0; t < y->rows; t++) {
+        memcpy(y->x + t * y->cols, a->x + t * a->cols, (size_t)a->cols * sizeof *y->x);
+        memcpy(y->x + t * y->cols + a->cols, b->x + t * b->cols, (size_t)b->cols * sizeof *y->x);
+    }
+    struct tensor *inputs[] = {a, b};
+    struct join_node *n = tape_push(tape, sizeof *n, y, join_backward, inputs, 2);
+    if (n)
+        n->part[0] = a, n->part[1] = b, n->y = y;
+    return y;
+}

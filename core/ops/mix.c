@@ -1,0 +1,115 @@
+#include "core/ops/mix.h"
+#include "core/vec.h"
+
+struct mix_node {
+    struct tape_node node;
+    struct mix_part part[MIX_PARTS];
+    int count;
+    struct tensor *y;
+    real *share; /* [n, count] a */
+};
+
+static int64_t row_of(const struct mix_part *part, int64_t t) {
+    return part->index ? part->index[t] : t;
+}
+
+/* a of row t, 0 of what is absent. */
+static void shares(const struct mix_node *n, int64_t t, real *a) {
+    real max = -REAL_MAX, sum = 0;
+    for (int k = 0; k < n->count; k++) {
+        int64_t i = row_of(&n->part[k], t);
+        a[k] = i < 0 ? -REAL_MAX : n->part[k].score ? n->part[k].score->x[i] : 0;
+        max = a[k] > max ? a[k] : max;
+    }
+    for (int k = 0; k < n->count; k++)
+        sum += a[k] = row_of(&n->part[k], t) < 0 ? 0 : REAL_F(exp)(a[k] - max);
+    for (int k = 0; k < n->count && sum > 0; k++)
+        a[k] /= sum;
+}
+
+HOT static void mix_row(const struct mix_node *n, int64_t t) {
+    int64_t d = n->y->cols;
+    real *y = n->y->x + t * d, *a = n->share + t * n->count;
+    memset(y, 0, (size_t)d * sizeof *y);
+    for (int k = 0; k < n->count; k++)
+        if (a[k] != 0)
+            vec_axpy(a[k], n->part[k].value->x + row_of(&n->part[k], t) * d, y, d);
+}
+
+/* Into score[k] of row t: a_k (<dy, value_k> - <dy, y>). */
+HOT static void score_row(const struct mix_node *n, int64_t t, real *score) {
+    int64_t d = n->y->cols;
+    const real *dy = n->y->g + t * d, *a = n->share + t * n->count;
+    real mean = vec_dot(dy, n->y->x + t * d, d);
+    for (int k = 0; k < n->count; k++)
+        score[k] =
+            a[k] == 0
+                ? 0
+                : a[k] * (vec_dot(dy, n->part[k].value->x + row_of(&n->part[k], t) * d, d) - mean);
+}
+
+/* Columns [lo, hi) of part k's gradient: rows repeat, so threads take columns. */
+HOT static void value_columns(const struct mix_node *n, int k, int64_t lo, int64_t hi, real *g) {
+    int64_t d = n->y->cols;
+    for (int64_t t = 0; t < n->y->rows; t++) {
+        real a = n->share[t * n->count + k];
+        if (a != 0)
+            vec_axpy(a, n->y->g + t * d + lo, g + row_of(&n->part[k], t) * d + lo, hi - lo);
+    }
+}
+
+static void value_backward(struct tape *tape, const struct mix_node *n, int k) {
+    enum { BLOCK = 64 };
+    int64_t d = n->y->cols;
+    real *g = tape_grad_zeroed(tape, n->part[k].value);
+    if (!g)
+        return;
+#pragma omp parallel for schedule(static) if (n->y->rows * d > 10000)
+    for (int64_t lo = 0; lo < d; lo += BLOCK)
+        value_columns(n, k, lo, lo + BLOCK < d ? lo + BLOCK : d, g);
+}
+
+static void mix_backward(struct tape *tape, void *node) {
+    struct mix_node *n = node;
+    int64_t rows = n->y->rows;
+    real *g[MIX_PARTS] = {NULL}; /* before the scratch, which is given back */
+    for (int k = 0; k < n->count; k++) {
+        value_backward(tape, n, k);
+        g[k] = n->part[k].score ? tape_grad_zeroed(tape, n->part[k].score) : NULL;
+    }
+    struct arena_mark mark = arena_mark(&tape->arena);
+    real *score = arena_alloc(&tape->arena, rows * n->count, sizeof *score);
+#pragma omp parallel for schedule(static) if (rows * n->y->cols > 10000)
+    for (int64_t t = 0; t < rows; t++)
+        score_row(n, t, score + t * n->count);
+    for (int k = 0; k < n->count; k++)
+        for (int64_t t = 0; g[k] && t < rows; t++)
+            if (row_of(&n->part[k], t) >= 0)
+                g[k][row_of(&n->part[k], t)] += score[t * n->count + k];
+    arena_release(&tape->arena, mark);
+}
+
+struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count, int64_t n,
+                      int64_t d) {
+    struct mix_node value = {.count = count};
+    struct tensor *inputs[MIX_PARTS];
+    bool learned = false;
+    for (int k = 0; k < count; k++) {
+        value.part[k] = parts[k];
+        inputs[k] = parts[k].value;
+        learned = learned || parts[k].value->learned || (parts[k].score && parts[k].score->learned);
+    }
+    value.y = tape_tensor(tape, n, d, learned);
+    value.share = arena_alloc(&tape->arena, n * count, sizeof *value.share);
+#pragma omp parallel for schedule(static) if (n * d > 10000)
+    for (int64_t t = 0; t < n; t++) {
+        shares(&value, t, value.share + t * count);
+        mix_row(&value, t);
+    }
+    struct mix_node *node = tape_push(tape, sizeof *node, value.y, mix_backward, inputs, count);
+    if (node) {
+        value.node = node->node;
+        *node = value;
+    }
+    return value.y;
+}

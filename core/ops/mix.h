@@ -1,0 +1,21 @@
+/* Weighted means of rows whose weights are a softmax of scores: gates over views of an item, over
+ * the states of streams. Not collective. */
+#ifndef CORE_OPS_MIX_H
+#define CORE_OPS_MIX_H
+#include "core/tape.h"
+
+enum { MIX_PARTS = 3 };
+
+struct mix_part {
+    struct tensor *value; /* [*, d] */
+    struct tensor *score; /* [*, 1], not a parameter; NULL: zero */
+    const int32_t *index; /* [n] row of value and score, negative: this part is absent; NULL: row t.
+                           * The caller's, valid until backward */
+};
+
+/* y[t] = sum_k a_k value_k[i_k], a = softmax over the parts k that are there of score_k[i_k],
+ * i_k = index_k[t]; zero where none is there. Returns [n, d]. At most MIX_PARTS parts. */
+struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count, int64_t n,
+                      int64_t d);
+
+#endif

@@ -1,0 +1,341 @@
+/* TEMA-LLM and SemaCDR against tests/reference: losses and scores in both precisions; in double,
+ * gradients against differences of the reference. */
+#include "check.h"
+#include "core/models/model.h"
+#include "core/ops/norm.h"
+#include "tests/balanced.h"
+#include "tests/reference/reference.h"
+
+BALANCED(family);
+
+enum { ITEMS = 24, X_ITEMS = 11, USERS = 6, LENGTH = 12, MAX_LEN = 5, TAGS = 10, TAG_DIM = 6 };
+
+struct fixture {
+    struct config config;
+    struct model model;
+    struct reference reference;
+    struct batch batch;
+    struct sample samples[USERS];
+    struct item_set set, whole;
+    bool sema, marked[ITEMS]; /* items of the batch */
+    int32_t items[USERS * LENGTH], every[ITEMS];
+    real table[2][ITEMS * 8], vectors[TAGS * TAG_DIM];
+    int64_t offsets[ITEMS + 1];
+    int32_t tag[ITEMS * 4];
+    float weight[ITEMS * 4];
+};
+
+/* Unit rows, those of item 5 + which missing. */
+static void fill_table(struct fixture *f, int which, int64_t dim) {
+    for (int64_t i = 0; i < ITEMS * dim; i++)
+        f->table[which][i] =
+            (real)(i / dim == 5 + which ? 0
+                                        : rng_normal(check_key(60 + (uint64_t)which), (uint64_t)i));
+    unit_norm_rows(f->table[which], ITEMS, dim, (real)1e-8);
+}
+
+/* Between no tag and three for an item. */
+static void fill_tags(struct fixture *f) {
+    for (int64_t i = 0; i < TAGS * TAG_DIM; i++)
+        f->vectors[i] = (real)rng_normal(check_key(65), (uint64_t)i);
+    unit_norm_rows(f->vectors, TAGS, TAG_DIM, (real)1e-8);
+    for (int64_t i = 0, at = 0; i < ITEMS; i++) {
+        for (int64_t k = 0; k < i % 4; k++, at++) {
+            f->tag[at] = (int32_t)rng_below(check_key(66), (uint64_t)at, TAGS);
+            f->weight[at] = (float)rng_uniform(check_key(67), (uint64_t)at);
+        }
+        f->offsets[i + 1] = at;
+    }
+}
+
+static void fill_samples(struct fixture *f) {
+    for (int64_t i = 0; i < USERS * LENGTH; i++)
+        f->items[i] = (int32_t)rng_below(check_key(62), (uint64_t)i, ITEMS);
+    for (int u = 0; u < USERS; u++) {
+        int32_t *items = f->items + u * LENGTH;
+        for (int i = 0; u == 0 && i < LENGTH; i++) /* of one domain */
+            items[i] %= X_ITEMS;
+        f->samples[u] =
+            (struct sample){items, 2 + rng_below(check_key(63), (uint64_t)u, LENGTH - 2), u};
+    }
+    (f->sema ? batch_mixed : batch_train)(&f->batch, f->samples, USERS, X_ITEMS, MAX_LEN);
+    for (int s = 0; s < STREAMS; s++)
+        for (int64_t t = 0; t < f->batch.stream[s].tokens; t++) {
+            f->marked[f->batch.stream[s].items[t]] = true;
+            if (f->batch.stream[s].aimed)
+                f->marked[f->batch.stream[s].targets[t]] = true;
+        }
+}
+
+static struct model_shape make_shape(struct fixture *f) {
+    struct model_shape shape = {ITEMS, X_ITEMS, MAX_LEN};
+    int64_t dim[2] = {f->sema ? 7 : 8, 6};
+    for (int k = 0; k < 2; k++) {
+        fill_table(f, k, dim[k]);
+        if (k == 0 || f->sema)
+            shape.table[k + 1] = (struct frozen_table){f->table[k], f->table[k], dim[k]};
+    }
+    fill_tags(f);
+    shape.tags = (struct tag_table){TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight};
+    if (!f->sema && f->config.model.tags != TAGS_NONE)
+        shape.table[2].dim = TAG_DIM;
+    return shape;
+}
+
+static void make_reference(struct fixture *f) {
+    struct reference *r = &f->reference;
+    *r = (struct reference){.config = &f->config,
+                            .params = &f->model.params,
+                            .x = mem_alloc(f->model.params.total, sizeof(double)),
+                            .known = mem_zero(REF_KNOWN, sizeof(int)),
+                            .rows = mem_zero(OPTION_LIST * ITEMS, sizeof(double[REF_DIM])),
+                            .items = ITEMS,
+                            .x_items = X_ITEMS,
+                            .max_len = MAX_LEN,
+                            .tag_dim = TAG_DIM,
+                            .tag_vectors = f->vectors,
+                            .tag_offsets = f->offsets,
+                            .tag = f->tag,
+                            .tag_weight = f->weight};
+    for (int m = 0; m < f->model.modalities; m++) {
+        r->table[m] = f->model.shape.table[m].rows;
+        r->dim[m] = f->model.shape.table[m].dim;
+    }
+    for (int64_t i = 0; i < f->model.params.total; i++)
+        r->x[i] = (double)f->model.params.x[i];
+    for (int i = 0; i < ITEMS; i++)
+        f->every[i] = i;
+    r->candidates[0] = (struct ref_candidates){X_ITEMS, f->every};
+    r->candidates[1] = (struct ref_candidates){ITEMS - X_ITEMS, f->every + X_ITEMS};
+    r->candidates[2] = (struct ref_candidates){ITEMS, f->every};
+}
+
+static void fixture_open(struct fixture *f, const char *pairs) {
+    memset(f, 0, sizeof *f);
+    options_defaults(&f->config);
+    check_set_all(&f->config, "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0 "
+                              "train.negatives=9");
+    check_set_all(&f->config, pairs);
+    options_complete(&f->config);
+    cr_assert_eq(options_check(&f->config), STATUS_OK, "%s", pairs);
+    f->sema = !strcmp(f->config.model.name, "sema_cdr");
+    struct model_shape shape = make_shape(f);
+    cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK, "%s", pairs);
+    for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
+        f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
+    fill_samples(f);
+    make_reference(f);
+}
+
+static void fixture_close(struct fixture *f) {
+    batch_free(&f->batch);
+    model_free(&f->model);
+    mem_free(f->reference.x);
+    mem_free(f->reference.rows);
+    mem_free(f->reference.known);
+}
+
+/* ---- the model ---- */
+
+/* The parts of the batch after one another, as ranks share them out: gradients add up. */
+static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_PARTS]) {
+    struct model *model = &f->model;
+    struct model_step step = {.step = 3, .parts = 1};
+    struct phases phases;
+    int32_t item[ITEMS];
+    int64_t n = 0;
+    for (int32_t i = 0; i < ITEMS; i++)
+        if (f->marked[i])
+            item[n++] = i;
+    model_count(model, &f->batch, step.count);
+    phases_start(&phases, PHASE_FORWARD);
+    tape_begin(tape, true, model->params.count);
+    params_zero_grad(&model->params);
+    if (model_contrasts(model)) {
+        model_whole_items(model, tape, item, n, &f->whole);
+        model_fill_items(model, &f->whole);
+        step.whole = &f->whole;
+    }
+    if (model_by_rows(model)) {
+        model_items(model, tape, &f->batch, step.step, &f->set);
+        model_fill_items(model, &f->set);
+        step.items = &f->set;
+        for (int c = 0; c < 3; c++)
+            if (f->set.negatives[c].n)
+                f->reference.candidates[c] =
+                    (struct ref_candidates){f->set.negatives[c].n, f->set.negatives[c].item};
+    }
+    model_loss(model, tape, &f->batch, &step, &phases, mean);
+    for (int s = 0; s < STREAMS; s++)
+        mean[s] = step.count[s] ? mean[s] / (double)step.count[s] : 0;
+}
+
+static void reference_losses(const struct fixture *f, double mean[LOSS_PARTS]) {
+    const struct reference *r = &f->reference;
+    int64_t count[STREAMS] = {0};
+    (f->sema ? ref_prepare_sema : ref_prepare_emf)(r);
+    memset(mean, 0, LOSS_PARTS * sizeof *mean);
+    for (int u = 0; u < USERS; u++)
+        for (int s = 0; s < STREAMS; s++) {
+            const struct sample *of = &f->samples[u];
+            if (!f->sema)
+                mean[s] += ref_emf_stream(r, s, of->items, of->length, &count[s]);
+            else if (s == STREAM_XY)
+                mean[s] += ref_sema_sequence(r, of->items, of->length, &count[s]);
+        }
+    for (int s = 0; s < STREAMS; s++)
+        mean[s] = count[s] ? mean[s] / (double)count[s] : 0;
+    if (f->sema && f->config.model.contrast_weight > 0)
+        mean[LOSS_CONTRAST] = ref_contrast(r, f->marked);
+}
+
+static double reference_total(const struct fixture *f) {
+    double mean[LOSS_PARTS], weight[LOSS_PARTS], total = 0;
+    reference_losses(f, mean);
+    model_loss_weights(&f->config, weight);
+    for (int k = 0; k < LOSS_PARTS; k++)
+        total += weight[k] * mean[k];
+    return total;
+}
+
+/* ---- comparisons ---- */
+
+/* A table by rows has its gradient in the item set. */
+static void copy_gradient(struct fixture *f, int p, real *g) {
+    const struct param *param = &f->model.params.list[p];
+    if (!param->by_rows) {
+        memcpy(g, param->tensor.g, (size_t)param_size(param) * sizeof *g);
+        return;
+    }
+    struct tensor whole = {.g = g, .cols = param->cols};
+    const struct row_grad grad = {f->set.n, f->set.item, f->set.table[0]->g};
+    memset(g, 0, (size_t)param_size(param) * sizeof *g);
+    row_grad_add(&grad, &whole);
+}
+
+/* Difference of the reference's total loss when the parameters first .. last move by h and by -h in
+ * a random direction. */
+static double moved(struct fixture *f, int first, int last, double h) {
+    const struct params *params = &f->model.params;
+    double *x = f->reference.x, total[2];
+    for (int k = 0; k < 2; k++) {
+        for (int p = first; p <= last; p++)
+            for (int64_t i = 0; i < param_size(&params->list[p]); i++)
+                x[params->list[p].at + i] =
+                    (double)params->list[p].tensor.x[i] +
+                    (k ? -h : h) * rng_normal(check_key(70 + (uint64_t)p), (uint64_t)i);
+        total[k] = reference_total(f);
+    }
+    for (int p = first; p <= last; p++)
+        for (int64_t i = 0; i < param_size(&params->list[p]); i++)
+            x[params->list[p].at + i] = (double)params->list[p].tensor.x[i];
+    return total[0] - total[1];
+}
+
+/* The gradient in that direction. */
+static double along(struct fixture *f, int p) {
+    int64_t n = param_size(&f->model.params.list[p]);
+    real *g = mem_alloc(n, sizeof *g);
+    double sum = 0;
+    copy_gradient(f, p, g);
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)g[i] * rng_normal(check_key(70 + (uint64_t)p), (uint64_t)i);
+    mem_free(g);
+    return sum;
+}
+
+/* Of every parameter by itself, or of all together: differences over 2 h are good to about eps / h
+ * and h^2. */
+static void compare_gradients(struct fixture *f, const char *pairs, bool each) {
+    double h = 1e-5, got = 0, want;
+    int count = f->model.params.count;
+    for (int p = 0; p < count; p++) {
+        got = each ? along(f, p) : got + along(f, p);
+        if (!each && p < count - 1)
+            continue;
+        want = moved(f, each ? p : 0, p, h) / (2 * h);
+        cr_expect(fabs(got - want) <= 1e-6 * (1 + fabs(got)), "%s: %s: %.10g, by differences %.10g",
+                  pairs, f->model.params.list[p].name, got, want);
+    }
+}
+
+static void compare_scores(struct fixture *f, const char *pairs) {
+    struct tape tape = {0}, items = {0};
+    int64_t domain_items[2] = {X_ITEMS, ITEMS - X_ITEMS};
+    (f->sema ? ref_prepare_sema : ref_prepare_emf)(&f->reference);
+    for (int u = 0; u < 2 * USERS; u++) {
+        int domain = u % 2;
+        struct sample history = f->samples[u / 2];
+        int32_t target = domain ? X_ITEMS : 0;
+        real scores[ITEMS];
+        double want[ITEMS];
+        struct rank_count full;
+        struct ranking ranking = {.full = &full, .scores = scores};
+        struct item_set set;
+        struct batch batch = {0};
+        batch_history(&batch, &history, 1, X_ITEMS, MAX_LEN);
+        tape_begin(&tape, false, 0);
+        tape_begin(&items, false, 0);
+        model_items(&f->model, &tape, &batch, 0, &set);
+        model_fill_items(&f->model, &set);
+        model_ranking(&f->model, &tape, &batch, &set, &target, domain, &ranking);
+        model_item_rows(&f->model, &items, ranking.items);
+        cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
+        (f->sema ? ref_sema_scores : ref_emf_scores)(&f->reference, history.items, history.length,
+                                                     domain, want);
+        double distance = check_distance(scores, want, domain_items[domain]);
+        cr_expect(distance <= 2000 * (double)REAL_EPS, "%s: scores at a distance of %.3g", pairs,
+                  distance);
+        batch_free(&batch);
+    }
+    tape_free(&tape);
+    tape_free(&items);
+}
+
+/* A logit goes through 6 layers of sums of 8 to 24 numbers in a block and as many around it, and is
+ * scaled by 10: 2000 roundings. */
+static void compare(const char *pairs, bool each) {
+    struct fixture f;
+    struct tape tape = {0};
+    double got[LOSS_PARTS], want[LOSS_PARTS];
+    fixture_open(&f, pairs);
+    model_losses(&f, &tape, got);
+    reference_losses(&f, want);
+    for (int k = 0; k < LOSS_PARTS; k++)
+        cr_expect(fabs(got[k] - want[k]) <= 2000 * (double)REAL_EPS * (1 + want[k]),
+                  "%s: loss %d is %.12g, the reference's %.12g", pairs, k, got[k], want[k]);
+    tape_backward(&tape, NULL, NULL);
+    if (sizeof(real) == sizeof(double))
+        compare_gradients(&f, pairs, each);
+    compare_scores(&f, pairs);
+    tape_free(&tape);
+    fixture_close(&f);
+}
+
+Test(family, tema_llm) {
+    static const char *const settings[] = {
+        "model.name=tema_llm model.blocks=1",
+        "model.name=tema_llm train.loss=sampled model.blocks=1",
+        "model.name=tema_llm model.tags=uniform model.tag_kappa=0.3",
+        "model.name=tema_llm model.tag_attention=off model.tag_kappa=0.3 train.loss=sampled",
+        "model.name=tema_llm model.tags=none",
+        "model.name=tema_llm model.scale=5 model.fusion_weights=3,2,1 train.target=x",
+        "model.name=llm_emf model.tags=none",
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        compare(settings[i], i < 2);
+}
+
+Test(family, sema_cdr) {
+    static const char *const settings[] = {
+        "model.name=sema_cdr model.blocks=1",
+        "model.name=sema_cdr train.loss=sampled model.blocks=1",
+        "model.name=sema_cdr model.contrast_weight=0",
+        "model.name=sema_cdr model.contrast_weight=2 model.contrast_temperature=0.5",
+        "model.name=sema_cdr model.stream_fusion=mean train.target=y",
+        "model.name=sema_cdr train.target=x train.loss=sampled model.scale=5",
+        "model.name=sema_cdr model.mixed_softmax=all",
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        compare(settings[i], i < 2);
+}

@@ -1,0 +1,195 @@
+/* Operations of the models beyond LLM-EMF: gradients in double precision, values against plain
+ * loops in both. */
+#include "check.h"
+#include "core/ops/activation.h"
+#include "core/ops/join.h"
+#include "core/ops/linear.h"
+#include "core/ops/mix.h"
+#include "core/ops/tags.h"
+#include "tests/balanced.h"
+
+BALANCED(fusion);
+
+enum { T = 7, D = 6, ROWS = 5, TAGS = 9, ITEMS = 5 };
+
+static struct tensor *in(struct tape *tape, struct check *c, int i) {
+    return tape_param(tape, &c->params, i);
+}
+
+/* ---- small ones ---- */
+
+static struct tensor *build_tanh(struct tape *tape, struct check *c) {
+    return op_activation(tape, in(tape, c, 0), ACTIVATION_TANH, &dropout_none);
+}
+
+static struct tensor *build_linear(struct tape *tape, struct check *c) {
+    return op_linear(tape, in(tape, c, 0), in(tape, c, 1), NULL);
+}
+
+static struct tensor *build_join(struct tape *tape, struct check *c) {
+    return op_join(tape, in(tape, c, 0), in(tape, c, 1));
+}
+
+static void compare(struct check *c, const char *what, const double *want, int64_t n,
+                    double steps) {
+    struct tape tape = {0};
+    tape_begin(&tape, false, 0);
+    check_near(what, c->build(&tape, c)->x, want, n, steps);
+    tape_free(&tape);
+}
+
+Test(fusion, tangent) {
+    struct check c = {.build = build_tanh};
+    double want[T * D];
+    check_input(&c, T, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    for (int i = 0; i < T * D; i++)
+        want[i] = tanh((double)c.params.list[0].tensor.x[i]);
+    compare(&c, "tanh", want, T * D, 4);
+    check_close(&c);
+}
+
+Test(fusion, linear_without_bias) {
+    struct check c = {.build = build_linear};
+    double want[T * ROWS] = {0};
+    check_input(&c, T, D), check_input(&c, ROWS, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    for (int t = 0; t < T; t++)
+        for (int o = 0; o < ROWS; o++)
+            for (int i = 0; i < D; i++)
+                want[t * ROWS + o] += (double)c.params.list[0].tensor.x[t * D + i] *
+                                      (double)c.params.list[1].tensor.x[o * D + i];
+    compare(&c, "linear", want, T * ROWS, D);
+    check_close(&c);
+}
+
+Test(fusion, join) {
+    struct check c = {.build = build_join};
+    double want[T * (D + 2)];
+    check_input(&c, T, D), check_input(&c, T, 2);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    for (int t = 0; t < T; t++)
+        for (int i = 0; i < D + 2; i++)
+            want[t * (D + 2) + i] = (double)(i < D ? c.params.list[0].tensor.x[t * D + i]
+                                                   : c.params.list[1].tensor.x[t * 2 + i - D]);
+    compare(&c, "join", want, T * (D + 2), 0);
+    check_close(&c);
+}
+
+/* ---- mix ---- */
+
+/* Rows repeat; of row 3 no part is there, of rows 1 and 5 one is not. */
+static const int32_t mixed[3][T] = {{0, 1, 1, -1, 4, 2, 0}, {4, -1, 0, -1, 2, 2, 3}, {0}};
+
+struct mix_case {
+    bool scored, third; /* the third part takes row t itself */
+};
+
+static struct tensor *build_mix(struct tape *tape, struct check *c) {
+    const struct mix_case *k = c->data;
+    struct mix_part part[3];
+    for (int p = 0; p < 3; p++)
+        part[p] = (struct mix_part){in(tape, c, p), k->scored ? in(tape, c, 3 + p) : NULL,
+                                    p < 2 ? mixed[p] : NULL};
+    return op_mix(tape, part, k->third ? 3 : 2, T, D);
+}
+
+static void want_mix(const struct check *c, double *want) {
+    const struct mix_case *k = c->data;
+    int parts = k->third ? 3 : 2;
+    for (int t = 0; t < T; t++) {
+        double weight[3], sum = 0;
+        for (int p = 0; p < parts; p++) {
+            int row = p < 2 ? mixed[p][t] : t;
+            weight[p] = row < 0     ? 0
+                        : k->scored ? exp((double)c->params.list[3 + p].tensor.x[row])
+                                    : 1;
+            sum += weight[p];
+        }
+        for (int i = 0; i < D; i++) {
+            want[t * D + i] = 0;
+            for (int p = 0; p < parts && sum > 0; p++)
+                if (weight[p] > 0)
+                    want[t * D + i] +=
+                        weight[p] / sum *
+                        (double)c->params.list[p].tensor.x[(p < 2 ? mixed[p][t] : t) * D + i];
+        }
+    }
+}
+
+Test(fusion, mix) {
+    static struct mix_case cases[] = {{true, true}, {true, false}, {false, true}, {false, false}};
+    for (int k = 0; k < 4; k++) {
+        struct check c = {.build = build_mix, .data = &cases[k]};
+        double want[T * D];
+        for (int p = 0; p < 3; p++)
+            check_input(&c, p < 2 ? ROWS : T, D);
+        for (int p = 0; p < 3; p++)
+            check_input(&c, p < 2 ? ROWS : T, 1);
+        check_fill(&c, 1);
+        check_gradients(&c);
+        want_mix(&c, want);
+        compare(&c, "mix", want, T * D, 16);
+        check_close(&c);
+    }
+}
+
+/* ---- tags ---- */
+
+/* Item 1 has no tag, item 3 one, item 4 one twice. */
+static const int64_t offsets[ITEMS + 1] = {0, 3, 3, 5, 6, 9};
+static const int32_t tags[9] = {0, 4, 8, 2, 4, 5, 7, 7, 1};
+static const float weights[9] = {1, 0.5f, 2, 0, 1, 3, 1, 0.25f, 1};
+static const int32_t chosen[T] = {2, 0, 4, 4, 1, 3, 0};
+
+struct tags_case {
+    struct tag_table table;
+    bool learned, all;
+};
+
+static struct tensor *build_tags(struct tape *tape, struct check *c) {
+    const struct tags_case *k = c->data;
+    return op_tags(tape, &k->table, k->all ? NULL : chosen, k->all ? ITEMS : T,
+                   k->learned ? in(tape, c, 0) : NULL, 0.7, (real)1e-8);
+}
+
+static void want_tags(const struct check *c, int64_t item, double *want) {
+    const struct tags_case *k = c->data;
+    double norm = 0;
+    memset(want, 0, D * sizeof *want);
+    for (int64_t e = offsets[item]; e < offsets[item + 1]; e++) {
+        const real *t = k->table.vectors + tags[e] * D;
+        double logit = (double)weights[e] / 0.7, a = 1;
+        for (int i = 0; i < D; i++)
+            logit += (double)c->params.x[i] * (double)t[i];
+        a = k->learned ? exp(logit) : 1;
+        for (int i = 0; i < D; i++)
+            want[i] += a * (double)t[i];
+    }
+    for (int i = 0; i < D; i++)
+        norm += want[i] * want[i];
+    for (int i = 0; i < D && norm > 0; i++)
+        want[i] /= sqrt(norm);
+}
+
+Test(fusion, tags) {
+    real vectors[TAGS * D];
+    for (int i = 0; i < TAGS * D; i++)
+        vectors[i] = (real)rng_normal(check_key(90), (uint64_t)i);
+    for (int k = 0; k < 4; k++) {
+        struct tags_case of = {{TAGS, D, vectors, offsets, tags, weights}, k % 2, k / 2};
+        struct check c = {.build = build_tags, .data = &of};
+        double want[T * D];
+        check_input(&c, 1, D);
+        check_fill(&c, 1);
+        if (of.learned)
+            check_gradients(&c);
+        for (int t = 0; t < (of.all ? ITEMS : T); t++)
+            want_tags(&c, of.all ? t : chosen[t], want + t * D);
+        compare(&c, "tags", want, (of.all ? ITEMS : T) * D, 32);
+        check_close(&c);
+    }
+}
