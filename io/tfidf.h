@@ -57,7 +57,8 @@ CHECKED enum status tfidf_build(const struct comm *comm, struct tfidf_builder *b
                                 int64_t most, struct tfidf *out);
 
 /* Collective. Leave out the terms that tell the two domains apart: those whose chi-square of having
- * the term and belonging to the first domain (rows [0, first) of this rank) is above `limit`; 10.83
+ * the term and belonging to the first domain (rows [0, first) of this rank), among the items that
+ * have any, is above `limit`; 10.83
  * is p = 0.001 for one degree of freedom. Rows are scaled to norm 1 again. Returns how many terms
  * went. (Yang, Pedersen: A comparative study on feature selection in text categorization, 1997.) */
 int64_t tfidf_drop_telling(const struct comm *comm, struct tfidf *tfidf, int64_t first,

@@ -99,6 +99,50 @@ MPI_TEST(tfidf, of_eight_ranks, 8) {
     check_texts();
 }
 
+/* Of item 0 and the items 1 - 5: all that have a term have "red"; "chair" and "red chair" are in 1
+ * of 1 and in 1 of 3: chi-square 4/3. */
+static void check_telling(void) {
+    struct tfidf t = build(100);
+    struct range mine = range_of(TEXTS, test_comm.size, test_comm.rank);
+    MPI_EXPECT(tfidf_drop_telling(&test_comm, &t, 1 - mine.lo, 1.34) == 0);
+    MPI_EXPECT(t.matrix.columns == 3 && t.terms.count == 3);
+    MPI_EXPECT(tfidf_drop_telling(&test_comm, &t, 1 - mine.lo, 1.33) == 2);
+    MPI_EXPECT(t.matrix.columns == 1 && t.terms.count == 1);
+    MPI_EXPECT(!strcmp(string_at(&t.terms, 0), "red"));
+    for (int64_t i = mine.lo; i < mine.hi; i++) {
+        double got = entry(&t.matrix, i - mine.lo, 0), want = i != 2 && i != 4;
+        MPI_EXPECT(fabs(got - want) < 1e-6, "item %d: %g", (int)i, got);
+    }
+    tfidf_free(&t);
+}
+
+MPI_TEST(tfidf, drops_terms_that_tell_the_domain, 1) {
+    check_telling();
+}
+
+MPI_TEST(tfidf, drops_the_same_on_three_ranks, 3) {
+    check_telling();
+}
+
+/* Under the terms and weights of the others; "chair red" is no term of theirs. */
+MPI_TEST(tfidf, folds_other_texts_in, 2) {
+    struct tfidf t = build(100);
+    struct tfidf_builder builder = {0};
+    struct sparse rows;
+    double red = 1 + log(6.0 / 5), chair = (1 + log(2)) * (1 + log(6.0 / 3));
+    double norm = sqrt(red * red + chair * chair);
+    MPI_REQUIRE(tfidf_add(&builder, "chair chair red", 1));
+    tfidf_next(&builder);
+    MPI_REQUIRE(tfidf_add(&builder, "nothing known", 1));
+    tfidf_next(&builder);
+    tfidf_fold(&t, &builder, &rows);
+    MPI_EXPECT(rows.rows == 2 && rows.columns == 3 && rows.offsets[1] == 2 && rows.offsets[2] == 2);
+    MPI_EXPECT(fabs(entry(&rows, 0, 0) - red / norm) < 1e-6);
+    MPI_EXPECT(fabs(entry(&rows, 0, 1) - chair / norm) < 1e-6);
+    sparse_free(&rows);
+    tfidf_free(&t);
+}
+
 /* tf of x is 0.5 + 0.25 in the first item, 4 in the second. */
 MPI_TEST(tfidf, sums_weights, 1) {
     struct tfidf_builder builder = {0};
