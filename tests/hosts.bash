@@ -52,7 +52,7 @@ on() {
     nsenter -t "$(cat "$HOSTS_PIDS/$host")" -m -n -u -i -p -- "$@"
 }
 
-# host_up I [MBIT]: host nI, 10.77.0.I, with so much bandwidth either way.
+# host_up I [MBIT]: host nI, 10.77.0.I, which sends so much at most.
 host_up() {
     local host=n$1 rate=${2:-} init=
     "${alone[@]}" bash -c "hostname $host; ip link set lo up; while :; do sleep 3600 & wait; done" &
@@ -67,14 +67,13 @@ host_up() {
     ip link set "$host" master cluster up
     on "$host" ip address add "10.77.0.$1/24" dev eth0
     on "$host" ip link set eth0 up
-    [ -z "$rate" ] || shape "$host" "$rate"
+    [ -z "$rate" ] || shape "$host" eth0 "$rate"
 }
 
-# A burst of 32 kB is the smallest that still reaches a Gbit/s.
+# shape HOST DEVICE MBIT: what it sends. A burst of 32 kB is the smallest that still reaches a Gbit/s;
+# with a queue of 300 ms TCP finds the rate without losses.
 shape() {
-    local qdisc=(root tbf rate "${2}mbit" burst 32kb latency 300ms)
-    tc qdisc add dev "$1" "${qdisc[@]}"
-    on "$1" tc qdisc add dev eth0 "${qdisc[@]}"
+    on "$1" tc qdisc add dev "$2" root tbf rate "${3}mbit" burst 32kb latency 300ms
 }
 
 # host_crash HOST: as if its power were cut.
