@@ -51,7 +51,8 @@ CHECKED enum status checkpoint_newest_whole(const struct comm *comm, const char 
 CHECKED enum status checkpoint_read_params(const struct comm *comm, const char *path,
                                            struct params *params, bool moments);
 
-/* Collective. STATUS_INPUT when there is no /state, or when it is damaged. Strings are the caller's. */
+/* Collective. STATUS_INPUT when there is no /state, or when it is damaged. Strings are the
+ * caller's. */
 CHECKED enum status checkpoint_read_state(const struct comm *comm, const char *path,
                                           struct checkpoint_state *state);
 

@@ -102,7 +102,7 @@ part() {
 # falls_back DIR: resumes from the checkpoint before the newest, with one warning.
 falls_back() {
     goes_on "$1"
-    [ "$(grep -c warning: err)" = 1 ] || complain "one warning, but: $(cat err)"
+    [ "$(grep -c 'warning: run' err)" = 1 ] || complain "one warning, but: $(cat err)"
     has err "now run/checkpoints/step-4.h5.damaged, the checkpoint before it counts"
     has err "resumed at step 3 from run/checkpoints/step-3.h5"
     [ -e "$1/run/checkpoints/step-4.h5.damaged" ] || complain 'the damaged one is set aside'
