@@ -6,7 +6,7 @@
 needs mpirun
 agent=$(cd "$(dirname "$0")" && pwd)/agent.bash
 wire=${WIRE:-$(dirname "$CDSR")/tests/net_wire}
-readonly MBIT=50 STEPS=8 DELAY_US=10000
+readonly MBIT=20 STEPS=7 DELAY_US=10000
 host_up 1 $MBIT
 host_up 2 $MBIT
 "$wire" "$(cat "$HOSTS_PIDS/n1")" "$(cat "$HOSTS_PIDS/n2")" $DELAY_US >"$work/wire" &
