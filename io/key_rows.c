@@ -12,16 +12,15 @@ struct reading {
     char example[104]; /* that key, or its beginning */
 };
 
-static enum status map_items(struct reading *r, const struct h5_strings *items, const char *path) {
-    for (int64_t i = 0; i < items->count; i++) {
+enum status key_map(struct string_map *map, const struct h5_strings *keys, const char *path,
+                    const char *advice) {
+    for (int64_t i = 0; i < keys->count; i++) {
         bool added;
-        int64_t first = string_map_add(&r->map, items->text[i], &added);
+        int64_t first = string_map_add(map, keys->text[i], &added);
         if (!added)
             return log_error(STATUS_INPUT,
-                             "%s: of no use: items %lld and %lld have the same key '%.100s'; give "
-                             "the rows in the order of the items, without --keys",
-                             path, (long long)first, (long long)i, items->text[i]);
-        r->row_of[i] = -1;
+                             "%s: of no use: items %lld and %lld have the same key '%.100s'; %s",
+                             path, (long long)first, (long long)i, keys->text[i], advice);
     }
     return STATUS_OK;
 }
@@ -76,7 +75,10 @@ enum status key_rows_read(const char *path, const struct h5_strings *items, int6
                           bool ignore_unknown, int64_t *row_of, struct key_counts *counts) {
     struct reading r = {.row_of = row_of};
     TRY(lines_open(&r.lines, path, false));
-    enum status status = map_items(&r, items, path);
+    for (int64_t i = 0; i < items->count; i++)
+        row_of[i] = -1;
+    enum status status =
+        key_map(&r.map, items, path, "give the rows in the order of the items, without --keys");
     if (status == STATUS_OK)
         status = read_lines(&r, rows);
     if (status == STATUS_OK)

@@ -4,6 +4,7 @@
 #define IO_KEY_ROWS_H
 #include "core/status.h"
 #include "io/h5.h"
+#include "io/string_list.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,5 +18,10 @@ struct key_counts {
  * `ignore_unknown`, a key is no item's. */
 CHECKED enum status key_rows_read(const char *path, const struct h5_strings *items, int64_t rows,
                                   bool ignore_unknown, int64_t *row_of, struct key_counts *counts);
+
+/* Map every key to its item, for a file of keys that `path` names. STATUS_INPUT, ending with the
+ * `advice`, when two items have the same one. */
+CHECKED enum status key_map(struct string_map *map, const struct h5_strings *keys, const char *path,
+                            const char *advice);
 
 #endif

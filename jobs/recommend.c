@@ -119,7 +119,7 @@ static enum status read_histories(struct work *w) {
     enum status status = STATUS_OK;
     TRY(dataset_read_keys(comm, dataset, 0, first ? dataset->items : 0, &w->keys));
     if (first)
-        status = histories_read(w->request->input, dataset, &w->keys, &w->histories);
+        status = histories_read(w->request->input, &w->keys, &w->histories);
     TRY(comm_agree(comm, status));
     if (first)
         report_unknown(w);

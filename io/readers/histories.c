@@ -1,27 +1,14 @@
 #include "io/readers/histories.h"
 #include "core/mem.h"
+#include "io/key_rows.h"
 #include "io/lines.h"
 
 struct reading {
     struct lines lines;
-    const struct dataset *dataset;
     struct string_map items; /* key to item */
     struct histories *out;
     int64_t events, room, users_room;
 };
-
-static enum status map_keys(struct reading *r, const struct h5_strings *keys) {
-    for (int64_t i = 0; i < keys->count; i++) {
-        bool added;
-        int64_t first = string_map_add(&r->items, keys->text[i], &added);
-        if (!added)
-            return log_error(STATUS_INPUT,
-                             "%s: items %lld and %lld have the same key '%.100s'; histories cannot "
-                             "name them",
-                             r->dataset->path, (long long)first, (long long)i, keys->text[i]);
-    }
-    return STATUS_OK;
-}
 
 static void add_event(struct reading *r, int64_t item) {
     struct sequences *s = &r->out->of;
@@ -80,12 +67,12 @@ static enum status read_lines(struct reading *r) {
     return STATUS_OK;
 }
 
-enum status histories_read(const char *path, const struct dataset *dataset,
-                           const struct h5_strings *keys, struct histories *out) {
-    struct reading r = {.dataset = dataset, .out = out};
+enum status histories_read(const char *path, const struct h5_strings *keys, struct histories *out) {
+    struct reading r = {.out = out};
     *out = (struct histories){0};
     TRY(lines_open(&r.lines, path, false));
-    enum status status = map_keys(&r, keys);
+    enum status status =
+        key_map(&r.items, keys, path, "a history cannot name them; make the data set anew");
     if (status == STATUS_OK)
         status = read_lines(&r);
     string_map_free(&r.items);

@@ -16,8 +16,8 @@ struct histories {
 
 /* `keys` of all items of the data set. STATUS_INPUT, naming the line, for an empty user or key or
  * a file without users, and for a data set where two items have one key. */
-CHECKED enum status histories_read(const char *path, const struct dataset *dataset,
-                                   const struct h5_strings *keys, struct histories *out);
+CHECKED enum status histories_read(const char *path, const struct h5_strings *keys,
+                                   struct histories *out);
 void histories_free(struct histories *histories); /* safe on a zeroed object; zeroes it */
 
 #endif

@@ -2,11 +2,10 @@
 #include "tests/fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char *text[] = {"a0", "a1", "b0", "b1"}, path[] = "data.h5";
-    struct dataset dataset = {.path = path, .items = 4, .domain_items = {2, 2}};
+    char *text[] = {"a0", "a1", "b0", "b1"};
     struct h5_strings keys = {.count = 4, .text = text};
     struct histories h;
-    if (histories_read(target_file(data, size), &dataset, &keys, &h) == STATUS_OK) {
+    if (histories_read(target_file(data, size), &keys, &h) == STATUS_OK) {
         REQUIRE(h.users.count > 0 && h.users.count == h.of.count && h.of.offsets[0] == 0);
         for (int64_t u = 0; u < h.of.count; u++)
             REQUIRE(h.of.offsets[u] <= h.of.offsets[u + 1]);
