@@ -27,12 +27,13 @@ static void note(int number) {
         signal(SIGINT, SIG_DFL);
 }
 
-/* Seconds until SLURM ends the job, less the margin; infinite outside of SLURM. */
+/* Seconds until SLURM ends the job, less the margin; infinite outside of SLURM and in what a job
+ * left behind, a terminal for example. */
 static double slurm_limit(double margin) {
     const char *text = getenv("SLURM_JOB_END_TIME");
     char *rest;
     double at = text ? strtod(text, &rest) : 0, left = at - (double)time(NULL);
-    return text && rest != text && at > 0 ? left - fmin(margin, left / 4) : INFINITY;
+    return text && rest != text && left > 0 ? left - fmin(margin, left / 4) : INFINITY;
 }
 
 void stop_watch(double time_limit, double margin) {
