@@ -16,7 +16,7 @@ YAML
 stops() {
     local status=$1 line=$2
     shift 2
-    ranks 4 "$@" --quiet
+    ranks 4 "$@" --log-level error
     statuses $(yes "$status" | head -n 4)
     says err "$line"
     says_nothing out
