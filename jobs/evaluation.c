@@ -266,8 +266,8 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
         model_items(pass->model, &pass->tape, &pass->batch, 0, &items);
         placement_fetch(e->run->placement, pass->model, &items);
     }
-    model_ranking(pass->model, &pass->tape, &pass->batch, by_rows ? &items : NULL,
-                  target, domain, &ranking);
+    model_ranking(pass->model, &pass->tape, &pass->batch, by_rows ? &items : NULL, target, domain,
+                  &ranking);
     memcpy(ranking.items, pass->items, sizeof pass->items);
     if (pass->sampled) {
         negatives_draw(e, index, n, &pass->negatives);
