@@ -272,7 +272,9 @@ static enum status check_request(const struct encode *e) {
     static const char *const sources[ENCODE_SOURCES] = {
         "titles", "descriptions (a column 'description' of the items)", "tags (tags.jsonl)"};
     struct h5_file file;
-    TRY(feature_check_name(e->dataset, r->name, r->overwrite));
+    struct feature_paths paths;
+    feature_paths(&paths, r->name);
+    TRY(feature_check_name(e->dataset, &paths, r->name, r->overwrite));
     TRY(h5_open(&file, e->dataset->path));
     bool there = h5_exists(&file, datasets[r->from]);
     bool tags = !r->vocabulary || h5_exists(&file, datasets[ENCODE_TAGS]);

@@ -8,12 +8,11 @@ void feature_paths(struct feature_paths *paths, const char *name) {
     snprintf(paths->mask, sizeof paths->mask, "%s_mask", paths->table);
 }
 
-enum status feature_check_name(const struct dataset *dataset, const char *name, bool overwrite) {
+enum status feature_check_name(const struct dataset *dataset, const struct feature_paths *paths,
+                               const char *name, bool overwrite) {
     struct h5_file file;
-    struct feature_paths paths;
-    feature_paths(&paths, name);
     TRY(h5_open(&file, dataset->path));
-    bool there = h5_exists(&file, paths.table);
+    bool there = h5_exists(&file, paths->table);
     h5_close(&file);
     if (there && !overwrite)
         return log_error(STATUS_INPUT,

@@ -15,9 +15,10 @@ struct feature_paths {
 };
 void feature_paths(struct feature_paths *paths, const char *name);
 
-/* Not collective. STATUS_INPUT when the data set has a table of that name and `overwrite` is false.
- */
-CHECKED enum status feature_check_name(const struct dataset *dataset, const char *name,
+/* Not collective. STATUS_INPUT when the data set has the table `paths->table`, which messages call
+ * `name`, and `overwrite` is false. */
+CHECKED enum status feature_check_name(const struct dataset *dataset,
+                                       const struct feature_paths *paths, const char *name,
                                        bool overwrite);
 
 /* Collective, of an H5_PARALLEL writer. Replace the table by an empty one of the data set's items

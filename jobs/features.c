@@ -68,7 +68,10 @@ static const struct argp_option options[] = {
      "stand-in for domain-agnostic texts",
      0},
     {"vocabulary", KEY_VOCABULARY, NULL, 0,
-     "Also encode each tag of the data set as a text of its own, for model.tag_vectors", 0},
+     "With texts: also encode each tag of the data set as a text of its own; with a file: its rows "
+     "are "
+     "of the tags, not of the items. For model.tag_vectors",
+     0},
     {"tensor", KEY_TENSOR, "NAME", 0, "The tensor to take from .safetensors files with several", 0},
     {"keys", KEY_KEYS, "FILE", 0, "One item key per line, one line per row of the table", 0},
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
@@ -98,9 +101,10 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
         argp_error(state, "--pca is about tables in files; give --dim");
     else if (m->whiten && !m->pca)
         argp_error(state, "--whiten is about --pca; give both or none");
-    else if (!text && (r->encode.vocabulary || r->encode.chi_square > 0))
-        argp_error(state, "--vocabulary and --agnostic are about --from titles, "
-                          "titles+description and tags");
+    else if (!text && r->encode.chi_square > 0)
+        argp_error(state, "--agnostic is about --from titles, titles+description and tags");
+    else if (!text && r->encode.vocabulary && (m->keys || m->mask))
+        argp_error(state, "--vocabulary: one row per tag, without --keys and --mask");
     else if (!text && (r->encoder || r->encode.dim || r->encode.terms))
         argp_error(state, "--encoder, --dim and --terms are about --from titles, "
                           "titles+description and tags");
@@ -223,6 +227,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static enum status add_table(const struct comm *comm, const struct dataset *dataset,
                              struct request *r) {
     struct encode_request *e = &r->encode;
+    r->import.vocabulary = e->vocabulary;
     if (e->from == ENCODE_SOURCES)
         return import_table(comm, dataset, &r->import);
     e->name = r->import.name;

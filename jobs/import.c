@@ -42,8 +42,18 @@ struct import {
 
 /* ---- looking at the source; rank 0 ---- */
 
+static void import_paths(const struct import *m, struct feature_paths *paths) {
+    feature_paths(paths, m->request->name);
+    if (!m->request->vocabulary)
+        return;
+    snprintf(paths->table, sizeof paths->table, "%s", paths->tags);
+    snprintf(paths->mask, sizeof paths->mask, "%s_mask", paths->tags);
+}
+
 static enum status expand(const struct import *m, struct string_list *sources) {
-    TRY(feature_check_name(m->dataset, m->request->name, m->request->overwrite));
+    struct feature_paths paths;
+    import_paths(m, &paths);
+    TRY(feature_check_name(m->dataset, &paths, m->request->name, m->request->overwrite));
     for (int64_t i = 0; i < m->request->from.count; i++)
         TRY(table_expand(string_at(&m->request->from, i), sources));
     return STATUS_OK;
@@ -72,8 +82,11 @@ static enum status check_shape(const struct import *m) {
     if (!m->request->keys && rows != m->dataset->items)
         return log_error(
             STATUS_INPUT,
-            "%s: has %lld rows of %lld columns, but %s has %lld items; give one row per "
-            "item, in the order of the items, or --keys",
+            m->request->vocabulary
+                ? "%s: has %lld rows of %lld columns, but %s has %lld tags; give one row per "
+                  "tag, in the order of /tags/vocabulary"
+                : "%s: has %lld rows of %lld columns, but %s has %lld items; give one row per "
+                  "item, in the order of the items, or --keys",
             source, (long long)rows, (long long)width, m->dataset->path,
             (long long)m->dataset->items);
     return STATUS_OK;
@@ -374,12 +387,13 @@ static enum status write_mine(struct import *m, struct h5_writer *w, const char 
 static enum status write_table(struct import *m, struct h5_writer *w) {
     struct feature_paths paths;
     int64_t width = m->request->pca ? m->request->pca : m->table.width;
-    feature_paths(&paths, m->request->name);
-    TRY(feature_declare(w, &paths, m->dataset->items, width, m->request->half, m->missing > 0));
+    bool masked = m->missing > 0 && !m->request->vocabulary;
+    import_paths(m, &paths);
+    TRY(feature_declare(w, &paths, m->dataset->items, width, m->request->half, masked));
     TRY(put_attributes(m, w, paths.table));
     TRY(h5_writer_reserve(w));
     TRY(write_mine(m, w, paths.table));
-    if (m->missing == 0)
+    if (!masked)
         return STATUS_OK;
     return h5_writer_write(w, paths.mask, H5_U8, m->mine.lo, m->mine.hi, m->mask);
 }
@@ -414,9 +428,22 @@ static enum status import(struct import *m) {
     return STATUS_OK;
 }
 
+static enum status count_tags(const struct comm *comm, const struct dataset *dataset,
+                              int64_t *count) {
+    struct tag_rows none;
+    TRY(dataset_read_tags(comm, dataset, 0, 0, &none));
+    *count = none.vocabulary.count;
+    tag_rows_free(&none);
+    return STATUS_OK;
+}
+
 enum status import_table(const struct comm *comm, const struct dataset *dataset,
                          const struct import_request *request) {
-    struct import m = {.comm = comm, .dataset = dataset, .request = request};
+    struct dataset tags = *dataset; /* whose rows are of tags; the strings stay the caller's */
+    struct import m = {
+        .comm = comm, .dataset = request->vocabulary ? &tags : dataset, .request = request};
+    if (request->vocabulary)
+        TRY(count_tags(comm, dataset, &tags.items));
     enum status status = import(&m);
     table_close(&m.table);
     mem_free(m.row_of);

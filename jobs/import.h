@@ -16,6 +16,8 @@ struct import_request {
     int64_t pca; /* reduce to so many principal components; 0: store the table as it is */
     bool whiten; /* components to variance 1 */
     bool half, overwrite, ignore_unknown;
+    bool vocabulary; /* the rows are of the data set's tags, for /tags/features/NAME; those that are
+                      * missing stay zero, there is no mask */
 };
 
 /* Collective. Check the source wholly, reduce it if asked for, write /features/NAME with its

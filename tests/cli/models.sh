@@ -13,6 +13,14 @@ statuses 0 0
 ranks 2 features data.h5 --name agnostic --from titles --agnostic --dim 10
 statuses 0 0
 has out 'terms that tell the domain left out: '
+# The same vectors from a file: a row per tag, or none.
+ranks 2 features data.h5 --name tagc --from data.h5:/tags/features/tagv --vocabulary
+statuses 0 0
+has out 'table tagc, 128 rows of 12 columns, '
+refused 'cdsr: error: data.h5:/features/text: has 600 rows of 16 columns, but data.h5 has 128 tags; give one row per tag, in the order of /tags/vocabulary' \
+    features data.h5 --name tagd --from data.h5:/features/text --vocabulary
+refused "cdsr: error: data.h5: has a table 'tagc' already; name another or give --overwrite" \
+    features data.h5 --name tagc --from data.h5:/tags/features/tagv --vocabulary
 cat >run.yaml <<'YAML'
 data: {path: data.h5}
 model: {dim: 32, blocks: 1, heads: 2, dropout: 0.3, tag_vectors: tagv}
@@ -38,68 +46,65 @@ metrics() {
     sed -n '/^  "valid"/,/^  "best_epoch"/p' "$1"
 }
 
+# run DIRECTORY RANKS KEY=VALUE...
+run() {
+    local dir=$1 n=$2
+    shift 2
+    ranks "$n" train run.yaml run.dir="$dir" "$@"
+    [ "$(sort -u status)" = 0 ] || complain "$n ranks with $*: $(cat err)"
+}
+
 for model in tema_llm sema_cdr; do
-    for loss in exact sampled; do
-        keys="model.name=$model train.loss=$loss"
-        dir=$model-$loss
-        # shellcheck disable=SC2086 # words
-        ranks 1 train run.yaml $keys run.dir=$dir
-        statuses 0
-        for n in 2 3 4; do
-            # shellcheck disable=SC2086
-            ranks $n train run.yaml $keys run.dir=$dir-$n
-            near "$dir on $n ranks" $dir $dir-$n
-        done
-        # shellcheck disable=SC2086
-        ranks 3 train run.yaml $keys run.dir=$dir-shared train.placement=sharded
-        near "$dir shared out over 3 ranks" $dir $dir-shared
-        # Stopped and gone on with, on other ranks.
-        # shellcheck disable=SC2086
-        ranks 1 train run.yaml $keys run.dir=$dir-again train.max_steps=3
-        # shellcheck disable=SC2086
-        ranks 2 train run.yaml $keys run.dir=$dir-again --resume
-        statuses 0 0
-        near "$dir resumed" $dir $dir-again
+    name=model.name=$model
+    run $model-exact 1 $name
+    for n in 2 3 4; do
+        run $model-exact-$n $n $name
+        near "$model on $n ranks" $model-exact $model-exact-$n
     done
+    run $model-exact-shared 3 $name train.placement=sharded
+    near "$model shared out over 3 ranks" $model-exact $model-exact-shared
+    run $model-sampled 1 $name train.loss=sampled
+    run $model-sampled-shared 4 $name train.loss=sampled train.placement=sharded
+    near "$model, sampled, shared out over 4 ranks" $model-sampled $model-sampled-shared
+    # Stopped and gone on with, on other ranks.
+    run $model-again 1 $name train.loss=sampled train.max_steps=3
+    run $model-again 2 $name train.loss=sampled --resume
+    near "$model resumed on 2 ranks" $model-sampled $model-again
     # The metrics of a checkpoint do not depend on ranks and placement.
     ranks 1 evaluate $model-exact -o one.json
     statuses 0
     metrics one.json >one
     has one mrr
-    for placement in replicated sharded; do
-        ranks 3 evaluate $model-exact -o many.json train.placement=$placement
-        metrics many.json | diff one - >&2 || complain "$model: metrics of 3 ranks, $placement"
-    done
+    ranks 2 evaluate $model-exact -o many.json
+    metrics many.json | diff one - >&2 || complain "$model: metrics of 2 ranks"
+    ranks 3 evaluate $model-exact -o many.json train.placement=sharded
+    metrics many.json | diff one - >&2 || complain "$model: metrics, shared out over 3 ranks"
     for n in 1 4; do
-        ranks $n train run.yaml model.name=$model run.dir=same --overwrite train.reproducible=true
+        run same $n $name --overwrite train.reproducible=true
         cp same/checkpoints/step-6.h5 same-$n.h5
     done
     cmp same-1.h5 same-4.h5 || complain "$model: other bits on 4 ranks"
     # More ranks than sequences in a step.
-    for placement in replicated sharded; do
-        ranks 4 train run.yaml model.name=$model run.dir=few --overwrite train.batch=1 \
-            train.placement=$placement
-        statuses 0 0 0 0
-    done
+    run $model-few 4 $name train.batch=1 train.placement=sharded
 done
 
 # Ablations; no tags at all is LLM-EMF.
 for keys in 'tags=none' 'tags=uniform' 'tag_attention=off'; do
-    ranks 2 train run.yaml model.name=tema_llm model.$keys run.dir=tema-$keys
-    statuses 0 0
+    run tema-$keys 2 model.name=tema_llm model.$keys
 done
-ranks 1 train run.yaml run.dir=emf
+run emf 1
+run tema-copy 1 model.name=tema_llm model.tag_vectors=tagc
+near 'tag vectors from a file' tema_llm-exact tema-copy
 near 'tema_llm without tags' emf tema-tags=none
 for keys in 'contrast_weight=0' 'stream_fusion=mean'; do
-    ranks 2 train run.yaml model.name=sema_cdr model.$keys run.dir=sema-$keys
-    statuses 0 0
+    run sema-$keys 2 model.name=sema_cdr model.$keys
 done
-ranks 1 train run.yaml model.name=sema_cdr run.dir=told
+run told 1 model.name=sema_cdr
 has err "table agnostic: lsa of titles without the "
 has err "a stand-in for domain-agnostic texts"
 has out "a stand-in for domain-agnostic texts"
 
-refused "cdsr: error: data.h5: has no tag vectors 'text'; it has: tagv; add some with 'cdsr features --vocabulary'" \
+refused "cdsr: error: data.h5: has no tag vectors 'text'; it has: tagc, tagv; add some with 'cdsr features --vocabulary'" \
     train run.yaml model.name=tema_llm model.tag_vectors=text run.dir=no
 refused "cdsr: error: data.h5: has no feature table 'own'; it has: agnostic, specific, tagv, text; add one with 'cdsr features'" \
     train run.yaml model.name=sema_cdr model.agnostic=own run.dir=no
@@ -108,9 +113,8 @@ refused 'cdsr: error: plan: knows the cost of llm_emf, not of sema_cdr' \
 
 # Both learn: three times popularity, as LLM-EMF.
 for model in tema_llm sema_cdr; do
-    ranks 2 train run.yaml model.name=$model run.dir=learn-$model train.epochs=8 train.max_steps=0 \
-        eval.every=1 eval.candidates=full
-    statuses 0 0
+    run learn-$model 2 model.name=$model train.epochs=8 train.max_steps=0 eval.every=4 \
+        eval.candidates=full
     for domain in A B; do
         awk -v domain=$domain '
             $1 == "test" && $2 == domain && $4 == "full" { mrr[$3] = $5 }
