@@ -2,8 +2,7 @@
  * (what, value), each a departure from a good file: another rank, type or extent of a dataset, a
  * wrong number in it, an attribute of another value or missing. Damaged HDF5 is the target h5's. */
 #include "io/dataset.h"
-#include "tests/fuzz/target.h"
-#include <mpi.h>
+#include "tests/fuzz/alone.h"
 #include <string.h>
 
 enum { NUMBERS = 9, MOST = 64 };
@@ -124,27 +123,6 @@ static void read_all(const struct comm *comm, const struct dataset *dataset) {
     mem_free(rows);
 }
 
-static struct comm comm;
-static char path[] = "/dev/shm/cdsr-fuzz-XXXXXX";
-
-static void end(void) {
-    unlink(path);
-    comm_close(&comm);
-    MPI_Finalize();
-}
-
-static void begin(void) {
-    static bool begun = false;
-    if (begun)
-        return;
-    begun = true;
-    MPI_Init(NULL, NULL);
-    comm_open(&comm, MPI_COMM_WORLD);
-    int file = mkstemp(path);
-    REQUIRE(file >= 0 && close(file) == 0);
-    atexit(end);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct plan plan = {.schema = 1,
                         .max_len = 15,
@@ -154,17 +132,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         .keys = 4};
     struct h5_writer writer;
     struct dataset dataset;
-    begin();
+    (void)alone_begin();
     memcpy(plan.table, good, sizeof good);
     for (size_t i = 0; i + 1 < size; i += 2)
         depart(&plan, data[i], data[i + 1]);
-    REQUIRE(h5_writer_create(&writer, &comm, path, H5_SERIAL) == STATUS_OK);
+    REQUIRE(h5_writer_create(&writer, &alone, alone_path, H5_SERIAL) == STATUS_OK);
     if (h5_writer_commit(&writer, fill(&writer, &plan)) != STATUS_OK)
         return 0;
-    enum status status = dataset_open(&comm, path, &dataset);
+    enum status status = dataset_open(&alone, alone_path, &dataset);
     REQUIRE(size > 1 || status == STATUS_OK);
     if (status == STATUS_OK) {
-        read_all(&comm, &dataset);
+        read_all(&alone, &dataset);
         dataset_close(&dataset);
     }
     REQUIRE(mem_live() == 0);
