@@ -1,6 +1,5 @@
 /* cdsr evaluate: a saved model on the validation and test splits. */
 #include "core/mem.h"
-#include "io/checkpoint.h"
 #include "io/file.h"
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
@@ -33,7 +32,7 @@ static enum status write_json(const char *path, const struct report_results *res
     return status;
 }
 
-static enum status evaluate(struct run *run, const char *file, const struct request *request) {
+static enum status evaluate(struct run *run, const struct request *request) {
     struct report_results results = {.config = &run->config,
                                      .dataset = &run->dataset,
                                      .provenance = run->provenance,
@@ -41,7 +40,6 @@ static enum status evaluate(struct run *run, const char *file, const struct requ
                                      .threads = omp_get_max_threads(),
                                      .valid = true};
     double start = phase_clock();
-    TRY(checkpoint_read_params(run->comm, file, &run->model.params, false));
     TRY(evaluation_splits(run, &results));
     results.eval_seconds = phase_clock() - start;
     results.peak_rss_mb = report_peak_rss_mb(run->comm);
@@ -64,21 +62,15 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
         NULL,
         NULL};
     struct request request = {0};
-    struct config config;
     struct run run = {0};
-    char *file = NULL;
-    enum status status;
+    char *file;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
-    TRY(saved_find(comm, request.config.path, &file));
-    TRY_GOTO(status, checkpoint_verify(comm, file), end);
-    TRY_GOTO(status, saved_config(comm, file, &request.config, &config), end);
-    TRY_GOTO(status, run_open(&run, comm, &config, false), end);
-    status = evaluate(&run, file, &request);
+    TRY(saved_open(comm, &request.config, &run, &file));
+    enum status status = evaluate(&run, &request);
     run_close(&run);
-end:
     mem_free(file);
     return status;
 }

@@ -1,7 +1,6 @@
 /* cdsr recommend: the best items of each domain for histories of users, known or new. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "io/checkpoint.h"
 #include "io/readers/histories.h"
 #include "io/recommendations.h"
 #include "jobs/args.h"
@@ -275,7 +274,6 @@ static enum status recommend(struct work *w, const char *file) {
     struct run *run = w->run;
     double start = phase_clock();
     TRY(choose_domains(w, w->out.has));
-    TRY(checkpoint_read_params(run->comm, file, &run->model.params, false));
     TRY(read_histories(w));
     TRY(list_items(w));
     double listed = phase_clock();
@@ -316,24 +314,18 @@ enum status job_recommend(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {
         options, parse, "RUN_DIR|CHECKPOINT.h5 [KEY=VALUE...]", doc, NULL, NULL, NULL};
     struct request request = {.k = 10};
-    struct config config;
     struct run run = {0};
-    char *file = NULL;
-    enum status status;
+    char *file;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
     TRY(check_output(comm, &request));
-    TRY(saved_find(comm, request.config.path, &file));
-    TRY_GOTO(status, checkpoint_verify(comm, file), end);
-    TRY_GOTO(status, saved_config(comm, file, &request.config, &config), end);
-    TRY_GOTO(status, run_open(&run, comm, &config, false), end);
+    TRY(saved_open(comm, &request.config, &run, &file));
     struct work work = {.run = &run, .request = &request};
-    status = recommend(&work, file);
+    enum status status = recommend(&work, file);
     work_free(&work);
     run_close(&run);
-end:
     mem_free(file);
     return status;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum status saved_find(struct comm *comm, const char *path, char **file) {
+static enum status find(struct comm *comm, const char *path, char **file) {
     struct checkpoint_state state;
     struct stat info;
     char directory[OPTION_PATH];
@@ -35,8 +35,8 @@ enum status saved_find(struct comm *comm, const char *path, char **file) {
     return STATUS_OK;
 }
 
-enum status saved_config(struct comm *comm, const char *file, const struct args_config *request,
-                         struct config *config) {
+static enum status load_config(struct comm *comm, const char *file,
+                               const struct args_config *request, struct config *config) {
     struct checkpoint_state state = {0};
     bool has;
     TRY(checkpoint_has_state(comm, file, &has));
@@ -58,4 +58,26 @@ enum status saved_config(struct comm *comm, const char *file, const struct args_
     TRY(comm_agree(comm, status));
     comm_bcast(comm, config, sizeof *config);
     return STATUS_OK;
+}
+
+enum status saved_open(struct comm *comm, const struct args_config *request, struct run *run,
+                       char **file) {
+    struct config config;
+    *file = NULL;
+    TRY(find(comm, request->path, file));
+    enum status status = checkpoint_verify(comm, *file);
+    if (status == STATUS_OK)
+        status = load_config(comm, *file, request, &config);
+    if (status == STATUS_OK)
+        status = run_open(run, comm, &config, false);
+    if (status != STATUS_OK) {
+        mem_free(*file);
+        return status;
+    }
+    status = checkpoint_read_params(comm, *file, &run->model.params, false);
+    if (status != STATUS_OK) {
+        run_close(run);
+        mem_free(*file);
+    }
+    return status;
 }

@@ -42,6 +42,21 @@ has() {
     grep -qF -- "$2" "$work/$1" || complain "'$2' in: $(cat "$work/$1")"
 }
 
+# losses DIR: step and total loss of a run, a line per step.
+losses() {
+    sed -n 's/.*"event": "step", "step": \([0-9]*\).*"total": \([0-9.e+-]*\)}.*/\1 \2/p' "$1/log.jsonl"
+}
+
+# near STEPS WHAT A B: runs A and B have the same losses to rounding.
+near() {
+    losses "$3" >"$work/first"
+    losses "$4" >"$work/second"
+    [ "$(wc -l <"$work/first")" = "$1" ] || complain "$2: $1 losses"
+    paste "$work/first" "$work/second" |
+        awk '{ d = $2 - $4; if (d < 0) d = -d; if ($1 != $3 || d > 1e-5 * $2) exit 1 }' ||
+        complain "$2: $(paste "$work/first" "$work/second")"
+}
+
 # refused LINE ARGUMENT...: four ranks end with 2, one line is said, nothing is printed.
 refused() {
     local line=$1

@@ -11,19 +11,12 @@ model: {dim: 32, blocks: 1, heads: 2, dropout: 0.3}
 train: {epochs: 12, batch: 64, lr: 3.0e-3}
 YAML
 
-losses() {
-    sed -n 's/.*"event": "step", "step": \([0-9]*\).*"total": \([0-9.e+-]*\)}.*/\1 \2/p' \
-        "runs/$1/log.jsonl"
-}
 for loss in exact sampled "gbce model.fusion=logit" "sampled train.sampler=batch train.logq=true"; do
     for n in 1 2 3 4; do
         # shellcheck disable=SC2086 # a loss and its keys
         ranks "$n" train run.yaml train.loss=$loss train.negatives=64 train.max_steps=12 eval.every=0 \
             run.dir="runs/$loss-$n"
-        losses "$loss-$n" >"$loss-$n"
-        [ "$(wc -l <"$loss-$n")" = 12 ] || complain "12 losses of $n ranks"
-        paste "$loss-1" "$loss-$n" | awk '{ d = $2 - $4; if (d < 0) d = -d; if (d > 1e-5 * $2) exit 1 }' ||
-            complain "$loss: $n ranks have the losses of one: $(paste "$loss-1" "$loss-$n")"
+        near 12 "$loss on $n ranks" "runs/$loss-1" "runs/$loss-$n"
     done
 done
 
@@ -31,11 +24,8 @@ done
 for n in 1 3; do
     OMP_NUM_THREADS=$n ranks 2 train run.yaml model.feature_proj=16 train.max_steps=12 eval.every=0 \
         run.dir=runs/threads-$n
-    losses threads-$n >threads-$n
 done
-[ "$(wc -l <threads-3)" = 12 ] || complain '12 losses of 3 threads'
-paste threads-1 threads-3 | awk '{ d = $2 - $4; if (d < 0) d = -d; if (d > 1e-5 * $2) exit 1 }' ||
-    complain "3 threads have the losses of one: $(paste threads-1 threads-3)"
+near 12 'three threads' runs/threads-1 runs/threads-3
 
 # More ranks than sequences in a step: some have nothing to do.
 for loss in exact sampled; do
