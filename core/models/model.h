@@ -64,9 +64,8 @@ struct model {
     int tag_u;  /* parameter u, -1: tags have uniform weights */
     struct {
         int first, second, gate;
-    } view[VIEWS];    /* layers, sema_cdr */
-    int stream_layer; /* of the fusion of streams, sema_cdr */
-    int stream_score; /* parameter */
+    } view[VIEWS];                  /* layers, sema_cdr */
+    int stream_layer, stream_score; /* layers of the fusion of streams, sema_cdr */
 };
 
 /* Declare and initialise all parameters. STATUS_INPUT when the configuration does not fit (heads do

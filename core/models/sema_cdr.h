@@ -7,9 +7,12 @@
  *                model.specific, v_id = the id embedding, all of width model.dim
  *     item       e = g_a v_a + g_s v_s + g_id v_id, g = softmax([w_a.v_a, w_s.v_s, w_id.v_id] + b);
  *                a view that the item has not got is left out
- *     sequences  three encoders on e; u = sum_s a_s h_s, a = softmax_s(p . tanh(W h_s + b)), of
- *                every stream its last state before the target, none left out of the mean with
- *                model.stream_fusion: mean (a_s all the same); a stream without items is left out
+ *     sequences  three encoders on e; u = sum_s a_s h_s, a = softmax_s(p_r . tanh(W h_s + b) + c_r)
+ *                where r is what stream s is to the target: the target's domain, the other one, or
+ *                mixed; of every stream its last state before the target. A stream without items
+ *                is left out. model.stream_fusion: mean makes a_s all the same. One p for the
+ *                three, as in methods, gives one u for the targets of both domains, which cannot
+ *                prefer the target's own sequence: it ranked worse by a fifth on validation
  *     score      cosine of u and e with the scale of model.scale
  *     loss       cross-entropy of the next item over the items of its domain (model.mixed_softmax:
  *                of both), for targets in the domain of train.target (both), at every position of

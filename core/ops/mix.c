@@ -13,12 +13,19 @@ static int64_t row_of(const struct mix_part *part, int64_t t) {
     return part->index ? part->index[t] : t;
 }
 
+/* Element of the score of row t, which is there. */
+static int64_t score_of(const struct mix_part *part, int64_t t) {
+    return row_of(part, t) * part->score->cols + (part->column ? part->column[t] : 0);
+}
+
 /* a of row t, 0 of what is absent. */
 static void shares(const struct mix_node *n, int64_t t, real *a) {
     real max = -REAL_MAX, sum = 0;
     for (int k = 0; k < n->count; k++) {
         int64_t i = row_of(&n->part[k], t);
-        a[k] = i < 0 ? -REAL_MAX : n->part[k].score ? n->part[k].score->x[i] : 0;
+        a[k] = i < 0              ? -REAL_MAX
+               : n->part[k].score ? n->part[k].score->x[score_of(&n->part[k], t)]
+                                  : 0;
         max = a[k] > max ? a[k] : max;
     }
     for (int k = 0; k < n->count; k++)
@@ -85,7 +92,7 @@ static void mix_backward(struct tape *tape, void *node) {
     for (int k = 0; k < n->count; k++)
         for (int64_t t = 0; g[k] && t < rows; t++)
             if (row_of(&n->part[k], t) >= 0)
-                g[k][row_of(&n->part[k], t)] += score[t * n->count + k];
+                g[k][score_of(&n->part[k], t)] += score[t * n->count + k];
     arena_release(&tape->arena, mark);
 }
 

@@ -8,13 +8,15 @@ enum { MIX_PARTS = 3 };
 
 struct mix_part {
     struct tensor *value; /* [*, d] */
-    struct tensor *score; /* [*, 1], not a parameter; NULL: zero */
+    struct tensor *score; /* [*, c], not a parameter; NULL: zero */
     const int32_t *index; /* [n] row of value and score, negative: this part is absent; NULL: row t.
-                           * The caller's, valid until backward */
+                           * The caller's, valid until backward, as is `column` */
+    const int32_t *column; /* [n] of score; NULL: 0 */
 };
 
-/* y[t] = sum_k a_k value_k[i_k], a = softmax over the parts k that are there of score_k[i_k],
- * i_k = index_k[t]; zero where none is there. Returns [n, d]. At most MIX_PARTS parts. */
+/* y[t] = sum_k a_k value_k[i_k], a = softmax over the parts k that are there of score_k[i_k, j_k],
+ * i_k = index_k[t], j_k = column_k[t]; zero where none is there. Returns [n, d]. At most MIX_PARTS
+ * parts. */
 struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count, int64_t n,
                       int64_t d);
 

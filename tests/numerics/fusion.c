@@ -84,6 +84,9 @@ Test(fusion, join) {
 /* Rows repeat; of row 3 no part is there, of rows 1 and 5 one is not. */
 static const int32_t mixed[3][T] = {{0, 1, 1, -1, 4, 2, 0}, {4, -1, 0, -1, 2, 2, 3}, {0}};
 
+/* Of the scores of the first part. */
+static const int32_t columns[T] = {0, 1, 0, 1, 1, 0, 1};
+
 struct mix_case {
     bool scored, third; /* the third part takes row t itself */
 };
@@ -92,8 +95,10 @@ static struct tensor *build_mix(struct tape *tape, struct check *c) {
     const struct mix_case *k = c->data;
     struct mix_part part[3];
     for (int p = 0; p < 3; p++)
-        part[p] = (struct mix_part){in(tape, c, p), k->scored ? in(tape, c, 3 + p) : NULL,
-                                    p < 2 ? mixed[p] : NULL};
+        part[p] = (struct mix_part){.value = in(tape, c, p),
+                                    .score = k->scored ? in(tape, c, 3 + p) : NULL,
+                                    .index = p < 2 ? mixed[p] : NULL,
+                                    .column = p == 0 ? columns : NULL};
     return op_mix(tape, part, k->third ? 3 : 2, T, D);
 }
 
@@ -104,8 +109,9 @@ static void want_mix(const struct check *c, double *want) {
         double weight[3], sum = 0;
         for (int p = 0; p < parts; p++) {
             int row = p < 2 ? mixed[p][t] : t;
+            int at = p == 0 ? 2 * row + columns[t] : row;
             weight[p] = row < 0     ? 0
-                        : k->scored ? exp((double)c->params.list[3 + p].tensor.x[row])
+                        : k->scored ? exp((double)c->params.list[3 + p].tensor.x[at])
                                     : 1;
             sum += weight[p];
         }
@@ -128,7 +134,7 @@ Test(fusion, mix) {
         for (int p = 0; p < 3; p++)
             check_input(&c, p < 2 ? ROWS : T, D);
         for (int p = 0; p < 3; p++)
-            check_input(&c, p < 2 ? ROWS : T, 1);
+            check_input(&c, p < 2 ? ROWS : T, p == 0 ? 2 : 1);
         check_fill(&c, 1);
         check_gradients(&c);
         want_mix(&c, want);

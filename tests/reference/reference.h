@@ -405,10 +405,11 @@ static inline int64_t ref_sema_stream(const struct reference *r, int s, const in
     return n;
 }
 
-/* u after item `now` of a sequence: of every stream the last state up to it. */
+/* u for a target in `domain` after item `now` of a sequence: of every stream the last state up to
+ * it. */
 static inline void ref_fuse(const struct reference *r, const int64_t n[3],
                             double h[3][REF_LENGTH][REF_DIM], int64_t at[3][REF_LENGTH],
-                            int64_t now, double *u) {
+                            int64_t now, int domain, double *u) {
     int64_t d = r->config->model.dim;
     bool adaptive = r->config->model.stream_fusion == STREAM_FUSION_ADAPTIVE;
     double sum = 0;
@@ -425,7 +426,9 @@ static inline void ref_fuse(const struct reference *r, const int64_t n[3],
                        hidden);
             for (int64_t i = 0; i < d; i++)
                 hidden[i] = tanh(hidden[i]);
-            weight = exp(ref_dot(REF_NAMED(r, "streams.score.w"), hidden, d));
+            int role = s == 2 ? 2 : s == domain ? 0 : 1;
+            weight = exp(ref_dot(REF_NAMED(r, "streams.score.w") + role * d, hidden, d) +
+                         REF_NAMED(r, "streams.score.b")[role]);
         }
         sum += weight;
         for (int64_t i = 0; i < d; i++)
@@ -448,7 +451,7 @@ static inline double ref_sema_sequence(const struct reference *r, const int32_t 
         int domain = ref_domain(r, items[i]);
         if (target != TARGET_BOTH && domain != (target == TARGET_Y))
             continue;
-        ref_fuse(r, n, h, at, i - 1, u);
+        ref_fuse(r, n, h, at, i - 1, domain, u);
         loss += ref_log_sum(r, all ? 2 : domain, items[i], ref_item_logit, u) -
                 ref_item_logit(r, u, items[i]);
         ++*count;
@@ -488,7 +491,7 @@ static inline void ref_sema_scores(const struct reference *r, const int32_t *ite
     int64_t at[3][REF_LENGTH], n[3];
     for (int s = 0; s < 3; s++)
         n[s] = ref_sema_stream(r, s, items, length, h[s], at[s]);
-    ref_fuse(r, n, h, at, length - 1, u);
+    ref_fuse(r, n, h, at, length - 1, domain, u);
     for (int64_t i = lo; i < hi; i++)
         sum += score[i - lo] = exp(ref_item_logit(r, u, (int32_t)i));
     for (int64_t i = lo; i < hi; i++)

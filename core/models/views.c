@@ -1,0 +1,133 @@
+#include "core/models/views.h"
+#include "core/models/layers.h"
+#include "core/models/tables.h"
+#include "core/ops/activation.h"
+#include "core/ops/embedding.h"
+#include "core/ops/mix.h"
+#include "core/ops/norm.h"
+
+/* The modalities, as options_complete orders them. */
+enum view { VIEW_ID, VIEW_AGNOSTIC, VIEW_SPECIFIC };
+
+/* ---- parameters ---- */
+
+void views_declare(struct model *model) {
+    struct params *p = &model->params;
+    int64_t d = model->config->model.dim;
+    static const char *const first[VIEWS] = {NULL, "view.agnostic.1", "view.specific.1"},
+                             *const second[VIEWS] = {NULL, "view.agnostic.2", "view.specific.2"},
+                             *const gate[VIEWS] = {"gate.id", "gate.agnostic", "gate.specific"};
+    for (int v = VIEW_AGNOSTIC; v < VIEWS; v++) {
+        model->view[v].first = layer_add_linear(p, first[v], d, model->modality[v].dim);
+        model->view[v].second = layer_add_linear(p, second[v], d, d);
+    }
+    for (int v = 0; v < VIEWS; v++)
+        model->view[v].gate = layer_add_linear(p, gate[v], 1, d);
+}
+
+/* ---- items ---- */
+
+static struct tensor *adapt(struct model *model, struct tape *tape, int v, struct tensor *rows) {
+    struct params *p = &model->params;
+    struct tensor *x = layer_linear(p, tape, rows, model->view[v].first);
+    x = op_activation(tape, x, ACTIVATION_GELU, &dropout_none);
+    return layer_linear(p, tape, x, model->view[v].second);
+}
+
+static bool is_zero(const real *x, int64_t n) {
+    int64_t i = 0;
+    while (i < n && x[i] == 0)
+        i++;
+    return i == n;
+}
+
+/* Row numbers, -1 of rows that are missing. */
+static int32_t *present(struct tape *tape, const struct tensor *rows) {
+    int32_t *index = arena_alloc(&tape->arena, rows->rows, sizeof *index);
+    for (int64_t i = 0; i < rows->rows; i++)
+        index[i] = is_zero(rows->x + i * rows->cols, rows->cols) ? -1 : (int32_t)i;
+    return index;
+}
+
+static struct tensor *fuse_views(struct model *model, struct tape *tape,
+                                 struct tensor *const rows[VIEWS]) {
+    struct mix_part part[VIEWS];
+    for (int v = 0; v < VIEWS; v++) {
+        struct tensor *value = v == VIEW_ID ? rows[v] : adapt(model, tape, v, rows[v]);
+        part[v] = (struct mix_part){
+            .value = value,
+            .score = layer_linear(&model->params, tape, value, model->view[v].gate),
+            .index = v == VIEW_ID ? NULL : present(tape, rows[v])};
+    }
+    return op_mix(tape, part, VIEWS, rows[VIEW_ID]->rows, rows[VIEW_ID]->cols);
+}
+
+struct tensor *views_all_rows(struct model *model, struct tape *tape, int m) {
+    struct tensor *rows[VIEWS];
+    (void)m;
+    for (int v = 0; v < VIEWS; v++)
+        rows[v] = tables_rows(model, tape, v);
+    return fuse_views(model, tape, rows);
+}
+
+struct tensor *views_set_rows(struct model *model, struct tape *tape, int m, struct item_set *set) {
+    struct tensor *rows[VIEWS];
+    (void)m;
+    for (int v = 0; v < VIEWS; v++)
+        rows[v] = tables_set_rows(model, tape, v, set);
+    return fuse_views(model, tape, rows);
+}
+
+/* ---- contrast of the views ---- */
+
+/* Items of the set that have both views. */
+static int64_t with_both(struct tape *tape, struct tensor *const view[VIEWS], int32_t *out) {
+    const int32_t *a = present(tape, view[VIEW_AGNOSTIC]), *s = present(tape, view[VIEW_SPECIFIC]);
+    int64_t n = 0;
+    for (int64_t i = 0; i < view[VIEW_AGNOSTIC]->rows; i++)
+        if (a[i] >= 0 && s[i] >= 0)
+            out[n++] = (int32_t)i;
+    return n;
+}
+
+/* Sum over the rows lo .. hi - 1 of -log softmax_j(<q_i, k_j>)_i. */
+static double one_way(struct tape *tape, struct tensor *q, struct tensor *k, int64_t lo, int64_t hi,
+                      double weight) {
+    int32_t *row = arena_alloc(&tape->arena, hi - lo, sizeof *row);
+    struct catalogue_hit *hits = arena_alloc(&tape->arena, hi - lo, sizeof *hits);
+    for (int64_t i = lo; i < hi; i++)
+        row[i - lo] = (int32_t)i;
+    catalogue_hits_of_targets(row, hi - lo, 0, hits);
+    struct catalogue_loss loss = {.terms = 1,
+                                  .term = {{q, k, k}},
+                                  .weights = {1},
+                                  .positions = hi - lo,
+                                  .row = row,
+                                  .positive = row,
+                                  .candidates = k->rows,
+                                  .hits = hits,
+                                  .hit_count = hi - lo,
+                                  .weight = weight};
+    return catalogue_loss(tape, &loss);
+}
+
+double views_contrast(struct model *model, struct tape *tape, const struct model_step *step) {
+    const struct config *config = model->config;
+    struct tensor *view[VIEWS], *unit[VIEWS], *scaled[VIEWS];
+    int32_t *both = arena_alloc(&tape->arena, step->whole->n, sizeof *both);
+    for (int v = VIEW_AGNOSTIC; v < VIEWS; v++)
+        view[v] = tables_set_rows(model, tape, v, step->whole);
+    int64_t n = with_both(tape, view, both);
+    int64_t lo = n * step->part / step->parts, hi = n * (step->part + 1) / step->parts;
+    if (n == 0)
+        return 0;
+    for (int v = VIEW_AGNOSTIC; v < VIEWS; v++) {
+        unit[v] =
+            op_unit_norm(tape, adapt(model, tape, v, op_gather(tape, view[v], both, n)), NORM_EPS);
+        scaled[v] = op_scale(tape, unit[v], (real)(1 / config->model.contrast_temperature));
+    }
+    double weight = config->model.contrast_weight / (2 * (double)n);
+    double sum = one_way(tape, scaled[VIEW_AGNOSTIC], unit[VIEW_SPECIFIC], lo, hi, weight) +
+                 one_way(tape, scaled[VIEW_SPECIFIC], unit[VIEW_AGNOSTIC], lo, hi, weight);
+    return sum / (2 * (double)n);
+}
