@@ -649,8 +649,8 @@ void options_complete(struct config *config) {
     if (!strcmp(config->model.name, "sema_cdr")) {
         struct names *views = &config->model.modalities;
         *views = (struct names){.count = 3, .name = {"id"}};
-        memcpy(views->name[1], config->model.agnostic, OPTION_NAME);
-        memcpy(views->name[2], config->model.specific, OPTION_NAME);
+        memcpy(views->name[1], config->model.specific, OPTION_NAME); /* first: see model.id_init */
+        memcpy(views->name[2], config->model.agnostic, OPTION_NAME);
     }
 }
 

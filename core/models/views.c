@@ -7,17 +7,17 @@
 #include "core/ops/norm.h"
 
 /* The modalities, as options_complete orders them. */
-enum view { VIEW_ID, VIEW_AGNOSTIC, VIEW_SPECIFIC };
+enum view { VIEW_ID, VIEW_SPECIFIC, VIEW_AGNOSTIC };
 
 /* ---- parameters ---- */
 
 void views_declare(struct model *model) {
     struct params *p = &model->params;
     int64_t d = model->config->model.dim;
-    static const char *const first[VIEWS] = {NULL, "view.agnostic.1", "view.specific.1"},
-                             *const second[VIEWS] = {NULL, "view.agnostic.2", "view.specific.2"},
-                             *const gate[VIEWS] = {"gate.id", "gate.agnostic", "gate.specific"};
-    for (int v = VIEW_AGNOSTIC; v < VIEWS; v++) {
+    static const char *const first[VIEWS] = {NULL, "view.specific.1", "view.agnostic.1"},
+                             *const second[VIEWS] = {NULL, "view.specific.2", "view.agnostic.2"},
+                             *const gate[VIEWS] = {"gate.id", "gate.specific", "gate.agnostic"};
+    for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
         model->view[v].first = layer_add_linear(p, first[v], d, model->modality[v].dim);
         model->view[v].second = layer_add_linear(p, second[v], d, d);
     }
@@ -115,13 +115,13 @@ double views_contrast(struct model *model, struct tape *tape, const struct model
     const struct config *config = model->config;
     struct tensor *view[VIEWS], *unit[VIEWS], *scaled[VIEWS];
     int32_t *both = arena_alloc(&tape->arena, step->whole->n, sizeof *both);
-    for (int v = VIEW_AGNOSTIC; v < VIEWS; v++)
+    for (int v = VIEW_SPECIFIC; v < VIEWS; v++)
         view[v] = tables_set_rows(model, tape, v, step->whole);
     int64_t n = with_both(tape, view, both);
     int64_t lo = n * step->part / step->parts, hi = n * (step->part + 1) / step->parts;
     if (n == 0)
         return 0;
-    for (int v = VIEW_AGNOSTIC; v < VIEWS; v++) {
+    for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
         unit[v] =
             op_unit_norm(tape, adapt(model, tape, v, op_gather(tape, view[v], both, n)), NORM_EPS);
         scaled[v] = op_scale(tape, unit[v], (real)(1 / config->model.contrast_temperature));

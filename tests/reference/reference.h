@@ -340,7 +340,7 @@ static inline void ref_emf_scores(const struct reference *r, const int32_t *item
 
 /* ---- SemaCDR ---- */
 
-/* Adapted row of view v (1: agnostic, 2: specific) of an item; false: it has none. */
+/* Adapted row of view v (1: specific, 2: agnostic) of an item; false: it has none. */
 static inline bool ref_view(const struct reference *r, int v, int32_t item, double *out) {
     int64_t d = r->config->model.dim;
     double row[REF_DIM], x[REF_DIM];
@@ -349,7 +349,7 @@ static inline bool ref_view(const struct reference *r, int v, int32_t item, doub
         row[i] = (double)r->table[v][item * r->dim[v] + i];
         there = there || row[i] != 0;
     }
-#define V(name) (v == 1 ? REF_NAMED(r, "view.agnostic." name) : REF_NAMED(r, "view.specific." name))
+#define V(name) (v == 1 ? REF_NAMED(r, "view.specific." name) : REF_NAMED(r, "view.agnostic." name))
     ref_linear(V("1.w"), V("1.b"), row, d, r->dim[v], x);
     for (int64_t i = 0; i < d; i++)
         x[i] *= 0.5 * (1 + erf(x[i] / sqrt(2)));
@@ -359,7 +359,7 @@ static inline bool ref_view(const struct reference *r, int v, int32_t item, doub
 }
 
 static inline void ref_item(const struct reference *r, int32_t item, double *e) {
-    static const char *const gates[] = {"gate.id", "gate.agnostic", "gate.specific"};
+    static const char *const gates[] = {"gate.id", "gate.specific", "gate.agnostic"};
     int64_t d = r->config->model.dim;
     double view[3][REF_DIM], weight[3], sum = 0;
     for (int v = 0; v < 3; v++) {

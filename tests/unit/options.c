@@ -369,7 +369,7 @@ Test(options, models_bring_their_modalities, .init = start) {
     start();
     cr_assert_eq(set("model.name", "sema_cdr"), STATUS_OK);
     cr_assert_eq(set("model.agnostic", "shared"), STATUS_OK);
-    expect_modalities("id,shared,specific");
+    expect_modalities("id,specific,shared");
     cr_expect_eq(options_check(&config), STATUS_OK);
     cr_assert_eq(set("model.feature_proj", "8"), STATUS_OK);
     cr_expect_eq(options_check(&config), STATUS_INPUT);
