@@ -225,6 +225,7 @@ disk 100
 cp data.h5 disk/data.h5
 head -c 1000000 /dev/zero >disk/ballast 2>/dev/null
 no_space 'disk full: features' plain features disk/data.h5 --name text --from titles --dim 8
+no_space 'disk full: tags' plain features disk/data.h5 --make-tags --from titles
 cmp data.h5 disk/data.h5 >&2 || complain 'the data set stays'
 umount disk
 
