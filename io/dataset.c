@@ -399,18 +399,26 @@ enum status dataset_feature_dim(const struct comm *comm, const struct dataset *d
     return STATUS_OK;
 }
 
-enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
-                                       char **text) {
+static enum status provenance(const struct dataset *dataset, const char *object, char **text) {
     struct h5_file file;
-    char path[512];
     enum status status = STATUS_OK;
-    snprintf(path, sizeof path, "/features/%s", name);
     *text = NULL;
     TRY(h5_open(&file, dataset->path));
-    if (h5_has_attribute(&file, path, "provenance"))
-        status = h5_get_text(&file, path, "provenance", text);
+    if (h5_has_attribute(&file, object, "provenance"))
+        status = h5_get_text(&file, object, "provenance", text);
     h5_close(&file);
     return status;
+}
+
+enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
+                                       char **text) {
+    char path[512];
+    snprintf(path, sizeof path, "/features/%s", name);
+    return provenance(dataset, path, text);
+}
+
+enum status dataset_tags_provenance(const struct dataset *dataset, char **text) {
+    return provenance(dataset, "/tags", text);
 }
 
 static enum status clear_missing(const struct h5_file *file, const char *name, int64_t lo,
@@ -517,7 +525,8 @@ static enum status tag_extents(const struct h5_file *file, int64_t items, int64_
     struct h5_extent extent = {0};
     if (!h5_exists(file, "/tags/offsets"))
         return log_error(STATUS_INPUT,
-                         "%s: has no tags; make it again from a source with tags.jsonl",
+                         "%s: has no tags; make it again from a source with tags.jsonl, or "
+                         "stand-ins by 'cdsr features --make-tags'",
                          file->path);
     TRY(h5_expect(file, "/tags/offsets", H5_INTEGER, 1, items + 1, 1));
     TRY(h5_expect(file, "/tags/items", H5_INTEGER, 1, -1, 1));

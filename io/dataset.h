@@ -58,6 +58,9 @@ CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct da
 CHECKED enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
                                                char **text);
 
+/* The same of the tags. */
+CHECKED enum status dataset_tags_provenance(const struct dataset *dataset, char **text);
+
 /* Collective. Rows [lo, hi) of a feature table as stored, into rows [hi - lo, dim]; rows that the
  * table's mask marks as missing are zero. */
 CHECKED enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,

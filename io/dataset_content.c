@@ -15,6 +15,14 @@ void sequences_free(struct sequences *s) {
     *s = (struct sequences){0};
 }
 
+void tags_content_free(struct tags_content *tags) {
+    string_map_free(&tags->vocabulary);
+    mem_free(tags->offsets);
+    mem_free(tags->items);
+    mem_free(tags->weights);
+    *tags = (struct tags_content){0};
+}
+
 void dataset_content_free(struct dataset_content *content) {
     mem_free(content->name);
     mem_free(content->protocol);
@@ -28,10 +36,7 @@ void dataset_content_free(struct dataset_content *content) {
         mem_free(content->split[s].times);
         string_list_free(&content->split[s].users);
     }
-    string_map_free(&content->tags.vocabulary);
-    mem_free(content->tags.offsets);
-    mem_free(content->tags.items);
-    mem_free(content->tags.weights);
+    tags_content_free(&content->tags);
     string_list_free(&content->sources);
     string_list_free(&content->source_hashes);
     *content = (struct dataset_content){0};

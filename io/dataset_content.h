@@ -49,6 +49,7 @@ struct dataset_content {
     struct leak_report leaks;
 };
 
+void tags_content_free(struct tags_content *tags);          /* safe on a zeroed object; zeroes it */
 void dataset_content_free(struct dataset_content *content); /* safe on a zeroed object; zeroes it */
 
 /* Note a raw file that was read to its end. */
@@ -82,6 +83,13 @@ struct dataset_header {
     int64_t tag_count, tag_entries; /* vocabulary, (item, tag) pairs */
 };
 CHECKED enum status dataset_declare(struct h5_writer *writer, const struct dataset_header *header);
+
+/* The group /tags alone, of `items` items; on rank 0 of an H5_SERIAL writer of a file without it.
+ */
+CHECKED enum status dataset_declare_tags(struct h5_writer *writer, int64_t items, int64_t tag_count,
+                                         int64_t entries);
+CHECKED enum status dataset_write_tags(struct h5_writer *writer, int64_t items,
+                                       const struct tags_content *tags);
 
 /* "/sequences/<split>/<member>" in `path` (64 bytes). */
 void sequences_name(char path[64], enum split split, const char *member);

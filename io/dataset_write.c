@@ -30,12 +30,12 @@ static enum status declare_split(struct h5_writer *w, const struct dataset_heade
     return h5_writer_declare(w, path, H5_TEXT, 1, &count);
 }
 
-static enum status declare_tags(struct h5_writer *w, const struct dataset_header *h,
-                                int64_t items) {
+enum status dataset_declare_tags(struct h5_writer *w, int64_t items, int64_t tag_count,
+                                 int64_t entries) {
     int64_t offsets = items + 1;
-    TRY(h5_writer_declare(w, "/tags/vocabulary", H5_TEXT, 1, &h->tag_count));
-    TRY(h5_writer_declare(w, "/tags/items", H5_I32, 1, &h->tag_entries));
-    TRY(h5_writer_declare(w, "/tags/weights", H5_F32, 1, &h->tag_entries));
+    TRY(h5_writer_declare(w, "/tags/vocabulary", H5_TEXT, 1, &tag_count));
+    TRY(h5_writer_declare(w, "/tags/items", H5_I32, 1, &entries));
+    TRY(h5_writer_declare(w, "/tags/weights", H5_F32, 1, &entries));
     return h5_writer_declare(w, "/tags/offsets", H5_I64, 1, &offsets);
 }
 
@@ -65,7 +65,7 @@ enum status dataset_declare(struct h5_writer *writer, const struct dataset_heade
     for (int s = 0; s < SPLITS; s++)
         TRY(declare_split(writer, header, (enum split)s));
     if (header->tags)
-        TRY(declare_tags(writer, header, items));
+        TRY(dataset_declare_tags(writer, items, header->tag_count, header->tag_entries));
     return write_domains(writer, header->domain_items);
 }
 
@@ -105,7 +105,8 @@ static enum status write_split(struct h5_writer *w, const struct dataset_content
     return write_list(w, path, &c->users);
 }
 
-static enum status write_tags(struct h5_writer *w, const struct tags_content *tags, int64_t items) {
+enum status dataset_write_tags(struct h5_writer *w, int64_t items,
+                               const struct tags_content *tags) {
     int64_t entries = tags->offsets[items];
     TRY(write_list(w, "/tags/vocabulary", &tags->vocabulary.list));
     TRY(h5_writer_write(w, "/tags/items", H5_I32, 0, entries, tags->items));
@@ -189,7 +190,7 @@ static enum status write_content(struct h5_writer *w, const struct dataset_conte
     for (int s = 0; s < SPLITS; s++)
         TRY(write_split(w, content, (enum split)s));
     if (header.tags)
-        TRY(write_tags(w, &content->tags, content->keys.count));
+        TRY(dataset_write_tags(w, content->keys.count, &content->tags));
     return STATUS_OK;
 }
 

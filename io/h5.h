@@ -140,7 +140,7 @@ CHECKED enum status h5_writer_put_text(struct h5_writer *writer, const char *obj
 CHECKED enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *object,
                                              const char *name, const char *value);
 
-/* Remove a dataset of an edited file, if it is there. */
+/* Remove a dataset or a group of an edited file, if it is there. */
 CHECKED enum status h5_writer_remove(struct h5_writer *writer, const char *name);
 
 /* H5_PARALLEL: take the disk space of everything declared. Must stand between the last declaration

@@ -431,6 +431,16 @@ enum status h5_writer_write_strings(struct h5_writer *writer, const char *name, 
 
 /* ---- end ---- */
 
+/* Strings and metadata wait in the library until it closes the file. */
+static enum status reserve_rest(const struct h5_writer *w) {
+    haddr_t end = 0;
+    if (w->mode == H5_PARALLEL || w->comm->rank != 0)
+        return STATUS_OK;
+    if (H5Fget_eoa(w->id, &end) < 0)
+        return refused(w, "its size cannot be told", h5_reason());
+    return reserve(w, (int64_t)end);
+}
+
 static enum status close_file(struct h5_writer *w, bool failed) {
     herr_t worst = 0;
     for (int i = 0; i < w->count; i++) {
@@ -460,6 +470,8 @@ enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
     const struct comm *comm = writer->comm;
     status = comm_agree(comm, status);
     fault_point("flush");
+    if (status == STATUS_OK)
+        status = comm_agree(comm, reserve_rest(writer));
     if (status == STATUS_OK)
         status = comm_agree(comm, flush(writer));
     if (status != STATUS_OK && comm->rank == 0 && writer->mode == H5_SERIAL)

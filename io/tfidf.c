@@ -427,6 +427,28 @@ void tfidf_fold(const struct tfidf *tfidf, struct tfidf_builder *b, struct spars
     tfidf_builder_free(b);
 }
 
+/* The terms so far are in order: the new one's place is sought from the end. */
+int64_t tfidf_top(const struct sparse *m, int64_t row, int64_t most, int32_t *term, float *weight) {
+    int64_t n = 0;
+    for (int64_t e = m->offsets[row]; e < m->offsets[row + 1]; e++) {
+        int32_t t = m->column[e];
+        float w = m->value[e];
+        int64_t at = n;
+        while (at > 0 && (w > weight[at - 1] || (w == weight[at - 1] && t < term[at - 1])))
+            at--;
+        if (at == most)
+            continue;
+        n += n < most;
+        memmove(term + at + 1, term + at, (size_t)(n - 1 - at) * sizeof *term);
+        memmove(weight + at + 1, weight + at, (size_t)(n - 1 - at) * sizeof *weight);
+        term[at] = t;
+        weight[at] = w;
+    }
+    for (int64_t k = n - 1; k >= 0; k--)
+        weight[k] /= weight[0];
+    return n;
+}
+
 void sparse_free(struct sparse *m) {
     mem_free(m->offsets);
     mem_free(m->column);

@@ -69,6 +69,12 @@ int64_t tfidf_drop_telling(const struct comm *comm, struct tfidf *tfidf, int64_t
 void tfidf_fold(const struct tfidf *tfidf, struct tfidf_builder *builder, struct sparse *out);
 void sparse_free(struct sparse *matrix); /* zeroes it */
 
+/* Not collective. The `most` terms of a row with the greatest entries, greatest first, of equal
+ * ones the smaller number first, and their entries over the greatest; gives how many they are,
+ * fewer where the row has fewer. */
+int64_t tfidf_top(const struct sparse *matrix, int64_t row, int64_t most, int32_t *term,
+                  float *weight);
+
 void tfidf_free(struct tfidf *tfidf); /* safe on a zeroed object; zeroes it */
 
 #endif

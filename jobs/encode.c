@@ -4,23 +4,19 @@
 #include "core/phase.h"
 #include "io/h5.h"
 #include "io/sha256.h"
-#include "io/tfidf.h"
 #include "jobs/feature_table.h"
 #include "mpi/svd.h"
 #include "partition/range.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEMS = 1 << 15, BLOCK_BYTES = 1 << 22 };
-
-const char *const encode_source_names[ENCODE_SOURCES] = {"titles", "titles+description", "tags"};
+enum { BLOCK_BYTES = 1 << 22 };
 
 struct encode {
     const struct comm *comm;
     const struct dataset *dataset;
     const struct encode_request *request;
     struct range mine; /* items whose rows this rank makes */
-    struct tfidf_builder builder;
     struct tfidf tfidf;
     struct svd svd;
     unsigned char *mask; /* [mine] */
@@ -32,88 +28,27 @@ struct encode {
     double since;
 };
 
-enum encode_source encode_source_find(const char *name) {
-    enum encode_source s = ENCODE_TITLES;
-    while (s < ENCODE_SOURCES && strcmp(name, encode_source_names[s]) != 0)
-        s++;
-    return s;
-}
-
-/* ---- texts ---- */
-
-static enum status add_text(struct encode *e, int64_t item, const char *text, double weight) {
-    if (tfidf_add(&e->builder, text, weight))
-        return STATUS_OK;
-    return log_error(
-        STATUS_INPUT,
-        "%s: a text of item %lld is not UTF-8; make the file again with 'cdsr prepare'",
-        e->dataset->path, (long long)item);
-}
-
-/* The items [lo, hi) from their titles and, if asked for, descriptions (empty where there are
- * none).
- */
-static enum status add_titles(struct encode *e, int64_t lo, int64_t hi) {
-    struct h5_strings titles, more = {0};
-    bool both = e->request->from == ENCODE_TITLES_DESCRIPTIONS;
-    enum status status = dataset_read_titles(e->comm, e->dataset, lo, hi, &titles);
-    if (status == STATUS_OK && both)
-        status = dataset_read_descriptions(e->comm, e->dataset, lo, hi, &more);
-    for (int64_t i = 0; i < hi - lo && status == STATUS_OK; i++) {
-        status = add_text(e, lo + i, titles.text[i], 1);
-        if (status == STATUS_OK && both)
-            status = add_text(e, lo + i, more.text[i], 1);
-        tfidf_next(&e->builder);
-    }
-    h5_strings_free(&titles);
-    h5_strings_free(&more);
-    return comm_agree(e->comm, status);
-}
-
-static enum status add_tags(struct encode *e, int64_t lo, int64_t hi) {
-    struct tag_rows tags;
-    enum status status = dataset_read_tags(e->comm, e->dataset, lo, hi, &tags);
-    for (int64_t i = 0; i < hi - lo && status == STATUS_OK; i++) {
-        for (int64_t t = tags.offsets[i]; t < tags.offsets[i + 1] && status == STATUS_OK; t++)
-            status =
-                add_text(e, lo + i, tags.vocabulary.text[tags.tags[t]], (double)tags.weights[t]);
-        tfidf_next(&e->builder);
-    }
-    tag_rows_free(&tags);
-    return comm_agree(e->comm, status);
-}
-
-/* Rank 0's block is the longest; ranks whose block ends earlier read nothing at the end. */
-static enum status read_texts(struct encode *e) {
-    struct range first = range_of(e->dataset->items, e->comm->size, 0);
-    for (int64_t at = 0; at < first.hi; at += ITEMS) {
-        int64_t lo = e->mine.lo + at < e->mine.hi ? e->mine.lo + at : e->mine.hi;
-        int64_t hi = lo + ITEMS < e->mine.hi ? lo + ITEMS : e->mine.hi;
-        TRY(e->request->from == ENCODE_TAGS ? add_tags(e, lo, hi) : add_titles(e, lo, hi));
-    }
-    return STATUS_OK;
-}
+/* ---- decomposition ---- */
 
 /* Every tag of the vocabulary is a text. */
 static enum status fold_tags(struct encode *e) {
     struct tag_rows tags;
+    struct tfidf_builder builder = {0};
     enum status status = STATUS_OK;
     TRY(dataset_read_tags(e->comm, e->dataset, 0, 0, &tags));
     e->tag_count = tags.vocabulary.count;
     e->my_tags = range_of(e->tag_count, e->comm->size, e->comm->rank);
     for (int64_t g = e->my_tags.lo; g < e->my_tags.hi && status == STATUS_OK; g++) {
-        if (!tfidf_add(&e->builder, tags.vocabulary.text[g], 1))
+        if (!tfidf_add(&builder, tags.vocabulary.text[g], 1))
             status = log_error(STATUS_INPUT,
                                "%s: tag %lld is not UTF-8; make the file again with 'cdsr prepare'",
                                e->dataset->path, (long long)g);
-        tfidf_next(&e->builder);
+        tfidf_next(&builder);
     }
     tag_rows_free(&tags);
-    tfidf_fold(&e->tfidf, &e->builder, &e->tags);
+    tfidf_fold(&e->tfidf, &builder, &e->tags);
     return comm_agree(e->comm, status);
 }
-
-/* ---- decomposition ---- */
 
 static enum status check_terms(const struct encode *e) {
     const struct encode_request *r = e->request;
@@ -129,8 +64,7 @@ static enum status check_terms(const struct encode *e) {
 }
 
 static enum status decompose(struct encode *e) {
-    TRY(read_texts(e));
-    TRY(tfidf_build(e->comm, &e->builder, e->request->terms, &e->tfidf));
+    TRY(terms_read(e->comm, e->dataset, e->request->from, e->request->terms, &e->tfidf));
     if (e->request->chi_square > 0) {
         int64_t first = e->dataset->domain_items[0] - e->mine.lo;
         e->dropped = tfidf_drop_telling(e->comm, &e->tfidf, first, e->request->chi_square);
@@ -264,25 +198,14 @@ static void print_outcome(const struct encode *e) {
                (long long)e->tags_missing);
 }
 
-/* On rank 0: may the table be made? A text that the file has not is not taken as empty here. */
+/* On rank 0: may the table be made? */
 static enum status check_request(const struct encode *e) {
     const struct encode_request *r = e->request;
-    static const char *const datasets[ENCODE_SOURCES] = {"/items/title", "/items/description",
-                                                         "/tags/offsets"};
-    static const char *const sources[ENCODE_SOURCES] = {
-        "titles", "descriptions (a column 'description' of the items)", "tags (tags.jsonl)"};
-    struct h5_file file;
     struct feature_paths paths;
     feature_paths(&paths, r->name);
     TRY(feature_check_name(e->dataset, &paths, r->name, r->overwrite));
-    TRY(h5_open(&file, e->dataset->path));
-    bool there = h5_exists(&file, datasets[r->from]);
-    bool tags = !r->vocabulary || h5_exists(&file, datasets[ENCODE_TAGS]);
-    h5_close(&file);
-    if (there && tags)
-        return STATUS_OK;
-    return log_error(STATUS_INPUT, "%s: has no %s; prepare it again with them", e->dataset->path,
-                     sources[there ? ENCODE_TAGS : r->from]);
+    TRY(terms_check(e->dataset, r->from));
+    return r->vocabulary ? terms_check(e->dataset, ENCODE_TAGS) : STATUS_OK;
 }
 
 static enum status encode(struct encode *e) {
@@ -307,7 +230,6 @@ enum status encode_lsa(const struct comm *comm, const struct dataset *dataset,
                        .mine = range_of(dataset->items, comm->size, comm->rank),
                        .since = phase_clock()};
     enum status status = encode(&e);
-    tfidf_builder_free(&e.builder);
     tfidf_free(&e.tfidf);
     sparse_free(&e.tags);
     svd_free(&e.svd);

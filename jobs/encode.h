@@ -3,14 +3,9 @@
 #define JOBS_ENCODE_H
 #include "core/status.h"
 #include "io/dataset.h"
+#include "jobs/terms.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
-
-enum encode_source { ENCODE_TITLES, ENCODE_TITLES_DESCRIPTIONS, ENCODE_TAGS, ENCODE_SOURCES };
-extern const char *const encode_source_names[ENCODE_SOURCES]; /* as --from takes them */
-
-/* The source of that name, or ENCODE_SOURCES. */
-enum encode_source encode_source_find(const char *name);
 
 struct encode_request {
     const char *name; /* of the table; shorter than FEATURE_NAME */

@@ -4,6 +4,7 @@
 #include "jobs/feature_table.h"
 #include "jobs/import.h"
 #include "jobs/job.h"
+#include "jobs/make_tags.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,11 +15,12 @@ struct request {
     struct import_request import;
     struct encode_request encode; /* name, half and overwrite are the import's */
     const char *encoder;
+    int64_t tags; /* of an item, to be made of terms; 0: a table is wanted */
 };
 
 #define CHI_SQUARE 10.83 /* p = 0.001 */
 
-enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767 };
+enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767, ITEM_TAGS = 5 };
 
 /* ---- command line ---- */
 
@@ -37,11 +39,12 @@ enum {
     KEY_VOCABULARY,
     KEY_AGNOSTIC,
     KEY_PCA,
-    KEY_WHITEN
+    KEY_WHITEN,
+    KEY_MAKE_TAGS
 };
 
 static const char doc[] =
-    "Add a feature table to a data set.\v"
+    "Add a feature table, or tags, to a data set.\v"
     "--from titles, titles+description or tags makes the table from the texts of the data set: "
     "their words and pairs of neighbouring words, weighted by TF-IDF, are reduced by a truncated "
     "singular value decomposition (latent semantic analysis), and rows are scaled to norm 1. Items "
@@ -52,7 +55,9 @@ static const char doc[] =
     "as it is; models normalise rows when they load them. Rows that are all zero, or 0 in the "
     "mask, and items without a row are marked as missing. The rows of several files, given by "
     "several --from or by a pattern in quotes such as 'part-*.npy', follow one another; part-2 "
-    "stands before part-10. Every rank reads and writes a share of the rows.";
+    "stands before part-10. Every rank reads and writes a share of the rows.\n\n"
+    "--make-tags makes no table, but the tags that tema_llm wants, of the items' own texts, as a "
+    "stand-in for a language model's; then make their vectors with --vocabulary.";
 
 static const struct argp_option options[] = {
     {"name", KEY_NAME, "NAME", 0, "Name of the table: text, image, ...", 0},
@@ -72,6 +77,10 @@ static const struct argp_option options[] = {
      "are "
      "of the tags, not of the items. For model.tag_vectors",
      0},
+    {"make-tags", KEY_MAKE_TAGS, "K", OPTION_ARG_OPTIONAL,
+     "Instead of a table: give each item its K terms (5) with the greatest TF-IDF weight as tags: "
+     "a stand-in for a language model's. With --from titles or titles+description, and --terms",
+     0},
     {"tensor", KEY_TENSOR, "NAME", 0, "The tensor to take from .safetensors files with several", 0},
     {"keys", KEY_KEYS, "FILE", 0, "One item key per line, one line per row of the table", 0},
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
@@ -79,7 +88,7 @@ static const struct argp_option options[] = {
     {"pca", KEY_PCA, "D", 0, "Reduce the file's table to its D principal components", 0},
     {"whiten", KEY_WHITEN, NULL, 0, "With --pca: scale the components to variance 1", 0},
     {"dtype", KEY_DTYPE, "TYPE", 0, "Store as f32 (default) or f16", 0},
-    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name, or the tags", 0},
     {0}};
 
 static bool name_allowed(const char *name) {
@@ -115,14 +124,29 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
     return EINVAL;
 }
 
+static error_t check_make_tags(const struct argp_state *state, struct request *r) {
+    const struct import_request *m = &r->import;
+    const struct encode_request *e = &r->encode;
+    bool table = m->name || m->tensor || m->keys || m->mask || m->ignore_unknown || m->pca ||
+                 m->whiten || m->half || r->encoder || e->dim || e->chi_square > 0 || e->vocabulary;
+    r->encode.from = encode_source_find(string_at(&m->from, 0));
+    if (!table && m->from.count == 1 && e->from <= ENCODE_TITLES_DESCRIPTIONS)
+        return 0;
+    argp_error(state, "--make-tags: goes with --from titles or titles+description, --terms and "
+                      "--overwrite alone");
+    return EINVAL;
+}
+
 static error_t check_request(const struct argp_state *state, struct request *r) {
     const struct import_request *m = &r->import;
-    const char *missing = !r->data         ? "the data set, data.h5"
-                          : !m->name       ? "--name NAME"
-                          : !m->from.count ? "--from SOURCE"
-                                           : NULL;
+    const char *missing = !r->data               ? "the data set, data.h5"
+                          : !m->name && !r->tags ? "--name NAME"
+                          : !m->from.count       ? "--from SOURCE"
+                                                 : NULL;
     if (missing)
         argp_error(state, "missing %s", missing);
+    else if (r->tags)
+        return check_make_tags(state, r);
     else if (!name_allowed(m->name))
         argp_error(state,
                    "--name: '%.100s' is not made of letters, digits, _ and -, or is reserved "
@@ -205,6 +229,9 @@ static error_t parse_encode(int key, char *arg, const struct argp_state *state, 
     case KEY_VOCABULARY:
         r->encode.vocabulary = true;
         return 0;
+    case KEY_MAKE_TAGS:
+        r->tags = ITEM_TAGS;
+        return arg ? args_integer(state, "--make-tags", arg, 1, MOST_TERMS, &r->tags) : 0;
     default:
         return parse_import(key, arg, state, &r->import);
     }
@@ -224,17 +251,20 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
 }
 
-static enum status add_table(const struct comm *comm, const struct dataset *dataset,
-                             struct request *r) {
+static enum status add(const struct comm *comm, const struct dataset *dataset, struct request *r) {
     struct encode_request *e = &r->encode;
     r->import.vocabulary = e->vocabulary;
     if (e->from == ENCODE_SOURCES)
         return import_table(comm, dataset, &r->import);
+    e->terms = e->terms ? e->terms : TERMS;
+    if (r->tags) {
+        struct make_tags_request tags = {e->from, r->tags, e->terms, r->import.overwrite};
+        return make_tags(comm, dataset, &tags);
+    }
     e->name = r->import.name;
     e->half = r->import.half;
     e->overwrite = r->import.overwrite;
     e->dim = e->dim ? e->dim : DIM;
-    e->terms = e->terms ? e->terms : TERMS;
     return encode_lsa(comm, dataset, e);
 }
 
@@ -247,7 +277,7 @@ enum status job_features(struct comm *comm, int argc, char **argv) {
     if (status == STATUS_OK && !done)
         status = dataset_open(comm, request.data, &dataset);
     if (status == STATUS_OK && !done)
-        status = add_table(comm, &dataset, &request);
+        status = add(comm, &dataset, &request);
     string_list_free(&request.import.from);
     dataset_close(&dataset);
     return status;

@@ -46,6 +46,19 @@ static enum status check_finite_vectors(const struct run *run, const char *name,
     return STATUS_OK;
 }
 
+/* What stands in for what a paper had is said in every run. */
+static enum status tell_provenance(struct run *run, int m, bool tags) {
+    const char *name = run->config.model.modalities.name[m];
+    char **text = &run->provenance[m];
+    enum status status = STATUS_OK;
+    if (run->comm->rank == 0)
+        status = tags ? dataset_tags_provenance(&run->dataset, text)
+                      : dataset_feature_provenance(&run->dataset, name, text);
+    if (status == STATUS_OK && *text)
+        log_info("table %s: %s", name, *text);
+    return comm_agree(run->comm, status);
+}
+
 /* Tags and their vectors, which all ranks have of all items. */
 static enum status read_tags(struct run *run, int m, struct model_shape *shape) {
     const char *name = run->config.model.tag_vectors;
@@ -54,6 +67,7 @@ static enum status read_tags(struct run *run, int m, struct model_shape *shape) 
                                  &run->tag_vectors));
     TRY(check_finite_vectors(run, name, tags->tags * tags->dim));
     TRY(dataset_read_tags(run->comm, &run->dataset, 0, run->dataset.items, &run->tag_rows));
+    TRY(tell_provenance(run, m, true));
     unit_norm_rows(run->tag_vectors, tags->tags, tags->dim, (real)1e-8);
     tags->vectors = run->tag_vectors;
     tags->offsets = run->tag_rows.offsets;
@@ -61,16 +75,6 @@ static enum status read_tags(struct run *run, int m, struct model_shape *shape) 
     tags->weight = run->tag_rows.weights;
     shape->table[m].dim = tags->dim;
     return STATUS_OK;
-}
-
-/* What stands in for what a paper had is said in every run. */
-static enum status tell_provenance(struct run *run, int m, const char *name) {
-    enum status status = STATUS_OK;
-    if (run->comm->rank == 0)
-        status = dataset_feature_provenance(&run->dataset, name, &run->provenance[m]);
-    if (status == STATUS_OK && run->provenance[m])
-        log_info("table %s: %s", name, run->provenance[m]);
-    return comm_agree(run->comm, status);
 }
 
 static enum status read_table(struct run *run, int m, struct model_shape *shape) {
@@ -82,7 +86,7 @@ static enum status read_table(struct run *run, int m, struct model_shape *shape)
     if (!strcmp(name, "id"))
         return STATUS_OK;
     TRY(read_unit_rows(run, &shape->here, name, &dim, &run->tables[m]));
-    TRY(tell_provenance(run, m, name));
+    TRY(tell_provenance(run, m, false));
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
 }

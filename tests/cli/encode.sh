@@ -1,6 +1,10 @@
 # Tables made from titles, descriptions and tags, and tables reduced to principal components.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
+cat >one.yaml <<'YAML'
+data: {path: one.h5}
+model: {name: tema_llm, modalities: [id], tag_vectors: tags}
+YAML
 
 ranks 1 synth --items-a 120 --items-b 80 --users 40 --topics 8 --tags --features wide:48 -o data.h5
 statuses 0
@@ -28,6 +32,48 @@ has out 'data.h5: table half, 200 rows of 48 columns, 100 missing'
 has out 'pca: 5 of 48 columns, explained variance 0.'
 ranks 1 features data.h5 --name text --from titles --dim 16 --overwrite --quiet
 statuses 0
+
+# Tags of the items' own terms, from any number of ranks the same.
+ranks 1 synth --items-a 120 --items-b 80 --users 40 --topics 8 -o one.h5
+statuses 0
+cp one.h5 bare.h5
+cp one.h5 three.h5
+ranks 1 features one.h5 --make-tags=3 --from titles --quiet
+statuses 0
+says_nothing err
+has out ' tags made of titles, '
+has out ' per item; 200 of 200 items have tags; '
+ranks 3 features three.h5 --make-tags=3 --from titles --quiet
+statuses 0 0 0
+cmp one.h5 three.h5 || complain 'the tags of 1 and 3 ranks'
+refused 'cdsr: error: one.h5: has tags already; give --overwrite to replace them' \
+    features one.h5 --make-tags --from titles
+cmp -s one.h5 three.h5 || complain 'one.h5 is as before'
+ranks 2 features one.h5 --name tags --from tags --dim 4 --vocabulary --quiet
+statuses 0 0
+ranks 2 features one.h5 --make-tags --from titles --terms 9 --overwrite
+statuses 0 0
+has err 'warning: one.h5: the vectors of its former tags go with them; make them again with --vocabulary'
+has out 'one.h5: 9 tags made of titles, '
+refused "cdsr: error: one.h5: has no tag vectors 'tags'; it has: none; add some with 'cdsr features --vocabulary'" \
+    train one.yaml
+alone='cdsr: error: features: --make-tags: goes with --from titles or titles+description, --terms and --overwrite alone'
+for more in '--name a' '--dim 4' --agnostic --vocabulary '--pca 2' '--keys keys.txt' '--dtype f16' '--from titles'; do
+    # shellcheck disable=SC2086
+    refused "$alone" features bare.h5 --make-tags --from titles $more
+done
+refused "$alone" features bare.h5 --make-tags --from tags
+refused "$alone" features bare.h5 --make-tags --from a.npy
+refused "cdsr: error: features: --make-tags: '0' is not an integer from 1 to 32767" \
+    features bare.h5 --make-tags=0 --from titles
+refused "cdsr: error: bare.h5: has no descriptions (a column 'description' of the items); prepare it again with them" \
+    features bare.h5 --make-tags --from titles+description
+
+good_folder
+ranks 2 prepare --format c2dsr in -o poor.h5
+statuses 0 0
+refused 'cdsr: error: poor.h5: the titles have no term that at least 2 items share; give tags by '"'cdsr prepare' (tags.jsonl)" \
+    features poor.h5 --make-tags --from titles
 
 # Refused, and the data set stays as it was.
 cp before.h5 data.h5

@@ -225,7 +225,15 @@ disk 100
 cp data.h5 disk/data.h5
 head -c 1000000 /dev/zero >disk/ballast 2>/dev/null
 no_space 'disk full: features' plain features disk/data.h5 --name text --from titles --dim 8
+no_space 'disk full: tags' plain features disk/data.h5 --make-tags --from titles
 cmp data.h5 disk/data.h5 >&2 || complain 'the data set stays'
+umount disk
+
+# Strings are written when the file is closed.
+"$CDSR" synth --items-a 10000 --items-b 10000 --users 100 -o long.h5 >/dev/null || complain synth
+disk $(($(stat -c %s long.h5) / 4096 - 8))
+no_space 'disk full at the end: synth' timed "$CDSR" synth --items-a 10000 --items-b 10000 \
+    --users 100 -o disk/long.h5
 umount disk
 
 # The folder of a run on a disk of 900 pages, some checkpoints.

@@ -90,6 +90,24 @@ has err "table agnostic: lsa of titles without the "
 has err "a stand-in for domain-agnostic texts"
 has out "a stand-in for domain-agnostic texts"
 
+# Tags made of the titles are said to be a stand-in, language models' are not.
+ranks 1 evaluate tema_llm-exact
+if grep -q stand-in out; then complain 'data.h5 has tags of its own'; fi
+cp data.h5 terms.h5
+ranks 2 features terms.h5 --make-tags --from titles --overwrite
+statuses 0 0
+ranks 2 features terms.h5 --name tagt --from titles --dim 12 --vocabulary
+statuses 0 0
+has out ', 0 without a known term'
+run terms 2 model.name=tema_llm model.tag_vectors=tagt data.path=terms.h5
+note="table tags: the 5 terms of each item's titles with the greatest TF-IDF weight, a stand-in for a language model's tags"
+has err "$note"
+has out "$note"
+has terms/result.txt "$note"
+has terms/metrics.json "\"tags\": \"${note#table tags: }\""
+run plain 2 data.path=terms.h5
+if grep -q stand-in out; then complain 'llm_emf reads no tags'; fi
+
 refused "cdsr: error: data.h5: has no tag vectors 'text'; it has: tagc, tagv; add some with 'cdsr features --vocabulary'" \
     train run.yaml model.name=tema_llm model.tag_vectors=text run.dir=no
 refused "cdsr: error: data.h5: has no feature table 'own'; it has: agnostic, specific, tagv, text; add one with 'cdsr features'" \

@@ -143,6 +143,32 @@ MPI_TEST(tfidf, folds_other_texts_in, 2) {
     tfidf_free(&t);
 }
 
+static void check_top(const struct sparse *m, int64_t most, int64_t wanted, const int32_t *term,
+                      const float *weight) {
+    int32_t t[4];
+    float w[4];
+    int64_t n = tfidf_top(m, 1, most, t, w);
+    MPI_EXPECT(n == wanted, "of %d: %d", (int)most, (int)n);
+    for (int64_t k = 0; k < n && k < wanted; k++)
+        MPI_EXPECT(t[k] == term[k] && w[k] == weight[k], "of %d, %d: term %d, %g", (int)most,
+                   (int)k, (int)t[k], (double)w[k]);
+}
+
+/* Of equal weights the smaller number, whatever their order in the row, also at the cut. */
+MPI_TEST(tfidf, takes_the_heaviest_terms, 1) {
+    static int64_t offsets[] = {0, 1, 5, 5};
+    static int32_t column[] = {4, 7, 2, 5, 3};
+    static float value[] = {1, 0.5f, 0.25f, 0.5f, 0.5f};
+    static const int32_t term[] = {3, 5, 7, 2};
+    static const float weight[] = {1, 1, 1, 0.5f};
+    const struct sparse m = {3, 8, offsets, column, value};
+    int32_t none;
+    float nothing;
+    for (int64_t most = 1; most <= 6; most++)
+        check_top(&m, most, most < 4 ? most : 4, term, weight);
+    MPI_EXPECT(tfidf_top(&m, 2, 4, &none, &nothing) == 0);
+}
+
 /* tf of x is 0.5 + 0.25 in the first item, 4 in the second. */
 MPI_TEST(tfidf, sums_weights, 1) {
     struct tfidf_builder builder = {0};
