@@ -535,14 +535,22 @@ static enum status set_aside(const struct comm *comm, const char *path, const ch
     if (comm->rank == 0 && rename(path, aside))
         status = log_error(STATUS_IO, "%s: cannot be renamed: %s", path, strerror(errno));
     else
-        log_warn("%s; now %s, the checkpoint before it counts",
-                 why[0] ? why : "a rank cannot read the newest checkpoint", aside);
+        log_warn("%s; now %s, the checkpoint before it counts", why, aside);
     mem_free(aside);
     return comm_agree(comm, status);
 }
 
+static enum status pass_over(const struct comm *comm, const char *path, const char *why,
+                             bool rename) {
+    why = why[0] ? why : "a rank cannot read the newest checkpoint";
+    if (rename)
+        return set_aside(comm, path, why);
+    log_warn("%s; the checkpoint before it counts", why);
+    return STATUS_OK;
+}
+
 static enum status newest_of(const struct comm *comm, const char *directory, const int64_t *steps,
-                             int count, char **path) {
+                             int count, bool rename, char **path) {
     while (count-- > 0) {
         *path = checkpoint_path(directory, steps[count]);
         log_hold();
@@ -551,7 +559,7 @@ static enum status newest_of(const struct comm *comm, const char *directory, con
         if (status == STATUS_OK)
             return STATUS_OK;
         if (status == STATUS_INPUT)
-            status = set_aside(comm, *path, why);
+            status = pass_over(comm, *path, why, rename);
         else if (why[0])
             (void)log_error(status, "%s", why);
         mem_free(*path);
@@ -559,17 +567,17 @@ static enum status newest_of(const struct comm *comm, const char *directory, con
         TRY(status);
     }
     return comm->rank ? STATUS_INPUT
-                      : log_error(STATUS_INPUT,
-                                  "%s: no checkpoint is whole; --overwrite starts the run anew",
-                                  directory);
+                      : log_error(STATUS_INPUT, "%s: no checkpoint is whole; %s", directory,
+                                  rename ? "--overwrite starts the run anew" : "name another run");
 }
 
-enum status checkpoint_newest_whole(const struct comm *comm, const char *directory, char **path) {
+enum status checkpoint_newest_whole(const struct comm *comm, const char *directory, bool rename,
+                                    char **path) {
     int64_t *steps;
     int count;
     *path = NULL;
     checkpoint_list(comm, directory, &steps, &count);
-    enum status status = count ? newest_of(comm, directory, steps, count, path) : STATUS_OK;
+    enum status status = count ? newest_of(comm, directory, steps, count, rename, path) : STATUS_OK;
     mem_free(steps);
     return status;
 }

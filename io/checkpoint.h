@@ -40,10 +40,10 @@ CHECKED enum status checkpoint_write(const struct comm *comm, const char *path,
 CHECKED enum status checkpoint_verify(const struct comm *comm, const char *path);
 
 /* Collective. *path: the newest checkpoint of `directory` that passes, to be given to mem_free, or
- * NULL when there is none at all. Newer ones are damaged: each is renamed F.damaged, with a
- * warning. STATUS_INPUT when all of them are. */
+ * NULL when there is none at all. Newer ones are damaged: there is a warning of each, and with
+ * `rename` it becomes F.damaged, else nothing is changed. STATUS_INPUT when all of them are. */
 CHECKED enum status checkpoint_newest_whole(const struct comm *comm, const char *directory,
-                                            char **path);
+                                            bool rename, char **path);
 
 /* Collective. Every parameter from /param (and, with `moments`, /optim) of any HDF5 file; other
  * datasets of the file are ignored. Does not verify. STATUS_INPUT when one is missing or has

@@ -7,32 +7,58 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static enum status find(struct comm *comm, const char *path, char **file) {
-    struct checkpoint_state state;
-    struct stat info;
-    char directory[OPTION_PATH];
-    int64_t *steps, best;
-    int count, is_directory = comm->rank == 0 && !stat(path, &info) && S_ISDIR(info.st_mode);
-    comm_bcast(comm, &is_directory, sizeof is_directory);
-    if (!is_directory) {
-        *file = mem_string(path);
-        return STATUS_OK;
-    }
-    snprintf(directory, sizeof directory, "%s/checkpoints", path);
+static enum status verify_best(const struct comm *comm, const char *run, const char *file) {
+    log_hold();
+    enum status status = checkpoint_verify(comm, file);
+    const char *why = log_release();
+    if (status == STATUS_OK || comm->rank)
+        return status;
+    return log_error(
+        status,
+        "%s; it holds the best parameters of %s: to take others, name the file of another "
+        "checkpoint",
+        why[0] ? why : "a rank cannot read its file", run);
+}
+
+static bool is_newest(const struct comm *comm, const char *directory, int64_t step) {
+    int64_t *steps;
+    int count;
     checkpoint_list(comm, directory, &steps, &count);
-    int64_t newest = count ? steps[count - 1] : -1;
+    bool newest = count > 0 && steps[count - 1] == step;
     mem_free(steps);
-    if (newest < 0)
+    return newest;
+}
+
+/* The best checkpoint as the newest whole one of `run` knows it, else that one. */
+static enum status find_best(const struct comm *comm, const char *run, char **file) {
+    struct checkpoint_state state;
+    char directory[OPTION_PATH];
+    snprintf(directory, sizeof directory, "%s/checkpoints", run);
+    TRY(checkpoint_newest_whole(comm, directory, false, file));
+    if (!*file)
         return comm->rank ? STATUS_INPUT
-                          : log_error(STATUS_INPUT, "%s: no checkpoint in %s", path, directory);
-    char *newest_path = checkpoint_path(directory, newest);
-    enum status status = checkpoint_read_state(comm, newest_path, &state);
-    mem_free(newest_path);
-    TRY(status);
-    best = state.best_step >= 0 ? state.best_step : newest;
+                          : log_error(STATUS_INPUT, "%s: no checkpoint in %s", run, directory);
+    TRY(checkpoint_read_state(comm, *file, &state));
+    int64_t step = state.step, best = state.best_step;
     checkpoint_state_free(&state);
-    *file = checkpoint_path(directory, best);
+    if (best >= 0 && best != step) {
+        mem_free(*file);
+        *file = checkpoint_path(directory, best);
+        TRY(verify_best(comm, run, *file));
+    }
+    if (!is_newest(comm, directory, step))
+        log_warn("the parameters are those of %s", *file);
     return STATUS_OK;
+}
+
+static enum status find(const struct comm *comm, const char *path, char **file) {
+    struct stat info;
+    int is_directory = comm->rank == 0 && !stat(path, &info) && S_ISDIR(info.st_mode);
+    comm_bcast(comm, &is_directory, sizeof is_directory);
+    if (is_directory)
+        return find_best(comm, path, file);
+    *file = mem_string(path);
+    return checkpoint_verify(comm, path);
 }
 
 static enum status load_config(struct comm *comm, const char *file,
@@ -64,8 +90,7 @@ enum status saved_open(struct comm *comm, const struct args_config *request, str
                        char **file) {
     struct config config;
     *file = NULL;
-    TRY(find(comm, request->path, file));
-    enum status status = checkpoint_verify(comm, *file);
+    enum status status = find(comm, request->path, file);
     if (status == STATUS_OK)
         status = load_config(comm, *file, request, &config);
     if (status == STATUS_OK)

@@ -266,7 +266,7 @@ static enum status read_params(struct trainer *t, const char *path) {
 static enum status resume(struct trainer *t) {
     struct checkpoint_state state;
     char *path;
-    TRY(checkpoint_newest_whole(t->comm, t->checkpoints, &path));
+    TRY(checkpoint_newest_whole(t->comm, t->checkpoints, true, &path));
     if (!path)
         return STATUS_OK;
     enum status status = checkpoint_read_state(t->comm, path, &state);

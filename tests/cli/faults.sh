@@ -37,6 +37,14 @@ plain() {
     timed mpirun -n 2 "$CDSR" "$@"
 }
 
+# saved DIR JOB ARGUMENT...: a job on what a run in this folder saved.
+saved() {
+    pushd "$1" >/dev/null || exit 1
+    shift
+    plain "$@"
+    popd >/dev/null || exit 1
+}
+
 # ended NAME STATUS: so it did; a line for the table.
 ended() {
     [ "$status" = "$2" ] || complain "$1: exit status $2, but $status: $(cat err)"
@@ -49,8 +57,13 @@ one_error() {
     grep 'cdsr: error' err | grep -qF -- "$1" || complain "'$1' in: $(cat err)"
 }
 
+# figures FILE: of metrics as JSON, without times and memory.
+figures() {
+    sed -n '/^  "valid"/,/^  "best_epoch"/p' "$1"
+}
+
 metrics() {
-    sed -n '/^  "valid"/,/^  "best_epoch"/p' "$1/run/metrics.json"
+    figures "$1/run/metrics.json"
 }
 
 # goes_on DIR: the run resumes and ends as the whole one, and leaves nothing half-written.
@@ -108,11 +121,32 @@ falls_back() {
     [ -e "$1/run/checkpoints/step-4.h5.damaged" ] || complain 'the damaged one is set aside'
 }
 
+# reads_older DIR LINE JOB ARGUMENT...: the job on the run takes the checkpoint before the newest, says
+# so, and changes nothing.
+reads_older() {
+    local dir=$1 line=$2
+    shift 2
+    (cd "$dir/run" && sha256sum checkpoints/* config.yaml log.jsonl metrics.json result.txt) >sums
+    saved "$dir" "$@"
+    ended "$line" 0
+    [ "$(grep -c 'warning: run' err)" = 1 ] || complain "one warning, but: $(cat err)"
+    has err "warning: run/checkpoints/step-4.h5: "
+    has err "; the checkpoint before it counts"
+    has err "cdsr: warning: the parameters are those of run/checkpoints/step-3.h5"
+    (cd "$dir/run" && sha256sum checkpoints/* config.yaml log.jsonl metrics.json result.txt) |
+        diff sums - >&2 || complain "$dir: the run stays as it was"
+}
+
 part cut
+saved cut evaluate run/checkpoints/step-3.h5 -o ../third.json
+[ "$status" = 0 ] || complain "step 3: $(cat err)"
 truncate -s 500000 cut/run/checkpoints/step-4.h5
 plain evaluate cut/run/checkpoints/step-4.h5
 ended 'checkpoint truncated, evaluate' 2
 one_error 'is not a complete HDF5 file'
+reads_older cut 'newest checkpoint truncated, evaluate the run' evaluate run -o ../older.json
+[ "$(figures third.json | grep -c mrr)" = 12 ] || complain 'metrics of step 3'
+diff <(figures third.json) <(figures older.json) >&2 || complain 'the same metrics as of step 3'
 falls_back cut
 ended 'checkpoint truncated, --resume' 0
 
@@ -123,13 +157,29 @@ printf '\xa5' | dd of=flipped/run/checkpoints/step-4.h5 bs=1 seek=$((size - 1001
 plain evaluate flipped/run/checkpoints/step-4.h5
 ended 'checkpoint with another byte, evaluate' 2
 one_error 'does not have its checksum: the file was damaged'
+reads_older flipped 'newest checkpoint with another byte, evaluate' evaluate run
+printf 'u\tA0\tA1\n' >histories.tsv
+reads_older flipped 'newest checkpoint with another byte, recommend' recommend run \
+    --input ../histories.tsv -k 3 -o ../topk.tsv
 falls_back flipped
 ended 'checkpoint with another byte, --resume' 0
+
+part best
+truncate -s 500000 best/run/checkpoints/step-3.h5
+saved best evaluate run
+ended 'best checkpoint truncated, evaluate the run' 2
+one_error 'run/checkpoints/step-3.h5: is not a complete HDF5 file'
+one_error '; it holds the best parameters of run: to take others, name the file of another checkpoint'
+saved best evaluate run/checkpoints/step-4.h5
+ended 'best checkpoint truncated, evaluate another' 0
 
 part ruined
 for file in ruined/run/checkpoints/*.h5; do
     truncate -s 3000 "$file"
 done
+saved ruined evaluate run
+ended 'every checkpoint truncated, evaluate' 2
+one_error 'run/checkpoints: no checkpoint is whole; name another run'
 train ruined --resume
 ended 'every checkpoint truncated' 2
 one_error 'run/checkpoints: no checkpoint is whole; --overwrite starts the run anew'
@@ -147,12 +197,12 @@ goes_on vanished
 # ---- numbers ----
 
 part diverged
-cp -r diverged/run/checkpoints saved
+cp -r diverged/run/checkpoints before
 train diverged --resume train.lr=1e39 checkpoint.every_s=0
 ended 'parameters overflow' 1
 one_error 'is not finite'
 grep -Eq 'step [56], rank [01]: .* is not finite' err || complain "step and rank in: $(cat err)"
-diff -r saved diverged/run/checkpoints >&2 || complain 'what was saved stays'
+diff -r before diverged/run/checkpoints >&2 || complain 'what was saved stays'
 goes_on diverged
 
 # ---- two jobs, and ranks that are not alike ----
