@@ -365,18 +365,25 @@ static void begin(struct job *job, const struct request *r, struct h5_writer *wr
     content_hash_begin(&job->hash, r->items);
 }
 
-static enum status generate(const struct request *r, struct h5_writer *writer) {
+static void print_outcome(const struct job *job) {
+    const struct request *r = job->request;
+    printf("%s: %lld + %lld items, %lld topics; train %lld sequences, %lld events; valid %lld, "
+           "%lld; test %lld, %lld\n",
+           r->output, (long long)r->items[0], (long long)r->items[1], (long long)job->synth.topics,
+           (long long)job->first[SPLIT_VALID], (long long)job->events[SPLIT_TRAIN],
+           (long long)r->valid, (long long)job->events[SPLIT_VALID], (long long)r->test,
+           (long long)job->events[SPLIT_TEST]);
+}
+
+/* Rank 0 makes the content; all commit the file. */
+static enum status generate(struct comm *comm, const struct request *r) {
+    struct h5_writer writer;
     struct job job;
-    begin(&job, r, writer);
-    enum status status = write_all(&job);
-    if (status == STATUS_OK)
-        printf("%s: %lld + %lld items, %lld topics; train %lld sequences, %lld events; valid %lld, "
-               "%lld; test %lld, %lld\n",
-               r->output, (long long)r->items[0], (long long)r->items[1],
-               (long long)job.synth.topics, (long long)job.first[SPLIT_VALID],
-               (long long)job.events[SPLIT_TRAIN], (long long)r->valid,
-               (long long)job.events[SPLIT_VALID], (long long)r->test,
-               (long long)job.events[SPLIT_TEST]);
+    TRY(h5_writer_create(&writer, comm, r->output, H5_SERIAL));
+    begin(&job, r, &writer);
+    enum status status = h5_writer_commit(&writer, comm->rank == 0 ? write_all(&job) : STATUS_OK);
+    if (status == STATUS_OK && comm->rank == 0)
+        print_outcome(&job);
     sha256_drop(&job.hash);
     mem_free(job.text);
     mem_free(job.pointers);
@@ -394,13 +401,10 @@ enum status job_synth(struct comm *comm, int argc, char **argv) {
                         .max_len = 15,
                         .valid = -1,
                         .test = -1};
-    struct h5_writer writer;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &r, &done));
     if (done)
         return STATUS_OK;
     TRY(comm_agree(comm, comm->rank == 0 ? output_check(r.output, r.overwrite) : STATUS_OK));
-    TRY(h5_writer_create(&writer, comm, r.output, H5_SERIAL));
-    enum status status = comm->rank == 0 ? generate(&r, &writer) : STATUS_OK;
-    return h5_writer_commit(&writer, status);
+    return generate(comm, &r);
 }

@@ -284,6 +284,7 @@ umount disk
 disk $(($(stat -c %s long.h5) / 4096 - 8))
 no_space 'disk full at the end: synth' timed "$CDSR" synth --items-a 10000 --items-b 10000 \
     --users 100 -o disk/long.h5
+[ ! -s out ] || complain 'a data set is told of that is not there'
 umount disk
 
 # The folder of a run on a disk of 900 pages, some checkpoints.
