@@ -20,6 +20,10 @@
 
 enum { PIECE = 1 << 16, STEPS = 256, RANKED = 256, LOSSES = 2 };
 
+/* Bytes that HDF5 1.10 takes of the process for each tensor that it has saved: measured, 40 KB
+ * after the first checkpoint, 70 to 110 KB after four. */
+enum { SAVED = 64 << 10 };
+
 struct request {
     struct args_config config;
     int64_t ranks, per_node;
@@ -155,6 +159,7 @@ static enum status data_read(const struct comm *comm, struct data *data) {
     TRY(read_widths(comm, data));
     TRY(model_declare(&model, &data->config, &data->shape));
     data->mixed = model_takes_mixed(&model);
+    data->base += (int64_t)SAVED * model.params.count;
     model_free(&model);
     data->train = mem_alloc(data->dataset.counts[SPLIT_TRAIN], sizeof *data->train);
     TRY(read_split(comm, data, SPLIT_TRAIN, take_train));
