@@ -328,9 +328,14 @@ static enum status plan_loss(struct plan *plan, int loss) {
     return STATUS_OK;
 }
 
+/* gbce draws negatives as the sampled loss does, with the same memory. */
+static int configured_loss(const struct plan *plan) {
+    return plan->data->config.train.loss != LOSS_EXACT;
+}
+
 static const char *choose(const struct plan *plan) {
     for (int p = 0; p < COST_PLACEMENTS; p++) {
-        const struct line *line = &plan->line[plan->data->config.train.loss][p];
+        const struct line *line = &plan->line[configured_loss(plan)][p];
         if ((double)line->total * (double)plan->request->per_node <= plan->node)
             return cost_placement_names[p];
     }
@@ -387,7 +392,7 @@ static json_t *loss_json(const struct plan *plan, int loss) {
 
 /* `placement` is that of the configured loss; `loss` has it and the other one. */
 static void print_json(const struct plan *plan) {
-    int loss = plan->data->config.train.loss;
+    int loss = configured_loss(plan);
     json_t *object = json_object(), *losses = json_object();
     json_object_set_new(object, "placement", loss_json(plan, loss));
     json_object_set_new(object, "choice", json_string(plan->choice));
@@ -448,8 +453,8 @@ static void print_text(const struct plan *plan) {
     if (plan->request->bandwidth > 0)
         print_row(plan, "traffic, s per step", traffic, 1, "%12.5f");
     printf("choice for the %s loss, with %lld ranks on a node of %.1f GB: %s\n",
-           loss_names[plan->data->config.train.loss], (long long)plan->request->per_node,
-           plan->node / 1e9, plan->choice);
+           loss_names[configured_loss(plan)], (long long)plan->request->per_node, plan->node / 1e9,
+           plan->choice);
 }
 
 /* ---- the job ---- */

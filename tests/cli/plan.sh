@@ -64,6 +64,10 @@ has out ': none'
 ranks 1 plan run.yaml --ranks 4 --latency 2 --bandwidth 10
 has out 'traffic, s per step'
 
+ranks 1 plan run.yaml model.modalities=id train.loss=gbce
+statuses 0
+has out 'choice for the sampled loss, with 1 ranks'
+
 refused 'cdsr: error: plan: --latency and --bandwidth belong together' plan run.yaml --latency 2
 refused "cdsr: error: plan: --ranks: '0' is not an integer from 1 to 1000000" plan run.yaml --ranks 0
 finish
