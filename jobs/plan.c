@@ -154,13 +154,24 @@ static void data_close(struct data *data) {
     dataset_close(&data->dataset);
 }
 
-static enum status data_read(const struct comm *comm, struct data *data) {
+/* What the model's declaration tells. It is the same on all ranks: rank 0 speaks of its faults. */
+static enum status read_model(const struct comm *comm, struct data *data) {
     struct model model;
-    TRY(read_widths(comm, data));
-    TRY(model_declare(&model, &data->config, &data->shape));
+    if (comm->rank)
+        log_hold();
+    enum status status = model_declare(&model, &data->config, &data->shape);
+    if (comm->rank)
+        (void)log_release();
+    TRY(status);
     data->mixed = model_takes_mixed(&model);
     data->base += (int64_t)SAVED * model.params.count;
     model_free(&model);
+    return STATUS_OK;
+}
+
+static enum status data_read(const struct comm *comm, struct data *data) {
+    TRY(read_widths(comm, data));
+    TRY(read_model(comm, data));
     data->train = mem_alloc(data->dataset.counts[SPLIT_TRAIN], sizeof *data->train);
     TRY(read_split(comm, data, SPLIT_TRAIN, take_train));
     return read_split(comm, data, SPLIT_VALID, take_held_out);
