@@ -354,24 +354,29 @@ static struct part stream_part(const struct cost_model *cost, const struct cost_
 
 /* ---- item rows ---- */
 
-/* Distinct items among `draws`, if they were uniform. */
-static int64_t distinct_items(const struct cost_model *cost, double draws) {
-    double items = (double)cost->model->shape.items;
-    return (int64_t)(items * -expm1(-draws / items));
-}
-
-/* Rows of an item set (core/models/item_set.h): inputs, targets and negatives. The mixed stream has
- * the items of the others, but where it is cut they reach further back. */
-static int64_t set_rows(const struct cost_model *cost, const struct cost_load *load,
-                        bool negatives) {
+/* Distinct inputs and targets, if they were uniform draws. The mixed stream has the items of the
+ * others, but where it is cut they reach further back. */
+static double sequence_items(const struct cost_model *cost, const struct cost_load *load) {
     const int64_t *tokens = load->tokens, *last = load->sequences;
     int64_t mixed = tokens[STREAM_XY] + last[STREAM_XY],
             apart = tokens[STREAM_X] + tokens[STREAM_Y] +
                     (fuses(cost) ? last[STREAM_XY] : last[STREAM_X] + last[STREAM_Y]);
-    int64_t draws = mixed > apart ? mixed : apart;
-    if (negatives && is_sampled(cost))
-        draws += (mixes_all(cost) ? 3 : 2) * config_of(cost)->train.negatives;
-    return distinct_items(cost, (double)draws);
+    double items = (double)cost->model->shape.items;
+    return items * -expm1(-(double)(mixed > apart ? mixed : apart) / items);
+}
+
+/* Rows of an item set (core/models/item_set.h): of a load and of the step's negatives, which come
+ * from all items or from those of the whole batch. */
+static int64_t set_rows(const struct cost_model *cost, const struct cost_load *load,
+                        const struct cost_load *all) {
+    const struct config *c = config_of(cost);
+    double own = sequence_items(cost, load), from = (double)cost->model->shape.items;
+    if (!is_sampled(cost))
+        return (int64_t)own;
+    if (c->train.sampler == SAMPLER_BATCH)
+        from = sequence_items(cost, all);
+    double negatives = (double)((mixes_all(cost) ? 3 : 2) * c->train.negatives);
+    return (int64_t)(own + (from - own) * -expm1(-negatives / from));
 }
 
 /* `n` rows of modality m's table: where they are, or of an item set. */
@@ -427,9 +432,9 @@ static void put_negatives(const struct cost_model *cost, int m, struct part *par
 
 /* Rows of the side that training compares states with; a rank of `parts` has its share of them. */
 static struct part item_part(const struct cost_model *cost, const struct cost_load *load,
-                             int64_t parts, bool sharded) {
+                             const struct cost_load *all, int64_t parts, bool sharded) {
     struct part part = {0};
-    int64_t rows = set_rows(cost, load, true);
+    int64_t rows = set_rows(cost, load, all);
     int64_t share = (cost->model->shape.items + parts - 1) / parts;
     for (int m = 0; m < cost->model->terms; m++) {
         if (is_sampled(cost))
@@ -449,7 +454,7 @@ static struct part item_part(const struct cost_model *cost, const struct cost_lo
 
 /* Distinct items of the whole batch, as if all had both views. */
 static int64_t contrast_rows(const struct cost_model *cost, const struct cost_load *all) {
-    return model_contrasts(cost->model) ? set_rows(cost, all, false) : 0;
+    return model_contrasts(cost->model) ? (int64_t)sequence_items(cost, all) : 0;
 }
 
 /* Rows of the two tables, of all items and of those with both views; views, unit and scaled. */
@@ -530,7 +535,8 @@ static int64_t early_gradients(const struct cost_model *cost, const struct cost_
 static int64_t evaluation_memory(const struct cost_model *cost, const struct cost_load *history,
                                  int64_t parts, bool sharded) {
     struct part part = stream_part(cost, history, true);
-    int64_t items = cost->model->shape.items, rows = set_rows(cost, history, false), divided = 0;
+    int64_t items = cost->model->shape.items, rows = (int64_t)sequence_items(cost, history),
+            divided = 0;
     for (int m = 0; m < cost->model->terms; m++) {
         put_rows(cost, m, items, false, &part);
         if (sharded || cost->model->kind->computes_rows)
@@ -576,10 +582,10 @@ static int64_t exchanged(const struct cost_model *cost, bool sharded, const stru
     int64_t n = 0, whole = contrast_rows(cost, all);
     for (int m = 0; m < cost->model->modalities; m++)
         if (sharded) {
-            int64_t rows = set_rows(cost, load, true);
+            int64_t rows = set_rows(cost, load, all);
             n += (is_id(cost, m) ? 2 * rows : rows + whole) * table_width(cost, m);
         } else if (is_id(cost, m) && by_rows(cost)) {
-            n += set_rows(cost, all, true) * width(cost, m);
+            n += set_rows(cost, all, all) * width(cost, m);
         }
     return n;
 }
@@ -588,7 +594,7 @@ static int64_t exchanged(const struct cost_model *cost, bool sharded, const stru
 static void step_memory(const struct cost_model *cost, int64_t parts, bool sharded, int ranks,
                         const struct cost_load *load, const struct cost_load *all,
                         struct cost_bytes *b, int64_t *most) {
-    struct part step = item_part(cost, load, parts, sharded),
+    struct part step = item_part(cost, load, all, parts, sharded),
                 streams = stream_part(cost, load, false), contrast = contrast_part(cost, all);
     join(&step, &streams);
     int64_t early = early_gradients(cost, load, cost->model->shape.items / parts),
@@ -627,8 +633,8 @@ void cost_memory(const struct cost_model *cost, enum cost_placement placement, i
 
 static struct cost_work encoder_work(const struct cost_model *cost, const struct cost_load *load,
                                      bool back) {
-    struct part step = item_part(cost, load, 1, false), streams = stream_part(cost, load, false),
-                contrast = contrast_part(cost, load);
+    struct part step = item_part(cost, load, load, 1, false),
+                streams = stream_part(cost, load, false), contrast = contrast_part(cost, load);
     join(&step, &streams);
     if (!back)
         return (struct cost_work){forward(&step), 2.0 * (double)(BYTES * step.values)};
@@ -683,7 +689,7 @@ static struct cost_work ranking_work(const struct cost_model *cost, const struct
 /* Parameters with a gradient in a step; of tables whose gradient comes as rows, those rows. */
 static double touched(const struct cost_model *cost, const struct cost_load *load) {
     double n = (double)cost_parameters(cost);
-    int64_t others = cost->model->shape.items - set_rows(cost, load, true);
+    int64_t others = cost->model->shape.items - set_rows(cost, load, load);
     for (int m = 0; by_rows(cost) && m < cost->model->modalities; m++)
         if (is_id(cost, m))
             n -= (double)others * (double)width(cost, m);
@@ -741,7 +747,7 @@ static struct cost_traffic reduction(const struct cost_model *cost, double bytes
 static void add_lookups(const struct cost_model *cost, int ranks, const struct cost_load *load,
                         const struct cost_load *all, struct cost_traffic *t) {
     double away = (double)(ranks - 1) / ranks, whole = (double)contrast_rows(cost, all),
-           rows = (double)set_rows(cost, load, true);
+           rows = (double)set_rows(cost, load, all);
     for (int m = 0; m < cost->model->modalities; m++) {
         double bytes = away * (double)(BYTES * table_width(cost, m));
         t->bytes += bytes * (is_id(cost, m) ? 2 * rows : rows + whole);
@@ -772,7 +778,7 @@ struct cost_traffic cost_traffic(const struct cost_model *cost, enum cost_placem
         add_states(cost, ranks, all, &t);
     for (int m = 0; m < cost->model->modalities && ranks > 1 && !sharded; m++)
         if (is_id(cost, m) && by_rows(cost)) {
-            double bytes = (double)(BYTES * width(cost, m) * set_rows(cost, all, true));
+            double bytes = (double)(BYTES * width(cost, m) * set_rows(cost, all, all));
             struct cost_traffic rows = reduction(cost, bytes, ranks);
             t.bytes += rows.bytes;
             t.messages += rows.messages;

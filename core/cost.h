@@ -68,9 +68,9 @@ int64_t cost_table_parameters(const struct cost_model *cost);
  *     linear layer and 10 d per block more; the scaled unit state, 2 d
  *   rows, exact: of all N items where they are computed: projections, sums of tags, adapters and
  *     gates (7 d per item); sampled: those of an item set (inputs, targets, negatives; as many
- *     distinct ones as uniform draws give), the tables' rows that they are made of, rows at unit
- *     norm where they are not so already, the negatives' rows gathered from it; the id tables have
- *     no dense gradient
+ *     distinct ones as uniform draws give, with train.sampler=batch from the batch), the tables'
+ *     rows that they are made of, rows at unit norm where they are not so already, the negatives'
+ *     rows gathered from it; the id tables have no dense gradient
  *   sema_cdr: 2 d + 1 per token for the weight of its stream, d for the fused state; the views of
  *     the whole batch's distinct items for the contrast, on every rank
  * The reduction starts all its pieces, and Open MPI holds a buffer of its size for each: once the

@@ -219,6 +219,23 @@ Test(cost, threads_and_ranks_change_what_they_should) {
     fixture_close(&f);
 }
 
+/* The batch's own items bring no further rows to the item set: more of them are only gathered, by
+ * both domains, and of the learned table have gradients. */
+Test(cost, negatives_from_the_batch) {
+    struct fixture f;
+    struct cost_bytes uniform, few, many;
+    fixture_open(&f, "train.loss=sampled train.negatives=50");
+    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &uniform);
+    f.config.train.sampler = SAMPLER_BATCH;
+    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &few);
+    f.config.train.negatives = 500;
+    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &many);
+    cr_expect_lt(few.activations, uniform.activations);
+    cr_expect_eq(many.activations - few.activations,
+                 2 * 450 * (2 * 32 + TEXT) * (int64_t)sizeof(real));
+    fixture_close(&f);
+}
+
 Test(cost, operations_of_the_stages) {
     struct fixture f;
     double encoder = 0, loss = 0, n;
