@@ -1,32 +1,42 @@
-/* What a training step of LLM-EMF costs: memory, floating-point operations, memory traffic and
- * network traffic, from the configuration and the sizes of a batch alone. Pure functions, not
+/* What a training step of a model costs: memory, floating-point operations, memory traffic and
+ * network traffic, from the declared model and the sizes of a batch alone. Pure functions, not
  * collective; `plan` prints them, `bench` divides by them.
  *
- * Letters: T tokens of a stream (each has one target), P = sum over sequences of L (L + 1) / 2, d
- * the width of a modality, nb blocks, C candidates of a softmax, N items, K negatives, R ranks. */
+ * A step is a sum of layers on the tape, the same for all models: item rows, encoders, fusion of
+ * streams, contrast. What the models differ in is which rows are computed, which streams have an
+ * encoder or a softmax (core/cost.c, "what a model is").
+ *
+ * Letters: T tokens of a stream, P = sum over sequences of L (L + 1) / 2, d the width of a term, nb
+ * blocks, C candidates of a softmax, N items, K negatives, R ranks. */
 #ifndef CORE_COST_H
 #define CORE_COST_H
-#include "core/batch.h"
-#include "core/options.h"
+#include "core/models/model.h"
 
 struct cost_model {
-    const struct config *config;
-    int64_t items, x_items, max_len;
-    int64_t given[OPTION_LIST]; /* by modality: width of its feature table, 0 for id */
-    int threads;                /* per rank */
+    const struct model *model; /* declared; its tables and parameters need not be there, of the
+                                * tags only their number, width and offsets */
+    int threads;               /* per rank */
 };
+
+/* A training sequence: tokens of its streams, and those that are targets by domain. */
+struct cost_sequence {
+    int64_t tokens[STREAMS], targets[STREAMS][2];
+};
+
+/* Of a batch of batch_train, or of batch_mixed if `mixed` (model_takes_mixed). */
+void cost_sequence_count(struct cost_sequence *sequence, const int32_t *items, int64_t length,
+                         int64_t x_items, int64_t max_len, bool mixed);
 
 /* Sequences of a batch, of one rank's share of it, or of histories to be ranked. */
 struct cost_load {
     int64_t samples;
-    int64_t sequences[STREAMS], pairs[STREAMS]; /* those that are not empty; P */
-    int64_t targets[STREAMS][2];                /* by domain; a stream's tokens are their sum */
-    int64_t ranked[2];                          /* histories by their target's domain */
+    int64_t sequences[STREAMS], tokens[STREAMS], pairs[STREAMS]; /* those that are not empty; P */
+    int64_t targets[STREAMS][2];                                 /* by domain */
+    int64_t ranked[2]; /* histories by their target's domain */
 };
 
-/* Add a training sequence that has count[s][d] targets (batch_count_targets); a batch of them; a
- * history, whose last item is its target and whose tokens count as targets. */
-void cost_load_add(struct cost_load *load, const int64_t count[STREAMS][2]);
+/* Add a training sequence; a batch of them; a history, whose last item is its target. */
+void cost_load_add(struct cost_load *load, const struct cost_sequence *sequence);
 void cost_load_add_batch(struct cost_load *load, const struct batch *batch, int64_t x_items);
 void cost_load_add_history(struct cost_load *load, const int32_t *items, int64_t length,
                            int64_t x_items, int64_t max_len);
@@ -48,22 +58,27 @@ struct cost_bytes {
 };
 
 /* Learned numbers with the padding of core/params: of all, and of the id tables among them. */
-int64_t cost_parameters(const struct cost_model *model);
-int64_t cost_table_parameters(const struct cost_model *model);
+int64_t cost_parameters(const struct cost_model *cost);
+int64_t cost_table_parameters(const struct cost_model *cost);
 
 /* `load` is what a rank works on at once, `all` the whole batch, `history` the most histories it
- * ranks at once (NULL: no evaluation). Replicated, with V = (12 nb + 4) T d values and
- * G = (10 nb + 4) T d gradients per stream and modality, and the attention weights H P:
- *   exact: projected rows and their gradients, 2 N d
- *   sampled: the rows of an item set (inputs, targets, negatives; as many distinct ones as uniform
- *     draws give), those of a learned table at unit norm as well, both with gradients; the
- * negatives' rows gathered from it; the id tables have no dense gradient The reduction starts all
- * its pieces, and Open MPI holds a buffer of its size for each: once the dense gradients if R > 1,
- * and the union of the ranks' rows; reproducible: log2(8 / R) times the gradients, which are all
- * dense. Sharded: the id tables with gradients and moments, the feature tables and the unit-norm
- * rows are divided by R; input rows come as an item set, and what is asked for and given takes as
- * much again; exact: tiles hold positions of all ranks. */
-void cost_memory(const struct cost_model *model, enum cost_placement placement, int ranks,
+ * ranks at once (NULL: no evaluation). On the tape is the output of every layer, and after backward
+ * its gradient (a residual shares that of its output):
+ *   encoder, per token: (12 nb + 2) d values, and the attention weights H P; with tags the row, its
+ *     linear layer and 10 d per block more; the scaled unit state, 2 d
+ *   rows, exact: of all N items where they are computed: projections, sums of tags, adapters and
+ *     gates (7 d per item); sampled: those of an item set (inputs, targets, negatives; as many
+ *     distinct ones as uniform draws give, with train.sampler=batch from the batch), the tables'
+ *     rows that they are made of, rows at unit norm where they are not so already, the negatives'
+ *     rows gathered from it; the id tables have no dense gradient
+ *   sema_cdr: 2 d + 1 per token for the weight of its stream, d for the fused state; the views of
+ *     the whole batch's distinct items for the contrast, on every rank
+ * The reduction starts all its pieces, and Open MPI holds a buffer of its size for each: once the
+ * dense gradients if R > 1, and the union of the ranks' rows; reproducible: log2(8 / R) times the
+ * gradients, which are all dense. Sharded: the id tables with gradients and moments, the feature
+ * tables and the rows of all items are divided by R, tags are not; input rows come as an item set,
+ * and what is asked for and given takes as much again; exact: tiles hold positions of all ranks. */
+void cost_memory(const struct cost_model *cost, enum cost_placement placement, int ranks,
                  const struct cost_load *load, const struct cost_load *all,
                  const struct cost_load *history, struct cost_bytes *bytes);
 
@@ -85,17 +100,22 @@ enum cost_stage {
 };
 extern const char *const cost_stage_names[COST_STAGES];
 
-/* Of a stage, over all ranks, for a batch (evaluation: for histories). Recomputation does not
- * count.
- *   encoders: 12 nb d^2 per token and 4 d per pair forward, twice that backward; a projection 2 and
- *     2 times given x d per row; values are written and read once, backward gradients too
- *   loss: 6 T C d for a learned table (3 products), 4 T C d for a frozen one; item rows are read
- *     once per softmax, the gradients of learned ones read and written
+/* Of a stage, over all ranks, for a batch (evaluation: for histories). Useful operations are those
+ * of products: linear layers, attention, softmaxes. Recomputation does not count, nor what every
+ * rank computes again.
+ *   linear layers: 2 in x out per row forward, twice that backward; once where the rows that go in
+ *     are frozen. Of an encoder block 12 d^2 per token, with tags 8 d^2 more; attention 4 d per
+ *     pair; values are written and read once, backward gradients too
+ *   loss: 6 T C d for learned rows (3 products), 4 T C d for frozen ones; item rows are read once
+ *     per softmax, the gradients of learned ones read and written; contrast: two softmaxes of n
+ *     distinct items each, and forward of their views
  *   reduction: gradients once, of tables with gradients by rows the step's rows
  *   optimizer: 10 operations per parameter that it moves (lazy_adamw: those with a gradient); x, m,
- * v read and written, gradients read, by every rank evaluation: encoders forward, 2 C d per sample,
- * stream and modality; item rows read once */
-struct cost_work cost_stage(const struct cost_model *model, enum cost_stage stage, int ranks,
+ *     v read and written, gradients read, by every rank
+ *   evaluation: encoders and rows of all items forward, 2 C d per sample, stream with a softmax and
+ *     term; item rows read once. The ranking makes these last products twice, once for the
+ *     normalisers: of its time at most half is useful (core/catalogue/rank.h) */
+struct cost_work cost_stage(const struct cost_model *cost, enum cost_stage stage, int ranks,
                             const struct cost_load *load);
 
 /* ---- network, of one rank and step ---- */
@@ -107,10 +127,10 @@ struct cost_traffic {
 
 /* Replicated: 2 (R - 1) / R times the dense gradients and the union of the rows, in pieces of 1 MiB
  * with 2 ceil(log2 R) messages each; reproducible: log2 R times the gradients. Sharded: the other
- * parameters like that; (R - 1) / R of the item set's rows of learned and frozen tables fetched,
- * and the gradients of learned ones sent back; exact: states gathered and their gradients reduced,
- * 2 (R - 1) / R of T d of the whole batch. */
-struct cost_traffic cost_traffic(const struct cost_model *model, enum cost_placement placement,
+ * parameters like that; (R - 1) / R of the item set's rows of learned and frozen tables fetched, of
+ * frozen ones those of the contrast too, and the gradients of learned ones sent back; exact: states
+ * gathered and their gradients reduced, 2 (R - 1) / R of T d of the whole batch. */
+struct cost_traffic cost_traffic(const struct cost_model *cost, enum cost_placement placement,
                                  int ranks, const struct cost_load *load,
                                  const struct cost_load *all);
 

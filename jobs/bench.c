@@ -53,7 +53,7 @@ struct bench {
     struct run run;
     struct stepper stepper;
     struct evaluation valid;
-    struct cost_model model;
+    struct cost_model cost;
     struct cost_load step, histories; /* over all ranks: mean of the measured steps; validation */
     int64_t steps, sequences;         /* measured */
     double *seconds;                  /* [PHASES + 1][steps], the last: of the whole step */
@@ -74,17 +74,8 @@ static void shrink(struct config *config) {
     if (options_skips(config, "loss")) {
         config->train.loss = LOSS_SAMPLED;
         config->train.negatives = 1;
+        config->model.contrast_weight = 0;
     }
-}
-
-static void describe(struct bench *b) {
-    b->model = (struct cost_model){.config = &b->run.config,
-                                   .items = b->run.dataset.items,
-                                   .x_items = b->run.dataset.domain_items[0],
-                                   .max_len = b->run.config.data.max_len,
-                                   .threads = omp_get_max_threads()};
-    for (int m = 0; m < b->run.model.modalities; m++)
-        b->model.given[m] = b->run.model.shape.table[m].dim;
 }
 
 static void sum_loads(const struct bench *b, struct cost_load *load) {
@@ -95,29 +86,19 @@ static void count_histories(struct bench *b) {
     const struct exchange_rows *rows = &b->valid.share;
     for (int64_t i = 0; i < rows->count; i++)
         cost_load_add_history(&b->histories, rows->values + rows->offsets[i],
-                              rows->offsets[i + 1] - rows->offsets[i], b->model.x_items,
-                              b->model.max_len);
+                              rows->offsets[i + 1] - rows->offsets[i], b->run.model.shape.x_items,
+                              b->run.model.shape.max_len);
     sum_loads(b, &b->histories);
-}
-
-/* core/cost.h, by which useful work is counted, knows one model. */
-static enum status check_model(const struct bench *b, const struct config *config) {
-    if (!strcmp(config->model.name, "llm_emf"))
-        return STATUS_OK;
-    return b->comm->rank ? STATUS_INPUT
-                         : log_error(STATUS_INPUT, "bench: knows the cost of llm_emf, not of %s",
-                                     config->model.name);
 }
 
 static enum status open_bench(struct bench *b, const struct config *given) {
     struct config config = *given;
     shrink(&config);
-    TRY(check_model(b, given));
     TRY(run_open(&b->run, b->comm, &config, true));
     TRY(stepper_open(&b->stepper, &b->run));
     b->stepper.without_reduction = skips(b, "reduction");
     b->stepper.without_optimizer = skips(b, "optimizer");
-    describe(b);
+    b->cost = (struct cost_model){&b->run.model, omp_get_max_threads()};
     if (!skips(b, "evaluation")) {
         TRY(evaluation_open(&b->valid, &b->run, SPLIT_VALID));
         count_histories(b);
@@ -163,7 +144,7 @@ static enum status run_step(struct bench *b, int64_t step, struct phases *phases
 
 static void count_step(struct bench *b) {
     for (int i = 0; i < b->stepper.parts; i++)
-        cost_load_add_batch(&b->step, &b->stepper.batch[i], b->model.x_items);
+        cost_load_add_batch(&b->step, &b->stepper.batch[i], b->run.model.shape.x_items);
 }
 
 /* Sums of many steps to those of one. */
@@ -218,7 +199,7 @@ static enum status run_evaluation(struct bench *b) {
 static struct figure make_figure(const struct bench *b, enum cost_stage stage, double seconds) {
     bool evaluation = stage == COST_EVALUATION, reduction = stage == COST_REDUCTION;
     struct cost_work work =
-        cost_stage(&b->model, stage, b->comm->size, evaluation ? &b->histories : &b->step);
+        cost_stage(&b->cost, stage, b->comm->size, evaluation ? &b->histories : &b->step);
     double bandwidth = reduction ? b->peak.allreduce_gbs : b->peak.triad_gbs;
     double compute = work.flops / (b->peak.sgemm_gflops * 1e9),
            move = work.bytes / (bandwidth * 1e9);
@@ -233,7 +214,7 @@ static void make_figures(struct bench *b) {
         enum cost_stage stage = stage_of[p];
         b->stage[stage] = make_figure(b, stage, median(b->seconds + p * b->steps, b->steps));
         if (stage != COST_OPTIMIZER)
-            flops += cost_stage(&b->model, stage, b->comm->size, &b->step).flops;
+            flops += cost_stage(&b->cost, stage, b->comm->size, &b->step).flops;
     }
     b->total = (struct figure){seconds, flops / seconds / 1e9, 0,
                                flops / seconds / 1e9 / b->peak.sgemm_gflops};

@@ -27,8 +27,8 @@ const char *model_kind_names(void) {
     return names;
 }
 
-enum status model_create(struct model *model, const struct config *config,
-                         const struct model_shape *shape, bool training) {
+enum status model_declare(struct model *model, const struct config *config,
+                          const struct model_shape *shape) {
     *model = (struct model){.kind = model_kind_find(config->model.name),
                             .config = config,
                             .shape = *shape,
@@ -41,10 +41,14 @@ enum status model_create(struct model *model, const struct config *config,
     if (config->model.blocks > MODEL_BLOCKS)
         return log_error(STATUS_INPUT, "model.blocks: at most %d blocks", (int)MODEL_BLOCKS);
     enum status status = model->kind->declare(model);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         params_free(&model->params);
-        return status;
-    }
+    return status;
+}
+
+enum status model_create(struct model *model, const struct config *config,
+                         const struct model_shape *shape, bool training) {
+    TRY(model_declare(model, config, shape));
     params_allocate(&model->params, (uint64_t)config->run.seed, training);
     return STATUS_OK;
 }

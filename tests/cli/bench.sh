@@ -4,8 +4,12 @@
 scaling=$(cd "$(dirname "$0")/../../slurm" && pwd)/scaling.sh
 cd "$work" || exit 1
 
-"$CDSR" synth --items-a 300 --items-b 500 --users 300 --seed 2 --features text:16 -o data.h5 >/dev/null ||
+"$CDSR" synth --items-a 300 --items-b 500 --users 300 --seed 2 --features text:16 --tags -o data.h5 >/dev/null ||
     complain synth
+ranks 1 features data.h5 --name tagv --from tags --dim 12 --vocabulary
+ranks 1 features data.h5 --name specific --from titles --dim 12 --terms 200
+ranks 1 features data.h5 --name agnostic --from titles --agnostic --dim 10 --terms 200
+statuses 0
 cat >run.yaml <<'YAML'
 data: {path: data.h5}
 model: {dim: 32, heads: 2}
@@ -13,29 +17,44 @@ train: {batch: 64}
 bench: {steps: 3, warmup: 1}
 YAML
 
+# stages: every stage has its line, its object and its fraction.
+stages() {
+    local name
+    for name in input encoder_forward loss encoder_backward reduction optimizer evaluation; do
+        [ "$(grep -c "^ *\"$name\": {" $json)" = 1 ] || complain "stage $name in $json"
+        awk -v name=$name '$1 == name { seen = $2 > 0 } END { exit !seen }' out ||
+            complain "seconds of $name: $(cat out)"
+    done
+    [ "$(grep -c '"fraction": [0-9.e-]*[1-9]' $json)" = 6 ] || complain "six fractions in $json"
+}
+
+# operations: of a step are those of its stages, whatever the seconds.
+operations() {
+    awk '{ n[$1] = $2 * $3 }
+        END { s = n["encoder_forward"] + n["loss"] + n["encoder_backward"]
+            d = n["step"] - s; print n["step"], s; exit !(s > 0 && d * d < 0.01 * s * s) }' out ||
+        complain "operations of step and stages: $(cat out)"
+}
+json=runs/run/bench.json
 ranks 2 bench run.yaml
 statuses 0 0
 says_nothing err
 has out 'peak of 2 ranks x threads 1: sgemm '
-cp out whole
-json=runs/run/bench.json
 for name in sgemm_gflops copy_gbs triad_gbs allreduce_gbs useful_gflops fraction_of_peak \
     sequences_per_s peak_rss_mb; do
     [ "$(grep -c "^ *\"$name\": [0-9]*[1-9.]" $json)" = 1 ] || complain "a figure of $name in $json"
 done
-for name in input encoder_forward loss encoder_backward reduction optimizer evaluation; do
-    [ "$(grep -c "^ *\"$name\": {" $json)" = 1 ] || complain "stage $name in $json"
-    awk -v name=$name '$1 == name { seen = $2 > 0 } END { exit !seen }' out ||
-        complain "seconds of $name: $(cat out)"
+stages
+operations >one
+for model in tema_llm sema_cdr; do
+    ranks 2 bench run.yaml model.name=$model model.tag_vectors=tagv
+    statuses 0 0
+    stages
+    operations >$model
 done
-[ "$(grep -c '"fraction": [0-9.e-]*[1-9]' $json)" = 6 ] || complain "six fractions in $json"
-# The operations of a step are those of its stages, whatever the seconds.
-operations() {
-    awk '{ n[$1] = $2 * $3 }
-        END { print n["step"], n["encoder_forward"] + n["loss"] + n["encoder_backward"] }' "$1"
-}
-operations whole | awk '{ d = $1 - $2; exit !($1 > 0 && d * d < 0.01 * $1 * $1) }' ||
-    complain "operations of step and stages: $(operations whole)"
+# Tags take a term and attentions of their own.
+awk 'NR == 1 { one = $1 } NR == 2 { tags = $1 } END { exit !(tags > 1.3 * one) }' one tema_llm ||
+    complain "operations with tags: $(cat one tema_llm)"
 
 ranks 2 bench run.yaml bench.skip=reduction,optimizer,evaluation,input --output skip.json
 statuses 0 0

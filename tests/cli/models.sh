@@ -112,8 +112,8 @@ refused "cdsr: error: data.h5: has no tag vectors 'text'; it has: tagc, tagv; ad
     train run.yaml model.name=tema_llm model.tag_vectors=text run.dir=no
 refused "cdsr: error: data.h5: has no feature table 'own'; it has: agnostic, specific, tagv, text; add one with 'cdsr features'" \
     train run.yaml model.name=sema_cdr model.specific=own run.dir=no
-refused 'cdsr: error: plan: knows the cost of llm_emf, not of sema_cdr' \
-    plan run.yaml model.name=sema_cdr
+refused "cdsr: error: data.h5: has no tag vectors 'text'; it has: tagc, tagv; add some with 'cdsr features --vocabulary'" \
+    plan run.yaml model.name=tema_llm model.tag_vectors=text
 
 # Both learn: three times popularity, as LLM-EMF.
 for model in tema_llm sema_cdr; do

@@ -2,30 +2,46 @@
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 
-"$CDSR" synth --items-a 2000 --items-b 3000 --users 300 --seed 2 --features text:32 -o data.h5 >/dev/null ||
+"$CDSR" synth --items-a 2000 --items-b 3000 --users 300 --seed 2 --features text:32 --tags -o data.h5 >/dev/null ||
     complain synth
+ranks 1 features data.h5 --name tagv --from tags --dim 24 --vocabulary
+ranks 1 features data.h5 --name specific --from titles --dim 48 --terms 200
+ranks 1 features data.h5 --name agnostic --from titles --agnostic --dim 40 --terms 200
+statuses 0
 cat >run.yaml <<'YAML'
 data: {path: data.h5}
-model: {dim: 128, blocks: 1}
+model: {dim: 128, blocks: 1, tag_vectors: tagv}
 train: {epochs: 2, batch: 256}
 YAML
 
-# peak RUN: of rank 0 at the last step, after an evaluation, and total: of the configured loss, replicated; in MB.
+# peak RUN: of rank 0 at the last step, after an evaluation, and total PLACEMENT: of the configured loss;
+# in MB.
 peak() {
     sed -n 's/.*"event": "step".*"peak_rss_mb": \([0-9.]*\).*/\1/p' "$1/log.jsonl" | tail -n 1
 }
 total() {
-    sed -n 's/.*"total": \([0-9]*\).*/\1/p' "$work/out" | head -n 1 | awk '{ print $1 / 1e6 }'
+    sed -n '/"placement"/,/"choice"/p' "$work/out" | sed -n "/\"$1\"/,\$s/.*\"total\": \([0-9]*\).*/\1/p" |
+        head -n 1 | awk '{ print $1 / 1e6 }'
 }
-for loss in exact sampled; do
-    for n in 1 2; do
-        ranks $n train run.yaml train.loss=$loss run.dir=$loss-$n
-        statuses $(yes 0 | head -n $n)
-        ranks 1 plan run.yaml train.loss=$loss --ranks $n --json
-        statuses 0
-        says_nothing err
-        echo "$(peak $loss-$n) $(total)" | awk '{ exit !($1 > 60 && $2 > 0.9 * $1 && $2 < 1.1 * $1) }' ||
-            complain "$loss, $n ranks: peak $(peak $loss-$n) MB, the plan says $(total)"
+
+# near_plan RANKS PLACEMENT KEY=VALUE...: the peak of a run is the total of its plan.
+near_plan() {
+    local n=$1 placement=$2
+    shift 2
+    ranks "$n" train run.yaml "$@" train.placement="$placement" run.dir=run --overwrite
+    statuses $(yes 0 | head -n "$n")
+    ranks 1 plan run.yaml "$@" --ranks "$n" --json
+    statuses 0
+    says_nothing err
+    echo "$(peak run) $(total "$placement")" |
+        awk '{ exit !($1 > 60 && $2 > 0.9 * $1 && $2 < 1.1 * $1) }' ||
+        complain "$n ranks, $placement, $*: peak $(peak run) MB, the plan says $(total "$placement")"
+}
+for model in llm_emf tema_llm sema_cdr; do
+    for loss in exact sampled; do
+        near_plan 1 replicated model.name=$model train.loss=$loss
+        near_plan 2 replicated model.name=$model train.loss=$loss
+        near_plan 2 sharded model.name=$model train.loss=$loss
     done
 done
 has out '"configured_loss": "sampled"'
@@ -48,6 +64,12 @@ has out ': none'
 ranks 1 plan run.yaml --ranks 4 --latency 2 --bandwidth 10
 has out 'traffic, s per step'
 
+ranks 1 plan run.yaml model.modalities=id train.loss=gbce
+statuses 0
+has out 'choice for the sampled loss, with 1 ranks'
+
+refused "cdsr: error: model.heads: 3 heads do not divide the width 32 of modality 'text'; choose a divisor" \
+    plan run.yaml model.dim=129 model.heads=3
 refused 'cdsr: error: plan: --latency and --bandwidth belong together' plan run.yaml --latency 2
 refused "cdsr: error: plan: --ranks: '0' is not an integer from 1 to 1000000" plan run.yaml --ranks 0
 finish
