@@ -1,7 +1,7 @@
 /* cdsr bench: the steps of training and an evaluation, stage by stage, as seconds, operations and
  * bytes per second, beside what the same processes reach on a plain matrix product, in memory and
  * in a reduction. */
-#include "core/cost.h"
+#include "core/cost/cost.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/config.h"

@@ -1,6 +1,6 @@
 /* cdsr plan: what training would take, without training: memory and traffic of a rank and step, for
  * both placements of the id table and both losses, and the placement that fits. */
-#include "core/cost.h"
+#include "core/cost/cost.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"

@@ -1,6 +1,6 @@
 /* The cost model against the model itself: parameters to the last number, memory of a step against
  * the tape's arena, operations against sums written out. */
-#include "core/cost.h"
+#include "core/cost/cost.h"
 #include "check.h"
 #include "core/models/model.h"
 #include "tests/balanced.h"

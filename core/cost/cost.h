@@ -2,45 +2,11 @@
  * network traffic, from the declared model and the sizes of a batch alone. Pure functions, not
  * collective; `plan` prints them, `bench` divides by them.
  *
- * A step is a sum of layers on the tape, the same for all models: item rows, encoders, fusion of
- * streams, contrast. What the models differ in is which rows are computed, which streams have an
- * encoder or a softmax (core/cost.c, "what a model is").
- *
- * Letters: T tokens of a stream, P = sum over sequences of L (L + 1) / 2, d the width of a term, nb
- * blocks, C candidates of a softmax, N items, K negatives, R ranks. */
-#ifndef CORE_COST_H
-#define CORE_COST_H
-#include "core/models/model.h"
-
-struct cost_model {
-    const struct model *model; /* declared; its tables and parameters need not be there, of the
-                                * tags only their number, width and offsets */
-    int threads;               /* per rank */
-};
-
-/* A training sequence: tokens of its streams, and those that are targets by domain. */
-struct cost_sequence {
-    int64_t tokens[STREAMS], targets[STREAMS][2];
-};
-
-/* Of a batch of batch_train, or of batch_mixed if `mixed` (model_takes_mixed). */
-void cost_sequence_count(struct cost_sequence *sequence, const int32_t *items, int64_t length,
-                         int64_t x_items, int64_t max_len, bool mixed);
-
-/* Sequences of a batch, of one rank's share of it, or of histories to be ranked. */
-struct cost_load {
-    int64_t samples;
-    int64_t sequences[STREAMS], tokens[STREAMS], pairs[STREAMS]; /* those that are not empty; P */
-    int64_t targets[STREAMS][2];                                 /* by domain */
-    int64_t ranked[2]; /* histories by their target's domain */
-};
-
-/* Add a training sequence; a batch of them; a history, whose last item is its target. */
-void cost_load_add(struct cost_load *load, const struct cost_sequence *sequence);
-void cost_load_add_batch(struct cost_load *load, const struct batch *batch, int64_t x_items);
-void cost_load_add_history(struct cost_load *load, const int32_t *items, int64_t length,
-                           int64_t x_items, int64_t max_len);
-void cost_load_join(struct cost_load *load, const struct cost_load *other);
+ * A step is a sum of layers on the tape (core/cost/step.h); what the models differ in is in
+ * core/cost/shape.h, the letters in core/cost/load.h. */
+#ifndef CORE_COST_COST_H
+#define CORE_COST_COST_H
+#include "core/cost/shape.h"
 
 /* ---- memory, bytes of one rank ---- */
 
@@ -57,22 +23,12 @@ struct cost_bytes {
     int64_t total;       /* less than the sum where backward overwrites tiles */
 };
 
-/* Learned numbers with the padding of core/params: of all, and of the id tables among them. */
-int64_t cost_parameters(const struct cost_model *cost);
-int64_t cost_table_parameters(const struct cost_model *cost);
-
 /* `load` is what a rank works on at once, `all` the whole batch, `history` the most histories it
- * ranks at once (NULL: no evaluation). On the tape is the output of every layer, and after backward
- * its gradient (a residual shares that of its output):
- *   encoder, per token: (12 nb + 2) d values, and the attention weights H P; with tags the row, its
- *     linear layer and 10 d per block more; the scaled unit state, 2 d
- *   rows, exact: of all N items where they are computed: projections, sums of tags, adapters and
- *     gates (7 d per item); sampled: those of an item set (inputs, targets, negatives; as many
- *     distinct ones as uniform draws give, with train.sampler=batch from the batch), the tables'
- *     rows that they are made of, rows at unit norm where they are not so already, the negatives'
- *     rows gathered from it; the id tables have no dense gradient
- *   sema_cdr: 2 d + 1 per token for the weight of its stream, d for the fused state; the views of
- *     the whole batch's distinct items for the contrast, on every rank
+ * ranks at once (NULL: no evaluation). On the tape are the encoders' and the items' layers: in the
+ * exact loss rows of all N items where they are computed; sampled those of an item set (inputs,
+ * targets, negatives; as many distinct ones as uniform draws give, with train.sampler=batch from
+ * the batch), the tables' rows that they are made of, the negatives' rows gathered from it, and the
+ * id tables have no dense gradient. The contrast's views are on every rank.
  * The reduction starts all its pieces, and Open MPI holds a buffer of its size for each: once the
  * dense gradients if R > 1, and the union of the ranks' rows; reproducible: log2(8 / R) times the
  * gradients, which are all dense. Sharded: the id tables with gradients and moments, the feature
