@@ -146,6 +146,16 @@ static enum status open_sampler(struct run *run) {
     return STATUS_OK;
 }
 
+/* Its faults are the same on all ranks: rank 0 speaks of them. */
+static enum status create_model(struct run *run, const struct model_shape *shape, bool training) {
+    if (run->comm->rank)
+        log_hold();
+    enum status status = model_create(&run->model, &run->config, shape, training);
+    if (run->comm->rank)
+        (void)log_release();
+    return comm_agree(run->comm, status);
+}
+
 static enum status open_model(struct run *run, bool training) {
     struct model_shape shape = {.items = run->dataset.items,
                                 .x_items = run->dataset.domain_items[0],
@@ -157,8 +167,7 @@ static enum status open_model(struct run *run, bool training) {
     shape.sampler = &run->sampler;
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
-    enum status status = model_create(&run->model, &run->config, &shape, training);
-    TRY(comm_agree(run->comm, status));
+    TRY(create_model(run, &shape, training));
     return training ? init_id(run) : STATUS_OK;
 }
 

@@ -68,8 +68,10 @@ ranks 1 plan run.yaml model.modalities=id train.loss=gbce
 statuses 0
 has out 'choice for the sampled loss, with 1 ranks'
 
-refused "cdsr: error: model.heads: 3 heads do not divide the width 32 of modality 'text'; choose a divisor" \
-    plan run.yaml model.dim=129 model.heads=3
+for job in plan train; do
+    refused "cdsr: error: model.heads: 3 heads do not divide the width 32 of modality 'text'; choose a divisor" \
+        $job run.yaml model.dim=129 model.heads=3 run.dir=no
+done
 refused 'cdsr: error: plan: --latency and --bandwidth belong together' plan run.yaml --latency 2
 refused "cdsr: error: plan: --ranks: '0' is not an integer from 1 to 1000000" plan run.yaml --ranks 0
 finish
