@@ -4,6 +4,7 @@
 #include "core/cost/cost.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/models/views.h"
 #include "io/config.h"
 #include "io/file.h"
 #include "jobs/args.h"
@@ -142,7 +143,21 @@ static enum status run_step(struct bench *b, int64_t step, struct phases *phases
     return stepper_compute(&b->stepper, step + 1, phases, loss);
 }
 
+/* This rank's part of the items that the step's contrast is over: those that only it has, or every
+ * so many of those that all have. */
+static int64_t count_contrasted(const struct bench *b) {
+    const struct model *model = &b->run.model;
+    const struct stepper *s = &b->stepper;
+    int64_t first = model->shape.peers ? 0 : b->comm->rank, n = 0;
+    for (int64_t k = first; k < s->whole_count; k += model->shape.peers ? 1 : b->comm->size) {
+        int64_t place = parts_place(&model->shape.here, s->whole[k]);
+        n += place >= 0 && views_both(model, place);
+    }
+    return n;
+}
+
 static void count_step(struct bench *b) {
+    b->step.contrasted += count_contrasted(b);
     for (int i = 0; i < b->stepper.parts; i++)
         cost_load_add_batch(&b->step, &b->stepper.batch[i], b->run.model.shape.x_items);
 }

@@ -65,6 +65,7 @@ void cost_load_add_history(struct cost_load *load, const int32_t *items, int64_t
 
 void cost_load_join(struct cost_load *load, const struct cost_load *other) {
     load->samples += other->samples;
+    load->contrasted += other->contrasted;
     for (int d = 0; d < 2; d++)
         load->ranked[d] += other->ranked[d];
     for (int s = 0; s < STREAMS; s++) {

@@ -21,7 +21,8 @@ struct cost_load {
     int64_t samples;
     int64_t sequences[STREAMS], tokens[STREAMS], pairs[STREAMS]; /* those that are not empty; P */
     int64_t targets[STREAMS][2];                                 /* by domain */
-    int64_t ranked[2]; /* histories by their target's domain */
+    int64_t ranked[2];  /* histories by their target's domain */
+    int64_t contrasted; /* items of the whole batch that the contrast is over; 0: not counted */
 };
 
 /* Add a training sequence; a batch of them; a history, whose last item is its target. */

@@ -229,7 +229,9 @@ struct cost_part cost_item_part(const struct cost_model *cost, const struct cost
 /* ---- contrast ---- */
 
 int64_t cost_contrast_rows(const struct cost_model *cost, const struct cost_load *all) {
-    return model_contrasts(cost->model) ? (int64_t)cost_distinct_items(cost, all) : 0;
+    if (!model_contrasts(cost->model))
+        return 0;
+    return all->contrasted ? all->contrasted : (int64_t)cost_distinct_items(cost, all);
 }
 
 /* Rows of the two tables, of all items and of those with both views; views, unit and scaled. */

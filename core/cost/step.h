@@ -46,7 +46,7 @@ struct cost_part cost_item_part(const struct cost_model *cost, const struct cost
                                 const struct cost_load *all, int64_t parts, bool sharded);
 
 /* The contrast of views, on every rank: distinct items of the whole batch, as if all had both
- * views (0: the model has none), and what is made of them. */
+ * views where they are not counted (0: the model has none), and what is made of them. */
 int64_t cost_contrast_rows(const struct cost_model *cost, const struct cost_load *all);
 struct cost_part cost_contrast_part(const struct cost_model *cost, const struct cost_load *all);
 

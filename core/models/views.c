@@ -41,6 +41,15 @@ static bool is_zero(const real *x, int64_t n) {
     return i == n;
 }
 
+bool views_both(const struct model *model, int64_t place) {
+    bool both = true;
+    for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
+        const struct frozen_table *table = &model->shape.table[v];
+        both = both && !is_zero(table->rows + place * table->dim, table->dim);
+    }
+    return both;
+}
+
 /* Row numbers, -1 of rows that are missing. */
 static int32_t *present(struct tape *tape, const struct tensor *rows) {
     int32_t *index = arena_alloc(&tape->arena, rows->rows, sizeof *index);

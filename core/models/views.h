@@ -11,6 +11,9 @@ void views_declare(struct model *model);
 struct tensor *views_all_rows(struct model *model, struct tape *tape, int m);
 struct tensor *views_set_rows(struct model *model, struct tape *tape, int m, struct item_set *set);
 
+/* Has the item at `place` of those that are here both? Of frozen tables. */
+bool views_both(const struct model *model, int64_t place);
+
 /* The symmetric InfoNCE of the agnostic and the specific view over the items of the whole batch
  * that have both: this part's share of the rows, so that the parts of a batch add up to the whole.
  * Source: van den Oord, Li, Vinyals, "Representation learning with contrastive predictive coding",
