@@ -41,13 +41,15 @@ static bool is_zero(const real *x, int64_t n) {
     return i == n;
 }
 
+/* Is row i of both tables there? */
+static bool in_both(const real *a, int64_t a_cols, const real *b, int64_t b_cols, int64_t i) {
+    return !is_zero(a + i * a_cols, a_cols) && !is_zero(b + i * b_cols, b_cols);
+}
+
 bool views_both(const struct model *model, int64_t place) {
-    bool both = true;
-    for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
-        const struct frozen_table *table = &model->shape.table[v];
-        both = both && !is_zero(table->rows + place * table->dim, table->dim);
-    }
-    return both;
+    const struct frozen_table *s = &model->shape.table[VIEW_SPECIFIC],
+                              *a = &model->shape.table[VIEW_AGNOSTIC];
+    return in_both(s->rows, s->dim, a->rows, a->dim, place);
 }
 
 /* Row numbers, -1 of rows that are missing. */
@@ -90,11 +92,11 @@ struct tensor *views_set_rows(struct model *model, struct tape *tape, int m, str
 /* ---- contrast of the views ---- */
 
 /* Items of the set that have both views. */
-static int64_t with_both(struct tape *tape, struct tensor *const view[VIEWS], int32_t *out) {
-    const int32_t *a = present(tape, view[VIEW_AGNOSTIC]), *s = present(tape, view[VIEW_SPECIFIC]);
+static int64_t with_both(struct tensor *const view[VIEWS], int32_t *out) {
+    const struct tensor *s = view[VIEW_SPECIFIC], *a = view[VIEW_AGNOSTIC];
     int64_t n = 0;
-    for (int64_t i = 0; i < view[VIEW_AGNOSTIC]->rows; i++)
-        if (a[i] >= 0 && s[i] >= 0)
+    for (int64_t i = 0; i < s->rows; i++)
+        if (in_both(s->x, s->cols, a->x, a->cols, i))
             out[n++] = (int32_t)i;
     return n;
 }
@@ -126,7 +128,7 @@ double views_contrast(struct model *model, struct tape *tape, const struct model
     int32_t *both = arena_alloc(&tape->arena, step->whole->n, sizeof *both);
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++)
         view[v] = tables_set_rows(model, tape, v, step->whole);
-    int64_t n = with_both(tape, view, both);
+    int64_t n = with_both(view, both);
     int64_t lo = n * step->part / step->parts, hi = n * (step->part + 1) / step->parts;
     if (n == 0)
         return 0;
