@@ -1,4 +1,5 @@
 #include "core/tape.h"
+#include "core/check.h"
 #include "core/mem.h"
 #include <string.h>
 
@@ -24,6 +25,7 @@ static struct tensor *new_tensor(struct tape *tape, struct tensor value) {
 }
 
 struct tensor *tape_tensor(struct tape *tape, int64_t rows, int64_t cols, bool learned) {
+    assert(rows >= 0 && cols >= 0);
     real *x = arena_alloc(&tape->arena, rows * cols, sizeof *x);
     return new_tensor(
         tape,
@@ -37,6 +39,7 @@ struct tensor *tape_constant(struct tape *tape, const real *x, int64_t rows, int
 }
 
 struct tensor *tape_param(struct tape *tape, struct params *params, int index) {
+    assert(index >= 0 && index < params->count);
     struct tensor *t = new_tensor(tape, params->list[index].tensor);
     t->learned = tape->record;
     return t;
@@ -44,6 +47,7 @@ struct tensor *tape_param(struct tape *tape, struct params *params, int index) {
 
 void *tape_push(struct tape *tape, size_t size, const struct tensor *output,
                 tape_backward_fn *backward, struct tensor *const *inputs, int n) {
+    assert(n <= TAPE_INPUTS);
     if (!tape->record || !output->learned)
         return NULL;
     struct tape_node *node = arena_alloc(&tape->arena, 1, size);
@@ -51,7 +55,7 @@ void *tape_push(struct tape *tape, size_t size, const struct tensor *output,
     node->output = output;
     node->before = tape->last;
     tape->last = node;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < TAPE_INPUTS; i++) {
         node->params[i] = i < n && inputs[i] && inputs[i]->learned ? inputs[i]->param : -1;
         if (node->params[i] >= 0)
             tape->param_uses[node->params[i]]++;
@@ -84,7 +88,7 @@ void tape_backward(struct tape *tape, tape_ready_fn *ready, void *context) {
     for (struct tape_node *node = tape->last; node; node = node->before) {
         if (node->output->g)
             node->backward(tape, node);
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < TAPE_INPUTS; i++)
             if (node->params[i] >= 0 && --tape->param_uses[node->params[i]] == 0 && ready)
                 ready(context, node->params[i]);
     }

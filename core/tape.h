@@ -18,11 +18,13 @@ typedef void tape_backward_fn(struct tape *tape, void *node);
 /* Called when the gradient of parameter `param` is complete on this rank. */
 typedef void tape_ready_fn(void *context, int param);
 
+enum { TAPE_INPUTS = 6 }; /* most of a node */
+
 struct tape_node {
     tape_backward_fn *backward;
     struct tape_node *before;
     const struct tensor *output;
-    int params[4]; /* parameters this node adds gradients to, -1 for none */
+    int params[TAPE_INPUTS]; /* parameters this node adds gradients to, -1 for none */
 };
 
 struct tape {
@@ -49,9 +51,9 @@ struct tensor *tape_constant(struct tape *tape, const real *x, int64_t rows, int
 struct tensor *tape_param(struct tape *tape, struct params *params, int index);
 
 /* Push a node of `size` bytes whose first member is a struct tape_node, or return NULL when the
- * tape does not record or the output takes no gradient. `inputs` (up to 4, NULL allowed) tell which
- * parameters get gradients from it. The closure runs only if something added to output->g: a rank
- * without tokens of a stream computes item rows that nothing uses. */
+ * tape does not record or the output takes no gradient. `inputs` (at most TAPE_INPUTS, NULL
+ * allowed) tell which parameters get gradients from it. The closure runs only if something added to
+ * output->g: a rank without tokens of a stream computes item rows that nothing uses. */
 void *tape_push(struct tape *tape, size_t size, const struct tensor *output,
                 tape_backward_fn *backward, struct tensor *const *inputs, int n);
 

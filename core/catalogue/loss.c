@@ -5,10 +5,10 @@
  * positions of every rank, rank after rank. */
 #include "core/catalogue/loss.h"
 #include "core/catalogue/softmax.h"
+#include "core/check.h"
 #include "core/gemm_bf16.h"
 #include "core/ops/norm.h"
 #include "core/vec.h"
-#include <assert.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,6 @@ static int by_column(const void *a, const void *b) {
 
 static void plan_softmaxes(struct work *w) {
     const struct catalogue_loss *loss = w->loss;
-    assert(loss->gbce == 0 || (!loss->peers && (loss->terms == 1 || loss->fusion == FUSION_LOGIT)));
     w->softmaxes = loss->fusion == FUSION_LOGIT ? 1 : loss->terms;
     for (int s = 0; s < w->softmaxes; s++) {
         w->first[s] = s;
@@ -595,7 +594,24 @@ static void prepare_gradients(struct tape *tape, const struct catalogue_loss *lo
         tape_grad_zeroed(tape, loss->fusion_logits);
 }
 
+static void check_term(const struct catalogue_loss *loss, const struct catalogue_term *term) {
+    assert(term->items->cols == term->q->cols && term->positives->cols == term->q->cols);
+    assert(loss->lo >= 0 && loss->candidates >= 0);
+    assert(loss->lo + loss->candidates <= term->items->rows);
+    debug_assert(all_within(loss->row, loss->positions, 0, term->q->rows));
+    debug_assert(all_within(loss->positive, loss->positions, 0, term->positives->rows));
+}
+
+static void check_loss(const struct catalogue_loss *loss) {
+    assert(loss->terms > 0 && loss->terms <= CATALOGUE_TERMS);
+    assert(!loss->fusion_logits || has_shape(loss->fusion_logits, 1, loss->terms));
+    assert(loss->gbce == 0 || (!loss->peers && (loss->terms == 1 || loss->fusion == FUSION_LOGIT)));
+    for (int m = 0; m < loss->terms; m++)
+        check_term(loss, &loss->term[m]);
+}
+
 double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss) {
+    check_loss(loss);
     struct work w = {.loss = loss,
                      .record = tape->record,
                      .product = tape->bf16 ? gemm_bf16_serial : gemm_serial,

@@ -1,4 +1,5 @@
 #include "core/ops/activation.h"
+#include "core/check.h"
 #include "core/vec.h"
 
 struct activation_node {
@@ -119,6 +120,7 @@ static void residual_backward(struct tape *tape, void *node) {
 struct tensor *op_residual(struct tape *tape, struct tensor *x, struct tensor *f,
                            const struct dropout *dropout) {
     int64_t cols = x->cols;
+    assert(has_shape(f, x->rows, cols) && f != x);
     struct tensor *y = tape_tensor(tape, x->rows, cols, x->learned || f->learned);
 #pragma omp parallel for schedule(static) if (x->rows * cols > 10000)
     for (int64_t t = 0; t < x->rows; t++) {
@@ -173,6 +175,7 @@ static struct tensor *scale(struct tape *tape, struct tensor *x, struct tensor *
 }
 
 struct tensor *op_exp_scale(struct tape *tape, struct tensor *x, struct tensor *tau, real limit) {
+    assert(has_shape(tau, 1, 1));
     bool clamped = tau->x[0] > limit;
     return scale(tape, x, tau, REAL_F(exp)(clamped ? limit : tau->x[0]), clamped);
 }

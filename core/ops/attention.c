@@ -1,4 +1,5 @@
 #include "core/ops/attention.h"
+#include "core/check.h"
 #include "core/mem.h"
 #include "core/vec.h"
 
@@ -127,6 +128,9 @@ static void attention_backward(struct tape *tape, void *node) {
 /* The node is made whether or not the tape records: forward needs its fields too. */
 struct tensor *op_attention(struct tape *tape, struct tensor *qkv, const int64_t *offsets,
                             int64_t sequences, int heads, const struct dropout *dropout) {
+    assert(heads > 0 && qkv->cols % (3 * heads) == 0);
+    assert(offsets[0] == 0 && offsets[sequences] == qkv->rows);
+    debug_assert(are_offsets(offsets, sequences));
     struct attention_node value = {.qkv = qkv,
                                    .y = tape_tensor(tape, qkv->rows, qkv->cols / 3, qkv->learned),
                                    .offsets = offsets,

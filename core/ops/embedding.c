@@ -1,4 +1,5 @@
 #include "core/ops/embedding.h"
+#include "core/check.h"
 #include "core/vec.h"
 #include <string.h>
 
@@ -32,6 +33,7 @@ static void gather_backward(struct tape *tape, void *node) {
 
 struct tensor *op_gather(struct tape *tape, struct tensor *table, const int32_t *index, int64_t n) {
     int64_t cols = table->cols;
+    debug_assert(all_within(index, n, 0, table->rows));
     struct tensor *y = tape_tensor(tape, n, cols, table->learned);
 #pragma omp parallel for schedule(static) if (n * cols > 10000)
     for (int64_t t = 0; t < n; t++)
@@ -74,6 +76,9 @@ struct tensor *op_embed(struct tape *tape, struct tensor *table, const int32_t *
                         struct tensor *position, const int32_t *at, int64_t n, real scale,
                         const struct dropout *dropout) {
     int64_t cols = table->cols;
+    assert(position->cols == cols && (index || n <= table->rows));
+    debug_assert(!index || all_within(index, n, 0, table->rows));
+    debug_assert(all_within(at, n, 0, position->rows));
     struct tensor *y = tape_tensor(tape, n, cols, table->learned || position->learned);
 #pragma omp parallel for schedule(static) if (n * cols > 10000)
     for (int64_t t = 0; t < n; t++) {

@@ -1,4 +1,5 @@
 #include "core/ops/join.h"
+#include "core/check.h"
 #include "core/vec.h"
 
 struct join_node {
@@ -17,6 +18,7 @@ static void join_backward(struct tape *tape, void *node) {
 }
 
 struct tensor *op_join(struct tape *tape, struct tensor *a, struct tensor *b) {
+    assert(a->rows == b->rows);
     struct tensor *y = tape_tensor(tape, a->rows, a->cols + b->cols, a->learned || b->learned);
     for (int64_t t = 0; t < y->rows; t++) {
         memcpy(y->x + t * y->cols, a->x + t * a->cols, (size_t)a->cols * sizeof *y->x);

@@ -1,4 +1,5 @@
 #include "core/ops/linear.h"
+#include "core/check.h"
 #include "core/gemm_bf16.h"
 #include <string.h>
 
@@ -42,6 +43,8 @@ static void linear_backward(struct tape *tape, void *node) {
 }
 
 struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, struct tensor *b) {
+    assert(x->cols == w->cols);
+    assert(!b || has_shape(b, 1, w->rows));
     struct tensor *y =
         tape_tensor(tape, x->rows, w->rows, x->learned || w->learned || (b && b->learned));
 #pragma omp parallel for schedule(static) if (y->rows * y->cols > 10000)

@@ -1,4 +1,5 @@
 #include "core/ops/mix.h"
+#include "core/check.h"
 #include "core/vec.h"
 
 struct mix_node {
@@ -96,14 +97,25 @@ static void mix_backward(struct tape *tape, void *node) {
     arena_release(&tape->arena, mark);
 }
 
+static void check_part(const struct mix_part *part, int64_t n, int64_t d) {
+    const struct tensor *value = part->value, *score = part->score;
+    assert(value->cols == d && (part->index || n <= value->rows));
+    assert(!score || (score->rows == value->rows && score->cols > 0));
+    debug_assert(!part->index || all_within(part->index, n, INT32_MIN, value->rows));
+    debug_assert(!score || !part->column || all_within(part->column, n, 0, score->cols));
+}
+
 struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count, int64_t n,
                       int64_t d) {
+    assert(count <= MIX_PARTS);
     struct mix_node value = {.count = count};
-    struct tensor *inputs[MIX_PARTS];
+    struct tensor *inputs[2 * MIX_PARTS];
     bool learned = false;
     for (int k = 0; k < count; k++) {
+        check_part(&parts[k], n, d);
         value.part[k] = parts[k];
-        inputs[k] = parts[k].value;
+        inputs[2 * k] = parts[k].value;
+        inputs[2 * k + 1] = parts[k].score;
         learned = learned || parts[k].value->learned || (parts[k].score && parts[k].score->learned);
     }
     value.y = tape_tensor(tape, n, d, learned);
@@ -113,7 +125,7 @@ struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count
         shares(&value, t, value.share + t * count);
         mix_row(&value, t);
     }
-    struct mix_node *node = tape_push(tape, sizeof *node, value.y, mix_backward, inputs, count);
+    struct mix_node *node = tape_push(tape, sizeof *node, value.y, mix_backward, inputs, 2 * count);
     if (node) {
         value.node = node->node;
         *node = value;

@@ -8,7 +8,7 @@ enum { MIX_PARTS = 3 };
 
 struct mix_part {
     struct tensor *value; /* [*, d] */
-    struct tensor *score; /* [*, c], not a parameter; NULL: zero */
+    struct tensor *score; /* [*, c]; NULL: zero */
     const int32_t *index; /* [n] row of value and score, negative: this part is absent; NULL: row t.
                            * The caller's, valid until backward, as is `column` */
     const int32_t *column; /* [n] of score; NULL: 0 */

@@ -1,4 +1,5 @@
 #include "core/ops/norm.h"
+#include "core/check.h"
 #include "core/vec.h"
 
 struct layer_norm_node {
@@ -79,6 +80,7 @@ static void layer_norm_backward(struct tape *tape, void *node) {
 struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor *gain,
                              struct tensor *bias, real eps) {
     int64_t rows = x->rows, cols = x->cols;
+    assert(has_shape(gain, 1, cols) && has_shape(bias, 1, cols));
     struct tensor *y = tape_tensor(tape, rows, cols, x->learned || gain->learned || bias->learned);
     real *mean = arena_alloc(&tape->arena, rows, sizeof *mean);
     real *inverse = arena_alloc(&tape->arena, rows, sizeof *inverse);
@@ -133,6 +135,7 @@ static void unit_norm_backward(struct tape *tape, void *node) {
 }
 
 struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps) {
+    assert(eps > 0);
     int64_t rows = x->rows, cols = x->cols;
     struct tensor *y = tape_tensor(tape, rows, cols, x->learned);
     real *inverse = arena_alloc(&tape->arena, rows, sizeof *inverse);

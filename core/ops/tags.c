@@ -1,4 +1,5 @@
 #include "core/ops/tags.h"
+#include "core/check.h"
 #include "core/vec.h"
 
 struct tags_node {
@@ -105,6 +106,7 @@ static void tags_backward(struct tape *tape, void *node) {
 
 struct tensor *op_tags(struct tape *tape, const struct tag_table *table, const int32_t *item,
                        int64_t rows, struct tensor *u, double kappa, real eps) {
+    assert(kappa > 0 && (!u || has_shape(u, 1, table->dim)));
     struct tags_node value = {.table = table,
                               .item = item,
                               .u = u,
