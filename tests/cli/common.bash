@@ -18,8 +18,14 @@ ranks() {
     sed -i '/ ranks of the node have [0-9]* threads on /d' "$work/err"
 }
 
+# complain WHAT: a check has failed; with the lines of the script that led to it, the check's first.
 complain() {
-    echo "not so: $*" >&2
+    local i where=
+    for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+        [ "${BASH_SOURCE[i]}" = "${BASH_SOURCE[0]}" ] ||
+            where+="${where:+, called from }${BASH_SOURCE[i]}:${BASH_LINENO[i - 1]}"
+    done
+    echo "$where: not so: $*" >&2
     failures=$((failures + 1))
 }
 
