@@ -26,20 +26,27 @@ static void pop_block(struct arena *arena) {
     mem_free(block);
 }
 
+static void count_bytes(struct arena *arena, size_t bytes) {
+    arena->used += bytes;
+    if (arena->used > arena->peak)
+        arena->peak = arena->used;
+}
+
 void *arena_alloc(struct arena *arena, int64_t count, size_t size) {
     size_t want = round_up((size_t)count * size);
-    if (arena->dry) {
-        arena->used += want;
-        return NULL;
-    }
     if (!arena->top || arena->top->size - arena->top->at < want)
         push_block(arena, want > SMALLEST ? want : SMALLEST);
     void *p = arena->top->bytes + arena->top->at;
     arena->top->at += want;
-    arena->used += want;
-    if (arena->used > arena->peak)
-        arena->peak = arena->used;
+    count_bytes(arena, want);
     return p;
+}
+
+void *arena_numbers(struct arena *arena, int64_t count, size_t size) {
+    if (!arena->dry)
+        return arena_alloc(arena, count, size);
+    count_bytes(arena, round_up((size_t)count * size));
+    return (void *)(uintptr_t)ALIGN;
 }
 
 struct arena_mark arena_mark(const struct arena *arena) {
@@ -58,10 +65,11 @@ void arena_release(struct arena *arena, struct arena_mark mark) {
 /* Steps differ in size: the merged block has room for larger ones. Memory that is never touched
  * costs no pages. */
 void arena_reset(struct arena *arena) {
-    if (arena->top && (arena->top->below || arena->top->size < arena->peak)) {
+    if (arena->top && (arena->top->below || (!arena->dry && arena->top->size < arena->peak))) {
         while (arena->top)
             pop_block(arena);
-        push_block(arena, arena->peak + arena->peak / 2);
+        if (!arena->dry) /* whose peak is not what it holds */
+            push_block(arena, arena->peak + arena->peak / 2);
     }
     if (arena->top)
         arena->top->at = 0;

@@ -1,7 +1,10 @@
 /* Memory of one step: allocated piece by piece, given back all at once. Not collective, one thread.
  *
  * After the first step the arena is one block larger than what was needed, so later steps allocate
- * nothing. */
+ * nothing.
+ *
+ * A dry arena tells how much a step takes without taking it: the numbers that kernels compute with
+ * are only counted, and what decides their sizes, such as indices, is there as always. */
 #ifndef CORE_ARENA_H
 #define CORE_ARENA_H
 #include <stdbool.h>
@@ -13,7 +16,7 @@ struct arena_block;
 struct arena {
     struct arena_block *top; /* newest block first */
     size_t used, peak;       /* bytes handed out now; the most ever */
-    bool dry;                /* only count: every address is NULL */
+    bool dry;                /* see above; to be set while the arena is empty */
 };
 
 /* A place to return to. */
@@ -25,6 +28,10 @@ struct arena_mark {
 /* `count` * `size` bytes, 64-byte aligned, uninitialised, valid until reset or release. A zeroed
  * struct arena is empty and ready. */
 void *arena_alloc(struct arena *arena, int64_t count, size_t size);
+
+/* The same for what kernels alone read and write. In a dry arena the address is not NULL, but there
+ * is nothing behind it. */
+void *arena_numbers(struct arena *arena, int64_t count, size_t size);
 
 /* Give back what was allocated since the mark (scratch of one operation). */
 struct arena_mark arena_mark(const struct arena *arena);

@@ -3,11 +3,16 @@
  * An operation computes its output at once, takes its memory from the tape's arena and, when the
  * tape records, pushes a closure. tape_backward runs the closures last to first. Gradients are
  * always added (+=); a buffer that nothing has written to yet is taken uninitialised with
- * tape_grad. */
+ * tape_grad.
+ *
+ * The tape counts what its operations do. A dry tape does nothing else: operations make shapes and
+ * closures, take their memory from a dry arena and leave their kernels out. So the cost of a step
+ * is told by the program that takes it. */
 #ifndef CORE_TAPE_H
 #define CORE_TAPE_H
 #include "core/arena.h"
 #include "core/params.h"
+#include "core/phase.h"
 #include "core/tensor.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +30,13 @@ struct tape_node {
     struct tape_node *before;
     const struct tensor *output;
     int params[TAPE_INPUTS]; /* parameters this node adds gradients to, -1 for none */
+    int replicas;            /* of the tape when it was pushed */
+};
+
+/* Useful work: operations of products, each once, without what is computed again; and the least
+ * traffic with memory in bytes, as if every value was written once and read once. */
+struct tape_work {
+    double flops, bytes;
 };
 
 struct tape {
@@ -34,6 +46,14 @@ struct tape {
     bool bf16; /* linear layers and loss multiply in bfloat16; set after tape_begin */
     int param_count;
     int *param_uses; /* nodes yet to run, by parameter */
+
+    bool dry;                      /* to be set before tape_begin */
+    int replicas;                  /* of the operations that follow: so many parts of a step do the
+                                    * same, of which each counts its share. 1 after tape_begin */
+    enum phase phase;              /* that work belongs to; PHASE_FORWARD after tape_begin */
+    struct tape_work work[PHASES]; /* since tape_begin */
+    size_t tiles;                  /* bytes, the most that a loss took of the arena for itself */
+    double shared;                 /* bytes of states and their gradients that ranks exchanged */
 };
 
 /* Start a step: forget everything; `record` false computes values only. `param_count` is the number
@@ -64,7 +84,20 @@ real *tape_grad(struct tape *tape, struct tensor *t, bool *add);
 /* The same, zeroed when new: for operations that add to parts of it. */
 real *tape_grad_zeroed(struct tape *tape, struct tensor *t);
 
-/* Run the closures. `ready` (may be NULL) is called once for every parameter of the tape. */
+/* Say that a kernel with so much useful work comes. False: leave it out, the tape is dry. */
+bool tape_counts(struct tape *tape, double flops);
+void tape_add_bytes(struct tape *tape, double bytes);
+
+/* The rows that a kernel without products runs over: n, or none on a dry tape. */
+static inline int64_t tape_rows(const struct tape *tape, int64_t n) {
+    return tape->dry ? 0 : n;
+}
+
+/* Enter a phase, of the clock and of the tape's work; returns the one left. */
+enum phase tape_enter(struct tape *tape, struct phases *phases, enum phase next);
+
+/* Run the closures, as work of PHASE_BACKWARD. `ready` (may be NULL) is called once for every
+ * parameter of the tape. */
 void tape_backward(struct tape *tape, tape_ready_fn *ready, void *context);
 
 #endif

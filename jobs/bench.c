@@ -1,10 +1,8 @@
 /* cdsr bench: the steps of training and an evaluation, stage by stage, as seconds, operations and
  * bytes per second, beside what the same processes reach on a plain matrix product, in memory and
  * in a reduction. */
-#include "core/cost/cost.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/models/views.h"
 #include "io/config.h"
 #include "io/file.h"
 #include "jobs/args.h"
@@ -38,11 +36,24 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 /* ---- what is measured ---- */
 
+enum stage {
+    STAGE_INPUT,
+    STAGE_ENCODER_FORWARD,
+    STAGE_LOSS,
+    STAGE_ENCODER_BACKWARD,
+    STAGE_REDUCTION,
+    STAGE_OPTIMIZER,
+    STAGE_EVALUATION,
+    STAGES
+};
+static const char *const stage_names[STAGES] = {
+    "input", "encoder_forward", "loss", "encoder_backward", "reduction", "optimizer", "evaluation"};
+
 /* The stage of every phase of a step. */
-static const enum cost_stage stage_of[PHASES] = {
-    [PHASE_INPUT] = COST_INPUT,      [PHASE_FORWARD] = COST_ENCODER_FORWARD,
-    [PHASE_LOSS] = COST_LOSS,        [PHASE_BACKWARD] = COST_ENCODER_BACKWARD,
-    [PHASE_REDUCE] = COST_REDUCTION, [PHASE_OPTIMIZER] = COST_OPTIMIZER};
+static const enum stage stage_of[PHASES] = {
+    [PHASE_INPUT] = STAGE_INPUT,      [PHASE_FORWARD] = STAGE_ENCODER_FORWARD,
+    [PHASE_LOSS] = STAGE_LOSS,        [PHASE_BACKWARD] = STAGE_ENCODER_BACKWARD,
+    [PHASE_REDUCE] = STAGE_REDUCTION, [PHASE_OPTIMIZER] = STAGE_OPTIMIZER};
 
 struct figure {
     double seconds, gflops, gbs;
@@ -54,14 +65,13 @@ struct bench {
     struct run run;
     struct stepper stepper;
     struct evaluation valid;
-    struct cost_model cost;
-    struct cost_load step, histories; /* over all ranks: mean of the measured steps; validation */
-    int64_t steps, sequences;         /* measured */
-    double *seconds;                  /* [PHASES + 1][steps], the last: of the whole step */
-    double evaluation;
+    struct tape_work work[STAGES]; /* over all ranks: of a mean step; of an evaluation */
+    int64_t steps, sequences;      /* measured */
+    double *seconds;               /* [PHASES + 1][steps], the last: of the whole step */
+    double evaluation;             /* seconds */
     double peak_rss_mb;
     struct peak peak;
-    struct figure stage[COST_STAGES], total;
+    struct figure stage[STAGES], total;
 };
 
 static bool skips(const struct bench *b, const char *stage) {
@@ -79,19 +89,6 @@ static void shrink(struct config *config) {
     }
 }
 
-static void sum_loads(const struct bench *b, struct cost_load *load) {
-    comm_sum_i64(b->comm, (int64_t *)load, (int)(sizeof *load / sizeof(int64_t)));
-}
-
-static void count_histories(struct bench *b) {
-    const struct exchange_rows *rows = &b->valid.share;
-    for (int64_t i = 0; i < rows->count; i++)
-        cost_load_add_history(&b->histories, rows->values + rows->offsets[i],
-                              rows->offsets[i + 1] - rows->offsets[i], b->run.model.shape.x_items,
-                              b->run.model.shape.max_len);
-    sum_loads(b, &b->histories);
-}
-
 static enum status open_bench(struct bench *b, const struct config *given) {
     struct config config = *given;
     shrink(&config);
@@ -99,11 +96,8 @@ static enum status open_bench(struct bench *b, const struct config *given) {
     TRY(stepper_open(&b->stepper, &b->run));
     b->stepper.without_reduction = skips(b, "reduction");
     b->stepper.without_optimizer = skips(b, "optimizer");
-    b->cost = (struct cost_model){&b->run.model, omp_get_max_threads()};
-    if (!skips(b, "evaluation")) {
+    if (!skips(b, "evaluation"))
         TRY(evaluation_open(&b->valid, &b->run, SPLIT_VALID));
-        count_histories(b);
-    }
     b->steps = config.bench.steps;
     b->seconds = mem_zero((PHASES + 1) * b->steps, sizeof *b->seconds);
     return feed_epoch(&b->stepper.feed, 0);
@@ -143,31 +137,31 @@ static enum status run_step(struct bench *b, int64_t step, struct phases *phases
     return stepper_compute(&b->stepper, step + 1, phases, loss);
 }
 
-/* This rank's part of the items that the step's contrast is over: those that only it has, or every
- * so many of those that all have. */
-static int64_t count_contrasted(const struct bench *b) {
-    const struct model *model = &b->run.model;
-    const struct stepper *s = &b->stepper;
-    int64_t first = model->shape.peers ? 0 : b->comm->rank, n = 0;
-    for (int64_t k = first; k < s->whole_count; k += model->shape.peers ? 1 : b->comm->size) {
-        int64_t place = parts_place(&model->shape.here, s->whole[k]);
-        n += place >= 0 && views_both(model, place);
-    }
-    return n;
-}
-
+/* Of this rank. The reduction has its gradients to sum; the optimizer moves parameters by ten
+ * operations each, reads and writes x, m and v, and reads the gradients. */
 static void count_step(struct bench *b) {
-    b->step.contrasted += count_contrasted(b);
-    for (int i = 0; i < b->stepper.parts; i++)
-        cost_load_add_batch(&b->step, &b->stepper.batch[i], b->run.model.shape.x_items);
+    const struct stepper *s = &b->stepper;
+    const double bytes = sizeof(real), touched = (double)s->touched;
+    bool lazy = b->run.config.train.optimizer == OPTIMIZER_LAZY_ADAMW;
+    double moved = lazy ? touched : (double)b->run.model.params.total;
+    for (int p = 0; p < PHASES; p++) {
+        b->work[stage_of[p]].flops += s->work[p].flops;
+        b->work[stage_of[p]].bytes += s->work[p].bytes;
+    }
+    b->work[STAGE_REDUCTION].bytes += b->comm->size > 1 ? bytes * touched : 0;
+    b->work[STAGE_OPTIMIZER].flops += 10 * moved;
+    b->work[STAGE_OPTIMIZER].bytes += bytes * (6 * moved + touched);
 }
 
-/* Sums of many steps to those of one. */
-static void mean_load(struct bench *b) {
-    int64_t *n = (int64_t *)&b->step;
-    sum_loads(b, &b->step);
-    for (size_t i = 0; i < sizeof b->step / sizeof *n; i++)
-        n[i] /= b->steps;
+/* Over all ranks; the reduction's is what each of them sees. */
+static void sum_work(struct bench *b) {
+    double reduced = b->work[STAGE_REDUCTION].bytes;
+    comm_sum_f64(b->comm, (double *)b->work, 2 * STAGES);
+    b->work[STAGE_REDUCTION].bytes = reduced;
+    for (int s = 0; s < STAGE_EVALUATION; s++) {
+        b->work[s].flops /= (double)b->steps;
+        b->work[s].bytes /= (double)b->steps;
+    }
 }
 
 static enum status run_steps(struct bench *b) {
@@ -187,7 +181,6 @@ static enum status run_steps(struct bench *b) {
     comm_sum_f64(b->comm, b->seconds, (int)((PHASES + 1) * b->steps));
     for (int64_t i = 0; i < (PHASES + 1) * b->steps; i++)
         b->seconds[i] /= b->comm->size;
-    mean_load(b);
     return STATUS_OK;
 }
 
@@ -205,17 +198,16 @@ static enum status run_evaluation(struct bench *b) {
         sum += seconds[n++];
     }
     b->evaluation = median(seconds, n);
+    b->work[STAGE_EVALUATION] = b->valid.work;
     return STATUS_OK;
 }
 
 /* ---- figures ---- */
 
 /* The bound: the seconds that the work takes at peak rates, over those it took. */
-static struct figure make_figure(const struct bench *b, enum cost_stage stage, double seconds) {
-    bool evaluation = stage == COST_EVALUATION, reduction = stage == COST_REDUCTION;
-    struct cost_work work =
-        cost_stage(&b->cost, stage, b->comm->size, evaluation ? &b->histories : &b->step);
-    double bandwidth = reduction ? b->peak.allreduce_gbs : b->peak.triad_gbs;
+static struct figure make_figure(const struct bench *b, enum stage stage, double seconds) {
+    struct tape_work work = b->work[stage];
+    double bandwidth = stage == STAGE_REDUCTION ? b->peak.allreduce_gbs : b->peak.triad_gbs;
     double compute = work.flops / (b->peak.sgemm_gflops * 1e9),
            move = work.bytes / (bandwidth * 1e9);
     double bound = compute > move ? compute : move;
@@ -226,22 +218,22 @@ static struct figure make_figure(const struct bench *b, enum cost_stage stage, d
 static void make_figures(struct bench *b) {
     double flops = 0, seconds = median(b->seconds + PHASES * b->steps, b->steps);
     for (int p = 0; p < PHASES; p++) {
-        enum cost_stage stage = stage_of[p];
+        enum stage stage = stage_of[p];
         b->stage[stage] = make_figure(b, stage, median(b->seconds + p * b->steps, b->steps));
-        if (stage != COST_OPTIMIZER)
-            flops += cost_stage(&b->cost, stage, b->comm->size, &b->step).flops;
+        if (stage != STAGE_OPTIMIZER)
+            flops += b->work[stage].flops;
     }
     b->total = (struct figure){seconds, flops / seconds / 1e9, 0,
                                flops / seconds / 1e9 / b->peak.sgemm_gflops};
-    b->stage[COST_EVALUATION] = make_figure(b, COST_EVALUATION, b->evaluation);
+    b->stage[STAGE_EVALUATION] = make_figure(b, STAGE_EVALUATION, b->evaluation);
 }
 
 /* ---- output ---- */
 
 /* Encoder and loss are never left out wholly. */
 static bool shown(const struct bench *b, int stage) {
-    return stage == COST_ENCODER_FORWARD || stage == COST_ENCODER_BACKWARD || stage == COST_LOSS ||
-           !skips(b, cost_stage_names[stage]);
+    return stage == STAGE_ENCODER_FORWARD || stage == STAGE_ENCODER_BACKWARD ||
+           stage == STAGE_LOSS || !skips(b, stage_names[stage]);
 }
 
 static json_t *number(double x) {
@@ -284,14 +276,14 @@ static json_t *skip_json(const struct names *skip) {
 
 static json_t *bench_json(const struct bench *b) {
     json_t *object = json_object(), *stages = json_object();
-    for (int s = 0; s < COST_EVALUATION; s++)
+    for (int s = 0; s < STAGE_EVALUATION; s++)
         if (shown(b, s))
-            json_object_set_new(stages, cost_stage_names[s], figure_json(&b->stage[s]));
+            json_object_set_new(stages, stage_names[s], figure_json(&b->stage[s]));
     json_object_set_new(object, "peak", peak_json(&b->peak));
     json_object_set_new(object, "step", step_json(b));
     json_object_set_new(object, "stages", stages);
-    if (shown(b, COST_EVALUATION))
-        json_object_set_new(object, "evaluation", figure_json(&b->stage[COST_EVALUATION]));
+    if (shown(b, STAGE_EVALUATION))
+        json_object_set_new(object, "evaluation", figure_json(&b->stage[STAGE_EVALUATION]));
     json_object_set_new(object, "skipped", skip_json(&b->run.config.bench.skip));
     json_object_set_new(object, "steps", json_integer(b->steps));
     json_object_set_new(object, "batch", json_integer(b->sequences));
@@ -330,13 +322,13 @@ static void print_text(const struct bench *b) {
     if (isfinite(peak->allreduce_gbs))
         printf(", allreduce %.1f GB/s", peak->allreduce_gbs);
     printf("\n%-18s%12s%12s%12s%12s\n", "stage", "seconds", "GFLOP/s", "GB/s", "of peak");
-    for (int s = 0; s < COST_EVALUATION; s++)
+    for (int s = 0; s < STAGE_EVALUATION; s++)
         if (shown(b, s))
-            print_figure(cost_stage_names[s], &b->stage[s]);
+            print_figure(stage_names[s], &b->stage[s]);
     printf("%-18s%12.6f%12.2f%12s%12.3f   %.1f sequences/s\n", "step", b->total.seconds,
            b->total.gflops, "", b->total.fraction, (double)b->sequences / b->total.seconds);
-    if (shown(b, COST_EVALUATION))
-        print_figure(cost_stage_names[COST_EVALUATION], &b->stage[COST_EVALUATION]);
+    if (shown(b, STAGE_EVALUATION))
+        print_figure(stage_names[STAGE_EVALUATION], &b->stage[STAGE_EVALUATION]);
     printf("peak memory per rank %.1f MB\n", b->peak_rss_mb);
 }
 
@@ -346,6 +338,7 @@ static enum status measure(struct bench *b, const char *output) {
     TRY(run_steps(b));
     if (!skips(b, "evaluation"))
         TRY(run_evaluation(b));
+    sum_work(b);
     b->peak_rss_mb = report_peak_rss_mb(b->comm); /* before the arrays of the yardstick */
     peak_measure(b->comm, &b->run.model.params, &b->peak);
     make_figures(b);

@@ -220,6 +220,11 @@ struct pass {
     struct outcome *outcomes;
 };
 
+static void add_work(struct evaluation *e, const struct tape *tape, double flops) {
+    e->work.flops += tape->work[PHASE_FORWARD].flops + flops;
+    e->work.bytes += tape->work[PHASE_FORWARD].bytes;
+}
+
 /* Rank samples index[0..n), whose targets lie in one domain. Collective where items are shared out;
  * n may be 0 then. */
 static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n, int domain) {
@@ -251,6 +256,7 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
         negatives_draw(e, index, n, &pass->negatives);
         ranking.negatives = &negatives;
     }
+    add_work(e, &pass->tape, rank_flops(&ranking));
     TRY(rank_targets(&pass->tape.arena, &ranking));
     for (int64_t k = 0; k < n; k++)
         pass->outcomes[index[k]] =
@@ -308,8 +314,11 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
                         .batch_size = batch_size(e, model),
                         .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
     fault_point("evaluate");
+    e->work = (struct tape_work){0};
     tape_begin(&pass.item_tape, false, 0);
+    pass.item_tape.replicas = model->shape.peers ? 1 : e->run->comm->size;
     model_item_rows(model, &pass.item_tape, pass.items);
+    add_work(e, &pass.item_tape, 0);
     enum status status = finish(e, pass.outcomes, rank_all(&pass), result);
     tape_free(&pass.item_tape);
     tape_free(&pass.tape);

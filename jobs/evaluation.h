@@ -17,6 +17,7 @@ struct evaluation {
     struct exchange_rows share; /* this rank's */
     int parts;                  /* ranked one after another on this rank, see evaluation_open */
     int32_t *part;              /* [share.count] of each of this rank's samples */
+    struct tape_work work;      /* of this rank in the last evaluation_run */
 };
 
 /* Collective. With train.reproducible samples are ranked in TREE_LEAVES groups, where the ranks

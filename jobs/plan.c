@@ -10,6 +10,7 @@
 #include "jobs/job.h"
 #include "jobs/stepper.h"
 #include "partition/balance.h"
+#include "partition/range.h"
 #include <jansson.h>
 #include <math.h>
 #include <omp.h>
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 16, STEPS = 256, RANKED = 256, LOSSES = 2 };
+enum { STEPS = 256, RANKED = 256, LOSSES = 2 };
 
 /* Bytes that HDF5 1.10 takes of the process for each tensor that it has saved: measured, 40 KB
  * after the first checkpoint, 70 to 110 KB after four. */
@@ -78,44 +79,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 struct data {
     struct dataset dataset;
-    bool mixed;                  /* see model_takes_mixed */
-    struct cost_sequence *train; /* [sequences] */
-    struct cost_load held_out;   /* all validation histories */
-    struct model_shape shape;    /* no rows: widths, and offsets of the tags */
+    struct sequences train, valid;
+    struct model_shape shape; /* no rows: widths, and offsets of the tags */
     struct tag_rows tags;
+    struct sampler sampler;
     struct config config; /* data.max_len resolved */
     int64_t base;         /* bytes of the process with MPI and the libraries, without sequences */
 };
 
-typedef void take_fn(struct data *data, int64_t i, const int32_t *items, int64_t length);
-
-static void take_train(struct data *data, int64_t i, const int32_t *items, int64_t length) {
-    cost_sequence_count(&data->train[i], items, length, data->dataset.domain_items[0],
-                        data->config.data.max_len, data->mixed);
-}
-
 static int64_t at_most(int64_t n, int64_t most) {
     return n < most ? n : most;
-}
-
-static void take_held_out(struct data *data, int64_t i, const int32_t *items, int64_t length) {
-    (void)i;
-    cost_load_add_history(&data->held_out, items, length, data->dataset.domain_items[0],
-                          data->config.data.max_len);
-}
-
-static enum status read_split(const struct comm *comm, struct data *data, enum split split,
-                              take_fn *take) {
-    int64_t n = data->dataset.counts[split];
-    for (int64_t lo = 0; lo < n; lo += PIECE) {
-        struct sequences s;
-        int64_t hi = at_most(lo + PIECE, n);
-        TRY(dataset_read_sequences(comm, &data->dataset, split, lo, hi, &s));
-        for (int64_t i = 0; i < hi - lo; i++)
-            take(data, lo + i, s.items + s.offsets[i], s.offsets[i + 1] - s.offsets[i]);
-        sequences_free(&s);
-    }
-    return STATUS_OK;
 }
 
 /* What the model will read of the tags; their vectors are only measured. */
@@ -130,26 +103,32 @@ static enum status read_tags(const struct comm *comm, struct data *data) {
     return STATUS_OK;
 }
 
+/* Widths of the feature tables, whose rows are not read: a dry tape only wants to know that there
+ * are some. */
 static enum status read_widths(const struct comm *comm, struct data *data) {
+    static const real no_row;
     const struct config *c = &data->config;
     const struct names *modalities = &c->model.modalities;
     for (int m = 0; m < modalities->count; m++) {
+        struct frozen_table *table = &data->shape.table[m];
         int dim = 0;
         if (!strcmp(modalities->name[m], "id"))
             continue;
         if (!strcmp(c->model.name, "tema_llm") && !strcmp(modalities->name[m], OPTION_TAGS)) {
             TRY(read_tags(comm, data));
-            dim = (int)data->shape.tags.dim;
-        } else {
-            TRY(dataset_feature_dim(comm, &data->dataset, modalities->name[m], &dim));
+            table->dim = data->shape.tags.dim;
+            continue;
         }
-        data->shape.table[m].dim = dim;
+        TRY(dataset_feature_dim(comm, &data->dataset, modalities->name[m], &dim));
+        *table = (struct frozen_table){&no_row, &no_row, dim};
     }
     return STATUS_OK;
 }
 
 static void data_close(struct data *data) {
-    mem_free(data->train);
+    sequences_free(&data->train);
+    sequences_free(&data->valid);
+    sampler_close(&data->sampler);
     tag_rows_free(&data->tags);
     dataset_close(&data->dataset);
 }
@@ -163,18 +142,34 @@ static enum status read_model(const struct comm *comm, struct data *data) {
     if (comm->rank)
         (void)log_release();
     TRY(status);
-    data->mixed = model_takes_mixed(&model);
     data->base += (int64_t)SAVED * model.params.count;
     model_free(&model);
     return STATUS_OK;
 }
 
+/* As in training, where popularity is that of the training sequences. */
+static void open_sampler(struct data *data) {
+    const struct config *c = &data->config;
+    int32_t *events = NULL;
+    if (c->train.sampler != SAMPLER_UNIFORM) {
+        events = mem_zero(data->dataset.items, sizeof *events);
+        for (int64_t e = 0; e < data->train.offsets[data->train.count]; e++)
+            events[data->train.items[e]]++;
+    }
+    sampler_open(&data->sampler, data->dataset.items, events,
+                 c->train.sampler == SAMPLER_BATCH ? 1 : c->train.sampler_alpha);
+    mem_free(events);
+    data->shape.sampler = &data->sampler;
+}
+
 static enum status data_read(const struct comm *comm, struct data *data) {
+    const struct dataset *d = &data->dataset;
     TRY(read_widths(comm, data));
     TRY(read_model(comm, data));
-    data->train = mem_alloc(data->dataset.counts[SPLIT_TRAIN], sizeof *data->train);
-    TRY(read_split(comm, data, SPLIT_TRAIN, take_train));
-    return read_split(comm, data, SPLIT_VALID, take_held_out);
+    TRY(dataset_read_sequences(comm, d, SPLIT_TRAIN, 0, d->counts[SPLIT_TRAIN], &data->train));
+    TRY(dataset_read_sequences(comm, d, SPLIT_VALID, 0, d->counts[SPLIT_VALID], &data->valid));
+    open_sampler(data);
+    return STATUS_OK;
 }
 
 /* Resident now. */
@@ -213,91 +208,129 @@ static int64_t data_bytes(const struct data *data, int64_t ranks) {
     return (4 + 8 + 8 + 4 + 4) * n + mine / ranks;
 }
 
+static struct sample sample_of(const struct sequences *s, int64_t i) {
+    return (struct sample){s->items + s->offsets[i], s->offsets[i + 1] - s->offsets[i], i};
+}
+
 /* ---- the largest step ---- */
 
-struct workload {
-    struct cost_load part; /* what a rank works on at once */
-    struct cost_load all;  /* the step it is of */
-    struct cost_load history;
-};
-
+/* The sequences of a step, dealt as io/feed does. */
 struct deal {
-    int64_t n; /* sequences of the step */
-    int64_t *order;
+    int64_t n, *sequence; /* [n] */
     int64_t *cost;
-    int32_t *part;
-    struct cost_load *load; /* [parts] */
+    int32_t *part; /* [n] */
 };
 
-/* Deal sequences order[at ..] as io/feed does. */
-static void deal_step(const struct data *data, int parts, int64_t at,
-                      const struct feed_price *price, struct deal *deal, struct cost_load *all) {
-    for (int64_t i = 0; i < deal->n; i++)
-        deal->cost[i] = feed_cost(price, data->train[deal->order[at + i]].targets);
+/* What a rank works on at once, the step that it is of, and what it ranks at once. */
+struct workload {
+    struct batch part, all, history;
+    int domain; /* of the targets of the histories */
+};
+
+static void workload_free(struct workload *work) {
+    batch_free(&work->part);
+    batch_free(&work->all);
+    batch_free(&work->history);
+}
+
+static int64_t count_tokens(const struct data *data, int64_t sequence) {
+    struct sample s = sample_of(&data->train, sequence);
+    int64_t count[STREAMS][2], n = 0;
+    batch_count_targets(s.items, s.length, data->shape.x_items, data->shape.max_len, count);
+    for (int k = 0; k < STREAMS; k++)
+        n += count[k][0] + count[k][1];
+    return n;
+}
+
+static void deal_step(const struct data *data, int parts, const struct feed_price *price,
+                      struct deal *deal) {
+    for (int64_t i = 0; i < deal->n; i++) {
+        struct sample s = sample_of(&data->train, deal->sequence[i]);
+        int64_t count[STREAMS][2];
+        batch_count_targets(s.items, s.length, data->shape.x_items, data->shape.max_len, count);
+        deal->cost[i] = feed_cost(price, count);
+    }
     balance(deal->cost, deal->n, parts, deal->part);
-    memset(deal->load, 0, (size_t)parts * sizeof *deal->load);
-    *all = (struct cost_load){0};
+}
+
+/* The part of the step with the most tokens. */
+static int largest_part(const struct data *data, int parts, const struct deal *deal,
+                        int64_t *most) {
+    int64_t *tokens = mem_zero(parts, sizeof *tokens);
+    int largest = 0;
     for (int64_t i = 0; i < deal->n; i++)
-        cost_load_add(&deal->load[deal->part[i]], &data->train[deal->order[at + i]]);
-    for (int p = 0; p < parts; p++)
-        cost_load_join(all, &deal->load[p]);
+        tokens[deal->part[i]] += count_tokens(data, deal->sequence[i]);
+    for (int p = 1; p < parts; p++)
+        largest = tokens[p] > tokens[largest] ? p : largest;
+    *most = tokens[largest];
+    mem_free(tokens);
+    return largest;
 }
 
-static void keep_largest(const struct cost_model *cost, int ranks, int parts,
-                         const struct deal *deal, const struct cost_load *all, int64_t *most,
+/* The sequences of a part, -1: of the whole step. */
+static void pack(const struct data *data, bool mixed, const struct deal *deal, int part,
+                 struct batch *batch) {
+    struct sample *samples = mem_alloc(deal->n, sizeof *samples);
+    int64_t n = 0;
+    for (int64_t i = 0; i < deal->n; i++)
+        if (part < 0 || deal->part[i] == part)
+            samples[n++] = sample_of(&data->train, deal->sequence[i]);
+    (mixed ? batch_mixed : batch_train)(batch, samples, n, data->shape.x_items,
+                                        data->shape.max_len);
+    mem_free(samples);
+}
+
+/* Among the first STEPS steps of the first epoch, which the others are much like. */
+static void largest_step(const struct data *data, const struct model *model, int parts,
                          struct workload *work) {
-    for (int p = 0; p < parts; p++) {
-        struct cost_bytes bytes;
-        cost_memory(cost, COST_REPLICATED, ranks, &deal->load[p], all, NULL, &bytes);
-        if (bytes.total > *most) {
-            *most = bytes.total;
-            work->part = deal->load[p];
-            work->all = *all;
-        }
-    }
-}
-
-/* The mean history, as often as a rank ranks at once: samples of one domain. */
-static struct cost_load histories(const struct data *data, int64_t ranks) {
-    struct cost_load load = data->held_out;
-    int64_t most = load.ranked[load.ranked[1] > load.ranked[0]], all = load.samples;
-    int64_t n = at_most(RANKED, (most + ranks - 1) / ranks);
-    for (int s = 0; s < STREAMS && all > 0; s++) {
-        load.sequences[s] = load.sequences[s] * n / all;
-        load.pairs[s] = load.pairs[s] * n / all;
-        load.tokens[s] = (load.tokens[s] * n + all - 1) / all;
-    }
-    load.samples = n;
-    return load;
-}
-
-/* Steps of the first epoch, the first STEPS of them: the others are much like them. */
-static struct workload largest_step(const struct data *data, const struct cost_model *cost,
-                                    int ranks) {
-    const struct config *c = cost->model->config;
-    int64_t n = data->dataset.counts[SPLIT_TRAIN], batch = at_most(c->train.batch, n), most = 0;
-    int parts = c->train.reproducible ? TREE_LEAVES : ranks;
+    const struct config *c = model->config;
+    int64_t n = data->train.count, batch = at_most(c->train.batch, n), largest = 0, tokens;
+    int64_t *order = mem_alloc(n, sizeof *order);
     struct feed_price price = stepper_prices(c, &data->dataset);
-    struct workload work = {.history = histories(data, ranks)};
-    struct cost_load all;
-    struct deal deal = {.order = mem_alloc(n, sizeof *deal.order),
-                        .cost = mem_alloc(batch, sizeof *deal.cost),
-                        .part = mem_alloc(batch, sizeof *deal.part),
-                        .load = mem_alloc(parts, sizeof *deal.load)};
-    rng_permutation(rng_key((uint64_t)c->run.seed, RNG_SHUFFLE, 0, 0), n, deal.order);
-    for (int64_t k = 0; k < STEPS && k * batch < n; k++) {
-        deal.n = at_most(batch, n - k * batch);
-        deal_step(data, parts, k * batch, &price, &deal, &all);
-        keep_largest(cost, ranks, parts, &deal, &all, &most, &work);
+    struct deal deal = {.cost = mem_alloc(batch, sizeof *deal.cost),
+                        .part = mem_alloc(batch, sizeof *deal.part)};
+    rng_permutation(rng_key((uint64_t)c->run.seed, RNG_SHUFFLE, 0, 0), n, order);
+    for (int64_t at = 0; at < n && at / batch < STEPS; at += batch) {
+        deal.n = at_most(batch, n - at);
+        deal.sequence = order + at;
+        deal_step(data, parts, &price, &deal);
+        int part = largest_part(data, parts, &deal, &tokens);
+        if (tokens <= largest)
+            continue;
+        largest = tokens;
+        pack(data, model_takes_mixed(model), &deal, part, &work->part);
+        pack(data, model_takes_mixed(model), &deal, -1, &work->all);
     }
-    mem_free(deal.order);
     mem_free(deal.cost);
     mem_free(deal.part);
-    mem_free(deal.load);
-    return work;
+    mem_free(order);
+}
+
+static int target_domain(const struct data *data, int64_t i) {
+    return data->valid.items[data->valid.offsets[i + 1] - 1] >= data->shape.x_items;
+}
+
+/* As many histories as a rank ranks at once, of the domain with more targets, from all over the
+ * validation split. */
+static void pack_histories(const struct data *data, int ranks, struct workload *work) {
+    struct sample samples[RANKED];
+    int64_t count[2] = {0, 0}, n = 0, seen = 0;
+    for (int64_t i = 0; i < data->valid.count; i++)
+        count[target_domain(data, i)]++;
+    work->domain = count[1] > count[0];
+    int64_t of = count[work->domain], most = at_most(RANKED, (of + ranks - 1) / ranks);
+    for (int64_t i = 0; i < data->valid.count && n < most; i++)
+        if (target_domain(data, i) == work->domain && seen++ >= n * of / most) {
+            samples[n] = sample_of(&data->valid, i);
+            samples[n++].length--; /* without the target */
+        }
+    batch_history(&work->history, samples, n, data->shape.x_items, data->shape.max_len);
 }
 
 /* ---- the plan ---- */
+
+enum placement_of_plan { REPLICATED, SHARDED, PLACEMENTS };
+static const char *const placement_names[PLACEMENTS] = {"replicated", "sharded"};
 
 struct line {
     struct cost_bytes bytes;
@@ -312,30 +345,54 @@ struct plan {
     int threads;
     int64_t base, sequences; /* bytes: of the process itself, of the data */
     double node;             /* bytes */
-    struct line line[LOSSES][COST_PLACEMENTS];
+    struct line line[LOSSES][PLACEMENTS];
     const char *choice;
 };
 
-static enum status plan_loss(struct plan *plan, int loss) {
+/* The first rank's, whose blocks are the largest. */
+static void share_out(struct model_shape *shape, const struct peers *peers) {
+    int64_t x = range_of(shape->x_items, peers->size, 0).hi;
+    int64_t y = range_of(shape->items - shape->x_items, peers->size, 0).hi;
+    shape->peers = peers;
+    shape->here = (struct parts){{0, shape->x_items}, {x, shape->x_items + y}};
+    shape->most[0] = x;
+    shape->most[1] = y;
+}
+
+static void fill_line(const struct plan *plan, struct model *model, struct line *line) {
     const struct request *r = plan->request;
+    const struct config *c = model->config;
+    int ranks = (int)r->ranks, parts = c->train.reproducible ? TREE_LEAVES : ranks;
+    struct workload work = {0};
+    struct cost_step step;
+    largest_step(plan->data, model, parts, &work);
+    pack_histories(plan->data, ranks, &work);
+    cost_step_run(model, &work.part, &work.all, parts, &step);
+    bool ranks_any = c->eval.every > 0 && work.history.samples > 0;
+    cost_memory(model, ranks, &step,
+                ranks_any ? cost_ranking(model, &work.history, work.domain) : 0, &line->bytes);
+    line->total = line->bytes.total + plan->base + plan->sequences;
+    line->traffic = cost_traffic(model, ranks, &step);
+    line->seconds = r->bandwidth > 0 ? line->traffic.messages * r->latency * 1e-6 +
+                                           line->traffic.bytes / (r->bandwidth * 1e9)
+                                     : NAN;
+    workload_free(&work);
+}
+
+static enum status plan_loss(struct plan *plan, int loss) {
     struct config config = plan->data->config;
-    struct model model;
-    int ranks = (int)r->ranks;
+    int ranks = (int)plan->request->ranks;
+    struct peers peers = cost_peers(&ranks);
     config.train.loss = loss;
-    TRY(model_declare(&model, &config, &plan->data->shape));
-    struct cost_model cost = {&model, plan->threads};
-    struct workload work = largest_step(plan->data, &cost, ranks);
-    for (int p = 0; p < COST_PLACEMENTS; p++) {
-        struct line *line = &plan->line[loss][p];
-        cost_memory(&cost, (enum cost_placement)p, ranks, &work.part, &work.all,
-                    config.eval.every > 0 ? &work.history : NULL, &line->bytes);
-        line->total = line->bytes.total + plan->base + plan->sequences;
-        line->traffic = cost_traffic(&cost, (enum cost_placement)p, ranks, &work.part, &work.all);
-        line->seconds = r->bandwidth > 0 ? line->traffic.messages * r->latency * 1e-6 +
-                                               line->traffic.bytes / (r->bandwidth * 1e9)
-                                         : NAN;
+    for (int p = 0; p < PLACEMENTS; p++) {
+        struct model_shape shape = plan->data->shape;
+        struct model model;
+        if (p == SHARDED)
+            share_out(&shape, &peers);
+        TRY(model_declare(&model, &config, &shape));
+        fill_line(plan, &model, &plan->line[loss][p]);
+        model_free(&model);
     }
-    model_free(&model);
     return STATUS_OK;
 }
 
@@ -345,10 +402,10 @@ static int configured_loss(const struct plan *plan) {
 }
 
 static const char *choose(const struct plan *plan) {
-    for (int p = 0; p < COST_PLACEMENTS; p++) {
+    for (int p = 0; p < PLACEMENTS; p++) {
         const struct line *line = &plan->line[configured_loss(plan)][p];
         if ((double)line->total * (double)plan->request->per_node <= plan->node)
-            return cost_placement_names[p];
+            return placement_names[p];
     }
     return "none";
 }
@@ -396,8 +453,8 @@ static json_t *line_json(const struct plan *plan, const struct line *line) {
 
 static json_t *loss_json(const struct plan *plan, int loss) {
     json_t *object = json_object();
-    for (int p = 0; p < COST_PLACEMENTS; p++)
-        json_object_set_new(object, cost_placement_names[p], line_json(plan, &plan->line[loss][p]));
+    for (int p = 0; p < PLACEMENTS; p++)
+        json_object_set_new(object, placement_names[p], line_json(plan, &plan->line[loss][p]));
     return object;
 }
 
@@ -425,7 +482,7 @@ static void print_row(const struct plan *plan, const char *name,
                       const char *format) {
     printf("%-22s", name);
     for (int k = 0; k < LOSSES; k++)
-        for (int p = 0; p < COST_PLACEMENTS; p++)
+        for (int p = 0; p < PLACEMENTS; p++)
             printf(format, value(plan, &plan->line[k][p], i));
     putchar('\n');
 }
@@ -452,8 +509,8 @@ static void print_text(const struct plan *plan) {
            (long long)d->counts[SPLIT_TRAIN], (long long)c->train.batch,
            (long long)plan->request->ranks, plan->threads);
     printf("%-22s%24s%24s\n%-22s", "", "exact loss", "sampled loss", "MB per rank");
-    for (int k = 0; k < LOSSES * COST_PLACEMENTS; k++)
-        printf("%12s", cost_placement_names[k % COST_PLACEMENTS]);
+    for (int k = 0; k < LOSSES * PLACEMENTS; k++)
+        printf("%12s", placement_names[k % PLACEMENTS]);
     putchar('\n');
     for (int i = 0; i < ROWS; i++)
         print_row(plan, rows[i].name, row_mb, i, "%12.1f");

@@ -184,6 +184,22 @@ static void gather_whole(struct stepper *s) {
     s->whole_count = distinct_items(s, all, total, &s->whole);
 }
 
+static void add_work(struct stepper *s) {
+    for (int p = 0; p < PHASES; p++) {
+        s->work[p].flops += s->tape.work[p].flops;
+        s->work[p].bytes += s->tape.work[p].bytes;
+    }
+}
+
+/* Those with a dense gradient, and the rows of tables whose gradient comes as rows. */
+static int64_t count_touched(const struct params *params, const struct row_grad *rows) {
+    int64_t n = params->dense;
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].by_rows)
+            n += rows->n * params->list[i].cols;
+    return n;
+}
+
 /* Gradients of part i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
  * backward runs, of item rows in `items`. */
 static void differentiate(struct stepper *s, int i, struct model_step *step, struct item_set *items,
@@ -211,6 +227,7 @@ static void differentiate(struct stepper *s, int i, struct model_step *step, str
     if (reduce)
         reduce_begin(reduce);
     tape_backward(&s->tape, reduce ? reduce_ready : NULL, reduce);
+    add_work(s);
     phases_enter(phases, PHASE_REDUCE);
     fault_point("reduce");
 }
@@ -357,6 +374,7 @@ enum status stepper_compute(struct stepper *s, int64_t number, struct phases *ph
     enum status status = STATUS_OK;
     count_targets(s, step.count);
     arena_reset(&s->arena);
+    memset(s->work, 0, sizeof s->work);
     if (s->run->config.train.loss != LOSS_EXACT && s->run->config.train.sampler == SAMPLER_BATCH)
         pool_targets(s);
     if (model_contrasts(&s->run->model))
@@ -367,6 +385,7 @@ enum status stepper_compute(struct stepper *s, int64_t number, struct phases *ph
         gradients(s, &step, phases, loss, &rows);
     for (int k = 0; k < STREAMS; k++)
         loss[k] = step.count[k] ? loss[k] / (double)step.count[k] : 0;
+    s->touched = count_touched(&s->run->model.params, &rows);
     phases_enter(phases, PHASE_OPTIMIZER);
     fault_point("update");
     if (!all_finite(loss, STREAMS))

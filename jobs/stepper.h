@@ -27,6 +27,8 @@ struct stepper {
     struct reduce reduce;
     struct tree tree;                          /* reproducible: in place of `reduce` */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
+    struct tape_work work[PHASES];             /* of this rank in the last step */
+    int64_t touched;                           /* parameters here that its gradient moves */
 };
 
 /* Not collective. What a training target costs, for the balance of the ranks. */

@@ -114,36 +114,25 @@ static void allocate(struct work *w, struct arena *arena) {
     for (int m = 0; m < w->loss->terms; m++) {
         int64_t d = w->loss->term[m].q->cols;
         w->widest = d > w->widest ? d : w->widest;
-        w->q[m] = arena_alloc(arena, w->tile * d, sizeof(real));
-        w->state[m] = arena_alloc(arena, w->threads * w->tile * d, sizeof(real));
+        w->q[m] = arena_numbers(arena, w->tile * d, sizeof(real));
+        w->state[m] = arena_numbers(arena, w->threads * w->tile * d, sizeof(real));
         w->unit[m] = w->loss->term[m].eps > 0
-                         ? arena_alloc(arena, w->threads * CHUNK * d, sizeof(real))
+                         ? arena_numbers(arena, w->threads * CHUNK * d, sizeof(real))
                          : NULL;
     }
     for (int s = 0; s < w->softmaxes; s++) {
         bool keep = w->record && w->learned[s] && w->keep;
-        w->target[s] = arena_alloc(arena, w->tile, sizeof(double));
-        w->share[s] = arena_alloc(arena, w->tile, sizeof(double));
-        w->total[s] = arena_alloc(arena, w->tile, sizeof(struct running));
-        w->sum[s] = arena_alloc(arena, w->threads * w->tile, sizeof(struct running));
-        w->kept[s] = keep ? arena_alloc(arena, w->chunks * w->tile * CHUNK, sizeof(real)) : NULL;
-        w->shift[s] = keep ? arena_alloc(arena, w->chunks * w->tile, sizeof(real)) : NULL;
+        w->target[s] = arena_numbers(arena, w->tile, sizeof(double));
+        w->share[s] = arena_numbers(arena, w->tile, sizeof(double));
+        w->total[s] = arena_numbers(arena, w->tile, sizeof(struct running));
+        w->sum[s] = arena_numbers(arena, w->threads * w->tile, sizeof(struct running));
+        w->kept[s] = keep ? arena_numbers(arena, w->chunks * w->tile * CHUNK, sizeof(real)) : NULL;
+        w->shift[s] = keep ? arena_numbers(arena, w->chunks * w->tile, sizeof(real)) : NULL;
     }
-    w->logits = arena_alloc(arena, w->threads * w->tile * CHUNK, sizeof(real));
-    w->scaled = arena_alloc(arena, w->threads * w->tile * w->widest, sizeof(real));
-    w->peak = arena_alloc(arena, w->softmaxes * w->tile, sizeof *w->peak);
-    w->peer_sum = arena_alloc(arena, w->softmaxes * w->tile, sizeof *w->peer_sum);
-}
-
-int64_t catalogue_scratch(const struct catalogue_loss *loss, int threads) {
-    struct work w = {.loss = loss, .record = true, .threads = threads};
-    struct arena arena = {.dry = true};
-    if (loss->positions == 0)
-        return 0;
-    plan_softmaxes(&w);
-    plan_tiles(&w);
-    allocate(&w, &arena);
-    return (int64_t)arena.used;
+    w->logits = arena_numbers(arena, w->threads * w->tile * CHUNK, sizeof(real));
+    w->scaled = arena_numbers(arena, w->threads * w->tile * w->widest, sizeof(real));
+    w->peak = arena_numbers(arena, w->softmaxes * w->tile, sizeof *w->peak);
+    w->peer_sum = arena_numbers(arena, w->softmaxes * w->tile, sizeof *w->peer_sum);
 }
 
 static int64_t position(const struct work *w, int64_t t) {
@@ -594,6 +583,41 @@ static void prepare_gradients(struct tape *tape, const struct catalogue_loss *lo
         tape_grad_zeroed(tape, loss->fusion_logits);
 }
 
+static double all_tiles(struct work *w) {
+    struct tensor *logits = w->loss->fusion_logits;
+    double sum = 0;
+    plan_fusion(w);
+    for (int64_t i = 0; i < w->tiles; i++, w->t0 += w->rows) {
+        lay_out_tile(w, i);
+        sum += tile_loss(w);
+    }
+    for (int m = 0; w->record && logits && m < w->softmaxes; m++)
+        logits->g[m] += (real)w->fusion_grad[m];
+    return sum;
+}
+
+/* Told to the tape. Operations: logits, and of a loss that records the gradients of states and of
+ * learned rows. Item rows are read, and for learned ones the gradients read and written, once per
+ * softmax; states are read, their gradients written, the targets' rows read. */
+static double useful_work(const struct work *w, struct tape *tape) {
+    const struct catalogue_loss *loss = w->loss;
+    const double bytes = sizeof(real);
+    double positions = (double)loss->positions, items = (double)loss->candidates, flops = 0;
+    if (loss->peers) {
+        positions = 0;
+        for (int r = 0; r < loss->peers->size; r++)
+            positions += (double)w->all[r];
+    }
+    for (int m = 0; m < loss->terms; m++) {
+        double d = (double)loss->term[m].q->cols;
+        bool learned = w->record && loss->term[m].items->learned;
+        flops += (!w->record ? 2 : learned ? 6 : 4) * positions * items * d;
+        tape->shared += loss->peers ? (w->record ? 2 : 1) * bytes * positions * d : 0;
+        tape_add_bytes(tape, bytes * d * ((learned ? 3 : 1) * items + 3 * positions));
+    }
+    return flops;
+}
+
 static void check_term(const struct catalogue_loss *loss, const struct catalogue_term *term) {
     assert(term->items->cols == term->q->cols && term->positives->cols == term->q->cols);
     assert(loss->lo >= 0 && loss->candidates >= 0);
@@ -625,17 +649,13 @@ double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss) {
         return 0;
     }
     plan_softmaxes(&w);
-    plan_fusion(&w);
     plan_tiles(&w);
     plan_hits(&w, &tape->arena);
     allocate(&w, &tape->arena);
-    for (int64_t i = 0; i < w.tiles; i++, w.t0 += w.rows) {
-        lay_out_tile(&w, i);
-        sum += tile_loss(&w);
-    }
-    if (w.record && loss->fusion_logits)
-        for (int m = 0; m < w.softmaxes; m++)
-            loss->fusion_logits->g[m] += (real)w.fusion_grad[m];
+    size_t tiles = tape->arena.used - mark.used;
+    tape->tiles = tiles > tape->tiles ? tiles : tape->tiles;
+    if (tape_counts(tape, useful_work(&w, tape)))
+        sum = all_tiles(&w);
     arena_release(&tape->arena, mark);
     return sum;
 }

@@ -89,10 +89,6 @@ struct catalogue_loss {
  * loss is the end of the tape. */
 double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss);
 
-/* Bytes of scratch that the loss takes from the arena with `threads` threads, on a tape that
- * records. Of the tensors only `cols` and `learned` are looked at. */
-int64_t catalogue_scratch(const struct catalogue_loss *loss, int threads);
-
 /* Hits of the exact loss: each position's own target, `target[t]` in [lo, lo + candidates). `hits`
  * has room for `n`. */
 void catalogue_hits_of_targets(const int32_t *target, int64_t n, int64_t lo,

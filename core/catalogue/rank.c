@@ -35,27 +35,35 @@ static void allocate(struct work *w, struct arena *arena) {
     int64_t n = w->ranking->samples, all = w->threads * n;
     for (int s = 0; s < STREAMS; s++)
         for (int f = 0; f < w->softmaxes; f++) {
-            w->sum[s][f] = arena_alloc(arena, all, sizeof(struct running));
-            w->log_sum[s][f] = arena_alloc(arena, n, sizeof(real));
-            w->target_logit[s][f] = arena_alloc(arena, n, sizeof(real));
+            w->sum[s][f] = arena_numbers(arena, all, sizeof(struct running));
+            w->log_sum[s][f] = arena_numbers(arena, n, sizeof(real));
+            w->target_logit[s][f] = arena_numbers(arena, n, sizeof(real));
+        }
+    w->peak = arena_numbers(arena, n, sizeof *w->peak);
+    w->peer_sum = arena_numbers(arena, n, sizeof *w->peer_sum);
+    w->target_score = arena_numbers(arena, n, sizeof(real));
+    w->full = arena_numbers(arena, all, sizeof *w->full);
+    w->sampled = arena_numbers(arena, all, sizeof *w->sampled);
+    for (int m = 0; m < w->ranking->terms; m++)
+        w->unit[m] =
+            w->ranking->eps[m] > 0
+                ? arena_numbers(arena, w->threads * CHUNK * w->ranking->dim[m], sizeof(real))
+                : NULL;
+    w->logits = arena_numbers(arena, all * CHUNK, sizeof(real));
+    w->scores = arena_numbers(arena, all * CHUNK, sizeof(real));
+}
+
+static void clear(struct work *w) {
+    int64_t n = w->ranking->samples, all = w->threads * n;
+    for (int s = 0; s < STREAMS; s++)
+        for (int f = 0; f < w->softmaxes; f++) {
             for (int64_t i = 0; i < all; i++)
                 w->sum[s][f][i] = running_empty;
             for (int64_t i = 0; i < n; i++)
                 w->target_logit[s][f][i] = -REAL_MAX;
         }
-    w->peak = arena_alloc(arena, n, sizeof *w->peak);
-    w->peer_sum = arena_alloc(arena, n, sizeof *w->peer_sum);
-    w->target_score = arena_alloc(arena, n, sizeof(real));
-    w->full = arena_alloc(arena, all, sizeof *w->full);
-    w->sampled = arena_alloc(arena, all, sizeof *w->sampled);
     memset(w->full, 0, (size_t)all * sizeof *w->full);
     memset(w->sampled, 0, (size_t)all * sizeof *w->sampled);
-    for (int m = 0; m < w->ranking->terms; m++)
-        w->unit[m] = w->ranking->eps[m] > 0
-                         ? arena_alloc(arena, w->threads * CHUNK * w->ranking->dim[m], sizeof(real))
-                         : NULL;
-    w->logits = arena_alloc(arena, all * CHUNK, sizeof(real));
-    w->scores = arena_alloc(arena, all * CHUNK, sizeof(real));
     memset(w->logits, 0, (size_t)(all * CHUNK) * sizeof(real));
 }
 
@@ -313,6 +321,14 @@ static struct rank_lists *gather_lists(struct arena *arena, const struct ranking
     return all;
 }
 
+/* Of all `n` samples, from those of this rank. */
+static const real *gather_states(struct arena *arena, const struct ranking *r, const real *mine,
+                                 const int64_t *samples, int64_t n, int64_t d) {
+    if (arena->dry)
+        return arena_numbers(arena, n * d, sizeof *mine);
+    return gather(arena, r->peers, mine, samples, d * (int64_t)sizeof *mine);
+}
+
 /* The samples of all ranks, samples[r] of rank r. */
 static struct ranking gather_samples(struct arena *arena, const struct ranking *r,
                                      const int64_t *samples) {
@@ -332,8 +348,7 @@ static struct ranking gather_samples(struct arena *arena, const struct ranking *
             continue;
         stream->present = gather(arena, r->peers, stream->present, samples, sizeof(bool));
         for (int m = 0; m < r->terms; m++)
-            stream->q[m] =
-                gather(arena, r->peers, stream->q[m], samples, r->dim[m] * (int64_t)sizeof(real));
+            stream->q[m] = gather_states(arena, r, stream->q[m], samples, all.samples, r->dim[m]);
     }
     if (r->negatives)
         all.negatives = gather_lists(arena, r, r->negatives, samples, all.samples);
@@ -372,6 +387,8 @@ static void open_work(struct work *w, struct arena *arena, const struct ranking 
         w->first[f + 1] = r->fusion == FUSION_LOGIT ? r->terms : f + 1;
     }
     allocate(w, arena);
+    if (!arena->dry)
+        clear(w);
 }
 
 /* The first pass. */
@@ -390,6 +407,8 @@ static void normalise(struct work *w) {
 static enum status rank_items(struct arena *arena, const struct ranking *r) {
     struct work w;
     open_work(&w, arena, r);
+    if (arena->dry)
+        return STATUS_OK;
     normalise(&w);
     TRY(score_targets(&w));
     see_candidates(&w);
@@ -403,6 +422,8 @@ static enum status rank_together(struct arena *arena, const struct ranking *r) {
     if (all.samples == 0)
         return STATUS_OK;
     TRY(rank_items(arena, &all)); /* the same outcome on all ranks */
+    if (arena->dry)
+        return STATUS_OK;
     sum_counts(arena, r, &all, samples);
     return STATUS_OK;
 }
@@ -414,6 +435,16 @@ enum status rank_targets(struct arena *arena, const struct ranking *r) {
                                           : STATUS_OK;
     arena_release(arena, mark);
     return status;
+}
+
+double rank_flops(const struct ranking *r) {
+    double states = 0, width = 0, ranks = r->peers ? r->peers->size : 1;
+    for (int s = 0; s < STREAMS; s++)
+        for (int64_t t = 0; t < r->samples; t++)
+            states += uses(r, s, t);
+    for (int m = 0; m < r->terms; m++)
+        width += (double)r->dim[m];
+    return 2 * states * width * ranks * (double)(r->hi - r->lo);
 }
 
 /* ---- the best items ---- */

@@ -56,9 +56,13 @@ struct ranking {
     real *scores;               /* NULL, or [samples, hi - lo] out (small cases, no peers) */
 };
 
-/* Scratch comes from the arena and goes back to it. STATUS_FAIL, with a message, when a score is
- * not a number, with peers on all ranks. */
+/* Scratch comes from the arena and goes back to it; of a dry one it is only counted, and nothing is
+ * ranked. STATUS_FAIL, with a message, when a score is not a number, with peers on all ranks. */
 CHECKED enum status rank_targets(struct arena *arena, const struct ranking *ranking);
+
+/* Useful operations: one product of every state that counts with every candidate, of which other
+ * ranks have as many. The two passes make these products twice. */
+double rank_flops(const struct ranking *ranking);
 
 /* The best k items for every sample: top[t] has room for them and is empty; of fewer candidates all
  * are taken. `excluded` (NULL: none) are never among them. Collective with

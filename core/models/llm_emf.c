@@ -69,9 +69,9 @@ void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
         if ((together ? step->count[s] : batch->stream[s].tokens) == 0 || weight[s] == 0)
             continue;
         stream_queries(model, tape, batch, s, side, &noise, q);
-        enum phase before = phases_enter(phases, PHASE_LOSS);
+        enum phase before = tape_enter(tape, phases, PHASE_LOSS);
         sum[s] = stream_loss(model, tape, batch, s, side, q, weight[s] / (double)step->count[s]);
-        phases_enter(phases, before);
+        tape_enter(tape, phases, before);
     }
 }
 
@@ -95,7 +95,8 @@ void emf_states(struct model *model, struct tape *tape, const struct batch *batc
 }
 
 /* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
-static void fill_fusion(const struct model *model, double weights[CATALOGUE_TERMS]) {
+static void fill_fusion(const struct model *model, const struct tape *tape,
+                        double weights[CATALOGUE_TERMS]) {
     double sum = 0;
     weights[0] = 1;
     if (model->fusion < 0) {
@@ -105,12 +106,13 @@ static void fill_fusion(const struct model *model, double weights[CATALOGUE_TERM
     }
     const real *logits = model->params.list[model->fusion].tensor.x;
     for (int m = 0; m < model->terms; m++)
-        sum += weights[m] = exp((double)logits[m]);
+        sum += weights[m] = tape->dry ? 1 : exp((double)logits[m]);
     for (int m = 0; m < model->terms; m++)
         weights[m] /= sum;
 }
 
-static void fill_weights(const struct model *model, int domain, struct ranking *r) {
+static void fill_weights(const struct model *model, const struct tape *tape, int domain,
+                         struct ranking *r) {
     const struct config *config = model->config;
     double l1 = isnan(config->eval.lambda1) ? config->model.lambda1 : config->eval.lambda1;
     double l2 = isnan(config->eval.lambda2) ? config->model.lambda2 : config->eval.lambda2;
@@ -122,7 +124,7 @@ static void fill_weights(const struct model *model, int domain, struct ranking *
         r->stream[STREAM_XY].lo = 0;
         r->stream[STREAM_XY].hi = tables_here(model, 2).hi;
     }
-    fill_fusion(model, r->weights);
+    fill_fusion(model, tape, r->weights);
 }
 
 /* The last state of each sequence; rows of empty streams are zero. */
@@ -152,7 +154,7 @@ static void fill_stream(struct model *model, struct tape *tape, const struct bat
 
 void emf_ranking(struct model *model, struct tape *tape, const struct batch *batch,
                  struct item_set *items, int domain, struct ranking *r) {
-    fill_weights(model, domain, r);
+    fill_weights(model, tape, domain, r);
     for (int s = 0; s < STREAMS; s++)
         fill_stream(model, tape, batch, items, s, r);
 }

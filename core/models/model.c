@@ -139,7 +139,9 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
                 const struct model_step *step, struct phases *phases, double sum[LOSS_PARTS]) {
     struct item_side side;
     tape->bf16 = model->config->train.precision == PRECISION_BF16;
+    tape->replicas = step->items ? 1 : step->parts; /* rows of whole tables are the same in all */
     scoring_side(model, tape, step->items, &side);
+    tape->replicas = 1;
     model->kind->loss(model, tape, batch, step, &side, phases, sum);
     scoring_finish(model, tape, &side);
 }

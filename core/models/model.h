@@ -70,8 +70,8 @@ struct model {
 
 /* Declare all parameters; model_create then makes and initialises them. STATUS_INPUT when the
  * configuration does not fit (heads do not divide a width). `training` false: no gradients and
- * moments. A declared model has no numbers, and tells what it costs (core/cost/cost.h): of the tables
- * only the widths are read. */
+ * moments. A declared model has no numbers, and tells what it costs (core/cost/cost.h): of the
+ * tables only the widths are read. */
 CHECKED enum status model_declare(struct model *model, const struct config *config,
                                   const struct model_shape *shape);
 CHECKED enum status model_create(struct model *model, const struct config *config,

@@ -197,7 +197,7 @@ double scoring_loss(struct model *model, struct tape *tape, const struct batch *
 
 void scoring_finish(struct model *model, struct tape *tape, const struct item_side *side) {
     for (int m = 0; m < model->terms; m++)
-        if (tape->record && divides_rows(model, m))
+        if (tape->record && !tape->dry && divides_rows(model, m))
             unit_norm_gradient(side->candidates[0][m], NORM_EPS);
 }
 
@@ -226,7 +226,9 @@ void scoring_ranking(const struct model *model, const struct batch *batch, const
 
 const real *scoring_spread(struct tape *tape, const struct batch *batch, const struct tensor *q,
                            const int32_t *sample, int64_t n, int64_t d) {
-    real *rows = arena_alloc(&tape->arena, batch->samples * d, sizeof *rows);
+    real *rows = arena_numbers(&tape->arena, batch->samples * d, sizeof *rows);
+    if (tape->dry)
+        return rows;
     memset(rows, 0, (size_t)(batch->samples * d) * sizeof *rows);
     for (int64_t k = 0; k < n; k++)
         memcpy(rows + sample[k] * d, q->x + k * d, (size_t)d * sizeof *rows);

@@ -143,13 +143,13 @@ static void loss(struct model *model, struct tape *tape, const struct batch *bat
     sum[STREAM_X] = sum[STREAM_Y] = sum[STREAM_XY] = 0;
     if ((together ? step->count[STREAM_XY] : batch->stream[STREAM_XY].tokens) > 0) {
         struct tensor *q = queries(model, tape, batch, step, side);
-        phases_enter(phases, PHASE_LOSS);
+        tape_enter(tape, phases, PHASE_LOSS);
         sum[STREAM_XY] = scoring_loss(model, tape, batch, STREAM_XY, (int)sets.lo, (int)sets.hi,
                                       side, &q, 1 / (double)step->count[STREAM_XY]);
     }
-    phases_enter(phases, PHASE_LOSS);
+    tape_enter(tape, phases, PHASE_LOSS);
     sum[LOSS_CONTRAST] = step->whole ? views_contrast(model, tape, step) : 0;
-    phases_enter(phases, before);
+    tape_enter(tape, phases, before);
 }
 
 /* One score, whose softmax is over the domain: it ranks as the logits do. */

@@ -144,8 +144,9 @@ void model_items(const struct model *model, struct tape *tape, const struct batc
     item_set_collect(&tape->arena, batch, step > 0, set);
     for (int m = 0; m < model->modalities; m++) {
         int64_t width;
-        if (model_table(model, m, &width))
-            set->rows[m] = arena_alloc(&tape->arena, set->n * width, sizeof(real));
+        (void)model_table(model, m, &width);
+        if (width)
+            set->rows[m] = arena_numbers(&tape->arena, set->n * width, sizeof(real));
     }
 }
 
@@ -158,7 +159,7 @@ void model_whole_items(const struct model *model, struct tape *tape, const int32
     *set = (struct item_set){.n = n, .item = (int32_t *)(uintptr_t)item};
     for (int m = 0; m < model->modalities; m++)
         if (model->shape.table[m].rows)
-            set->rows[m] = arena_alloc(&tape->arena, n * model->shape.table[m].dim, sizeof(real));
+            set->rows[m] = arena_numbers(&tape->arena, n * model->shape.table[m].dim, sizeof(real));
 }
 
 void model_fill_items(const struct model *model, struct item_set *set) {

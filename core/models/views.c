@@ -52,11 +52,11 @@ bool views_both(const struct model *model, int64_t place) {
     return in_both(s->rows, s->dim, a->rows, a->dim, place);
 }
 
-/* Row numbers, -1 of rows that are missing. */
+/* Row numbers, -1 of rows that are missing. A dry tape takes all for present. */
 static int32_t *present(struct tape *tape, const struct tensor *rows) {
     int32_t *index = arena_alloc(&tape->arena, rows->rows, sizeof *index);
     for (int64_t i = 0; i < rows->rows; i++)
-        index[i] = is_zero(rows->x + i * rows->cols, rows->cols) ? -1 : (int32_t)i;
+        index[i] = !tape->dry && is_zero(rows->x + i * rows->cols, rows->cols) ? -1 : (int32_t)i;
     return index;
 }
 
@@ -91,12 +91,12 @@ struct tensor *views_set_rows(struct model *model, struct tape *tape, int m, str
 
 /* ---- contrast of the views ---- */
 
-/* Items of the set that have both views. */
-static int64_t with_both(struct tensor *const view[VIEWS], int32_t *out) {
+/* Items of the set that have both views; all on a dry tape. */
+static int64_t with_both(const struct tape *tape, struct tensor *const view[VIEWS], int32_t *out) {
     const struct tensor *s = view[VIEW_SPECIFIC], *a = view[VIEW_AGNOSTIC];
     int64_t n = 0;
     for (int64_t i = 0; i < s->rows; i++)
-        if (in_both(s->x, s->cols, a->x, a->cols, i))
+        if (tape->dry || in_both(s->x, s->cols, a->x, a->cols, i))
             out[n++] = (int32_t)i;
     return n;
 }
@@ -128,15 +128,17 @@ double views_contrast(struct model *model, struct tape *tape, const struct model
     int32_t *both = arena_alloc(&tape->arena, step->whole->n, sizeof *both);
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++)
         view[v] = tables_set_rows(model, tape, v, step->whole);
-    int64_t n = with_both(view, both);
+    int64_t n = with_both(tape, view, both);
     int64_t lo = n * step->part / step->parts, hi = n * (step->part + 1) / step->parts;
     if (n == 0)
         return 0;
+    tape->replicas = step->parts;
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
         unit[v] =
             op_unit_norm(tape, adapt(model, tape, v, op_gather(tape, view[v], both, n)), NORM_EPS);
         scaled[v] = op_scale(tape, unit[v], (real)(1 / config->model.contrast_temperature));
     }
+    tape->replicas = 1;
     double weight = config->model.contrast_weight / (2 * (double)n);
     double sum = one_way(tape, scaled[VIEW_AGNOSTIC], unit[VIEW_SPECIFIC], lo, hi, weight) +
                  one_way(tape, scaled[VIEW_SPECIFIC], unit[VIEW_AGNOSTIC], lo, hi, weight);

@@ -57,11 +57,11 @@ static void (*const backward[])(const real *x, const real *dy, int64_t n, bool a
 
 static void activation_backward(struct tape *tape, void *node) {
     struct activation_node *n = node;
-    int64_t cols = n->x->cols;
+    int64_t rows = tape_rows(tape, n->x->rows), cols = n->x->cols;
     bool add;
     real *dx = tape_grad(tape, n->x, &add);
-#pragma omp parallel for schedule(static) if (n->x->rows * cols > 10000)
-    for (int64_t t = 0; t < n->x->rows; t++) {
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++) {
         real *dy = n->y->g + t * cols;
         dropout_row(&n->dropout, t, cols, dy, dy);
         backward[n->f](n->x->x + t * cols, dy, cols, add, dx + t * cols);
@@ -70,10 +70,10 @@ static void activation_backward(struct tape *tape, void *node) {
 
 struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activation f,
                              const struct dropout *dropout) {
-    int64_t cols = x->cols;
+    int64_t rows = tape_rows(tape, x->rows), cols = x->cols;
     struct tensor *y = tape_tensor(tape, x->rows, cols, x->learned);
-#pragma omp parallel for schedule(static) if (x->rows * cols > 10000)
-    for (int64_t t = 0; t < x->rows; t++) {
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++) {
         real *row = y->x + t * cols;
         forward[f](x->x + t * cols, cols, row);
         dropout_row(dropout, t, cols, row, row);
@@ -98,7 +98,7 @@ HOT static void add_rows(const real *x, int64_t n, real *y) {
 /* `f` is the output of one layer and feeds only this operation: its gradient is always new. */
 static void residual_backward(struct tape *tape, void *node) {
     struct residual_node *n = node;
-    int64_t rows = n->y->rows, cols = n->y->cols;
+    int64_t rows = tape_rows(tape, n->y->rows), cols = n->y->cols;
     bool add;
     real *df = tape_grad(tape, n->f, &add), *dy = n->y->g;
     if (df) {
@@ -121,9 +121,10 @@ struct tensor *op_residual(struct tape *tape, struct tensor *x, struct tensor *f
                            const struct dropout *dropout) {
     int64_t cols = x->cols;
     assert(has_shape(f, x->rows, cols) && f != x);
+    int64_t rows = tape_rows(tape, x->rows);
     struct tensor *y = tape_tensor(tape, x->rows, cols, x->learned || f->learned);
-#pragma omp parallel for schedule(static) if (x->rows * cols > 10000)
-    for (int64_t t = 0; t < x->rows; t++) {
+#pragma omp parallel for schedule(static) if (rows * cols > 10000)
+    for (int64_t t = 0; t < rows; t++) {
         dropout_row(dropout, t, cols, f->x + t * cols, y->x + t * cols);
         add_rows(x->x + t * cols, cols, y->x + t * cols);
     }
@@ -154,18 +155,18 @@ static void scale_backward(struct tape *tape, void *node) {
     bool add;
     real *dx = tape_grad(tape, n->x, &add);
     double dtau = 0;
-    for (int64_t t = 0; t < n->x->rows; t++)
+    for (int64_t t = 0; t < tape_rows(tape, n->x->rows); t++)
         dtau += (double)scale_row_backward(n->y->g + t * cols, n->x->x + t * cols, cols, n->scale,
                                            add, dx ? dx + t * cols : NULL);
     real *g = n->tau ? tape_grad_zeroed(tape, n->tau) : NULL;
-    if (g && !n->clamped)
+    if (g && !n->clamped && !tape->dry)
         g[0] += (real)dtau;
 }
 
 static struct tensor *scale(struct tape *tape, struct tensor *x, struct tensor *tau, real factor,
                             bool clamped) {
     struct tensor *y = tape_tensor(tape, x->rows, x->cols, x->learned || (tau && tau->learned));
-    for (int64_t i = 0; i < x->rows * x->cols; i++)
+    for (int64_t i = 0; i < tape_rows(tape, x->rows) * x->cols; i++)
         y->x[i] = factor * x->x[i];
     struct tensor *inputs[] = {x, tau};
     struct scale_node *n = tape_push(tape, sizeof *n, y, scale_backward, inputs, 2);
@@ -176,8 +177,9 @@ static struct tensor *scale(struct tape *tape, struct tensor *x, struct tensor *
 
 struct tensor *op_exp_scale(struct tape *tape, struct tensor *x, struct tensor *tau, real limit) {
     assert(has_shape(tau, 1, 1));
-    bool clamped = tau->x[0] > limit;
-    return scale(tape, x, tau, REAL_F(exp)(clamped ? limit : tau->x[0]), clamped);
+    real value = tape->dry ? 0 : tau->x[0];
+    bool clamped = value > limit;
+    return scale(tape, x, tau, REAL_F(exp)(clamped ? limit : value), clamped);
 }
 
 struct tensor *op_scale(struct tape *tape, struct tensor *x, real alpha) {

@@ -111,9 +111,16 @@ static int64_t longest(const int64_t *offsets, int64_t sequences) {
     return max;
 }
 
+/* Of scores and of mixed values, as many products each. */
+static double products(const struct attention_node *n) {
+    return 4 * (double)n->at[n->sequences] * (double)(n->y->cols / n->heads);
+}
+
 static void attention_backward(struct tape *tape, void *node) {
     struct attention_node *n = node;
     real *dqkv = tape_grad_zeroed(tape, n->qkv);
+    if (!tape_counts(tape, 2 * products(n)))
+        return;
     int64_t length = longest(n->offsets, n->sequences);
 #pragma omp parallel
     {
@@ -122,6 +129,18 @@ static void attention_backward(struct tape *tape, void *node) {
         for (int64_t s = 0; s < n->sequences; s++)
             sequence_backward(n, s, dqkv, row);
         mem_free(row);
+    }
+}
+
+static void attend(const struct attention_node *n) {
+    int64_t length = longest(n->offsets, n->sequences);
+#pragma omp parallel
+    {
+        real *dropped = mem_alloc(length, sizeof *dropped);
+#pragma omp for schedule(dynamic, 4)
+        for (int64_t s = 0; s < n->sequences; s++)
+            sequence_forward(n, s, dropped);
+        mem_free(dropped);
     }
 }
 
@@ -143,16 +162,9 @@ struct tensor *op_attention(struct tape *tape, struct tensor *qkv, const int64_t
         int64_t length = offsets[s + 1] - offsets[s];
         value.at[s + 1] = value.at[s] + heads * length * (length + 1) / 2;
     }
-    value.weights = arena_alloc(&tape->arena, value.at[sequences], sizeof *value.weights);
-    int64_t length = longest(offsets, sequences);
-#pragma omp parallel
-    {
-        real *dropped = mem_alloc(length, sizeof *dropped);
-#pragma omp for schedule(dynamic, 4)
-        for (int64_t s = 0; s < sequences; s++)
-            sequence_forward(&value, s, dropped);
-        mem_free(dropped);
-    }
+    value.weights = arena_numbers(&tape->arena, value.at[sequences], sizeof *value.weights);
+    if (tape_counts(tape, products(&value)))
+        attend(&value);
     struct attention_node *n = tape_push(tape, sizeof *n, value.y, attention_backward, &qkv, 1);
     if (n) {
         value.node = n->node;

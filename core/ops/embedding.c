@@ -28,7 +28,8 @@ static void scatter(const real *y, const int32_t *index, int64_t n, int64_t cols
 
 static void gather_backward(struct tape *tape, void *node) {
     struct gather_node *n = node;
-    scatter(n->y->g, n->index, n->y->rows, n->y->cols, 1, tape_grad_zeroed(tape, n->table));
+    scatter(n->y->g, n->index, tape_rows(tape, n->y->rows), n->y->cols, 1,
+            tape_grad_zeroed(tape, n->table));
 }
 
 struct tensor *op_gather(struct tape *tape, struct tensor *table, const int32_t *index, int64_t n) {
@@ -36,7 +37,7 @@ struct tensor *op_gather(struct tape *tape, struct tensor *table, const int32_t 
     debug_assert(all_within(index, n, 0, table->rows));
     struct tensor *y = tape_tensor(tape, n, cols, table->learned);
 #pragma omp parallel for schedule(static) if (n * cols > 10000)
-    for (int64_t t = 0; t < n; t++)
+    for (int64_t t = 0; t < tape_rows(tape, n); t++)
         memcpy(y->x + t * cols, table->x + index[t] * cols, (size_t)cols * sizeof *y->x);
     struct gather_node *node = tape_push(tape, sizeof *node, y, gather_backward, &table, 1);
     if (node)
@@ -54,7 +55,7 @@ struct embed_node {
 
 static void embed_backward(struct tape *tape, void *node) {
     struct embed_node *n = node;
-    int64_t rows = n->y->rows, cols = n->y->cols;
+    int64_t rows = tape_rows(tape, n->y->rows), cols = n->y->cols;
     real *dy = n->y->g;
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
     for (int64_t t = 0; t < rows; t++)
@@ -81,7 +82,7 @@ struct tensor *op_embed(struct tape *tape, struct tensor *table, const int32_t *
     debug_assert(all_within(at, n, 0, position->rows));
     struct tensor *y = tape_tensor(tape, n, cols, table->learned || position->learned);
 #pragma omp parallel for schedule(static) if (n * cols > 10000)
-    for (int64_t t = 0; t < n; t++) {
+    for (int64_t t = 0; t < tape_rows(tape, n); t++) {
         real *row = y->x + t * cols;
         embed_row(table->x + (index ? index[t] : t) * cols, position->x + at[t] * cols, scale, cols,
                   row);

@@ -12,7 +12,7 @@ static void join_backward(struct tape *tape, void *node) {
     for (int p = 0, at = 0; p < 2; at += (int)n->part[p++]->cols) {
         int64_t cols = n->part[p]->cols;
         real *g = tape_grad_zeroed(tape, n->part[p]);
-        for (int64_t t = 0; g && t < n->y->rows; t++)
+        for (int64_t t = 0; g && t < tape_rows(tape, n->y->rows); t++)
             vec_axpy(1, n->y->g + t * n->y->cols + at, g + t * cols, cols);
     }
 }
@@ -20,7 +20,7 @@ static void join_backward(struct tape *tape, void *node) {
 struct tensor *op_join(struct tape *tape, struct tensor *a, struct tensor *b) {
     assert(a->rows == b->rows);
     struct tensor *y = tape_tensor(tape, a->rows, a->cols + b->cols, a->learned || b->learned);
-    for (int64_t t = 0; t < y->rows; t++) {
+    for (int64_t t = 0; t < tape_rows(tape, y->rows); t++) {
         memcpy(y->x + t * y->cols, a->x + t * a->cols, (size_t)a->cols * sizeof *y->x);
         memcpy(y->x + t * y->cols + a->cols, b->x + t * b->cols, (size_t)b->cols * sizeof *y->x);
     }

@@ -30,16 +30,26 @@ static void bias_backward(const real *dy, int64_t rows, int64_t cols, real *db) 
 static void linear_backward(struct tape *tape, void *node) {
     struct linear_node *n = node;
     int64_t rows = n->x->rows, in = n->x->cols, out = n->w->rows;
+    double flops = 2 * (double)rows * (double)in * (double)out;
     bool add;
     real *dx = tape_grad(tape, n->x, &add);
-    if (dx)
+    if (dx && tape_counts(tape, flops))
         product(tape)(NO_TRANS, NO_TRANS, rows, in, out, 1, n->y->g, out, n->w->x, in, add, dx, in);
     real *dw = tape_grad(tape, n->w, &add);
-    if (dw)
+    if (dw && tape_counts(tape, flops))
         product(tape)(TRANS, NO_TRANS, out, in, rows, 1, n->y->g, out, n->x->x, in, add, dw, in);
     real *db = n->b ? tape_grad_zeroed(tape, n->b) : NULL;
-    if (db)
+    if (db && !tape->dry)
         bias_backward(n->y->g, rows, out, db);
+}
+
+static void multiply(const struct tape *tape, const struct tensor *x, const struct tensor *w,
+                     const struct tensor *b, struct tensor *y) {
+#pragma omp parallel for schedule(static) if (y->rows * y->cols > 10000)
+    for (int64_t t = 0; t < (b ? y->rows : 0); t++)
+        memcpy(y->x + t * y->cols, b->x, (size_t)y->cols * sizeof *y->x);
+    product(tape)(NO_TRANS, TRANS, y->rows, y->cols, x->cols, 1, x->x, x->cols, w->x, w->cols,
+                  b != NULL, y->x, y->cols);
 }
 
 struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, struct tensor *b) {
@@ -47,11 +57,8 @@ struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, 
     assert(!b || has_shape(b, 1, w->rows));
     struct tensor *y =
         tape_tensor(tape, x->rows, w->rows, x->learned || w->learned || (b && b->learned));
-#pragma omp parallel for schedule(static) if (y->rows * y->cols > 10000)
-    for (int64_t t = 0; t < (b ? y->rows : 0); t++)
-        memcpy(y->x + t * y->cols, b->x, (size_t)y->cols * sizeof *y->x);
-    product(tape)(NO_TRANS, TRANS, y->rows, y->cols, x->cols, 1, x->x, x->cols, w->x, w->cols,
-                  b != NULL, y->x, y->cols);
+    if (tape_counts(tape, 2 * (double)y->rows * (double)y->cols * (double)x->cols))
+        multiply(tape, x, w, b, y);
     struct tensor *inputs[] = {x, w, b};
     struct linear_node *n = tape_push(tape, sizeof *n, y, linear_backward, inputs, 3);
     if (n)

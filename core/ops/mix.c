@@ -70,7 +70,7 @@ static void value_backward(struct tape *tape, const struct mix_node *n, int k) {
     enum { BLOCK = 64 };
     int64_t d = n->y->cols;
     real *g = tape_grad_zeroed(tape, n->part[k].value);
-    if (!g)
+    if (!g || tape->dry)
         return;
 #pragma omp parallel for schedule(static) if (n->y->rows * d > 10000)
     for (int64_t lo = 0; lo < d; lo += BLOCK)
@@ -79,14 +79,14 @@ static void value_backward(struct tape *tape, const struct mix_node *n, int k) {
 
 static void mix_backward(struct tape *tape, void *node) {
     struct mix_node *n = node;
-    int64_t rows = n->y->rows;
+    int64_t rows = tape_rows(tape, n->y->rows);
     real *g[MIX_PARTS] = {NULL}; /* before the scratch, which is given back */
     for (int k = 0; k < n->count; k++) {
         value_backward(tape, n, k);
         g[k] = n->part[k].score ? tape_grad_zeroed(tape, n->part[k].score) : NULL;
     }
     struct arena_mark mark = arena_mark(&tape->arena);
-    real *score = arena_alloc(&tape->arena, rows * n->count, sizeof *score);
+    real *score = arena_numbers(&tape->arena, n->y->rows * n->count, sizeof *score);
 #pragma omp parallel for schedule(static) if (rows * n->y->cols > 10000)
     for (int64_t t = 0; t < rows; t++)
         score_row(n, t, score + t * n->count);
@@ -119,9 +119,9 @@ struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count
         learned = learned || parts[k].value->learned || (parts[k].score && parts[k].score->learned);
     }
     value.y = tape_tensor(tape, n, d, learned);
-    value.share = arena_alloc(&tape->arena, n * count, sizeof *value.share);
+    value.share = arena_numbers(&tape->arena, n * count, sizeof *value.share);
 #pragma omp parallel for schedule(static) if (n * d > 10000)
-    for (int64_t t = 0; t < n; t++) {
+    for (int64_t t = 0; t < tape_rows(tape, n); t++) {
         shares(&value, t, value.share + t * count);
         mix_row(&value, t);
     }

@@ -59,7 +59,7 @@ HOT static void layer_norm_affine_backward(const struct layer_norm_node *n, int6
 
 static void layer_norm_backward(struct tape *tape, void *node) {
     struct layer_norm_node *n = node;
-    int64_t rows = n->x->rows, cols = n->x->cols;
+    int64_t rows = tape_rows(tape, n->x->rows), cols = n->x->cols;
     bool add;
     real *dx = tape_grad(tape, n->x, &add);
     if (dx) {
@@ -70,7 +70,7 @@ static void layer_norm_backward(struct tape *tape, void *node) {
     }
     real *dgain = tape_grad_zeroed(tape, n->gain), *dbias = tape_grad_zeroed(tape, n->bias);
     enum { BLOCK = 64 };
-    if (dgain && dbias) {
+    if (dgain && dbias && !tape->dry) {
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
         for (int64_t lo = 0; lo < cols; lo += BLOCK)
             layer_norm_affine_backward(n, lo, lo + BLOCK < cols ? lo + BLOCK : cols, dgain, dbias);
@@ -82,10 +82,10 @@ struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor 
     int64_t rows = x->rows, cols = x->cols;
     assert(has_shape(gain, 1, cols) && has_shape(bias, 1, cols));
     struct tensor *y = tape_tensor(tape, rows, cols, x->learned || gain->learned || bias->learned);
-    real *mean = arena_alloc(&tape->arena, rows, sizeof *mean);
-    real *inverse = arena_alloc(&tape->arena, rows, sizeof *inverse);
+    real *mean = arena_numbers(&tape->arena, rows, sizeof *mean);
+    real *inverse = arena_numbers(&tape->arena, rows, sizeof *inverse);
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
-    for (int64_t t = 0; t < rows; t++)
+    for (int64_t t = 0; t < tape_rows(tape, rows); t++)
         layer_norm_row(x->x + t * cols, gain->x, bias->x, cols, eps, mean + t, inverse + t,
                        y->x + t * cols);
     struct tensor *inputs[] = {x, gain, bias};
@@ -124,7 +124,7 @@ HOT static void unit_norm_row_backward(const real *dy, const real *y, int64_t n,
 
 static void unit_norm_backward(struct tape *tape, void *node) {
     struct unit_norm_node *n = node;
-    int64_t rows = n->x->rows, cols = n->x->cols;
+    int64_t rows = tape_rows(tape, n->x->rows), cols = n->x->cols;
     bool add;
     real *dx = tape_grad(tape, n->x, &add);
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
@@ -138,9 +138,9 @@ struct tensor *op_unit_norm(struct tape *tape, struct tensor *x, real eps) {
     assert(eps > 0);
     int64_t rows = x->rows, cols = x->cols;
     struct tensor *y = tape_tensor(tape, rows, cols, x->learned);
-    real *inverse = arena_alloc(&tape->arena, rows, sizeof *inverse);
+    real *inverse = arena_numbers(&tape->arena, rows, sizeof *inverse);
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
-    for (int64_t t = 0; t < rows; t++)
+    for (int64_t t = 0; t < tape_rows(tape, rows); t++)
         inverse[t] = unit_norm_row(x->x + t * cols, cols, eps, y->x + t * cols);
     struct unit_norm_node *n = tape_push(tape, sizeof *n, y, unit_norm_backward, &x, 1);
     if (n)

@@ -25,8 +25,8 @@ static void lay_out(struct tags_node *n, struct arena *arena) {
         int64_t i = n->item ? n->item[k] : k;
         n->at[k + 1] = n->at[k] + n->table->offsets[i + 1] - n->table->offsets[i];
     }
-    n->share = arena_alloc(arena, n->at[n->y->rows], sizeof *n->share);
-    n->inverse = arena_alloc(arena, n->y->rows, sizeof *n->inverse);
+    n->share = arena_numbers(arena, n->at[n->y->rows], sizeof *n->share);
+    n->inverse = arena_numbers(arena, n->y->rows, sizeof *n->inverse);
 }
 
 /* <u, t> of every tag. */
@@ -86,21 +86,27 @@ HOT static void add_vectors(const struct tags_node *n, const double *factor, rea
 }
 
 /* Sums by tag are taken in the order of the items, whatever the threads. */
-static void tags_backward(struct tape *tape, void *node) {
-    struct tags_node *n = node;
-    real *du = tape_grad_zeroed(tape, n->u);
-    struct arena_mark mark = arena_mark(&tape->arena);
-    int64_t rows = n->y->rows, entries = n->at[rows], tags = n->table->tags;
-    real *logit = arena_alloc(&tape->arena, entries, sizeof *logit);
-    double *factor = arena_alloc(&tape->arena, tags, sizeof *factor);
-    memset(factor, 0, (size_t)tags * sizeof *factor);
-#pragma omp parallel for schedule(static) if (entries * n->table->dim > 10000)
+static void add_gradients(const struct tags_node *n, real *logit, double *factor, real *du) {
+    int64_t rows = n->y->rows;
+    memset(factor, 0, (size_t)n->table->tags * sizeof *factor);
+#pragma omp parallel for schedule(static) if (n->at[rows] * n->table->dim > 10000)
     for (int64_t k = 0; k < rows; k++)
         logit_gradients(n, k, logit + n->at[k]);
     for (int64_t k = 0; k < rows; k++)
         for (int64_t e = 0; e < n->at[k + 1] - n->at[k]; e++)
             factor[n->table->tag[first_tag(n, k) + e]] += (double)logit[n->at[k] + e];
     add_vectors(n, factor, du);
+}
+
+static void tags_backward(struct tape *tape, void *node) {
+    struct tags_node *n = node;
+    real *du = tape_grad_zeroed(tape, n->u);
+    struct arena_mark mark = arena_mark(&tape->arena);
+    int64_t rows = n->y->rows, entries = n->at[rows], tags = n->table->tags;
+    real *logit = arena_numbers(&tape->arena, entries, sizeof *logit);
+    double *factor = arena_numbers(&tape->arena, tags, sizeof *factor);
+    if (!tape->dry)
+        add_gradients(n, logit, factor, du);
     arena_release(&tape->arena, mark);
 }
 
@@ -113,12 +119,12 @@ struct tensor *op_tags(struct tape *tape, const struct tag_table *table, const i
                               .y = tape_tensor(tape, rows, table->dim, u && u->learned),
                               .kappa = kappa,
                               .eps = eps};
-    real *product = u ? arena_alloc(&tape->arena, table->tags, sizeof *product) : NULL;
+    real *product = u ? arena_numbers(&tape->arena, table->tags, sizeof *product) : NULL;
     lay_out(&value, &tape->arena);
-    if (product)
+    if (product && !tape->dry)
         tag_products(&value, product);
 #pragma omp parallel for schedule(static) if (rows * table->dim > 10000)
-    for (int64_t k = 0; k < rows; k++) {
+    for (int64_t k = 0; k < tape_rows(tape, rows); k++) {
         shares(&value, k, product);
         fuse(&value, k);
     }

@@ -1,10 +1,9 @@
-/* The cost model against the model itself: parameters to the last number, memory of a step against
- * the tape's arena, operations against sums written out. */
+/* A step and a ranking on a dry tape against the same on a real one: the same memory to the last
+ * byte; operations against sums written out. */
 #include "core/cost/cost.h"
 #include "check.h"
 #include "core/models/model.h"
 #include "tests/balanced.h"
-#include <omp.h>
 #include <stdio.h>
 
 BALANCED(cost);
@@ -15,10 +14,9 @@ enum { TAGS = 40, TAG_DIM = 12, TAGS_EACH = 3 };
 struct fixture {
     struct config config;
     struct model declared; /* from widths, as plan does */
-    struct cost_model cost;
-    struct cost_load load;
     struct model model;
     struct batch batch;
+    struct cost_step step; /* of the declared model, the whole batch on one rank */
     real *text, *other, *vectors;
     int64_t offsets[ITEMS + 1];
     int32_t tag[ITEMS * TAGS_EACH];
@@ -56,12 +54,13 @@ static struct model_shape make_shape(struct fixture *f) {
 }
 
 static void fixture_models(struct fixture *f) {
+    static const real no_row;
     struct model_shape shape = make_shape(f);
     cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK);
     for (int m = 0; m < OPTION_LIST; m++)
-        shape.table[m].rows = shape.table[m].unit = NULL;
+        if (shape.table[m].rows)
+            shape.table[m].rows = shape.table[m].unit = &no_row;
     cr_assert_eq(model_declare(&f->declared, &f->config, &shape), STATUS_OK);
-    f->cost = (struct cost_model){&f->declared, 1};
 }
 
 static void fixture_batch(struct fixture *f) {
@@ -70,16 +69,10 @@ static void fixture_batch(struct fixture *f) {
     for (int64_t i = 0; i < USERS * LENGTH; i++)
         f->items[i] = (int32_t)rng_below(check_key(80), (uint64_t)i, ITEMS);
     for (int u = 0; u < USERS; u++) {
-        struct cost_sequence sequence;
         int64_t n = 4 + rng_below(check_key(81), u, LENGTH - 4);
         samples[u] = (struct sample){f->items + LENGTH * u, n, u};
-        cost_sequence_count(&sequence, samples[u].items, n, X_ITEMS, MAX_LEN, mixed);
-        cost_load_add(&f->load, &sequence);
     }
     (mixed ? batch_mixed : batch_train)(&f->batch, samples, USERS, X_ITEMS, MAX_LEN);
-    struct cost_load same = {0};
-    cost_load_add_batch(&same, &f->batch, X_ITEMS);
-    cr_assert_eq(memcmp(&same, &f->load, sizeof same), 0, "two ways to count a batch");
 }
 
 static void fixture_open(struct fixture *f, const char *pairs) {
@@ -91,6 +84,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     options_complete(&f->config);
     fixture_models(f);
     fixture_batch(f);
+    cost_step_run(&f->declared, &f->batch, &f->batch, 1, &f->step);
 }
 
 static void fixture_close(struct fixture *f) {
@@ -118,8 +112,8 @@ static int64_t fill_whole(struct fixture *f) {
     return n;
 }
 
-/* The most that a step takes from the arena. */
-static int64_t measured_step(struct fixture *f) {
+/* A step as it is: the most that it takes from the arena, and its work. */
+static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     struct tape tape = {0};
     struct model_step step = {.step = 1, .parts = 1};
     struct phases phases;
@@ -139,8 +133,10 @@ static int64_t measured_step(struct fixture *f) {
         step.items = &items;
     }
     model_loss(&f->model, &tape, &f->batch, &step, &phases, sum);
+    phases_enter(&phases, PHASE_BACKWARD);
     tape_backward(&tape, NULL, NULL);
     int64_t peak = (int64_t)tape.arena.peak;
+    memcpy(work, tape.work, sizeof tape.work);
     tape_free(&tape);
     return peak;
 }
@@ -168,16 +164,12 @@ static const char *const settings[] = {
     "model.name=sema_cdr model.contrast_weight=0 model.blocks=0 train.loss=sampled",
 };
 
-/* Nodes of the tape, indices of groups and the padding of small tensors are not modelled: a few
- * hundred of 64 bytes or so each, and a dozen integers per token. */
-static void check_memory(const char *pairs) {
+static void check_step(const char *pairs) {
     struct fixture f;
     struct cost_bytes bytes;
+    struct tape_work work[PHASES];
     fixture_open(&f, pairs);
-    f.cost.threads = omp_get_max_threads();
-    cr_expect_eq(cost_parameters(&f.cost), f.model.params.total, "%s: %ld parameters, not %ld",
-                 pairs, (long)f.model.params.total, (long)cost_parameters(&f.cost));
-    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &bytes);
+    cost_memory(&f.declared, 1, &f.step, 0, &bytes);
     int64_t block = f.model.params.total * (int64_t)sizeof(real), tables = 0;
     for (int m = 1; m < f.model.modalities; m++)
         tables +=
@@ -187,58 +179,95 @@ static void check_memory(const char *pairs) {
     int64_t dense = f.model.params.dense * (int64_t)sizeof(real);
     cr_expect(bytes.parameters == block && bytes.gradients == dense && bytes.moments == 2 * block);
     cr_expect_eq(bytes.features, tables, "%s: features", pairs);
-    int64_t want = measured_step(&f), got = bytes.total - 3 * block - dense - tables;
-    cr_expect(got <= want && (double)want < 1.05 * (double)got + 200 * 64 * 8,
-              "%s: a step takes %ld bytes, the model says %ld", pairs, (long)want, (long)got);
+    int64_t want = measured_step(&f, work), got = bytes.total - 3 * block - dense - tables;
+    cr_expect_eq(got, want, "%s: a step takes %ld bytes, the dry tape says %ld", pairs, (long)want,
+                 (long)got);
+    cr_expect_eq(memcmp(work, f.step.work, sizeof work), 0, "%s: the same work", pairs);
     fixture_close(&f);
 }
 
 Test(cost, memory_is_that_of_a_step) {
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        check_memory(settings[i]);
+        check_step(settings[i]);
 }
 
-Test(cost, threads_and_ranks_change_what_they_should) {
+/* On the first of `ranks` ranks that share the items out. */
+static void share_out(struct fixture *f, const int *ranks, struct peers *peers,
+                      struct model *model) {
+    struct model_shape shape = f->declared.shape;
+    *peers = cost_peers(ranks);
+    shape.peers = peers;
+    shape.here =
+        (struct parts){{0, X_ITEMS}, {X_ITEMS / *ranks, X_ITEMS + (ITEMS - X_ITEMS) / *ranks}};
+    shape.most[0] = X_ITEMS / *ranks;
+    shape.most[1] = (ITEMS - X_ITEMS) / *ranks;
+    cr_assert_eq(model_declare(model, &f->config, &shape), STATUS_OK);
+}
+
+Test(cost, ranks_share_what_they_should) {
     struct fixture f;
     struct cost_bytes one, two, four;
+    struct cost_step step;
+    struct model model;
+    struct peers peers;
+    const int ranks = 4;
     fixture_open(&f, "train.loss=exact");
-    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, &f.load, &one);
-    f.cost.threads = 2;
-    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, &f.load, &two);
-    cr_expect(two.tiles > one.tiles && two.parameters == one.parameters);
-    cr_expect(two.evaluation > one.evaluation);
-    cost_memory(&f.cost, COST_SHARDED, 4, &f.load, &f.load, NULL, &four);
-    int64_t table = cost_table_parameters(&f.cost), rest = cost_parameters(&f.cost) - table;
-    cr_expect_eq(table, ITEMS * 32);
-    cr_expect_eq(four.parameters, (rest + table / 4) * (int64_t)sizeof(real));
+    cost_memory(&f.declared, 1, &f.step, 0, &one);
+    share_out(&f, &ranks, &peers, &model);
+    cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
+    cost_memory(&model, ranks, &step, 0, &four);
+    int64_t table = ITEMS * 32 * (int64_t)sizeof(real), rest = one.parameters - table;
+    cr_expect_eq(four.parameters, rest + table / 4);
     cr_expect_eq(four.features, one.features / 4);
-    cr_expect_eq(four.evaluation, 0);
+    cr_expect_eq(step.set_rows, fill_whole(&f), "the step's items are looked up");
+    int64_t looked_up = step.set_rows * (2 * 32 + TEXT) * (int64_t)sizeof(real);
+    cr_expect_eq(four.reduction, rest + looked_up);
+    /* Every position's state and its gradient, on all ranks. */
+    double tokens = 0;
+    for (int s = 0; s < STREAMS; s++)
+        tokens += (double)f.batch.stream[s].tokens;
+    cr_expect_eq(step.shared, 2 * ranks * tokens * (32 + TEXT) * sizeof(real));
     f.config.train.reproducible = true;
-    cost_memory(&f.cost, COST_REPLICATED, 2, &f.load, &f.load, NULL, &two);
+    cost_memory(&f.declared, 2, &f.step, 0, &two);
     cr_expect_eq(two.reduction, 2 * two.parameters);
+    model_free(&model);
     fixture_close(&f);
 }
 
-/* The batch's own items bring no further rows to the item set: more of them are only gathered, by
- * both domains, and of the learned table have gradients. */
+/* Two ranks that hold the same do not make rows of whole tables twice: each counts half. */
+Test(cost, what_all_ranks_compute_counts_once) {
+    struct fixture f;
+    struct cost_step half;
+    fixture_open(&f, "model.name=sema_cdr model.blocks=0 model.contrast_weight=0");
+    cost_step_run(&f.declared, &f.batch, &f.batch, 2, &half);
+    const double d = 32, rows = ITEMS * (2.0 * (TEXT + OTHER) * d + 2 * 2 * d * d + 3 * 2 * d);
+    cr_expect_float_eq(f.step.work[PHASE_FORWARD].flops - half.work[PHASE_FORWARD].flops, rows / 2,
+                       1e-9 * rows);
+    fixture_close(&f);
+}
+
+/* The batch's own items bring no further rows to the item set. */
 Test(cost, negatives_from_the_batch) {
     struct fixture f;
-    struct cost_bytes uniform, few, many;
+    struct cost_step uniform, few;
+    struct sampler sampler;
     fixture_open(&f, "train.loss=sampled train.negatives=50");
-    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &uniform);
-    f.config.train.sampler = SAMPLER_BATCH;
-    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &few);
-    f.config.train.negatives = 500;
-    cost_memory(&f.cost, COST_REPLICATED, 1, &f.load, &f.load, NULL, &many);
+    uniform = f.step;
+    int64_t n = fill_whole(&f);
+    sampler_open(&sampler, ITEMS, NULL, 1);
+    sampler_pool(&sampler, f.whole, n);
+    f.declared.shape.sampler = &sampler;
+    cost_step_run(&f.declared, &f.batch, &f.batch, 1, &few);
+    cr_expect_eq(few.set_rows, n);
+    cr_expect_gt(uniform.set_rows, n);
     cr_expect_lt(few.activations, uniform.activations);
-    cr_expect_eq(many.activations - few.activations,
-                 2 * 450 * (2 * 32 + TEXT) * (int64_t)sizeof(real));
+    sampler_close(&sampler);
     fixture_close(&f);
 }
 
 Test(cost, operations_of_the_stages) {
     struct fixture f;
-    double encoder = 0, loss = 0, n;
+    double encoder = 0, loss = 0;
     fixture_open(&f, "train.loss=exact");
     for (int s = 0; s < STREAMS; s++) {
         const struct stream *stream = &f.batch.stream[s];
@@ -251,42 +280,61 @@ Test(cost, operations_of_the_stages) {
                 for (int64_t i = 1; i <= stream->offsets[b + 1] - stream->offsets[b]; i++)
                     encoder += 2 * (2.0 * 6 * width[m] * width[m] + 2.0 * 2 * width[m] * i);
     }
-    cr_expect_float_eq(cost_stage(&f.cost, COST_LOSS, 1, &f.load).flops, loss, 1e-9 * loss);
-    cr_expect_float_eq(cost_stage(&f.cost, COST_ENCODER_FORWARD, 1, &f.load).flops, encoder,
-                       1e-9 * encoder);
-    cr_expect_float_eq(cost_stage(&f.cost, COST_ENCODER_BACKWARD, 1, &f.load).flops, 2 * encoder,
-                       1e-9 * encoder);
-    n = (double)cost_parameters(&f.cost);
-    cr_expect_float_eq(cost_stage(&f.cost, COST_OPTIMIZER, 3, &f.load).bytes, 21 * n * sizeof(real),
-                       1);
-    cr_expect_eq(cost_stage(&f.cost, COST_REDUCTION, 1, &f.load).bytes, 0);
+    const struct tape_work *work = f.step.work;
+    cr_expect_float_eq(work[PHASE_LOSS].flops, loss, 1e-9 * loss);
+    cr_expect_float_eq(work[PHASE_FORWARD].flops, encoder, 1e-9 * encoder);
+    cr_expect_float_eq(work[PHASE_BACKWARD].flops, 2 * encoder, 1e-9 * encoder);
     fixture_close(&f);
 }
 
-/* Two histories without a stream y: their scores are those of x and xy. */
-Test(cost, operations_of_the_evaluation) {
+/* The histories of a batch, ranked as they are and on a dry tape. */
+static void check_ranking(const char *pairs, double states, double rows) {
+    const int32_t items[2][3] = {{1, 2, 3}, {4, 5, 6}};
+    struct sample samples[2] = {{items[0], 3, 0}, {items[1], 3, 1}};
+    int32_t target[2] = {X_ITEMS, X_ITEMS + 1};
+    struct rank_count full[2];
+    const real *tables[OPTION_LIST];
+    struct tape tape = {0}, made = {0};
+    struct ranking ranking = {.full = full};
+    struct item_set set;
     struct fixture f;
-    struct cost_load load = {0};
-    const int32_t items[2][4] = {{1, 2, 3, X_ITEMS - 1}, {4, 5, 6, X_ITEMS}};
-    fixture_open(&f, "model.blocks=0");
-    for (int i = 0; i < 2; i++)
-        cost_load_add_history(&load, items[i], 4, X_ITEMS, 2);
-    cr_expect(load.samples == 2 && load.ranked[0] == 1 && load.ranked[1] == 1);
-    cr_expect(load.sequences[STREAM_Y] == 0 && load.sequences[STREAM_XY] == 2);
-    cr_expect_eq(load.pairs[STREAM_X], 2 * 3, "histories are cut to two tokens");
-    cr_expect_float_eq(cost_stage(&f.cost, COST_EVALUATION, 1, &load).flops,
-                       2.0 * 2 * ITEMS * (32 + TEXT), 1e-6);
+    fixture_open(&f, pairs);
+    bool by_rows = model_ranks_by_rows(&f.model);
+    batch_history(&f.batch, samples, 2, X_ITEMS, 2);
+    tape_begin(&made, false, 0);
+    tape_begin(&tape, false, 0);
+    model_item_rows(&f.model, &made, tables);
+    if (by_rows) {
+        model_items(&f.model, &tape, &f.batch, 0, &set);
+        model_fill_items(&f.model, &set);
+    }
+    model_ranking(&f.model, &tape, &f.batch, by_rows ? &set : NULL, target, 1, &ranking);
+    memcpy(ranking.items, tables, sizeof tables);
+    cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
+    cr_expect_eq(cost_ranking(&f.declared, &f.batch, 1),
+                 (int64_t)(made.arena.peak + tape.arena.peak), "%s: memory of a ranking", pairs);
+    cr_expect_float_eq(rank_flops(&ranking), states * (ITEMS - X_ITEMS), 1e-6);
+    cr_expect_float_eq(made.work[PHASE_FORWARD].flops, rows, 1e-6);
+    tape_free(&tape);
+    tape_free(&made);
     fixture_close(&f);
 }
 
-static double products(struct fixture *f, enum cost_stage stage) {
-    return cost_stage(&f->cost, stage, 1, &f->load).flops;
+/* Two histories without a stream y: their scores are those of x and xy. SemaCDR has one score, but
+ * makes the rows of all items. */
+Test(cost, ranking) {
+    const double d = 32;
+    check_ranking("model.blocks=0", 2.0 * 2 * 2 * (32 + TEXT), 0);
+    check_ranking("model.name=sema_cdr model.blocks=0", 2.0 * 2 * d,
+                  ITEMS * (2 * (TEXT + OTHER) * d + 2 * 2 * d * d + 3 * 2 * d));
+    check_ranking("model.name=tema_llm", 2.0 * 2 * 2 * (32 + TEXT + TAG_DIM), 0);
 }
 
 static void check_products(struct fixture *f, double forward, double loss, double backward) {
-    cr_expect_float_eq(products(f, COST_ENCODER_FORWARD), forward, 1e-9 * forward);
-    cr_expect_float_eq(products(f, COST_LOSS), loss, 1e-9 * loss);
-    cr_expect_float_eq(products(f, COST_ENCODER_BACKWARD), backward, 1e-9 * backward);
+    const struct tape_work *work = f->step.work;
+    cr_expect_float_eq(work[PHASE_FORWARD].flops, forward, 1e-9 * forward);
+    cr_expect_float_eq(work[PHASE_LOSS].flops, loss, 1e-9 * loss);
+    cr_expect_float_eq(work[PHASE_BACKWARD].flops, backward, 1e-9 * backward);
 }
 
 /* Operations of `count` tokens and what they attend to, in an encoder of one block of width w. */
@@ -340,63 +388,43 @@ static double score_operations(const struct fixture *f, double d) {
 Test(cost, operations_with_views) {
     struct fixture f;
     fixture_open(&f, "model.name=sema_cdr model.blocks=1 train.target=both");
-    const struct stream *mixed = &f.batch.stream[STREAM_XY];
     const double d = 32, frozen = 2.0 * (TEXT + OTHER) * d, second = 2 * 2 * d * d,
-                 gates = 3 * 2 * d;
-    /* The mixed stream is cut: the others have items that it has not. */
-    double draws = (double)(f.batch.stream[STREAM_X].tokens + f.batch.stream[STREAM_Y].tokens +
-                            mixed->sequences),
-           n = floor(ITEMS * -expm1(-draws / ITEMS));
+                 gates = 3 * 2 * d, n = (double)fill_whole(&f);
     double streams = 0, loss = stream_candidates(&f, STREAM_XY) * 6 * d;
     for (int s = 0; s < STREAMS; s++)
         streams += encoder_operations(&f, s, d, false) +
                    score_operations(&f, d) * (double)f.batch.stream[s].tokens;
-    cr_expect(draws > (double)(mixed->tokens + mixed->sequences));
-    /* An item is drawn or not: three standard deviations are below 5 % of 600. */
-    cr_expect_float_eq(n, (double)fill_whole(&f), 0.05 * n, "%g distinct items, %ld in the batch",
-                       n, (long)fill_whole(&f));
-    for (int counted = 0; counted < 2; counted++) {
-        check_products(&f, ITEMS * (frozen + second + gates) + streams,
-                       loss + 2 * 6 * n * n * d + n * (frozen + second),
-                       ITEMS * (frozen + 2 * second + 2 * gates) + 2 * streams +
-                           n * (frozen + 2 * second));
-        n = 7;
-        f.load.contrasted = 7;
-    }
+    check_products(&f, ITEMS * (frozen + second + gates) + streams,
+                   loss + 2 * 6 * n * n * d + n * (frozen + second),
+                   ITEMS * (frozen + 2 * second + 2 * gates) + 2 * streams +
+                       n * (frozen + 2 * second));
     fixture_close(&f);
     fixture_open(&f, "model.name=sema_cdr train.target=y model.contrast_weight=0");
     double targets = 0;
     for (int64_t t = 0; t < f.batch.stream[STREAM_XY].tokens; t++)
         targets += f.batch.stream[STREAM_XY].targets[t] >= X_ITEMS;
-    cr_expect_float_eq(products(&f, COST_LOSS), targets * (ITEMS - X_ITEMS) * 6 * d, 1);
-    fixture_close(&f);
-}
-
-/* As above: one stream's score, but all rows made and all states fused. */
-Test(cost, operations_of_the_evaluation_with_views) {
-    struct fixture f;
-    struct cost_load load = {0};
-    const int32_t items[4] = {1, 2, 3, X_ITEMS};
-    const double d = 32;
-    fixture_open(&f, "model.name=sema_cdr model.blocks=0");
-    cost_load_add_history(&load, items, 4, X_ITEMS, MAX_LEN);
-    cr_expect_float_eq(cost_stage(&f.cost, COST_EVALUATION, 1, &load).flops,
-                       2 * d * (ITEMS - X_ITEMS) + 2 * 3 * score_operations(&f, d) +
-                           ITEMS * (2 * (TEXT + OTHER) * d + 2 * 2 * d * d + 3 * 2 * d),
-                       1e-6);
+    cr_expect_float_eq(f.step.work[PHASE_LOSS].flops, targets * (ITEMS - X_ITEMS) * 6 * d, 1);
     fixture_close(&f);
 }
 
 Test(cost, traffic) {
     struct fixture f;
+    struct cost_step step;
+    struct model model;
+    struct peers peers;
+    const int ranks = 4;
     fixture_open(&f, "train.loss=exact");
-    double bytes = (double)cost_parameters(&f.cost) * sizeof(real);
-    cr_expect_eq(cost_traffic(&f.cost, COST_REPLICATED, 1, &f.load, &f.load).bytes, 0);
-    cr_expect_eq(cost_traffic(&f.cost, COST_SHARDED, 1, &f.load, &f.load).bytes, 0);
-    cr_expect_float_eq(cost_traffic(&f.cost, COST_REPLICATED, 4, &f.load, &f.load).bytes,
-                       1.5 * bytes, 1);
+    double bytes = (double)f.model.params.total * sizeof(real);
+    cr_expect_eq(cost_traffic(&f.declared, 1, &f.step).bytes, 0);
+    cr_expect_float_eq(cost_traffic(&f.declared, ranks, &f.step).bytes, 1.5 * bytes, 1);
+    share_out(&f, &ranks, &peers, &model);
+    cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
+    double rest = bytes - ITEMS * 32 * sizeof(real),
+           rows = (double)step.set_rows * (2 * 32 + TEXT) * sizeof(real);
+    cr_expect_float_eq(cost_traffic(&model, ranks, &step).bytes,
+                       1.5 * rest + 0.75 * (rows + step.shared), 1);
     f.config.train.reproducible = true;
-    cr_expect_float_eq(cost_traffic(&f.cost, COST_REPLICATED, 8, &f.load, &f.load).bytes, 3 * bytes,
-                       1);
+    cr_expect_float_eq(cost_traffic(&f.declared, 8, &f.step).bytes, 3 * bytes, 1);
+    model_free(&model);
     fixture_close(&f);
 }

@@ -189,7 +189,7 @@ static struct sample *read_samples(struct golden *g, const char *split, int64_t 
 }
 
 static struct model_step full_step(const struct batch *batch, int64_t step) {
-    struct model_step s = {.step = step};
+    struct model_step s = {.step = step, .parts = 1};
     for (int i = 0; i < STREAMS; i++)
         s.count[i] = batch->stream[i].tokens;
     return s;

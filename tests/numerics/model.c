@@ -50,7 +50,7 @@ static void fixture_close(struct fixture *f) {
 
 /* The tape always records, as dropout belongs to training. */
 static double total_loss(struct fixture *f, struct tape *tape) {
-    struct model_step step = {.step = 3};
+    struct model_step step = {.step = 3, .parts = 1};
     struct phases phases;
     double sum[LOSS_PARTS], weight[LOSS_PARTS], total = 0;
     for (int s = 0; s < STREAMS; s++)
