@@ -42,10 +42,13 @@ static int64_t table_width(const struct model *model, int m) {
 static int64_t feature_bytes(const struct model *model) {
     const struct tag_table *tags = &model->shape.tags;
     int64_t items = model->shape.items, bytes = 0;
-    for (int m = 0; m < model->modalities; m++)
+    bool computed = false;
+    for (int m = 0; m < model->modalities; m++) {
+        computed = computed || !table_width(model, m);
         if (!is_learned(model, m))
             bytes += BYTES * parts_count(&model->shape.here) * table_width(model, m);
-    if (model->tags >= 0)
+    }
+    if (computed)
         bytes += BYTES * tags->tags * tags->dim + 8 * tags->offsets[items] + 8 * (items + 1);
     return bytes;
 }

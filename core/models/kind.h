@@ -7,6 +7,7 @@
 
 struct model_kind {
     const char *name;
+    size_t state_size; /* bytes of model->state, which begin as zeros */
 
     /* Declare the parameters, beginning with tables_declare. STATUS_INPUT, with a message, when the
      * configuration does not fit. The reduction starts from the last parameter: encoders come last,
@@ -32,13 +33,15 @@ struct model_kind {
                     struct item_set *items, int domain, struct ranking *ranking);
 };
 
-/* Declare the encoders of all streams and terms (model.share_encoders). */
-void model_add_encoders(struct model *model);
+/* Declare the encoders of all streams and terms (model.share_encoders), with attention to tags
+ * where their rows have a width. */
+void model_add_encoders(struct model *model, int64_t tag_dim);
 
-/* States of stream s and term m, by term from rows that the stream's tokens take by `index`. */
+/* States of stream s and term m from rows that the stream's tokens take by `index`; `tags` as in
+ * struct encoder_input. */
 struct tensor *model_encode(struct model *model, struct tape *tape, const struct batch *batch,
-                            int s, int m, struct tensor *const *rows, const int32_t *index,
-                            const struct noise *noise);
+                            int s, int m, struct tensor *rows, struct tensor *tags,
+                            const int32_t *index, const struct noise *noise);
 
 /* Of the dropout in a step's encoders of stream s; none where the tape does not record. */
 struct noise model_noise(const struct model *model, const struct tape *tape,

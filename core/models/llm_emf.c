@@ -7,21 +7,26 @@
 
 /* ---- parameters ---- */
 
-static void add_fusion(struct model *model) {
+static int add_fusion(struct model *model) {
     const struct config *config = model->config;
     bool learned = config->model.fusion == FUSION_PROBABILITY &&
                    !config->model.fusion_weights.count && model->terms > 1;
-    model->fusion =
-        learned ? params_add(&model->params, 1, 1, model->terms, PARAM_ZERO, 1, "fusion.w") : -1;
+    return learned ? params_add(&model->params, 1, 1, model->terms, PARAM_ZERO, 1, "fusion.w") : -1;
 }
 
-enum status emf_declare(struct model *model) {
+enum status emf_declare(struct model *model, int tags) {
+    struct emf *emf = model->state;
+    bool attend = tags >= 0 && model->config->model.tag_attention == TAG_ATTENTION_ON;
     model->terms = model->modalities;
     TRY(tables_declare(model));
     scoring_declare(model);
-    add_fusion(model);
-    model_add_encoders(model);
+    *emf = (struct emf){.fusion = add_fusion(model), .tags = tags};
+    model_add_encoders(model, attend ? model->modality[tags].dim : 0);
     return STATUS_OK;
+}
+
+static enum status declare(struct model *model) {
+    return emf_declare(model, -1);
 }
 
 /* ---- training loss ---- */
@@ -34,25 +39,34 @@ void emf_weights(const struct config *config, double weight[LOSS_PARTS]) {
     weight[LOSS_CONTRAST] = 0;
 }
 
+/* Tag rows, by the rows of all terms. */
+static struct tensor *tags_of(const struct model *model, struct tensor *const *rows) {
+    const struct emf *emf = model->state;
+    return emf->tags < 0 ? NULL : rows[emf->tags];
+}
+
 /* A rank without tokens of a stream has no rows, but takes part in the others' softmax. */
 static void stream_queries(struct model *model, struct tape *tape, const struct batch *batch, int s,
                            const struct item_side *side, const struct noise *noise,
                            struct tensor *q[OPTION_LIST]) {
     const struct stream *stream = &batch->stream[s];
     const int32_t *index = side_index(side, batch, s);
+    struct tensor *tags = tags_of(model, side->input);
     for (int m = 0; m < model->terms; m++)
-        q[m] =
-            stream->tokens == 0
-                ? tape_tensor(tape, 0, model->modality[m].dim, false)
-                : scoring_query(model, tape, m,
-                                model_encode(model, tape, batch, s, m, side->input, index, noise));
+        q[m] = stream->tokens == 0
+                   ? tape_tensor(tape, 0, model->modality[m].dim, false)
+                   : scoring_query(model, tape, m,
+                                   model_encode(model, tape, batch, s, m, side->input[m], tags,
+                                                index, noise));
 }
 
 static double stream_loss(struct model *model, struct tape *tape, const struct batch *batch, int s,
                           const struct item_side *side, struct tensor *const *q, double weight) {
     bool all = s == STREAM_XY && model->config->model.mixed_softmax == MIXED_ALL;
     int first = all ? 2 : s == STREAM_Y ? 1 : 0, last = all ? 2 : s == STREAM_X ? 0 : 1;
-    return scoring_loss(model, tape, batch, s, first, last, side, q, weight);
+    const struct emf *emf = model->state;
+    struct tensor *w = emf->fusion < 0 ? NULL : tape_param(tape, &model->params, emf->fusion);
+    return scoring_loss(model, tape, batch, s, first, last, side, q, w, weight);
 }
 
 void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
@@ -90,21 +104,23 @@ void emf_states(struct model *model, struct tape *tape, const struct batch *batc
             rows[m] = take ? tables_take(model, tape, m, stream->items, stream->tokens)
                            : model->kind->rows(model, tape, m);
         const int32_t *index = items ? items->input[s] : take ? NULL : stream->items;
-        h[m] = model_encode(model, tape, batch, s, m, rows, index, &(struct noise){.p = 0});
+        h[m] = model_encode(model, tape, batch, s, m, rows[m], tags_of(model, rows), index,
+                            &(struct noise){.p = 0});
     }
 }
 
 /* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
 static void fill_fusion(const struct model *model, const struct tape *tape,
                         double weights[CATALOGUE_TERMS]) {
+    const struct emf *emf = model->state;
     double sum = 0;
     weights[0] = 1;
-    if (model->fusion < 0) {
+    if (emf->fusion < 0) {
         if (model->config->model.fusion == FUSION_PROBABILITY)
             (void)options_fusion_weights(model->config, weights);
         return;
     }
-    const real *logits = model->params.list[model->fusion].tensor.x;
+    const real *logits = model->params.list[emf->fusion].tensor.x;
     for (int m = 0; m < model->terms; m++)
         sum += weights[m] = tape->dry ? 1 : exp((double)logits[m]);
     for (int m = 0; m < model->terms; m++)
@@ -161,7 +177,8 @@ void emf_ranking(struct model *model, struct tape *tape, const struct batch *bat
 
 const struct model_kind llm_emf = {
     .name = "llm_emf",
-    .declare = emf_declare,
+    .state_size = sizeof(struct emf),
+    .declare = declare,
     .rows = tables_rows,
     .set_rows = tables_set_rows,
     .weights = emf_weights,

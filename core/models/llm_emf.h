@@ -8,8 +8,14 @@
 
 extern const struct model_kind llm_emf;
 
+/* The state of a model of this family, or its first member. */
+struct emf {
+    int fusion; /* parameter w, -1: fixed weights */
+    int tags;   /* the term whose rows are made of tags, -1: none */
+};
+
 /* Members of its kind; the weights are those of eq. 10 (train.target). */
-CHECKED enum status emf_declare(struct model *model);
+CHECKED enum status emf_declare(struct model *model, int tags);
 void emf_weights(const struct config *config, double weight[LOSS_PARTS]);
 void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
               const struct model_step *step, const struct item_side *side, struct phases *phases,

@@ -1,5 +1,6 @@
 #include "core/models/model.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/models/kind.h"
 #include "core/models/llm_emf.h"
 #include "core/models/sema_cdr.h"
@@ -32,17 +33,15 @@ enum status model_declare(struct model *model, const struct config *config,
     *model = (struct model){.kind = model_kind_find(config->model.name),
                             .config = config,
                             .shape = *shape,
-                            .modalities = config->model.modalities.count,
-                            .fusion = -1,
-                            .tags = -1,
-                            .tag_u = -1};
+                            .modalities = config->model.modalities.count};
     if (!shape->peers)
         model->shape.here = (struct parts){{0, shape->x_items}, {shape->x_items, shape->items}};
     if (config->model.blocks > MODEL_BLOCKS)
         return log_error(STATUS_INPUT, "model.blocks: at most %d blocks", (int)MODEL_BLOCKS);
+    model->state = mem_zero(1, model->kind->state_size);
     enum status status = model->kind->declare(model);
     if (status != STATUS_OK)
-        params_free(&model->params);
+        model_free(model);
     return status;
 }
 
@@ -53,20 +52,20 @@ enum status model_create(struct model *model, const struct config *config,
     return STATUS_OK;
 }
 
-static void add_encoder(struct model *model, struct encoder *e, const char *stream, int m) {
+static void add_encoder(struct model *model, struct encoder *e, const char *stream, int m,
+                        int64_t tag_dim) {
     const struct config *config = model->config;
-    bool tags = model->tags >= 0 && config->model.tag_attention == TAG_ATTENTION_ON;
     struct encoder_shape shape = {.dim = model->modality[m].dim,
                                   .max_len = model->shape.max_len,
                                   .blocks = (int)config->model.blocks,
                                   .heads = (int)config->model.heads,
-                                  .tag_dim = tags ? model->modality[model->tags].dim : 0};
+                                  .tag_dim = tag_dim};
     char name[PARAM_NAME];
     snprintf(name, sizeof name, "enc.%s.%s", stream, config->model.modalities.name[m]);
     encoder_add(&model->params, name, &shape, e);
 }
 
-void model_add_encoders(struct model *model) {
+void model_add_encoders(struct model *model, int64_t tag_dim) {
     bool shared = model->config->model.share_encoders == SHARE_STREAMS;
     for (int s = 0; s < STREAMS; s++)
         for (int m = 0; m < model->terms; m++) {
@@ -74,14 +73,14 @@ void model_add_encoders(struct model *model) {
             if (shared && s > 0)
                 e[s] = e[0];
             else
-                add_encoder(model, &e[s], shared ? "shared" : stream_names[s], m);
+                add_encoder(model, &e[s], shared ? "shared" : stream_names[s], m, tag_dim);
         }
 }
 
 struct tensor *model_encode(struct model *model, struct tape *tape, const struct batch *batch,
-                            int s, int m, struct tensor *const *rows, const int32_t *index,
-                            const struct noise *noise) {
-    struct encoder_input input = {rows[m], model->tags >= 0 ? rows[model->tags] : NULL, index};
+                            int s, int m, struct tensor *rows, struct tensor *tags,
+                            const int32_t *index, const struct noise *noise) {
+    struct encoder_input input = {rows, tags, index};
     struct noise mine = *noise;
     mine.term = m;
     return encoder_run(&model->modality[m].encoder[s], &model->params, tape, &batch->stream[s],
@@ -106,6 +105,7 @@ bool model_init_id(struct model *model, const real *rows, int64_t dim) {
 
 void model_free(struct model *model) {
     params_free(&model->params);
+    mem_free(model->state);
     *model = (struct model){0};
 }
 

@@ -40,8 +40,6 @@ struct model_shape {
 /* Parts of the total loss: those of the streams, and the contrast of the views (sema_cdr). */
 enum { LOSS_CONTRAST = STREAMS, LOSS_PARTS };
 
-enum { VIEWS = 3 }; /* of sema_cdr */
-
 struct model_kind;
 
 struct model {
@@ -59,13 +57,7 @@ struct model {
         int scale;   /* parameter tau, -1: fixed */
         struct encoder encoder[STREAMS];
     } modality[OPTION_LIST];
-    int fusion; /* parameter, -1: fixed weights */
-    int tags;   /* the term that is made of tags, -1: none */
-    int tag_u;  /* parameter u, -1: tags have uniform weights */
-    struct {
-        int first, second, gate;
-    } view[VIEWS];                  /* layers, sema_cdr */
-    int stream_layer, stream_score; /* layers of the fusion of streams, sema_cdr */
+    void *state; /* of the kind, private to its file */
 };
 
 /* Declare all parameters; model_create then makes and initialises them. STATUS_INPUT when the

@@ -155,18 +155,18 @@ static void sampled_candidates(struct tape *tape, const struct group *g,
 }
 
 static double group_loss(struct model *model, struct tape *tape, const struct group *g,
-                         const struct item_side *side, struct tensor *const *q, double weight) {
+                         const struct item_side *side, struct tensor *const *q,
+                         struct tensor *fusion_logits, double weight) {
     const struct config *config = model->config;
     struct catalogue_loss loss = {.terms = model->terms,
                                   .fusion = (enum fusion)config->model.fusion,
+                                  .fusion_logits = fusion_logits,
                                   .positions = g->n,
                                   .row = g->row,
                                   .positive = g->positive,
                                   .weight = weight};
     double mean = 1; /* gBCE is the mean over the target and its negatives */
     (void)options_fusion_weights(config, loss.weights);
-    if (model->fusion >= 0)
-        loss.fusion_logits = tape_param(tape, &model->params, model->fusion);
     if (config->train.loss != LOSS_EXACT)
         sampled_candidates(tape, g, &side->set->negatives[g->set], &loss);
     else
@@ -184,13 +184,13 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
 
 double scoring_loss(struct model *model, struct tape *tape, const struct batch *batch, int s,
                     int first, int last, const struct item_side *side, struct tensor *const *q,
-                    double weight) {
+                    struct tensor *fusion_logits, double weight) {
     const int32_t *positive = side_targets(side, batch, s);
     double sum = 0;
     for (int set = first; set <= last; set++) {
         struct group g =
             make_group(tape, &batch->stream[s], positive, set, tables_candidates(model, set));
-        sum += group_loss(model, tape, &g, side, q, weight);
+        sum += group_loss(model, tape, &g, side, q, fusion_logits, weight);
     }
     return sum;
 }

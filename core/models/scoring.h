@@ -29,10 +29,11 @@ struct tensor *scoring_query(struct model *model, struct tape *tape, int m, stru
 
 /* Sum of -log P over the positions of stream s with targets in the candidate sets first .. last
  * (see tables_candidates); the gradients of `weight` times it go to the tape. q[m] [tokens, d] by
- * term. Collective in the exact loss where items are shared out. */
+ * term; `fusion_logits` as in struct catalogue_loss. Collective in the exact loss where items are
+ * shared out. */
 double scoring_loss(struct model *model, struct tape *tape, const struct batch *batch, int s,
                     int first, int last, const struct item_side *side, struct tensor *const *q,
-                    double weight);
+                    struct tensor *fusion_logits, double weight);
 
 /* After the last loss of a step, before anything else adds to the gradients of the side's rows. */
 void scoring_finish(struct model *model, struct tape *tape, const struct item_side *side);

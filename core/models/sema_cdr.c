@@ -15,17 +15,23 @@ static enum role role_of(int s, bool target_in_x) {
     return (s == STREAM_X) == target_in_x ? ROLE_TARGET : ROLE_SOURCE;
 }
 
+struct sema {
+    struct views views;
+    int stream_layer, stream_score; /* layers of the fusion of streams */
+};
+
 static enum status declare(struct model *model) {
+    struct sema *sema = model->state;
     int64_t d = model->config->model.dim;
     model->terms = 1; /* e, in place of the id embedding */
     TRY(tables_declare(model));
     views_declare(model);
     scoring_declare(model);
     if (model->config->model.stream_fusion == STREAM_FUSION_ADAPTIVE) {
-        model->stream_layer = layer_add_linear(&model->params, "streams", d, d);
-        model->stream_score = layer_add_linear(&model->params, "streams.score", ROLES, d);
+        sema->stream_layer = layer_add_linear(&model->params, "streams", d, d);
+        sema->stream_score = layer_add_linear(&model->params, "streams.score", ROLES, d);
     }
-    model_add_encoders(model);
+    model_add_encoders(model, 0);
     return STATUS_OK;
 }
 
@@ -35,14 +41,15 @@ static enum status declare(struct model *model) {
 static struct mix_part stream_part(struct model *model, struct tape *tape,
                                    const struct batch *batch, int s, struct tensor *rows,
                                    const int32_t *index, const struct noise *noise) {
+    const struct sema *sema = model->state;
     struct params *p = &model->params;
     struct mix_part part = {0};
-    part.value = model_encode(model, tape, batch, s, 0, &rows, index, noise);
+    part.value = model_encode(model, tape, batch, s, 0, rows, NULL, index, noise);
     if (model->config->model.stream_fusion == STREAM_FUSION_MEAN)
         return part;
-    struct tensor *x = layer_linear(p, tape, part.value, model->stream_layer);
+    struct tensor *x = layer_linear(p, tape, part.value, sema->stream_layer);
     x = op_activation(tape, x, ACTIVATION_TANH, &dropout_none);
-    part.score = layer_linear(p, tape, x, model->stream_score);
+    part.score = layer_linear(p, tape, x, sema->stream_score);
     return part;
 }
 
@@ -145,7 +152,7 @@ static void loss(struct model *model, struct tape *tape, const struct batch *bat
         struct tensor *q = queries(model, tape, batch, step, side);
         tape_enter(tape, phases, PHASE_LOSS);
         sum[STREAM_XY] = scoring_loss(model, tape, batch, STREAM_XY, (int)sets.lo, (int)sets.hi,
-                                      side, &q, 1 / (double)step->count[STREAM_XY]);
+                                      side, &q, NULL, 1 / (double)step->count[STREAM_XY]);
     }
     tape_enter(tape, phases, PHASE_LOSS);
     sum[LOSS_CONTRAST] = step->whole ? views_contrast(model, tape, step) : 0;
@@ -180,6 +187,7 @@ static void ranking(struct model *model, struct tape *tape, const struct batch *
 
 const struct model_kind sema_cdr = {
     .name = "sema_cdr",
+    .state_size = sizeof(struct sema),
     .computes_rows = true,
     .mixed_batch = true,
     .contrasts = true,

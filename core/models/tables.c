@@ -36,7 +36,7 @@ static void add_modality(struct model *model, int m) {
         add_table(model, m, name);
     else if (proj)
         model->modality[m].proj = layer_add_linear(&model->params, full, proj, given);
-    model->modality[m].frozen = !id && !proj && m != model->tags;
+    model->modality[m].frozen = model->shape.table[m].rows && !proj;
 }
 
 static enum status check_widths(const struct model *model) {

@@ -4,29 +4,38 @@
 #include "core/models/tables.h"
 #include <string.h>
 
+struct tema {
+    struct emf emf;
+    int u; /* parameter, -1: tags have uniform weights */
+};
+
 static enum status declare(struct model *model) {
     const struct config *config = model->config;
+    struct tema *tema = model->state;
+    int tags = -1;
     for (int m = 0; m < model->modalities; m++)
         if (!strcmp(config->model.modalities.name[m], OPTION_TAGS))
-            model->tags = m;
-    if (model->tags >= 0 && config->model.tags == TAGS_LEARNED)
-        model->tag_u =
-            params_add(&model->params, 1, 1, model->shape.tags.dim, PARAM_ZERO, 1, "tag.u");
-    return emf_declare(model);
+            tags = m;
+    tema->u = tags >= 0 && config->model.tags == TAGS_LEARNED
+                  ? params_add(&model->params, 1, 1, model->shape.tags.dim, PARAM_ZERO, 1, "tag.u")
+                  : -1;
+    return emf_declare(model, tags);
 }
 
 static struct tensor *fuse(struct model *model, struct tape *tape, const int32_t *item, int64_t n) {
-    struct tensor *u = model->tag_u < 0 ? NULL : tape_param(tape, &model->params, model->tag_u);
+    const struct tema *tema = model->state;
+    struct tensor *u = tema->u < 0 ? NULL : tape_param(tape, &model->params, tema->u);
     struct tensor *rows =
         op_tags(tape, &model->shape.tags, item, n, u, model->config->model.tag_kappa, NORM_EPS);
-    return tables_project(model, tape, model->tags, rows);
+    return tables_project(model, tape, tema->emf.tags, rows);
 }
 
 /* Tags are known of all items; with items shared out, rows are made of those that are here. */
 static struct tensor *all_rows(struct model *model, struct tape *tape, int m) {
+    const struct tema *tema = model->state;
     int64_t n = parts_count(&model->shape.here);
     int32_t *item = NULL;
-    if (m != model->tags)
+    if (m != tema->emf.tags)
         return tables_rows(model, tape, m);
     if (model->shape.peers) {
         item = arena_alloc(&tape->arena, n, sizeof *item);
@@ -38,12 +47,14 @@ static struct tensor *all_rows(struct model *model, struct tape *tape, int m) {
 
 static struct tensor *set_rows(struct model *model, struct tape *tape, int m,
                                struct item_set *set) {
-    return m == model->tags ? fuse(model, tape, set->item, set->n)
-                            : tables_set_rows(model, tape, m, set);
+    const struct tema *tema = model->state;
+    return m == tema->emf.tags ? fuse(model, tape, set->item, set->n)
+                               : tables_set_rows(model, tape, m, set);
 }
 
 const struct model_kind tema_llm = {
     .name = "tema_llm",
+    .state_size = sizeof(struct tema),
     .computes_rows = true,
     .declare = declare,
     .rows = all_rows,

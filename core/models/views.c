@@ -13,25 +13,27 @@ enum view { VIEW_ID, VIEW_SPECIFIC, VIEW_AGNOSTIC };
 
 void views_declare(struct model *model) {
     struct params *p = &model->params;
+    struct views *views = model->state;
     int64_t d = model->config->model.dim;
     static const char *const first[VIEWS] = {NULL, "view.specific.1", "view.agnostic.1"},
                              *const second[VIEWS] = {NULL, "view.specific.2", "view.agnostic.2"},
                              *const gate[VIEWS] = {"gate.id", "gate.specific", "gate.agnostic"};
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
-        model->view[v].first = layer_add_linear(p, first[v], d, model->modality[v].dim);
-        model->view[v].second = layer_add_linear(p, second[v], d, d);
+        views->view[v].first = layer_add_linear(p, first[v], d, model->modality[v].dim);
+        views->view[v].second = layer_add_linear(p, second[v], d, d);
     }
     for (int v = 0; v < VIEWS; v++)
-        model->view[v].gate = layer_add_linear(p, gate[v], 1, d);
+        views->view[v].gate = layer_add_linear(p, gate[v], 1, d);
 }
 
 /* ---- items ---- */
 
 static struct tensor *adapt(struct model *model, struct tape *tape, int v, struct tensor *rows) {
+    const struct views *views = model->state;
     struct params *p = &model->params;
-    struct tensor *x = layer_linear(p, tape, rows, model->view[v].first);
+    struct tensor *x = layer_linear(p, tape, rows, views->view[v].first);
     x = op_activation(tape, x, ACTIVATION_GELU, &dropout_none);
-    return layer_linear(p, tape, x, model->view[v].second);
+    return layer_linear(p, tape, x, views->view[v].second);
 }
 
 static bool is_zero(const real *x, int64_t n) {
@@ -46,12 +48,6 @@ static bool in_both(const real *a, int64_t a_cols, const real *b, int64_t b_cols
     return !is_zero(a + i * a_cols, a_cols) && !is_zero(b + i * b_cols, b_cols);
 }
 
-bool views_both(const struct model *model, int64_t place) {
-    const struct frozen_table *s = &model->shape.table[VIEW_SPECIFIC],
-                              *a = &model->shape.table[VIEW_AGNOSTIC];
-    return in_both(s->rows, s->dim, a->rows, a->dim, place);
-}
-
 /* Row numbers, -1 of rows that are missing. A dry tape takes all for present. */
 static int32_t *present(struct tape *tape, const struct tensor *rows) {
     int32_t *index = arena_alloc(&tape->arena, rows->rows, sizeof *index);
@@ -62,12 +58,13 @@ static int32_t *present(struct tape *tape, const struct tensor *rows) {
 
 static struct tensor *fuse_views(struct model *model, struct tape *tape,
                                  struct tensor *const rows[VIEWS]) {
+    const struct views *views = model->state;
     struct mix_part part[VIEWS];
     for (int v = 0; v < VIEWS; v++) {
         struct tensor *value = v == VIEW_ID ? rows[v] : adapt(model, tape, v, rows[v]);
         part[v] = (struct mix_part){
             .value = value,
-            .score = layer_linear(&model->params, tape, value, model->view[v].gate),
+            .score = layer_linear(&model->params, tape, value, views->view[v].gate),
             .index = v == VIEW_ID ? NULL : present(tape, rows[v])};
     }
     return op_mix(tape, part, VIEWS, rows[VIEW_ID]->rows, rows[VIEW_ID]->cols);

@@ -5,14 +5,20 @@
 #define CORE_MODELS_VIEWS_H
 #include "core/models/kind.h"
 
+enum { VIEWS = 3 };
+
+/* The first member of the state of a model with views: layers. */
+struct views {
+    struct {
+        int first, second, gate;
+    } view[VIEWS];
+};
+
 void views_declare(struct model *model);
 
 /* e, as kind.h's rows and set_rows; there is one term, `m` is not read. */
 struct tensor *views_all_rows(struct model *model, struct tape *tape, int m);
 struct tensor *views_set_rows(struct model *model, struct tape *tape, int m, struct item_set *set);
-
-/* Has the item at `place` of those that are here both? Of frozen tables. */
-bool views_both(const struct model *model, int64_t place);
 
 /* The symmetric InfoNCE of the agnostic and the specific view over the items of the whole batch
  * that have both: this part's share of the rows, so that the parts of a batch add up to the whole.

@@ -380,7 +380,7 @@ Test(cost, operations_with_tags) {
 
 /* Of a token: a hidden layer and the scores of its stream. */
 static double score_operations(const struct fixture *f, double d) {
-    const struct param *scores = &f->model.params.list[f->model.stream_score];
+    const struct param *scores = params_find(&f->model.params, "streams.score.w");
     return 2 * d * d + 2 * d * (double)scores->rows;
 }
 
