@@ -135,8 +135,8 @@ static void take_over(const struct output *o, int file) {
                          : "owner and group",
                  strerror(errno));
     if (old.st_nlink > 1)
-        log_warn("%s: is replaced; its %lu other names (hard links) keep the old content", o->path,
-                 (unsigned long)old.st_nlink - 1);
+        log_warn("%s: is replaced; other names of the old file (hard links) keep its content: %lu",
+                 o->path, (unsigned long)old.st_nlink - 1);
 }
 
 /* 0, or -1 and errno. */
