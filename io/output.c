@@ -16,6 +16,11 @@ static enum status refused(const char *path, const char *what) {
     return log_error(STATUS_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
+static enum status no_place(const char *path) {
+    return log_error(STATUS_IO, "%s: cannot be written: %s; check the folder and its permissions",
+                     path, strerror(errno));
+}
+
 /* ---- what stands at the path ---- */
 
 bool output_is_stdout(const char *path) {
@@ -84,8 +89,7 @@ static enum status check(const char *path, enum output_form form, bool overwrite
         return log_error(STATUS_INPUT,
                          "%s: exists already; name another output or give --overwrite", path);
     char *target = output_target(path);
-    enum status status =
-        target && !check_folder(target) ? STATUS_OK : refused(path, "cannot be written");
+    enum status status = target && !check_folder(target) ? STATUS_OK : no_place(path);
     mem_free(target);
     return status;
 }
@@ -169,7 +173,7 @@ enum status output_begin(struct output *o, const char *path, enum output_form fo
     if (straight)
         o->file = mem_string(path);
     else if (!(o->target = output_target(path)) || create_temporary(o)) {
-        enum status status = refused(path, "cannot be written");
+        enum status status = no_place(path);
         output_drop(o);
         return status;
     }

@@ -71,7 +71,7 @@ grep -q '<svg' old.svg || complain 'report draws'
 mkdir folder
 no "folder: is a directory; name another output" evaluate run -o folder
 one 3 evaluate nowhere -o absent/metrics.json
-says err "$e absent/metrics.json: cannot be written: No such file or directory"
+says err "$e absent/metrics.json: cannot be written: No such file or directory; check the folder and its permissions"
 
 # ---- links ----
 
