@@ -1,12 +1,15 @@
-/* Points at which a test can have one rank killed, as a node that fails would be. The environment
- * variable CDSR_TEST_KILL="RANK:POINT:COUNT" sends that rank SIGKILL when it comes to the point for
- * the COUNT-th time (1: the first). For tests only; without the variable a point costs a test of a
- * flag that is never set. Not collective.
+/* Points at which a test can have one rank killed, as a node that fails would be, or stopped, so
+ * that something else happens meanwhile. The environment variable
+ * CDSR_TEST_KILL="RANK:POINT:COUNT" sends that rank SIGKILL when it comes to the point for the
+ * COUNT-th time (1: the first), CDSR_TEST_STOP SIGSTOP. For tests only; without a variable a point
+ * costs a test of a flag that is never set. Not collective.
  *
  * | point | where |
  * |---|---|
+ * | lock | a data set is locked, nothing of it is read (rank 0) |
  * | open | the run directory is locked, nothing is written yet (rank 0) |
  * | load | the data set is open, its sequences are not read |
+ * | found | the newest whole checkpoint is found, the best one is not looked at (rank 0) |
  * | step | before a step's sequences are packed |
  * | reduce | backward is done, not all sums over ranks are |
  * | update | before the optimizer |
@@ -25,7 +28,7 @@
 
 extern bool fault_armed;
 
-/* Read the variable, once, on every rank. */
+/* Read the variables, once, on every rank. */
 void fault_arm(int rank);
 
 void fault_reach(const char *point);

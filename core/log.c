@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 static enum log_level threshold = LOG_INFO;
-static bool progress_shown; /* the cursor stands behind a progress line */
-static bool holding;
-static char held[2048]; /* the first error since log_hold */
+static bool progress_shown;        /* the cursor stands behind a progress line */
+static int holding;                /* pairs of log_hold and log_release that are open */
+static char held[LOG_HOLDS][2048]; /* the first error since each log_hold */
 
 void log_set_level(enum log_level level) {
     threshold = level;
@@ -49,8 +49,9 @@ static void print(enum log_level level, const char *prefix, const char *format, 
 /* Errors to which the caller has an answer. */
 LOG_FORMAT(1, 0)
 static void keep(const char *format, va_list args) {
-    if (!held[0])
-        vsnprintf(held, sizeof held, format, args);
+    char *text = held[holding - 1];
+    if (!text[0])
+        vsnprintf(text, sizeof held[0], format, args);
 }
 
 enum status log_error(enum status status, const char *format, ...) {
@@ -65,13 +66,15 @@ enum status log_error(enum status status, const char *format, ...) {
 }
 
 void log_hold(void) {
-    holding = true;
-    held[0] = '\0';
+    held[holding++][0] = '\0';
 }
 
 const char *log_release(void) {
-    holding = false;
-    return held;
+    return held[--holding];
+}
+
+bool log_is_held(void) {
+    return holding > 0;
 }
 
 void log_warn(const char *format, ...) {

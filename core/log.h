@@ -20,9 +20,11 @@ void log_warn(const char *format, ...) LOG_FORMAT(1, 2);
 
 /* For a failure that the caller gets over: from log_hold on errors are kept, not printed.
  * log_release ends that and gives the first one's text, "" where there was none; it stays until the
- * next log_hold. */
+ * next log_hold. A pair may stand inside another one, LOG_HOLDS deep. */
+enum { LOG_HOLDS = 3 };
 void log_hold(void);
 const char *log_release(void);
+bool log_is_held(void);
 
 void log_info(const char *format, ...) LOG_FORMAT(1, 2);
 void log_debug(const char *format, ...) LOG_FORMAT(1, 2);

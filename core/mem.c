@@ -21,6 +21,8 @@ void mem_on_failure(void (*hook)(void)) {
 }
 
 static _Noreturn void fail(int64_t count, size_t size) {
+    while (log_is_held())
+        (void)log_release(); /* nobody gets over this one */
     (void)log_error(STATUS_FAIL, "out of memory: asked for %lld x %zu bytes with %lld in use",
                     (long long)count, size, (long long)bytes_now);
     if (failure_hook)

@@ -11,7 +11,7 @@ enum status {
     STATUS_INPUT = 2,   /* usage or bad input */
     STATUS_IO = 3,      /* the system refused a read or write */
     STATUS_PEER = 4,    /* another rank failed */
-    STATUS_STOPPED = 75 /* stopped early with a checkpoint: run me again */
+    STATUS_STOPPED = 75 /* stopped early with a checkpoint, or waited in vain: run me again */
 };
 
 #define CHECKED __attribute__((warn_unused_result))

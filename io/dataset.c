@@ -7,8 +7,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { BLOCK = 1 << 20, SCHEMA = 1, LABEL = 256, MAX_LEN = 1 << 20 };
+enum { BLOCK = 1 << 20, SCHEMA = 1, LABEL = 256, MAX_LEN = 1 << 20, TRIES = 10 };
 
 /* What rank 0 finds and gives to all. */
 struct description {
@@ -228,26 +229,20 @@ static enum status check_texts(const struct h5_file *file, const struct descript
     return STATUS_OK;
 }
 
-static enum status check_file(const char *path, struct description *d) {
-    struct h5_file file;
-    TRY(h5_open(&file, path));
-    enum status status = check_attributes(&file, d);
-    if (status == STATUS_OK)
-        status = check_domains(&file, d);
-    if (status == STATUS_OK)
-        status = check_splits(&file, d);
-    if (status == STATUS_OK)
-        status = check_texts(&file, d);
-    if (status == STATUS_OK)
-        status = check_features(&file, d);
-    h5_close(&file);
-    return status;
+static enum status check_file(const struct h5_file *file, struct description *d) {
+    TRY(check_attributes(file, d));
+    TRY(check_domains(file, d));
+    TRY(check_splits(file, d));
+    TRY(check_texts(file, d));
+    return check_features(file, d);
 }
 
 /* ---- opening ---- */
 
-static void adopt(struct dataset *dataset, const char *path, const struct description *d) {
-    *dataset = (struct dataset){.path = mem_string(path),
+static void adopt(struct dataset *dataset, const struct h5_file *file,
+                  const struct description *d) {
+    *dataset = (struct dataset){.file = *file,
+                                .path = mem_string(file->path),
                                 .name = mem_string(d->name),
                                 .labels = {mem_string(d->labels[0]), mem_string(d->labels[1])},
                                 .items = d->domain_items[0] + d->domain_items[1],
@@ -258,25 +253,50 @@ static void adopt(struct dataset *dataset, const char *path, const struct descri
     memcpy(dataset->content_hash, d->content_hash, sizeof d->content_hash);
 }
 
-/* The bytes and the stored content hash of the file under this name; rank 0 has compared that of
- * its own with the content. */
-static enum status identify(const char *path, uint64_t *identity) {
-    struct h5_file file;
-    char *hash = NULL;
-    TRY(h5_open(&file, path));
-    enum status status = h5_has_attribute(&file, "/", "content_hash")
-                             ? h5_get_text(&file, "/", "content_hash", &hash)
-                             : STATUS_OK;
-    *identity = rng_bits((uint64_t)file.bytes, hash ? rng_hash(hash) : 0);
-    mem_free(hash);
-    h5_close(&file);
+/* What stands under a name now; 0: nothing. */
+static uint64_t version_of(const char *path) {
+    struct stat info;
+    return stat(path, &info) ? 0 : rng_bits((uint64_t)info.st_ino, (uint64_t)info.st_dev);
+}
+
+/* Rank 0 goes first, so that what all would find is said once. */
+static enum status open_all(const struct comm *comm, const char *path, struct h5_file *file) {
+    *file = (struct h5_file){0};
+    TRY(comm_agree(comm, comm->rank == 0 ? h5_open(file, path) : STATUS_OK));
+    enum status status = comm_agree(comm, comm->rank == 0 ? STATUS_OK : h5_open(file, path));
+    if (status != STATUS_OK)
+        h5_close(file);
     return status;
 }
 
+/* The same file on all ranks: they open again when another one takes its place meanwhile. */
+static enum status open_one(const struct comm *comm, const char *path, struct h5_file *file) {
+    for (int tries = 0;; tries++) {
+        uint64_t before = version_of(path);
+        TRY(open_all(comm, path, file));
+        bool moved = version_of(path) != before;
+        comm_bcast(comm, &moved, sizeof moved);
+        if (!moved || tries == TRIES)
+            return STATUS_OK;
+        h5_close(file);
+    }
+}
+
+/* The bytes and the stored content hash of this rank's file; rank 0 has compared that of its own
+ * with the content. */
+static enum status identify(const struct h5_file *file, uint64_t *identity) {
+    char *hash = NULL;
+    if (h5_has_attribute(file, "/", "content_hash"))
+        TRY(h5_get_text(file, "/", "content_hash", &hash));
+    *identity = rng_bits((uint64_t)file->bytes, hash ? rng_hash(hash) : 0);
+    mem_free(hash);
+    return STATUS_OK;
+}
+
 /* Ranks of other nodes may have an old copy under the same name. */
-static enum status check_alike(const struct comm *comm, const char *path) {
+static enum status check_alike(const struct comm *comm, const struct h5_file *file) {
     uint64_t identity = 0;
-    TRY(comm_agree(comm, identify(path, &identity)));
+    TRY(comm_agree(comm, identify(file, &identity)));
     int first = comm_odd_one(comm, identity);
     if (first < 0)
         return STATUS_OK;
@@ -285,20 +305,28 @@ static enum status check_alike(const struct comm *comm, const char *path) {
                : log_error(STATUS_INPUT,
                            "%s: on rank %d, %s, is another data set than on rank 0 (size or "
                            "content hash); give all ranks the same",
-                           path, first, comm_host());
+                           file->path, first, comm_host());
 }
 
 enum status dataset_open(const struct comm *comm, const char *path, struct dataset *dataset) {
     struct description d = {0};
+    struct h5_file file;
     *dataset = (struct dataset){0};
-    TRY(comm_agree(comm, comm->rank == 0 ? check_file(path, &d) : STATUS_OK));
+    TRY(open_one(comm, path, &file));
+    enum status status = comm_agree(comm, comm->rank == 0 ? check_file(&file, &d) : STATUS_OK);
+    if (status == STATUS_OK)
+        status = check_alike(comm, &file);
+    if (status != STATUS_OK) {
+        h5_close(&file);
+        return status;
+    }
     comm_bcast(comm, &d, sizeof d);
-    TRY(check_alike(comm, path));
-    adopt(dataset, path, &d);
+    adopt(dataset, &file, &d);
     return STATUS_OK;
 }
 
 void dataset_close(struct dataset *dataset) {
+    h5_close(&dataset->file);
     mem_free(dataset->path);
     mem_free(dataset->name);
     mem_free(dataset->labels[0]);
@@ -328,14 +356,10 @@ static enum status read_ranges(const struct h5_file *file, enum split split, int
 
 static enum status read_sequences(const struct dataset *dataset, enum split split, int64_t lo,
                                   int64_t hi, struct sequences *out) {
-    struct h5_file file;
     if (lo < 0 || hi < lo || hi > dataset->counts[split])
         return log_error(STATUS_FAIL, "%s: sequences %lld to %lld of %s are not there",
                          dataset->path, (long long)lo, (long long)hi, split_names[split]);
-    TRY(h5_open(&file, dataset->path));
-    enum status status = read_ranges(&file, split, lo, hi, out);
-    h5_close(&file);
-    return status;
+    return read_ranges(&dataset->file, split, lo, hi, out);
 }
 
 enum status dataset_read_sequences(const struct comm *comm, const struct dataset *dataset,
@@ -375,19 +399,16 @@ static enum status no_such_feature(const struct h5_file *file, const char *name)
 }
 
 static enum status feature_dim(const struct dataset *dataset, const char *name, int *dim) {
-    struct h5_file file;
+    const struct h5_file *file = &dataset->file;
     struct h5_extent extent = {0};
     char path[512];
     snprintf(path, sizeof path, "/features/%s", name);
-    TRY(h5_open(&file, dataset->path));
-    enum status status = strchr(name, '/') || is_mask(name) || !h5_exists(&file, path)
-                             ? no_such_feature(&file, name)
-                             : check_feature(&file, name, dataset->items);
-    if (status == STATUS_OK)
-        status = h5_extent(&file, path, &extent);
-    h5_close(&file);
+    if (strchr(name, '/') || is_mask(name) || !h5_exists(file, path))
+        return no_such_feature(file, name);
+    TRY(check_feature(file, name, dataset->items));
+    TRY(h5_extent(file, path, &extent));
     *dim = (int)extent.width;
-    return status;
+    return STATUS_OK;
 }
 
 enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
@@ -400,14 +421,10 @@ enum status dataset_feature_dim(const struct comm *comm, const struct dataset *d
 }
 
 static enum status provenance(const struct dataset *dataset, const char *object, char **text) {
-    struct h5_file file;
-    enum status status = STATUS_OK;
     *text = NULL;
-    TRY(h5_open(&file, dataset->path));
-    if (h5_has_attribute(&file, object, "provenance"))
-        status = h5_get_text(&file, object, "provenance", text);
-    h5_close(&file);
-    return status;
+    return h5_has_attribute(&dataset->file, object, "provenance")
+               ? h5_get_text(&dataset->file, object, "provenance", text)
+               : STATUS_OK;
 }
 
 enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
@@ -438,18 +455,13 @@ static enum status clear_missing(const struct h5_file *file, const char *name, i
 
 static enum status read_feature(const struct dataset *dataset, const char *name, int64_t lo,
                                 int64_t hi, real *rows) {
-    struct h5_file file;
+    const struct h5_file *file = &dataset->file;
     struct h5_extent extent = {0};
     char path[512];
     snprintf(path, sizeof path, "/features/%s", name);
-    TRY(h5_open(&file, dataset->path));
-    enum status status = h5_extent(&file, path, &extent);
-    if (status == STATUS_OK)
-        status = h5_read(&file, path, H5_REAL, lo, hi, rows);
-    if (status == STATUS_OK)
-        status = clear_missing(&file, name, lo, hi, extent.width, rows);
-    h5_close(&file);
-    return status;
+    TRY(h5_extent(file, path, &extent));
+    TRY(h5_read(file, path, H5_REAL, lo, hi, rows));
+    return clear_missing(file, name, lo, hi, extent.width, rows);
 }
 
 enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
@@ -462,18 +474,12 @@ enum status dataset_read_feature(const struct comm *comm, const struct dataset *
 /* A text that the file lacks is empty for every item. */
 static enum status read_texts(const struct dataset *dataset, const char *path, int64_t lo,
                               int64_t hi, struct h5_strings *out) {
-    struct h5_file file;
-    TRY(h5_open(&file, dataset->path));
-    enum status status = STATUS_OK;
-    if (h5_exists(&file, path)) {
-        status = h5_read_strings(&file, path, lo, hi, out);
-    } else {
-        *out = (struct h5_strings){hi - lo, mem_alloc(hi - lo, sizeof *out->text), mem_zero(1, 1)};
-        for (int64_t i = 0; i < hi - lo; i++)
-            out->text[i] = out->bytes;
-    }
-    h5_close(&file);
-    return status;
+    if (h5_exists(&dataset->file, path))
+        return h5_read_strings(&dataset->file, path, lo, hi, out);
+    *out = (struct h5_strings){hi - lo, mem_alloc(hi - lo, sizeof *out->text), mem_zero(1, 1)};
+    for (int64_t i = 0; i < hi - lo; i++)
+        out->text[i] = out->bytes;
+    return STATUS_OK;
 }
 
 static enum status texts(const struct comm *comm, const struct dataset *dataset, const char *path,
@@ -539,10 +545,11 @@ static enum status tag_extents(const struct h5_file *file, int64_t items, int64_
     return STATUS_OK;
 }
 
-static enum status read_tag_rows(const struct h5_file *file, int64_t items, int64_t lo, int64_t hi,
-                                 struct tag_rows *out) {
+static enum status read_tags(const struct dataset *dataset, int64_t lo, int64_t hi,
+                             struct tag_rows *out) {
+    const struct h5_file *file = &dataset->file;
     int64_t entries = 0, vocabulary = 0;
-    TRY(tag_extents(file, items, &entries, &vocabulary));
+    TRY(tag_extents(file, dataset->items, &entries, &vocabulary));
     out->count = hi - lo;
     out->offsets = mem_alloc(hi - lo + 1, sizeof *out->offsets);
     TRY(h5_read(file, "/tags/offsets", H5_I64, lo, hi + 1, out->offsets));
@@ -556,15 +563,6 @@ static enum status read_tag_rows(const struct h5_file *file, int64_t items, int6
     for (int64_t i = 0; i <= hi - lo; i++)
         out->offsets[i] -= from;
     return h5_read_strings(file, "/tags/vocabulary", 0, vocabulary, &out->vocabulary);
-}
-
-static enum status read_tags(const struct dataset *dataset, int64_t lo, int64_t hi,
-                             struct tag_rows *out) {
-    struct h5_file file;
-    TRY(h5_open(&file, dataset->path));
-    enum status status = read_tag_rows(&file, dataset->items, lo, hi, out);
-    h5_close(&file);
-    return status;
 }
 
 /* Rank 0 looks first, so that a file without tags is said once. */
@@ -591,7 +589,7 @@ void tag_rows_free(struct tag_rows *rows) {
 
 static enum status tag_vectors_extent(const struct h5_file *file, const char *name, int64_t items,
                                       const char *path, struct h5_extent *extent) {
-    int64_t entries, vocabulary;
+    int64_t entries = 0, vocabulary = 0;
     char list[1024];
     TRY(tag_extents(file, items, &entries, &vocabulary));
     if (!strchr(name, '/') && h5_exists(file, path)) {
@@ -607,20 +605,14 @@ static enum status tag_vectors_extent(const struct h5_file *file, const char *na
 
 static enum status read_tag_vectors(const struct dataset *dataset, const char *name, int64_t *tags,
                                     int64_t *dim, real **vectors) {
-    struct h5_file file;
     struct h5_extent extent = {0};
     char path[512];
     snprintf(path, sizeof path, "/tags/features/%s", name);
-    TRY(h5_open(&file, dataset->path));
-    enum status status = tag_vectors_extent(&file, name, dataset->items, path, &extent);
-    if (status == STATUS_OK) {
-        *tags = extent.rows;
-        *dim = extent.width;
-        *vectors = mem_alloc(extent.rows * extent.width, sizeof **vectors);
-        status = h5_read(&file, path, H5_REAL, 0, extent.rows, *vectors);
-    }
-    h5_close(&file);
-    return status;
+    TRY(tag_vectors_extent(&dataset->file, name, dataset->items, path, &extent));
+    *tags = extent.rows;
+    *dim = extent.width;
+    *vectors = mem_alloc(extent.rows * extent.width, sizeof **vectors);
+    return h5_read(&dataset->file, path, H5_REAL, 0, extent.rows, *vectors);
 }
 
 /* Rank 0 reads: the table is small, and a fault in it is said once. */

@@ -24,6 +24,7 @@ struct sequences {
 void sequences_free(struct sequences *s); /* safe on a zeroed object; zeroes it */
 
 struct dataset {
+    struct h5_file file; /* open; not to be closed by others */
     char *path, *name;
     char *labels[2];         /* names of the two domains, "A" and "B" by default */
     int64_t items;           /* N */
@@ -34,7 +35,8 @@ struct dataset {
     char content_hash[65]; /* lower-case hexadecimal SHA-256 */
 };
 
-/* Collective. Opens `path` read-only, checks it wholly (schema, extents, types, every item id and
+/* Collective. Opens `path` read-only, for as long as the object lives: a file that takes its place
+ * meanwhile changes nothing for it. Checks it wholly (schema, extents, types, every item id and
  * offset, no empty sequence; no external links or foreign filters are followed) on rank 0 and gives
  * all ranks the description. STATUS_INPUT for a bad file, and where a rank has another one under
  * that name; STATUS_IO for one that cannot be read. */

@@ -25,41 +25,6 @@ int file_sync_directory(const char *path) {
     return close(fd) | outcome;
 }
 
-static enum status write_synced(const char *path, file_put_fn *put, void *context) {
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return refused(path, "cannot be created");
-    put(file, context);
-    bool bad = ferror(file) || fflush(file) || fsync(fileno(file));
-    enum status status = bad ? refused(path, "cannot be written") : STATUS_OK;
-    if (fclose(file) && !bad)
-        status = refused(path, "cannot be written");
-    return status;
-}
-
-enum status file_put(const char *path, file_put_fn *put, void *context) {
-    size_t size = strlen(path) + 32;
-    char *temporary = mem_alloc((int64_t)size, 1);
-    snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid());
-    enum status status = write_synced(temporary, put, context);
-    if (status == STATUS_OK && rename(temporary, path))
-        status = refused(path, "cannot be replaced");
-    if (status != STATUS_OK)
-        unlink(temporary);
-    else
-        (void)file_sync_directory(path);
-    mem_free(temporary);
-    return status;
-}
-
-static void put_text(FILE *file, void *text) {
-    fputs(text, file);
-}
-
-enum status file_write(const char *path, const char *text) {
-    return file_put(path, put_text, (void *)(uintptr_t)text);
-}
-
 static enum status make_one(const char *path) {
     struct stat info;
     if (!mkdir(path, 0777) || (errno == EEXIST && !stat(path, &info) && S_ISDIR(info.st_mode)))

@@ -1,22 +1,11 @@
-/* Small files and directories. Not collective: call on one rank.
+/* Files and directories as the system has them; io/output.h writes them. Not collective: call on
+ * one rank.
  *
  * Every failure is one line "PATH: what: why" and STATUS_IO. */
 #ifndef IO_FILE_H
 #define IO_FILE_H
 #include "core/status.h"
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-
-/* Writes to the file; errors are found afterwards. */
-typedef void file_put_fn(FILE *file, void *context);
-
-/* `path` holds what `put` writes when this returns, or what it held before: the bytes go to
- * PATH.tmp.PID, to disk, and are renamed. */
-CHECKED enum status file_put(const char *path, file_put_fn *put, void *context);
-
-/* The same with a text. */
-CHECKED enum status file_write(const char *path, const char *text);
 
 /* Directory `path` with all its parents; no error if it is there. */
 CHECKED enum status file_make_directory(const char *path);

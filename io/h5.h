@@ -2,8 +2,8 @@
  *
  * The reader follows hard links only, runs no filter but deflate and shuffle, loads no plugin, and
  * checks a dataset's rank, extent and type against the file before anything is allocated. The
- * writer builds F.tmp.PID beside F and renames it when everything is on disk: F is always the old
- * file or the complete new one.
+ * writer builds a temporary file and puts it in place when everything is on disk (io/output.h): F
+ * is always the old file or the complete new one.
  *
  * Every message is one line "PATH: what, why, what to do". STATUS_INPUT: the file is not what it
  * should be. STATUS_IO: the system refused. */
@@ -11,6 +11,7 @@
 #define IO_H5_H
 #include "core/real.h"
 #include "core/status.h"
+#include "io/output.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -105,7 +106,8 @@ enum h5_mode { H5_SERIAL, H5_PARALLEL };
 struct h5_writer {
     const struct comm *comm;
     enum h5_mode mode;
-    int64_t id; /* negative where this rank does not hold the file */
+    int64_t id;           /* negative where this rank does not hold the file */
+    struct output output; /* rank 0 */
     char *path, *temporary;
     int64_t copied;               /* bytes of the file that is edited */
     struct h5_declared *declared; /* the open datasets */

@@ -1,7 +1,6 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "io/file.h"
 #include "io/h5.h"
 #include "io/h5_internal.h"
 #include <errno.h>
@@ -45,14 +44,6 @@ static bool idle(const struct h5_writer *w) {
 
 /* ---- the system's side; rank 0 ---- */
 
-static enum status make_temporary(const struct h5_writer *w) {
-    int file = open(w->temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (file < 0)
-        return refused(w, "cannot be written", strerror(errno));
-    close(file);
-    return STATUS_OK;
-}
-
 static int copy_stream(int from, int to) {
     char *block = mem_alloc(COPY_BLOCK, 1);
     ssize_t got, put = 0;
@@ -64,28 +55,18 @@ static int copy_stream(int from, int to) {
     return error;
 }
 
-/* The old file's bytes and mode into the temporary. */
+/* The old file's bytes into the temporary. */
 static enum status copy_old(struct h5_writer *w) {
     struct stat info;
     int from = open(w->path, O_RDONLY | O_CLOEXEC);
     int to = open(w->temporary, O_WRONLY | O_CLOEXEC);
-    int error = from < 0 || to < 0 || fstat(from, &info) || fchmod(to, info.st_mode & 0777)
-                    ? errno
-                    : copy_stream(from, to);
+    int error = from < 0 || to < 0 || fstat(from, &info) ? errno : copy_stream(from, to);
     w->copied = error ? 0 : info.st_size;
     if (from >= 0)
         close(from);
     if (to >= 0 && close(to) != 0 && !error)
         error = errno;
     return error ? refused(w, "cannot be copied", strerror(error)) : STATUS_OK;
-}
-
-static int sync_file(const char *path) {
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    if (file < 0)
-        return -1;
-    int outcome = fsync(file);
-    return close(file) | outcome;
 }
 
 /* The end of what HDF5 uses; 0 where it cannot be told. */
@@ -103,19 +84,11 @@ static off_t used_bytes(const char *path) {
     return (off_t)end;
 }
 
-static enum status put_in_place(const struct h5_writer *w) {
+static enum status put_in_place(struct h5_writer *w) {
     off_t bytes = used_bytes(w->temporary);
     if (bytes && truncate(w->temporary, bytes)) /* what was reserved and not needed */
         return refused(w, "cannot be completed", strerror(errno));
-    if (sync_file(w->temporary))
-        return refused(w, "cannot be completed", strerror(errno));
-    fault_point("rename");
-    if (rename(w->temporary, w->path))
-        return refused(w, "cannot be completed", strerror(errno));
-    fault_point("renamed");
-    if (file_sync_directory(w->path) && errno != EINVAL && errno != ENOTSUP) /* some cannot */
-        return refused(w, "cannot be completed", strerror(errno));
-    return STATUS_OK;
+    return output_end(&w->output, STATUS_OK);
 }
 
 /* Take disk space for `bytes` bytes and the metadata. A disk found full by MPI-IO ends in a crash
@@ -164,21 +137,26 @@ static enum status open_file(struct h5_writer *w, bool edit) {
 }
 
 static void discard(struct h5_writer *w) {
-    if (w->comm->rank == 0)
-        unlink(w->temporary);
+    output_drop(&w->output);
     mem_free(w->path);
     mem_free(w->temporary);
     *w = (struct h5_writer){.id = -1};
 }
 
-/* The name carries the process id of rank 0. */
-static void name_files(struct h5_writer *w, const char *path) {
-    char text[4096 + 32];
-    int64_t pid = getpid();
-    comm_bcast(w->comm, &pid, sizeof pid);
-    snprintf(text, sizeof text, "%s.tmp.%lld", path, (long long)pid);
+/* The temporary file is where rank 0 makes it. */
+static enum status make_temporary(struct h5_writer *w, const char *path) {
+    enum status status = STATUS_OK;
+    if (w->comm->rank == 0)
+        status = output_begin(&w->output, path, OUTPUT_HDF5);
+    TRY(comm_agree(w->comm, status));
+    int64_t size = w->comm->rank == 0 ? (int64_t)strlen(w->output.file) + 1 : 0;
+    comm_bcast(w->comm, &size, sizeof size);
+    w->temporary = mem_alloc(size, 1);
+    if (w->comm->rank == 0)
+        memcpy(w->temporary, w->output.file, (size_t)size);
+    comm_bcast(w->comm, w->temporary, size);
     w->path = mem_string(path);
-    w->temporary = mem_string(text);
+    return STATUS_OK;
 }
 
 static enum status begin(struct h5_writer *w, const struct comm *comm, const char *path,
@@ -187,12 +165,9 @@ static enum status begin(struct h5_writer *w, const struct comm *comm, const cha
     *w = (struct h5_writer){.comm = comm, .mode = mode, .id = -1};
     h5_prepare();
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a failed write, as a full disk is */
-    name_files(w, path);
-    if (comm->rank == 0) {
-        status = make_temporary(w);
-        if (status == STATUS_OK)
-            status = edit ? copy_old(w) : reserve(w, 0);
-    }
+    TRY(make_temporary(w, path));
+    if (comm->rank == 0)
+        status = edit ? copy_old(w) : reserve(w, 0);
     comm_bcast(comm, &w->copied, sizeof w->copied);
     status = comm_agree(comm, status);
     if (status == STATUS_OK)

@@ -1,6 +1,5 @@
 #include "io/recommendations.h"
 #include "core/mem.h"
-#include "io/file.h"
 #include "io/report_internal.h"
 #include <jansson.h>
 #include <math.h>
@@ -13,6 +12,10 @@ static bool ends_with(const char *path, const char *end) {
 
 bool recommendations_format_known(const char *path) {
     return ends_with(path, ".h5") || ends_with(path, ".jsonl") || ends_with(path, ".tsv");
+}
+
+enum output_form recommendations_form(const char *path) {
+    return ends_with(path, ".h5") ? OUTPUT_HDF5 : OUTPUT_TEXT;
 }
 
 /* ---- text ---- */
@@ -112,6 +115,6 @@ enum status recommendations_write(const struct comm *comm, const char *path,
         return write_h5(comm, path, r);
     if (comm->rank == 0)
         status =
-            file_put(path, ends_with(path, ".tsv") ? put_tsv : put_jsonl, (void *)(uintptr_t)r);
+            output_put(path, ends_with(path, ".tsv") ? put_tsv : put_jsonl, (void *)(uintptr_t)r);
     return comm_agree(comm, status);
 }

@@ -3,6 +3,7 @@
 #ifndef IO_RECOMMENDATIONS_H
 #define IO_RECOMMENDATIONS_H
 #include "io/dataset.h"
+#include "io/output.h"
 #include "io/string_list.h"
 #include "mpi/comm.h"
 
@@ -19,6 +20,9 @@ struct recommendations {
 
 /* Does the name end in .h5, .jsonl or .tsv? */
 bool recommendations_format_known(const char *path);
+
+/* What a file of that name is written as. */
+enum output_form recommendations_form(const char *path);
 
 /* Collective; only rank 0 looks at `r`. The file appears whole or not at all.
  *   .tsv: a header, then user, domain, rank, item (key), score

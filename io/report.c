@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "io/config.h"
 #include "io/file.h"
+#include "io/output.h"
 #include "io/report_internal.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static enum status remove_run(const struct report *r) {
 static enum status write_config(const struct report *r) {
     char path[OPTION_PATH], *text = config_to_text(r->config);
     report_path(r, "config.yaml", path);
-    enum status status = file_write(path, text);
+    enum status status = output_write(path, text);
     mem_free(text);
     return status;
 }
@@ -260,11 +261,11 @@ static enum status write_results(const struct report *r, const struct report_res
     char path[OPTION_PATH], *metrics = report_metrics_text(results), *text = results_text(results);
     report_path(r, "metrics.json", path);
     fault_point("report");
-    enum status status = file_write(path, metrics);
+    enum status status = output_write(path, metrics);
     fault_point("result");
     report_path(r, "result.txt", path);
     if (status == STATUS_OK)
-        status = file_write(path, text);
+        status = output_write(path, text);
     mem_free(metrics);
     free(text);
     return status;

@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "io/config.h"
 #include "io/file.h"
+#include "io/output.h"
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
@@ -19,16 +20,25 @@
 struct request {
     struct args_config config;
     const char *output;
+    bool overwrite;
 };
 
+enum { KEY_OVERWRITE = 0x100 };
+
 static const struct argp_option options[] = {
-    {"output", 'o', "FILE", 0, "Where the JSON goes (default: bench.json in the run directory)", 0},
+    {"output", 'o', "FILE", 0,
+     "Where the JSON goes (default: bench.json in the run directory); -: in place of the table", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
     if (key == 'o') {
         r->output = arg;
+        return 0;
+    }
+    if (key == KEY_OVERWRITE) {
+        r->overwrite = true;
         return 0;
     }
     return args_config_parse(&r->config, key, arg, state, "configuration file");
@@ -301,7 +311,7 @@ static enum status write_json(const struct bench *b, const char *output) {
     snprintf(path, sizeof path, "%s/bench.json", b->run.config.run.dir);
     enum status status = output ? STATUS_OK : file_make_directory(b->run.config.run.dir);
     if (status == STATUS_OK)
-        status = file_write(output ? output : path, text);
+        status = output_write(output ? output : path, text);
     free(text);
     return status;
 }
@@ -342,7 +352,7 @@ static enum status measure(struct bench *b, const char *output) {
     b->peak_rss_mb = report_peak_rss_mb(b->comm); /* before the arrays of the yardstick */
     peak_measure(b->comm, &b->run.model.params, &b->peak);
     make_figures(b);
-    if (b->comm->rank == 0)
+    if (b->comm->rank == 0 && (!output || !output_is_stdout(output)))
         print_text(b);
     return comm_agree(b->comm, b->comm->rank == 0 ? write_json(b, output) : STATUS_OK);
 }
@@ -365,6 +375,8 @@ enum status job_bench(struct comm *comm, int argc, char **argv) {
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
+    if (request.output)
+        TRY(output_check(comm, request.output, OUTPUT_TEXT, request.overwrite));
     TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
                     &config));
     status = open_bench(&bench, &config);

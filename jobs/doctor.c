@@ -3,6 +3,7 @@
 #include "core/rng.h"
 #include "io/file.h"
 #include "io/h5.h"
+#include "io/output.h"
 #include "io/version.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
@@ -87,7 +88,7 @@ static const char *cannot_write(const char *directory) {
     char path[4096];
     snprintf(path, sizeof path, "%s/cdsr-doctor.%ld", directory, (long)getpid());
     log_hold();
-    bool bad = file_write(path, "doctor\n") != STATUS_OK || file_remove(path) != STATUS_OK;
+    bool bad = output_write(path, "doctor\n") != STATUS_OK || file_remove(path) != STATUS_OK;
     const char *why = log_release();
     return bad ? why : NULL;
 }

@@ -1,6 +1,6 @@
 /* cdsr evaluate: a saved model on the validation and test splits. */
 #include "core/mem.h"
-#include "io/file.h"
+#include "io/output.h"
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
@@ -11,10 +11,15 @@
 struct request {
     struct args_config config;
     char *json; /* write the metrics here */
+    bool overwrite;
 };
 
+enum { KEY_OVERWRITE = 0x100 };
+
 static const struct argp_option options[] = {
-    {"output", 'o', "FILE", 0, "Write the metrics to FILE as JSON", 0}, {0}};
+    {"output", 'o', "FILE", 0, "Write the metrics to FILE as JSON; -: in place of the table", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
+    {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
@@ -22,12 +27,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         r->json = arg;
         return 0;
     }
+    if (key == KEY_OVERWRITE) {
+        r->overwrite = true;
+        return 0;
+    }
     return args_config_parse(&r->config, key, arg, state, "run directory or checkpoint");
 }
 
 static enum status write_json(const char *path, const struct report_results *results) {
     char *text = report_metrics_text(results);
-    enum status status = file_write(path, text);
+    enum status status = output_write(path, text);
     mem_free(text);
     return status;
 }
@@ -45,7 +54,8 @@ static enum status evaluate(struct run *run, const struct request *request) {
     results.peak_rss_mb = report_peak_rss_mb(run->comm);
     enum status status = STATUS_OK;
     if (run->comm->rank == 0) {
-        report_print_results(stdout, &results);
+        if (!request->json || !output_is_stdout(request->json))
+            report_print_results(stdout, &results);
         if (request->json)
             status = write_json(request->json, &results);
     }
@@ -68,6 +78,8 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
+    if (request.json)
+        TRY(output_check(comm, request.json, OUTPUT_TEXT, request.overwrite));
     TRY(saved_open(comm, &request.config, &run, &file));
     enum status status = evaluate(&run, &request);
     run_close(&run);

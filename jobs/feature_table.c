@@ -10,11 +10,7 @@ void feature_paths(struct feature_paths *paths, const char *name) {
 
 enum status feature_check_name(const struct dataset *dataset, const struct feature_paths *paths,
                                const char *name, bool overwrite) {
-    struct h5_file file;
-    TRY(h5_open(&file, dataset->path));
-    bool there = h5_exists(&file, paths->table);
-    h5_close(&file);
-    if (there && !overwrite)
+    if (h5_exists(&dataset->file, paths->table) && !overwrite)
         return log_error(STATUS_INPUT,
                          "%s: has a table '%s' already; name another or give --overwrite",
                          dataset->path, name);

@@ -1,5 +1,6 @@
 #include "io/dataset.h"
 #include "jobs/args.h"
+#include "jobs/dataset_lock.h"
 #include "jobs/encode.h"
 #include "jobs/feature_table.h"
 #include "jobs/import.h"
@@ -15,6 +16,7 @@ struct request {
     struct import_request import;
     struct encode_request encode; /* name, half and overwrite are the import's */
     const char *encoder;
+    double wait;  /* seconds */
     int64_t tags; /* of an item, to be made of terms; 0: a table is wanted */
 };
 
@@ -30,6 +32,7 @@ enum {
     KEY_MASK,
     KEY_DTYPE,
     KEY_OVERWRITE,
+    KEY_WAIT,
     KEY_TENSOR,
     KEY_KEYS,
     KEY_IGNORE_UNKNOWN,
@@ -89,6 +92,7 @@ static const struct argp_option options[] = {
     {"whiten", KEY_WHITEN, NULL, 0, "With --pca: scale the components to variance 1", 0},
     {"dtype", KEY_DTYPE, "TYPE", 0, "Store as f32 (default) or f16", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name, or the tags", 0},
+    DATASET_WAIT(KEY_WAIT),
     {0}};
 
 static bool name_allowed(const char *name) {
@@ -241,6 +245,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
     if (key == ARGP_KEY_END)
         return check_request(state, r);
+    if (key == KEY_WAIT)
+        return args_number(state, "--wait", arg, 0, 1e9, &r->wait);
     if (key != ARGP_KEY_ARG)
         return parse_encode(key, arg, state, r);
     if (r->data) {
@@ -268,17 +274,27 @@ static enum status add(const struct comm *comm, const struct dataset *dataset, s
     return encode_lsa(comm, dataset, e);
 }
 
+/* The lock is taken before the data set is read, so that nothing of what is read is old when the
+ * table is put to it. */
+static enum status change(const struct comm *comm, struct request *r) {
+    struct dataset dataset;
+    struct lock lock;
+    TRY(dataset_lock_old(&lock, comm, r->data, r->wait));
+    enum status status = dataset_open(comm, r->data, &dataset);
+    if (status == STATUS_OK)
+        status = add(comm, &dataset, r);
+    dataset_close(&dataset);
+    lock_release(&lock);
+    return status;
+}
+
 enum status job_features(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options, parse, "data.h5", doc, NULL, NULL, NULL};
-    struct request request = {0};
-    struct dataset dataset = {0};
+    struct request request = {.wait = INFINITY};
     bool done = false;
     enum status status = args_parse(comm, &argp, argc, argv, &request, &done);
     if (status == STATUS_OK && !done)
-        status = dataset_open(comm, request.data, &dataset);
-    if (status == STATUS_OK && !done)
-        status = add(comm, &dataset, &request);
+        status = change(comm, &request);
     string_list_free(&request.import.from);
-    dataset_close(&dataset);
     return status;
 }

@@ -93,11 +93,9 @@ static enum status check_shape(const struct import *m) {
 }
 
 static enum status read_keys(struct import *m) {
-    struct h5_file file;
     struct h5_strings items = {0};
-    TRY(h5_open(&file, m->dataset->path));
-    enum status status = h5_read_strings(&file, "/items/key", 0, m->dataset->items, &items);
-    h5_close(&file);
+    enum status status =
+        h5_read_strings(&m->dataset->file, "/items/key", 0, m->dataset->items, &items);
     if (status == STATUS_OK)
         status = key_rows_read(m->request->keys, &items, m->table.rows, m->request->ignore_unknown,
                                m->row_of, &m->keys);

@@ -7,6 +7,7 @@
 #include "jobs/agreement.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
+#include "jobs/streams.h"
 #include <cblas.h>
 #include <omp.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ static const char doc[] =
     "Train and evaluate cross-domain sequential recommenders on CPU clusters."
     "\vRun alone, with mpirun -n RANKS or with srun. Exit status: 0 done, 1 internal or numerical "
     "failure, 2 usage or bad input, 3 input/output, 4 another rank failed, 75 stopped early with a "
-    "checkpoint (a signal, the time limit): run again with --resume.";
+    "checkpoint (a signal, the time limit): run again with --resume; or waited in vain (--wait): "
+    "try again.";
 
 enum { KEY_VERSION = 0x2000, KEY_REFERENCE };
 
@@ -130,6 +132,7 @@ static void end_job(void) {
 int main(int argc, char **argv) {
     struct comm comm;
     int provided;
+    streams_open();
     openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);
@@ -140,7 +143,7 @@ int main(int argc, char **argv) {
         omp_set_num_threads(threads);
     if (comm.rank > 0)
         log_set_level(LOG_ERROR);
-    enum status status = run(&comm, argc, argv);
+    enum status status = streams_close(&comm, run(&comm, argc, argv));
     comm_close(&comm);
     MPI_Finalize();
     return (int)status;

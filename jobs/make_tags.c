@@ -23,16 +23,12 @@ struct job {
 
 /* On rank 0. */
 static enum status check_request(const struct job *j) {
-    struct h5_file file;
     const char *path = j->dataset->path;
-    TRY(h5_open(&file, path));
-    bool tags = h5_exists(&file, "/tags"), vectors = h5_exists(&file, "/tags/features");
-    h5_close(&file);
-    if (tags && !j->request->overwrite)
+    if (h5_exists(&j->dataset->file, "/tags") && !j->request->overwrite)
         return log_error(STATUS_INPUT, "%s: has tags already; give --overwrite to replace them",
                          path);
     TRY(terms_check(j->dataset, j->request->from));
-    if (vectors)
+    if (h5_exists(&j->dataset->file, "/tags/features"))
         log_warn("%s: the vectors of its former tags go with them; make them again with "
                  "--vocabulary",
                  path);

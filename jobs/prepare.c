@@ -5,8 +5,8 @@
 #include "io/readers/c2dsr.h"
 #include "io/readers/interactions.h"
 #include "jobs/args.h"
+#include "jobs/dataset_lock.h"
 #include "jobs/job.h"
-#include "jobs/output.h"
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -24,6 +24,7 @@ struct request {
     const char *input[INPUTS], *output, *name;
     int64_t max_len;
     bool overwrite;
+    double wait; /* seconds */
     struct interactions_options interactions;
 };
 
@@ -35,6 +36,7 @@ enum {
     KEY_MAX_LEN,
     KEY_STRICT,
     KEY_OVERWRITE,
+    KEY_WAIT,
     KEY_SPLIT,
     KEY_FRACTIONS,
     KEY_MIN_USER,
@@ -58,6 +60,7 @@ static const struct argp_option options[] = {
     {"format", KEY_FORMAT, "FORMAT", 0, "c2dsr or interactions (RecBole atomic files)", 0},
     {"output", 'o', "FILE", 0, "Data set to write (HDF5)", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
+    DATASET_WAIT(KEY_WAIT),
     {"name", KEY_NAME, "NAME", 0, "Name of the data set (default: that of the output file)", 0},
     {"max-len", KEY_MAX_LEN, "N", 0, "Longest history a model sees by default (15)", 0},
     {"strict", KEY_STRICT, NULL, 0, "Leaks are errors", 0},
@@ -152,6 +155,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_OVERWRITE:
         r->overwrite = true;
         return 0;
+    case KEY_WAIT:
+        return args_number(state, "--wait", arg, 0, 1e9, &r->wait);
     case KEY_NAME:
         r->name = arg;
         return 0;
@@ -282,7 +287,6 @@ static char *name_of(const struct request *r) {
 }
 
 static enum status read_input(const struct request *r, struct dataset_content *content) {
-    TRY(output_check(r->output, r->overwrite));
     content->name = name_of(r);
     content->max_len = (int)r->max_len;
     if (r->format == FORMAT_C2DSR)
@@ -300,19 +304,28 @@ static enum status read_input(const struct request *r, struct dataset_content *c
     return STATUS_OK;
 }
 
+static enum status prepare(const struct comm *comm, const struct request *r) {
+    struct dataset_content content = {0};
+    enum status status = comm_agree(comm, comm->rank == 0 ? read_input(r, &content) : STATUS_OK);
+    if (status == STATUS_OK)
+        status = dataset_write(comm, r->output, &content);
+    if (status == STATUS_OK && comm->rank == 0)
+        print_summary(r, &content);
+    dataset_content_free(&content);
+    return status;
+}
+
 enum status job_prepare(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options, parse, "INPUT...", doc, NULL, NULL, NULL};
-    struct request r = {.max_len = DEFAULT_MAX_LEN, .interactions.fractions = {0.8, 0.1, 0.1}};
-    struct dataset_content content = {0};
+    struct request r = {
+        .max_len = DEFAULT_MAX_LEN, .wait = INFINITY, .interactions.fractions = {0.8, 0.1, 0.1}};
+    struct lock lock;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &r, &done));
     if (done)
         return STATUS_OK;
-    enum status status = comm_agree(comm, comm->rank == 0 ? read_input(&r, &content) : STATUS_OK);
-    if (status == STATUS_OK)
-        status = dataset_write(comm, r.output, &content);
-    if (status == STATUS_OK && comm->rank == 0)
-        print_summary(&r, &content);
-    dataset_content_free(&content);
+    TRY(dataset_lock_new(&lock, comm, r.output, r.overwrite, r.wait));
+    enum status status = prepare(comm, &r);
+    lock_release(&lock);
     return status;
 }

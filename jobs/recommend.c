@@ -1,11 +1,11 @@
 /* cdsr recommend: the best items of each domain for histories of users, known or new. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/output.h"
 #include "io/readers/histories.h"
 #include "io/recommendations.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
-#include "jobs/output.h"
 #include "jobs/run.h"
 #include "jobs/saved.h"
 #include "partition/range.h"
@@ -283,7 +283,7 @@ static enum status recommend(struct work *w, const char *file) {
     w->out.keys = &w->keys;
     w->out.checkpoint = file;
     TRY(recommendations_write(run->comm, w->request->output, &w->out));
-    if (run->comm->rank == 0)
+    if (run->comm->rank == 0 && !output_is_stdout(w->request->output))
         printf("%s: %lld users, %lld items of each domain; listed in %.2f s, written in %.2f s\n",
                w->request->output, (long long)w->histories.users.count, (long long)w->request->k,
                listed - start, phase_clock() - listed);
@@ -303,13 +303,6 @@ static void work_free(struct work *w) {
     }
 }
 
-static enum status check_output(const struct comm *comm, const struct request *request) {
-    enum status status = STATUS_OK;
-    if (comm->rank == 0)
-        status = output_check(request->output, request->overwrite);
-    return comm_agree(comm, status);
-}
-
 enum status job_recommend(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {
         options, parse, "RUN_DIR|CHECKPOINT.h5 [KEY=VALUE...]", doc, NULL, NULL, NULL};
@@ -320,7 +313,8 @@ enum status job_recommend(struct comm *comm, int argc, char **argv) {
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
-    TRY(check_output(comm, &request));
+    TRY(output_check(comm, request.output, recommendations_form(request.output),
+                     request.overwrite));
     TRY(saved_open(comm, &request.config, &run, &file));
     struct work work = {.run = &run, .request = &request};
     enum status status = recommend(&work, file);

@@ -2,6 +2,7 @@
  * differ in nothing but the seed are one line: mean and standard deviation. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/output.h"
 #include "io/run_result.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
@@ -14,11 +15,15 @@ struct request {
     char **directories;
     int runs;
     char *plot; /* draw the learning curves into this file */
+    bool overwrite;
 };
+
+enum { KEY_OVERWRITE = 0x100 };
 
 static const struct argp_option options[] = {
     {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (.svg, .png or .pdf) by gnuplot",
      0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {0}};
 
 static const struct {
@@ -45,6 +50,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
             return 0;
         argp_error(state, "--plot %s: the name must end with .svg, .png or .pdf", arg);
         return EINVAL;
+    case KEY_OVERWRITE:
+        r->overwrite = true;
+        return 0;
     case ARGP_KEY_ARG:
         r->directories[r->runs++] = arg;
         return 0;
@@ -215,7 +223,7 @@ static void send_text(FILE *gnuplot, const char *text) {
     fputc('\'', gnuplot);
 }
 
-static enum status send_curves(FILE *gnuplot, const struct request *request) {
+static enum status send_curves(FILE *gnuplot, const struct request *request, const char *file) {
     for (int r = 0; r < request->runs; r++) {
         struct curve_point *point;
         int64_t count;
@@ -225,7 +233,7 @@ static enum status send_curves(FILE *gnuplot, const struct request *request) {
     }
     fprintf(gnuplot, "set terminal %s noenhanced\nset output ",
             plot_types[plot_type(request->plot)].terminal);
-    send_text(gnuplot, request->plot);
+    send_text(gnuplot, file);
     fprintf(gnuplot,
             "\nset xlabel 'epoch'\nset ylabel 'validation MRR, %%'\nset key outside\nplot ");
     for (int r = 0; r < request->runs; r++) {
@@ -236,15 +244,21 @@ static enum status send_curves(FILE *gnuplot, const struct request *request) {
     return STATUS_OK;
 }
 
-static enum status draw(const struct request *request) {
+static enum status draw_file(const struct request *request, const char *file) {
     FILE *gnuplot = popen("gnuplot", "w");
     enum status status =
-        gnuplot ? send_curves(gnuplot, request)
+        gnuplot ? send_curves(gnuplot, request, file)
                 : log_error(STATUS_FAIL, "gnuplot does not start: %s", strerror(errno));
     if (gnuplot && pclose(gnuplot) != 0 && status == STATUS_OK)
         status = log_error(STATUS_FAIL, "%s: gnuplot did not draw it; is gnuplot installed?",
                            request->plot);
     return status;
+}
+
+static enum status draw(const struct request *request) {
+    struct output output;
+    TRY(output_begin(&output, request->plot, OUTPUT_TEXT));
+    return output_end(&output, draw_file(request, output.file));
 }
 
 static enum status report(const struct request *request) {
@@ -271,6 +285,8 @@ enum status job_report(struct comm *comm, int argc, char **argv) {
     bool done;
     request.directories = mem_alloc(argc, sizeof *request.directories);
     enum status status = args_parse(comm, &argp, argc, argv, &request, &done);
+    if (status == STATUS_OK && !done && request.plot)
+        status = output_check(comm, request.plot, OUTPUT_TEXT, request.overwrite);
     if (status == STATUS_OK && !done)
         status = comm_agree(comm, comm->rank == 0 ? report(&request) : STATUS_OK);
     mem_free(request.directories);

@@ -1,11 +1,15 @@
 #include "jobs/saved.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/rng.h"
 #include "io/checkpoint.h"
 #include "io/config.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { LOOKS = 5 };
 
 static enum status verify_best(const struct comm *comm, const char *run, const char *file) {
     log_hold();
@@ -41,6 +45,7 @@ static enum status find_best(const struct comm *comm, const char *run, char **fi
     TRY(checkpoint_read_state(comm, *file, &state));
     int64_t step = state.step, best = state.best_step;
     checkpoint_state_free(&state);
+    fault_point("found");
     if (best >= 0 && best != step) {
         mem_free(*file);
         *file = checkpoint_path(directory, best);
@@ -86,8 +91,8 @@ static enum status load_config(struct comm *comm, const char *file,
     return STATUS_OK;
 }
 
-enum status saved_open(struct comm *comm, const struct args_config *request, struct run *run,
-                       char **file) {
+static enum status open_once(struct comm *comm, const struct args_config *request, struct run *run,
+                             char **file) {
     struct config config;
     *file = NULL;
     enum status status = find(comm, request->path, file);
@@ -105,4 +110,33 @@ enum status saved_open(struct comm *comm, const struct args_config *request, str
         mem_free(*file);
     }
     return status;
+}
+
+/* Changes when a training adds or removes checkpoints. */
+static uint64_t listing(const struct comm *comm, const char *run) {
+    char directory[OPTION_PATH];
+    int64_t *steps;
+    int count;
+    uint64_t hash = 0;
+    snprintf(directory, sizeof directory, "%s/checkpoints", run);
+    checkpoint_list(comm, directory, &steps, &count);
+    for (int i = 0; i < count; i++)
+        hash = rng_bits(hash, (uint64_t)steps[i]);
+    mem_free(steps);
+    return hash;
+}
+
+enum status saved_open(struct comm *comm, const struct args_config *request, struct run *run,
+                       char **file) {
+    for (int left = LOOKS - 1;; left--) {
+        uint64_t before = listing(comm, request->path);
+        log_hold();
+        enum status status = open_once(comm, request, run, file);
+        const char *why = log_release();
+        if (status == STATUS_OK)
+            return STATUS_OK;
+        if (status != STATUS_IO || left == 0 || listing(comm, request->path) == before)
+            return why[0] ? log_error(status, "%s", why) : status;
+        log_info("%s: its training has removed a checkpoint meanwhile; looks again", request->path);
+    }
 }

@@ -3,9 +3,10 @@
 #include "core/mem.h"
 #include "io/dataset_content.h"
 #include "jobs/args.h"
+#include "jobs/dataset_lock.h"
 #include "jobs/job.h"
-#include "jobs/output.h"
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ enum { BLOCK = 1 << 14, NAME = 64, MAX_DIM = 1 << 16 };
 struct request {
     const char *output, *name;
     int64_t items[2], users, seed, topics, max_len, valid, test;
-    double mean_length;
+    double mean_length, wait; /* seconds */
     bool tags, overwrite;
     char feature[NAME]; /* "": none */
     int64_t dim;
@@ -36,7 +37,8 @@ enum {
     KEY_TAGS,
     KEY_FEATURES,
     KEY_NAME,
-    KEY_OVERWRITE
+    KEY_OVERWRITE,
+    KEY_WAIT
 };
 
 static const char doc[] =
@@ -54,6 +56,7 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "S", 0, "Seed (1)", 0},
     {"output", 'o', "FILE", 0, "Data set to write (HDF5)", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
+    DATASET_WAIT(KEY_WAIT),
     {"name", KEY_NAME, "NAME", 0, "Name of the data set (synth)", 0},
     {"topics", KEY_TOPICS, "N", 0, "Topics (32)", 0},
     {"mean-length", KEY_LENGTH, "L", 0, "Mean events of a user, at least 3 (12)", 0},
@@ -135,6 +138,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_OVERWRITE:
         r->overwrite = true;
         return 0;
+    case KEY_WAIT:
+        return args_number(state, "--wait", arg, 0, 1e9, &r->wait);
     case KEY_FEATURES:
         return set_feature(state, arg, r);
     case ARGP_KEY_ARG:
@@ -398,13 +403,17 @@ enum status job_synth(struct comm *comm, int argc, char **argv) {
                         .seed = 1,
                         .topics = 32,
                         .mean_length = 12,
+                        .wait = INFINITY,
                         .max_len = 15,
                         .valid = -1,
                         .test = -1};
+    struct lock lock;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &r, &done));
     if (done)
         return STATUS_OK;
-    TRY(comm_agree(comm, comm->rank == 0 ? output_check(r.output, r.overwrite) : STATUS_OK));
-    return generate(comm, &r);
+    TRY(dataset_lock_new(&lock, comm, r.output, r.overwrite, r.wait));
+    enum status status = generate(comm, &r);
+    lock_release(&lock);
+    return status;
 }

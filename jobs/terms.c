@@ -27,13 +27,10 @@ enum status terms_check(const struct dataset *dataset, enum encode_source from) 
                                                          "/tags/offsets"};
     static const char *const sources[ENCODE_SOURCES] = {
         "titles", "descriptions (a column 'description' of the items)", "tags (tags.jsonl)"};
-    struct h5_file file;
-    TRY(h5_open(&file, dataset->path));
-    bool there = h5_exists(&file, datasets[from]);
-    h5_close(&file);
-    return there ? STATUS_OK
-                 : log_error(STATUS_INPUT, "%s: has no %s; prepare it again with them",
-                             dataset->path, sources[from]);
+    if (h5_exists(&dataset->file, datasets[from]))
+        return STATUS_OK;
+    return log_error(STATUS_INPUT, "%s: has no %s; prepare it again with them", dataset->path,
+                     sources[from]);
 }
 
 static enum status add_text(struct texts *t, int64_t item, const char *text, double weight) {

@@ -2,6 +2,7 @@
 #include "core/mem.h"
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 void comm_open(struct comm *comm, MPI_Comm parent) {
     MPI_Comm_dup(parent, &comm->mpi);
@@ -25,6 +26,16 @@ void comm_bcast(const struct comm *comm, void *data, int64_t bytes) {
         int64_t n = bytes - at < PIECE ? bytes - at : PIECE;
         MPI_Bcast((char *)data + at, (int)n, MPI_BYTE, 0, comm->mpi);
     }
+}
+
+void comm_bcast_late(const struct comm *comm, void *data, int64_t bytes) {
+    enum { PAUSE = 10000 }; /* microseconds */
+    MPI_Request request;
+    int done = 0;
+    MPI_Ibcast(data, (int)bytes, MPI_BYTE, 0, comm->mpi, &request);
+    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done;
+         MPI_Test(&request, &done, MPI_STATUS_IGNORE))
+        usleep(PAUSE);
 }
 
 void comm_sum_i64(const struct comm *comm, int64_t *x, int n) {

@@ -29,6 +29,10 @@ CHECKED enum status comm_agree(const struct comm *comm, enum status status);
 /* Collective. `bytes` bytes from rank 0 to all; any size. */
 void comm_bcast(const struct comm *comm, void *data, int64_t bytes);
 
+/* Collective. The same, below 2^31 bytes, for what rank 0 may know in hours only: the other ranks
+ * sleep until then, where MPI_Bcast would use their processors up. */
+void comm_bcast_late(const struct comm *comm, void *data, int64_t bytes);
+
 /* Collective. The `bytes` bytes of every rank, one rank after another, on rank 0, in memory of the
  * caller; NULL elsewhere. *total is their sum on all ranks. Any size. */
 void *comm_collect(const struct comm *comm, const void *mine, int64_t bytes, int64_t *total);

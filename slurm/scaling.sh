@@ -42,7 +42,7 @@ measure() {
     shift 2
     [ "$mode" = strong ] || size=$((batch * n))
     "${launch[@]}" -n "$n" "$program" bench "$config" "$@" train.batch="$size" --output "$file" \
-        --quiet >"$out/$mode-$n.txt"
+        --overwrite --quiet >"$out/$mode-$n.txt"
     [ "$(field batch "$file")" = "$size" ] ||
         say "$mode, $n ranks: the data set has only $(field batch "$file") sequences"
     echo "$n $(field batch "$file") $(field seconds "$file") $(field sequences_per_s "$file")" \

@@ -64,7 +64,7 @@ good_folder
 rm in/testdata_new.txt
 c2dsr 3 'cdsr: error: in/testdata_new.txt: cannot be read: No such file or directory; check the path'
 good_folder
-fails 3 'cdsr: error: absent/out.h5: cannot be written: No such file or directory; check the space on the disk and the permissions' \
+fails 3 'cdsr: error: absent/out.h5: cannot be written: No such file or directory; check the folder and its permissions' \
     prepare --format c2dsr in -o absent/out.h5
 good_folder
 cat in/traindata_new.txt >in/testdata_new.txt

@@ -57,13 +57,13 @@ for model in tema_llm sema_cdr; do
     run $model-again 2 $name train.loss=sampled --resume
     near 6 "$model resumed on 2 ranks" $model-sampled $model-again
     # The metrics of a checkpoint do not depend on ranks and placement.
-    ranks 1 evaluate $model-exact -o one.json
+    ranks 1 evaluate $model-exact -o one.json --overwrite
     statuses 0
     metrics one.json >one
     has one mrr
-    ranks 2 evaluate $model-exact -o many.json
+    ranks 2 evaluate $model-exact -o many.json --overwrite
     metrics many.json | diff one - >&2 || complain "$model: metrics of 2 ranks"
-    ranks 3 evaluate $model-exact -o many.json train.placement=sharded
+    ranks 3 evaluate $model-exact -o many.json --overwrite train.placement=sharded
     metrics many.json | diff one - >&2 || complain "$model: metrics, shared out over 3 ranks"
     for n in 1 4; do
         run same $n $name --overwrite train.reproducible=true

@@ -61,7 +61,7 @@ done
 metrics() {
     local n=$1
     shift
-    ranks "$n" evaluate whole-exact -o metrics.json eval.exclude_history=true "$@"
+    ranks "$n" evaluate whole-exact -o metrics.json --overwrite eval.exclude_history=true "$@"
     [ "$(sort -u status)" = 0 ] || complain "evaluate on $n ranks with $*"
     sed -n '/^  "valid"/,/^  "best_epoch"/p' metrics.json
 }

@@ -1,5 +1,6 @@
 #include "io/file.h"
 #include "core/mem.h"
+#include "io/output.h"
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <dirent.h>
@@ -23,15 +24,6 @@ static void finish(void) {
 
 TestSuite(file, .init = start, .fini = finish);
 
-static void expect_text(const char *path, const char *wanted) {
-    char text[64] = "";
-    FILE *file = fopen(path, "r");
-    cr_assert(file, "%s", path);
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
-    cr_expect_str_eq(text, wanted);
-}
-
 static int entries(const char *path) {
     int n = 0;
     DIR *directory = opendir(path);
@@ -41,28 +33,11 @@ static int entries(const char *path) {
     return n - 2;
 }
 
-Test(file, writing_replaces_and_leaves_nothing_beside) {
-    cr_expect_eq(file_write("a", "one\n"), STATUS_OK);
-    cr_expect_eq(file_write("a", "two\n"), STATUS_OK);
-    expect_text("a", "two\n");
-    cr_expect_eq(entries("."), 1);
-    cr_expect_eq(file_remove("a"), STATUS_OK);
-    cr_expect_eq(file_remove("a"), STATUS_OK);
-}
-
-Test(file, failing_to_replace_leaves_nothing_beside) {
-    cr_expect_eq(file_make_directory("d"), STATUS_OK);
-    cr_expect_eq(file_write("d", "text"), STATUS_IO);
-    cr_expect_eq(file_write("absent/a", "text"), STATUS_IO);
-    cr_expect_eq(entries("."), 1);
-    cr_expect_eq(rmdir("d"), 0);
-}
-
 Test(file, directories_come_with_their_parents) {
     cr_expect_eq(file_make_directory("a/b//c/"), STATUS_OK);
     cr_expect_eq(file_make_directory("a/b/c"), STATUS_OK);
     cr_expect(file_exists("a/b/c") && !file_exists("a/b/d"));
-    cr_expect_eq(file_write("a/f", ""), STATUS_OK);
+    cr_expect_eq(output_write("a/f", ""), STATUS_OK);
     cr_expect_eq(file_make_directory("a/f"), STATUS_IO);
     cr_expect_eq(file_make_directory("a/f/g"), STATUS_IO);
     cr_expect_eq(file_make_directory(""), STATUS_IO);
@@ -72,7 +47,7 @@ Test(file, directories_come_with_their_parents) {
 Test(file, removes_what_killed_writers_left) {
     static const char *const names[] = {"a.tmp.1234", "a.tmp.", "a.tmp.12b", "a.tmp", "b.h5.tmp.7"};
     for (int i = 0; i < 5; i++)
-        cr_expect_eq(file_write(names[i], ""), STATUS_OK);
+        cr_expect_eq(output_write(names[i], ""), STATUS_OK);
     cr_expect_eq(file_remove_temporary("."), STATUS_OK);
     cr_expect_eq(entries("."), 3);
     cr_expect_eq(file_remove_all(".", "a.tmp"), STATUS_OK);
@@ -81,9 +56,9 @@ Test(file, removes_what_killed_writers_left) {
 
 Test(file, removes_by_prefix) {
     cr_expect_eq(file_remove_all("absent", "step-"), STATUS_OK);
-    cr_expect_eq(file_write("step-1", ""), STATUS_OK);
-    cr_expect_eq(file_write("step-2", ""), STATUS_OK);
-    cr_expect_eq(file_write("keep", ""), STATUS_OK);
+    cr_expect_eq(output_write("step-1", ""), STATUS_OK);
+    cr_expect_eq(output_write("step-2", ""), STATUS_OK);
+    cr_expect_eq(output_write("keep", ""), STATUS_OK);
     cr_expect_eq(file_remove_all(".", "step-"), STATUS_OK);
     cr_expect_eq(entries("."), 1);
     cr_expect_eq(file_remove("keep"), STATUS_OK);
