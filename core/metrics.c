@@ -17,7 +17,7 @@ static void add(struct metrics *m, double rank, const struct numbers *cutoffs) {
 }
 
 static void divide(struct metrics *m, const struct numbers *cutoffs) {
-    double n = m->count ? (double)m->count : 1;
+    double n = m->count ? (double)m->count : NAN;
     m->mrr /= n;
     for (int k = 0; k < cutoffs->count; k++)
         m->hr[k] /= n, m->ndcg[k] /= n;

@@ -16,14 +16,14 @@ struct metrics_table {
 };
 
 /* Ranks (1 = best; halves and the like come from mean ties) of `n` samples with target domain 0 or
- * 1, summed in the given order. An empty domain has count 0 and zeros. */
+ * 1, summed in the given order. An empty domain has count 0, and NaN for its figures. */
 void metrics_compute(const double *rank, const uint8_t *domain, int64_t n,
                      const struct numbers *cutoffs, struct metrics_table *out);
 
 /* Rank of a score with `above` better and `equal` other equal candidates. */
 double metrics_rank(int64_t above, int64_t equal, int ties);
 
-/* The figure that model selection maximises. */
+/* The figure that model selection maximises; NaN of no targets. */
 double metrics_select(const struct metrics *metrics, const struct numbers *cutoffs, int select);
 
 #endif

@@ -146,6 +146,8 @@ OPTION("eval.every", INTEGER, eval.every, "1", "[0, inf)", NULL,
     "epochs between evaluations; 0: never"),
 OPTION("eval.select", CHOICE, eval.select, "mrr", "mrr|ndcg|hr", NULL,
     "figure that selects the best epoch; ndcg and hr at the last cut-off"),
+OPTION("eval.select_domain", CHOICE, eval.select_domain, "auto", "auto|both|x|y", NULL,
+    "targets that the figure is taken of: those of one domain, or of both; auto: as train.target"),
 OPTION("eval.lambda1", REAL, eval.lambda1, "null", "[0, inf)", "null",
     "weight of the other domain's stream in the score; null: model.lambda1"),
 OPTION("eval.lambda2", REAL, eval.lambda2, "null", "[0, inf)", "null",
@@ -600,6 +602,18 @@ static enum status check_skip(const struct names *skip) {
                              skip->name[i]);
     }
     return STATUS_OK;
+}
+
+enum target options_select_target(const struct config *config) {
+    switch (config->eval.select_domain) {
+    case SELECT_DOMAIN_BOTH:
+        return TARGET_BOTH;
+    case SELECT_DOMAIN_X:
+        return TARGET_X;
+    case SELECT_DOMAIN_Y:
+        return TARGET_Y;
+    }
+    return (enum target)config->train.target;
 }
 
 bool options_skips(const struct config *config, const char *stage) {

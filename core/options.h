@@ -26,6 +26,7 @@ enum target { TARGET_BOTH, TARGET_X, TARGET_Y };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
 enum select_metric { SELECT_MRR, SELECT_NDCG, SELECT_HR }; /* the last two at the last cut-off */
+enum select_domain { SELECT_DOMAIN_AUTO, SELECT_DOMAIN_BOTH, SELECT_DOMAIN_X, SELECT_DOMAIN_Y };
 
 struct names {
     int count;
@@ -97,6 +98,7 @@ struct config {
         struct numbers cutoffs;
         int64_t every;
         int select;              /* enum select_metric */
+        int select_domain;       /* enum select_domain */
         double lambda1, lambda2; /* NaN: those of the model */
     } eval;
     struct {
@@ -136,6 +138,10 @@ CHECKED enum status options_check(const struct config *config);
 /* The weight of every modality when they are given, normalised to sum 1: true; false when they are
  * learned. Expects a config that options_check accepted. */
 bool options_fusion_weights(const struct config *config, double weights[OPTION_LIST]);
+
+/* The domains whose figure selects the best epoch: those of eval.select_domain or, with auto, of
+ * train.target. */
+enum target options_select_target(const struct config *config);
 
 /* Does bench.skip name the stage? Stages: input, encoder, loss, reduction, optimizer, evaluation.
  */

@@ -246,7 +246,10 @@ static enum status read_bytes(const char *text, size_t size, const char *where,
 }
 
 enum status config_from_text(const char *text, const char *where, struct config *config) {
-    return read_bytes(text, strlen(text), where, config);
+    TRY(read_bytes(text, strlen(text), where, config));
+    if (config->train.target != TARGET_BOTH && !strstr(text, "select_domain"))
+        config->eval.select_domain = SELECT_DOMAIN_BOTH;
+    return STATUS_OK;
 }
 
 enum status config_override(struct config *config, char *const *pairs, int npairs) {

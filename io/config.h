@@ -16,8 +16,9 @@
 CHECKED enum status config_load(const struct comm *comm, const char *path, char *const *pairs,
                                 int npairs, struct config *config);
 
-/* Not collective. Defaults, then the YAML in `text`; `where` stands for the file's name in
- * messages. Not checked between keys: that is for config_override. */
+/* Not collective. Defaults, then the YAML in `text`, which config_to_text wrote; `where` stands for
+ * the file's name in messages. Text older than eval.select_domain is of a run that selected by both
+ * domains. Not checked between keys: that is for config_override. */
 CHECKED enum status config_from_text(const char *text, const char *where, struct config *config);
 
 /* Not collective. The "key=value" pairs, then options_check. */

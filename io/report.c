@@ -217,6 +217,7 @@ void report_eval(struct report *report, const struct report_eval *eval) {
     json_object_update_new(
         object, report_scores_json(eval->scores, eval->dataset, &report->config->eval.cutoffs));
     json_object_set_new(object, "select", report_number(eval->select));
+    json_object_set_new(object, "select_name", report_text(eval->select_name));
     json_object_set_new(object, "best", json_boolean(eval->best));
     json_object_set_new(object, "seconds", report_number(eval->seconds));
     append(report, object);

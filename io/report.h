@@ -70,8 +70,9 @@ struct report_eval {
     enum split split;
     const struct dataset *dataset; /* labels of the domains */
     const struct report_scores *scores;
-    double select; /* the figure of model selection */
-    bool best;     /* no earlier epoch had as much */
+    double select;           /* the figure of model selection */
+    const char *select_name; /* which that is: protocol_select */
+    bool best;               /* no earlier epoch had as much */
     double seconds;
 };
 

@@ -1,4 +1,5 @@
 #include "core/mem.h"
+#include "io/protocol.h"
 #include "io/report_internal.h"
 #include "io/version.h"
 #include <stdlib.h>
@@ -12,7 +13,7 @@ enum { REASON = 256 };
 static bool is_complete(const struct report_results *r, int split, const struct metrics_table *t) {
     int64_t expected = r->dataset->counts[split];
     bool whole = t->all.count == expected && t->domain[0].count + t->domain[1].count == expected;
-    return whole && t->all.mrr <= 1 && (expected == 0 || t->all.mrr > 0);
+    return whole && (expected == 0 || (t->all.mrr > 0 && t->all.mrr <= 1));
 }
 
 static void judge_scores(const struct report_results *r, int split, const char *scorer,
@@ -130,6 +131,7 @@ static void print_head(FILE *file, const struct report_results *r) {
     const struct dataset *d = r->dataset;
     const struct names *modalities = &r->config->model.modalities;
     struct version versions[VERSIONS];
+    char select[PROTOCOL_NAME];
     versions_get(versions);
     fprintf(file, "cdsr %s\n", versions[0].text);
     fprintf(file, "data: %s, %lld items (%s %lld, %s %lld), %lld training sequences\n",
@@ -139,8 +141,11 @@ static void print_head(FILE *file, const struct report_results *r) {
     fprintf(file, "model: %s of", r->config->model.name);
     for (int i = 0; i < modalities->count; i++)
         fprintf(file, "%s %s", i ? "," : "", modalities->name[i]);
-    if (r->epochs > 0)
-        fprintf(file, "; best epoch %lld of %lld", (long long)r->best_epoch, (long long)r->epochs);
+    if (r->best_epoch > 0) {
+        protocol_select(r->config, d, select);
+        fprintf(file, "; best epoch %lld of %lld, by %s", (long long)r->best_epoch,
+                (long long)r->epochs, select);
+    }
     fputc('\n', file);
     for (int i = 0; r->provenance && i < modalities->count; i++)
         if (r->provenance[i])

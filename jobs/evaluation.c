@@ -403,5 +403,8 @@ enum status evaluation_splits(struct run *run, struct report_results *results) {
 
 double evaluation_select(const struct config *config, const struct report_scores *result) {
     const struct metrics_table *table = result->has_full ? &result->full : &result->sampled;
-    return metrics_select(&table->all, &config->eval.cutoffs, config->eval.select);
+    enum target target = options_select_target(config);
+    const struct metrics *metrics =
+        target == TARGET_BOTH ? &table->all : &table->domain[target == TARGET_Y];
+    return metrics_select(metrics, &config->eval.cutoffs, config->eval.select);
 }

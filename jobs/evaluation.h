@@ -39,7 +39,8 @@ CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const i
 /* Collective. Model and popularity on the validation and test splits. */
 CHECKED enum status evaluation_splits(struct run *run, struct report_results *results);
 
-/* The figure for model selection: full where it is computed. */
+/* The figure for model selection (protocol_select): full where it is computed, of the targets of
+ * options_select_target. NaN where there are none. */
 double evaluation_select(const struct config *config, const struct report_scores *result);
 
 #endif

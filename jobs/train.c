@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "io/checkpoint.h"
 #include "io/config.h"
+#include "io/protocol.h"
 #include "io/report.h"
 #include "jobs/args.h"
 #include "jobs/evaluation.h"
@@ -12,6 +13,7 @@
 #include "jobs/launch.h"
 #include "jobs/stepper.h"
 #include "jobs/stop.h"
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +59,7 @@ struct trainer {
     struct evaluation valid;
     struct checkpoint_state state; /* where the run stands */
     char checkpoints[OPTION_PATH]; /* directory */
+    char select[PROTOCOL_NAME];    /* what selects the best epoch */
     int64_t saved_step;            /* of the newest checkpoint, -1: none */
     double saved_at, logged_at;    /* clock */
     double train_seconds, eval_seconds, io_seconds;
@@ -177,23 +180,26 @@ static enum status check_replicas(const struct trainer *t) {
 static void log_valid(const struct trainer *t, const struct report_eval *event) {
     const struct report_scores *scores = event->scores;
     const struct metrics_table *table = scores->has_full ? &scores->full : &scores->sampled;
-    log_info("epoch %lld valid %smrr %.4f (%s %.4f, %s %.4f)%s", (long long)event->epoch,
-             scores->has_full ? "" : "sampled ", table->all.mrr, t->run.dataset.labels[0],
-             table->domain[0].mrr, t->run.dataset.labels[1], table->domain[1].mrr,
-             event->best ? " best" : "");
+    log_info("epoch %lld valid %smrr %.4f (%s %.4f, %s %.4f) select %s %.4f%s",
+             (long long)event->epoch, scores->has_full ? "" : "sampled ", table->all.mrr,
+             t->run.dataset.labels[0], table->domain[0].mrr, t->run.dataset.labels[1],
+             table->domain[1].mrr, t->select, event->select, event->best ? " best" : "");
+    if (isnan(event->select))
+        log_warn("%s: there is no such target; the latest epoch counts as the best", t->select);
 }
 
 /* Evaluate on the validation split at the end of an epoch; the best parameters are the checkpoint
- * of best_step. */
+ * of best_step. Where nothing can be compared that is the latest. */
 static enum status validate(struct trainer *t) {
     struct report_scores scores;
     double start = phase_clock();
     TRY(check_replicas(t));
     TRY(evaluation_run(&t->valid, &t->run.model, &scores));
     double select = evaluation_select(config_of(t), &scores), seconds = phase_clock() - start;
-    bool best = t->state.best_step < 0 || select > t->state.best_metric;
-    struct report_eval event = {t->state.step, t->state.epoch, SPLIT_VALID, &t->run.dataset,
-                                &scores,       select,         best,        seconds};
+    bool best = t->state.best_step < 0 || !(select <= t->state.best_metric);
+    struct report_eval event = {t->state.step,   t->state.epoch, SPLIT_VALID,
+                                &t->run.dataset, &scores,        select,
+                                t->select,       best,           seconds};
     t->eval_seconds += seconds;
     t->state.stale = best ? 0 : t->state.stale + 1;
     report_eval(&t->report, &event);
@@ -263,6 +269,28 @@ static enum status read_params(struct trainer *t, const char *path) {
     return checkpoint_read_params(t->comm, path, &t->run.model.params, false);
 }
 
+/* The best epoch so far has to be the best by what selects now: the parameters of others are gone.
+ */
+static enum status check_selection(const struct trainer *t, const char *path,
+                                   const struct checkpoint_state *state) {
+    static const char *const domains[] = {"both", "x", "y"}; /* by enum target */
+    struct config before;
+    char select[PROTOCOL_NAME];
+    if (state->best_step < 0)
+        return STATUS_OK;
+    TRY(config_from_text(state->config, path, &before));
+    protocol_select(&before, &t->run.dataset, select);
+    if (!strcmp(select, t->select))
+        return STATUS_OK;
+    return t->comm->rank
+               ? STATUS_INPUT
+               : log_error(STATUS_INPUT,
+                           "%s: its best epoch is that of the %s, and those of the %s may be gone; "
+                           "go on with eval.select_domain=%s and the run's other eval keys, or "
+                           "--overwrite the run",
+                           path, select, t->select, domains[options_select_target(&before)]);
+}
+
 static enum status resume(struct trainer *t) {
     struct checkpoint_state state;
     char *path;
@@ -276,6 +304,9 @@ static enum status resume(struct trainer *t) {
                                            "%s: written with another data set; give the old one "
                                            "or --overwrite the run",
                                            path);
+        checkpoint_state_free(&state);
+    } else if (status == STATUS_OK && check_selection(t, path, &state) != STATUS_OK) {
+        status = STATUS_INPUT;
         checkpoint_state_free(&state);
     } else if (status == STATUS_OK) {
         mem_free(state.config); /* today's configuration counts */
@@ -307,6 +338,7 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
                                          .config = config_to_text(&run->config),
                                          .dataset_hash = mem_string(run->dataset.content_hash)};
     t->saved_step = -1;
+    protocol_select(&run->config, &run->dataset, t->select);
     TRY(report_open(t->comm, &run->config, mode, &t->report));
     report_path(&t->report, "checkpoints", t->checkpoints);
     TRY(request->resume ? resume(t) : STATUS_OK);

@@ -184,8 +184,8 @@ static void write_events(void) {
     struct report_step step = {1, 1, 9.5, 8.5, NAN, 10, 1e-3, 1000, &phases};
     report_start(&report, &(struct report_start){&dataset, 3, 12345, 17, 0});
     report_step(&report, &step);
-    report_eval(&report,
-                &(struct report_eval){17, 1, SPLIT_VALID, &dataset, &scores, 0.375, true, 2});
+    report_eval(&report, &(struct report_eval){17, 1, SPLIT_VALID, &dataset, &scores, 0.375,
+                                               "mrr of all, full", true, 2});
     report_checkpoint(&report, &(struct report_checkpoint){17, 1, "checkpoints/step-17.h5", 0.25});
     report_end(&report, &(struct report_end){STATUS_OK, 17, 1, 60, "epochs"});
 }
@@ -212,6 +212,7 @@ static void check_eval(const json_t *e) {
     MPI_EXPECT(!strcmp(string(e, "event"), "eval") && !strcmp(string(e, "split"), "valid"));
     MPI_EXPECT(number(e, "full/books/mrr") == 0.125 && number(e, "full/films/mrr") == 0.25);
     MPI_EXPECT(number(e, "full/all/hr@10") == 0.5 && number(e, "select") == 0.375);
+    MPI_EXPECT(!strcmp(string(e, "select_name"), "mrr of all, full"));
     MPI_EXPECT(!json_object_get(e, "sampled"));
     MPI_EXPECT(json_is_true(json_object_get(e, "best")));
 }

@@ -81,6 +81,18 @@ Test(config, reads_back_what_it_writes) {
     mem_free(again);
 }
 
+/* What an earlier version saved: it had no such key. */
+Test(config, without_select_domain_both_domains_selected) {
+    cr_assert_eq(parse("train: {target: x}\neval: {select: mrr}\n"), STATUS_OK);
+    cr_expect_eq(options_select_target(&config), TARGET_BOTH);
+    cr_assert_eq(parse("train: {target: x}\neval: {select_domain: auto}\n"), STATUS_OK);
+    cr_expect_eq(options_select_target(&config), TARGET_X);
+    cr_assert_eq(parse("train: {target: x}\neval: {select_domain: y}\n"), STATUS_OK);
+    cr_expect_eq(options_select_target(&config), TARGET_Y);
+    cr_assert_eq(parse("train: {target: both}\n"), STATUS_OK);
+    cr_expect_eq(config.eval.select_domain, SELECT_DOMAIN_AUTO);
+}
+
 Test(config, writes_one_key_per_line) {
     struct config fresh;
     options_defaults(&fresh);

@@ -62,15 +62,15 @@ Test(metrics, half_ranks) {
     near(t.all.ndcg[2], 1 / log2(2.5) / 2, "ndcg@10");
 }
 
-Test(metrics, nothing_is_zero) {
-    static const struct metrics zero;
+Test(metrics, nothing_has_no_figure) {
     struct metrics_table t;
     metrics_compute(NULL, NULL, 0, &cutoffs, &t);
-    cr_expect(t.all.count == 0 && t.all.mrr == 0 && t.all.hr[2] == 0);
+    cr_expect(t.all.count == 0 && isnan(t.all.mrr) && isnan(t.all.hr[2]) && isnan(t.all.ndcg[2]));
     metrics_compute((double[]){1}, (uint8_t[]){1}, 1, &cutoffs, &t);
-    cr_expect_eq(t.domain[0].count, zero.count);
-    cr_expect_eq(t.domain[0].mrr, 0);
+    cr_expect(t.domain[0].count == 0 && isnan(t.domain[0].mrr));
     cr_expect_eq(t.domain[1].mrr, 1);
+    cr_expect_eq(t.all.mrr, 1);
+    cr_expect(isnan(metrics_select(&t.domain[0], &cutoffs, SELECT_HR)));
 }
 
 Test(metrics, selection) {

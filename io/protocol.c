@@ -1,0 +1,24 @@
+#include "io/protocol.h"
+#include "io/report_internal.h"
+#include <stdio.h>
+
+const char *protocol_candidates(bool sampled, bool history_excluded) {
+    static const char *const names[2][2] = {{"full", "full, history excluded"},
+                                            {"sampled", "sampled, history excluded"}};
+    return names[sampled][history_excluded];
+}
+
+void protocol_select(const struct config *config, const struct dataset *dataset,
+                     char name[PROTOCOL_NAME]) {
+    const struct numbers *cutoffs = &config->eval.cutoffs;
+    enum target target = options_select_target(config);
+    bool sampled = config->eval.candidates == CANDIDATES_SAMPLED;
+    char metric[32] = "mrr";
+    if (config->eval.select != SELECT_MRR)
+        snprintf(metric, sizeof metric, "%s@%.0f",
+                 config->eval.select == SELECT_NDCG ? "ndcg" : "hr",
+                 cutoffs->value[cutoffs->count - 1]);
+    snprintf(name, PROTOCOL_NAME, "%s of %.*s, %s", metric, OPTION_NAME - 1,
+             target == TARGET_BOTH ? "all" : report_label(dataset, target == TARGET_Y),
+             protocol_candidates(sampled, config->eval.exclude_history && sampled));
+}

@@ -1,0 +1,17 @@
+/* The names of what a figure is: how its candidates were chosen, and which figure selects the best
+ * epoch. Not collective. */
+#ifndef IO_PROTOCOL_H
+#define IO_PROTOCOL_H
+#include "core/options.h"
+#include "io/dataset.h"
+
+enum { PROTOCOL_NAME = 2 * OPTION_NAME };
+
+/* "full" or "sampled" and, where the user's own items are no candidates, ", history excluded". */
+const char *protocol_candidates(bool sampled, bool history_excluded);
+
+/* What selects the best epoch: "mrr of all, full"; "ndcg@10 of food, sampled, history excluded". */
+void protocol_select(const struct config *config, const struct dataset *dataset,
+                     char name[PROTOCOL_NAME]);
+
+#endif
