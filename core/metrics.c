@@ -6,7 +6,7 @@ double metrics_rank(int64_t above, int64_t equal, int ties) {
     return 1 + (double)above + among * (double)equal;
 }
 
-static void add(struct metrics *m, double rank, const struct numbers *cutoffs) {
+static void add_rank(struct metrics *m, double rank, const struct numbers *cutoffs) {
     m->count++;
     m->mrr += 1 / rank;
     for (int k = 0; k < cutoffs->count; k++)
@@ -16,6 +16,17 @@ static void add(struct metrics *m, double rank, const struct numbers *cutoffs) {
         }
 }
 
+static void add(struct metrics *m, const struct metrics_place *place, int64_t wanted,
+                const struct numbers *cutoffs) {
+    if (m->fewest < 0 || place->others < m->fewest)
+        m->fewest = place->others;
+    m->fewer += place->others < wanted;
+    if (place->others > 0)
+        add_rank(m, place->rank, cutoffs);
+    else
+        m->unranked++;
+}
+
 static void divide(struct metrics *m, const struct numbers *cutoffs) {
     double n = m->count ? (double)m->count : NAN;
     m->mrr /= n;
@@ -23,12 +34,12 @@ static void divide(struct metrics *m, const struct numbers *cutoffs) {
         m->hr[k] /= n, m->ndcg[k] /= n;
 }
 
-void metrics_compute(const double *rank, const uint8_t *domain, int64_t n,
+void metrics_compute(const struct metrics_place *place, int64_t n, int64_t wanted,
                      const struct numbers *cutoffs, struct metrics_table *out) {
-    *out = (struct metrics_table){0};
+    *out = (struct metrics_table){{{.fewest = -1}, {.fewest = -1}}, {.fewest = -1}};
     for (int64_t i = 0; i < n; i++) {
-        add(&out->domain[domain[i]], rank[i], cutoffs);
-        add(&out->all, rank[i], cutoffs);
+        add(&out->domain[place[i].domain], &place[i], wanted, cutoffs);
+        add(&out->all, &place[i], wanted, cutoffs);
     }
     divide(&out->domain[0], cutoffs);
     divide(&out->domain[1], cutoffs);

@@ -5,9 +5,20 @@
 #include "core/options.h"
 #include <stdint.h>
 
+/* A target among the candidates of its domain, 0 or 1. Without any other candidate it has no rank.
+ */
+struct metrics_place {
+    double rank; /* 1 = best; halves and the like come from mean ties */
+    int64_t others;
+    int domain;
+};
+
 struct metrics {
-    int64_t count;
-    double mrr, ndcg[OPTION_LIST], hr[OPTION_LIST]; /* by cut-off; fractions */
+    int64_t count;                                  /* targets that have a rank */
+    double mrr, ndcg[OPTION_LIST], hr[OPTION_LIST]; /* of them; by cut-off; fractions */
+    int64_t unranked;                               /* targets without a rank */
+    int64_t fewest; /* other candidates that a target has; of no targets: -1 */
+    int64_t fewer;  /* targets that have fewer of them than wanted */
 };
 
 /* Per domain of the target and over all. */
@@ -15,9 +26,9 @@ struct metrics_table {
     struct metrics domain[2], all;
 };
 
-/* Ranks (1 = best; halves and the like come from mean ties) of `n` samples with target domain 0 or
- * 1, summed in the given order. An empty domain has count 0, and NaN for its figures. */
-void metrics_compute(const double *rank, const uint8_t *domain, int64_t n,
+/* Figures of `n` targets of which each was to have `wanted` other candidates (0: any number),
+ * summed in the given order. Of no ranked target they are NaN. */
+void metrics_compute(const struct metrics_place *place, int64_t n, int64_t wanted,
                      const struct numbers *cutoffs, struct metrics_table *out);
 
 /* Rank of a score with `above` better and `equal` other equal candidates. */

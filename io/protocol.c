@@ -2,6 +2,10 @@
 #include "io/report_internal.h"
 #include <stdio.h>
 
+const char *protocol_history(bool excluded) {
+    return excluded ? "excluded" : "included";
+}
+
 const char *protocol_candidates(bool sampled, bool history_excluded) {
     static const char *const names[2][2] = {{"full", "full, history excluded"},
                                             {"sampled", "sampled, history excluded"}};
@@ -20,5 +24,5 @@ void protocol_select(const struct config *config, const struct dataset *dataset,
                  cutoffs->value[cutoffs->count - 1]);
     snprintf(name, PROTOCOL_NAME, "%s of %.*s, %s", metric, OPTION_NAME - 1,
              target == TARGET_BOTH ? "all" : report_label(dataset, target == TARGET_Y),
-             protocol_candidates(sampled, config->eval.exclude_history && sampled));
+             protocol_candidates(sampled, config->eval.exclude_history));
 }

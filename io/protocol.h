@@ -7,6 +7,9 @@
 
 enum { PROTOCOL_NAME = 2 * OPTION_NAME };
 
+/* "included" or "excluded". */
+const char *protocol_history(bool excluded);
+
 /* "full" or "sampled" and, where the user's own items are no candidates, ", history excluded". */
 const char *protocol_candidates(bool sampled, bool history_excluded);
 

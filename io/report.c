@@ -5,6 +5,7 @@
 #include "io/config.h"
 #include "io/file.h"
 #include "io/output.h"
+#include "io/protocol.h"
 #include "io/report_internal.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -214,8 +215,9 @@ void report_eval(struct report *report, const struct report_eval *eval) {
     json_object_set_new(object, "step", json_integer(eval->step));
     json_object_set_new(object, "epoch", json_integer(eval->epoch));
     json_object_set_new(object, "split", json_string(split_names[eval->split]));
-    json_object_update_new(
-        object, report_scores_json(eval->scores, eval->dataset, &report->config->eval.cutoffs));
+    json_object_update_new(object, report_scores_json(eval->scores, eval->dataset, report->config));
+    json_object_set_new(object, "history",
+                        json_string(protocol_history(report->config->eval.exclude_history)));
     json_object_set_new(object, "select", report_number(eval->select));
     json_object_set_new(object, "select_name", report_text(eval->select_name));
     json_object_set_new(object, "best", json_boolean(eval->best));

@@ -116,9 +116,14 @@ double report_peak_rss_mb(const struct comm *comm);
 /* Collective. metrics.json and result.txt of the run; fails too if an event was lost. */
 CHECKED enum status report_finish(struct report *report, const struct report_results *results);
 
+/* Not collective. A figure as results have it: four digits, or "-" for NaN. */
+enum { REPORT_FIGURE = 32 };
+const char *report_figure(double x, char text[REPORT_FIGURE]);
+
 /* Not collective. Each by itself: metrics.json (schema 1) as text, the caller frees it with
  * mem_free; the table for humans, whose last line is VALID or INVALID: why. Valid are results that
- * the caller calls valid, with something evaluated and every held-out sequence ranked. */
+ * the caller calls valid, with something evaluated and every held-out sequence ranked whose target
+ * has another candidate; the last line says if some have none. */
 char *report_metrics_text(const struct report_results *results);
 void report_print_results(FILE *file, const struct report_results *results);
 

@@ -14,6 +14,6 @@ const char *report_label(const struct dataset *dataset, int domain);
 
 /* {"full": {"A": {...}, "B": {...}, "all": {...}}, "sampled": {...}}, of those there are. */
 json_t *report_scores_json(const struct report_scores *scores, const struct dataset *dataset,
-                           const struct numbers *cutoffs);
+                           const struct config *config);
 
 #endif

@@ -33,8 +33,18 @@ const char *report_label(const struct dataset *dataset, int domain) {
     return clear ? labels[domain] : domain == 0 ? "A" : "B";
 }
 
+/* Of how many negatives per target there really are. */
+static json_t *negatives_json(const struct metrics *m, int64_t wanted) {
+    json_t *object = json_object();
+    json_object_set_new(object, "wanted", json_integer(wanted));
+    json_object_set_new(object, "fewest", m->fewest < 0 ? json_null() : json_integer(m->fewest));
+    json_object_set_new(object, "targets_with_fewer", json_integer(m->fewer));
+    return object;
+}
+
 /* NDCG@1 is HR@1. */
-static json_t *metrics_json(const struct metrics *m, const struct numbers *cutoffs) {
+static json_t *metrics_json(const struct metrics *m, bool sampled, const struct config *config) {
+    const struct numbers *cutoffs = &config->eval.cutoffs;
     json_t *object = json_object();
     char key[32];
     json_object_set_new(object, "mrr", report_number(m->mrr));
@@ -48,25 +58,28 @@ static json_t *metrics_json(const struct metrics *m, const struct numbers *cutof
         json_object_set_new(object, key, report_number(m->hr[k]));
     }
     json_object_set_new(object, "count", json_integer(m->count));
+    json_object_set_new(object, "unranked", json_integer(m->unranked));
+    if (sampled)
+        json_object_set_new(object, "negatives", negatives_json(m, config->eval.sampled_negatives));
     return object;
 }
 
-static json_t *table_json(const struct metrics_table *table, const struct dataset *dataset,
-                          const struct numbers *cutoffs) {
+static json_t *table_json(const struct metrics_table *table, bool sampled,
+                          const struct dataset *dataset, const struct config *config) {
     json_t *object = json_object();
     for (int d = 0; d < 2; d++)
         json_object_set_new(object, report_label(dataset, d),
-                            metrics_json(&table->domain[d], cutoffs));
-    json_object_set_new(object, "all", metrics_json(&table->all, cutoffs));
+                            metrics_json(&table->domain[d], sampled, config));
+    json_object_set_new(object, "all", metrics_json(&table->all, sampled, config));
     return object;
 }
 
 json_t *report_scores_json(const struct report_scores *scores, const struct dataset *dataset,
-                           const struct numbers *cutoffs) {
+                           const struct config *config) {
     json_t *object = json_object();
     if (scores->has_full)
-        json_object_set_new(object, "full", table_json(&scores->full, dataset, cutoffs));
+        json_object_set_new(object, "full", table_json(&scores->full, false, dataset, config));
     if (scores->has_sampled)
-        json_object_set_new(object, "sampled", table_json(&scores->sampled, dataset, cutoffs));
+        json_object_set_new(object, "sampled", table_json(&scores->sampled, true, dataset, config));
     return object;
 }

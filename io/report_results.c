@@ -2,6 +2,7 @@
 #include "io/protocol.h"
 #include "io/report_internal.h"
 #include "io/version.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +10,16 @@
 
 enum { REASON = 256 };
 
-/* Every held-out sequence was ranked, and the figure is one that ranks can give. */
+/* Targets that were seen, with or without a rank. */
+static int64_t seen(const struct metrics *m) {
+    return m->count + m->unranked;
+}
+
+/* Every held-out sequence was ranked, unless its target is the only candidate, and the figure is
+ * one that ranks can give. */
 static bool is_complete(const struct report_results *r, int split, const struct metrics_table *t) {
     int64_t expected = r->dataset->counts[split];
-    bool whole = t->all.count == expected && t->domain[0].count + t->domain[1].count == expected;
+    bool whole = seen(&t->all) == expected && seen(&t->domain[0]) + seen(&t->domain[1]) == expected;
     return whole && (expected == 0 || (t->all.mrr > 0 && t->all.mrr <= 1));
 }
 
@@ -44,6 +51,11 @@ static void judge(const struct report_results *r, char reason[REASON]) {
         snprintf(reason, REASON, "%s", r->reason);
 }
 
+static bool leaves_out(const struct report_scores *s) {
+    return (s->has_full && s->full.all.unranked > 0) ||
+           (s->has_sampled && s->sampled.all.unranked > 0);
+}
+
 /* ---- metrics.json ---- */
 
 /* The options of section eval as text, but the numbers as numbers. */
@@ -57,11 +69,13 @@ static json_t *protocol_json(const struct report_results *r) {
         json_t *json = json_loads(value, JSON_DECODE_ANY, NULL);
         json_object_set_new(object, options_key(i) + 5, json ? json : report_text(value));
     }
+    json_object_set_new(object, "history",
+                        json_string(protocol_history(r->config->eval.exclude_history)));
     return object;
 }
 
 static json_t *split_json(const struct report_results *r, const struct report_scores *scores) {
-    return report_scores_json(scores, r->dataset, &r->config->eval.cutoffs);
+    return report_scores_json(scores, r->dataset, r->config);
 }
 
 static json_t *seconds_json(const struct report_results *r) {
@@ -153,10 +167,27 @@ static void print_head(FILE *file, const struct report_results *r) {
     fprintf(file, "ranks: %d with %d threads each\n\n", r->ranks, r->threads);
 }
 
+const char *report_figure(double x, char text[REPORT_FIGURE]) {
+    snprintf(text, REPORT_FIGURE, isnan(x) ? "-" : "%.4f", x);
+    return text;
+}
+
+static void print_figure(FILE *file, double x) {
+    char text[REPORT_FIGURE];
+    fprintf(file, " %8s", report_figure(x, text));
+}
+
+/* Of the column of candidates. */
+static int name_width(const struct config *config) {
+    return config->eval.exclude_history ? (int)strlen(protocol_candidates(true, true)) : 10;
+}
+
 /* NDCG@1 is HR@1. */
-static void print_columns(FILE *file, const struct numbers *cutoffs) {
+static void print_columns(FILE *file, const struct config *config) {
+    const struct numbers *cutoffs = &config->eval.cutoffs;
     char name[32];
-    fprintf(file, "%-6s %-8s %-11s %-10s %8s", "split", "domain", "scorer", "candidates", "MRR");
+    fprintf(file, "%-6s %-8s %-11s %-*s %8s", "split", "domain", "scorer", name_width(config),
+            "candidates", "MRR");
     for (int k = 0; k < cutoffs->count; k++) {
         snprintf(name, sizeof name, "NDCG@%.0f", cutoffs->value[k]);
         if (cutoffs->value[k] > 1)
@@ -175,14 +206,16 @@ struct row {
 };
 
 static void print_row(FILE *file, struct row row, const struct metrics *m,
-                      const struct numbers *cutoffs) {
-    fprintf(file, "%-6s %-8s %-11s %-10s %8.4f", row.split, row.domain, row.scorer, row.candidates,
-            m->mrr);
+                      const struct config *config) {
+    const struct numbers *cutoffs = &config->eval.cutoffs;
+    fprintf(file, "%-6s %-8s %-11s %-*s", row.split, row.domain, row.scorer, name_width(config),
+            row.candidates);
+    print_figure(file, m->mrr);
     for (int k = 0; k < cutoffs->count; k++)
         if (cutoffs->value[k] > 1)
-            fprintf(file, " %8.4f", m->ndcg[k]);
+            print_figure(file, m->ndcg[k]);
     for (int k = 0; k < cutoffs->count; k++)
-        fprintf(file, " %8.4f", m->hr[k]);
+        print_figure(file, m->hr[k]);
     fprintf(file, " %8lld\n", (long long)m->count);
 }
 
@@ -198,25 +231,65 @@ static void print_table(FILE *file, const struct report_results *r, int split, b
             const struct report_scores *s = scores[i];
             struct row row = {split_names[split],
                               domain < 2 ? report_label(r->dataset, domain) : "all",
-                              i ? "popularity" : "model", sampled ? "sampled" : "full"};
+                              i ? "popularity" : "model",
+                              protocol_candidates(sampled, r->config->eval.exclude_history)};
             if (sampled ? s->has_sampled : s->has_full)
                 print_row(file, row, row_metrics(sampled ? &s->sampled : &s->full, domain),
-                          &r->config->eval.cutoffs);
+                          r->config);
         }
+}
+
+/* Of the targets of a split, those that have too few other candidates or none. */
+static void print_few(FILE *file, const struct report_results *r, int split, bool sampled) {
+    const struct report_scores *s = &r->model[split];
+    const struct metrics *m = sampled ? &s->sampled.all : &s->full.all;
+    const char *name = sampled ? "sampled" : "full";
+    if (!(sampled ? s->has_sampled : s->has_full))
+        return;
+    if (m->fewer > 0)
+        fprintf(file, "%s: %lld of %lld targets of %s have fewer, the fewest %lld\n", name,
+                (long long)m->fewer, (long long)seen(m), split_names[split], (long long)m->fewest);
+    if (m->unranked > 0)
+        fprintf(file, "%s: %lld of %lld targets of %s have no other candidate: not ranked\n", name,
+                (long long)m->unranked, (long long)seen(m), split_names[split]);
+}
+
+/* Is there a target in a split that has fewer negatives than wanted? */
+static bool has_fewer(const struct report_results *r) {
+    return r->model[SPLIT_VALID].sampled.all.fewer + r->model[SPLIT_TEST].sampled.all.fewer > 0;
 }
 
 static void print_candidates(FILE *file, const struct report_results *r) {
     bool sampled = r->model[SPLIT_VALID].has_sampled || r->model[SPLIT_TEST].has_sampled;
-    fprintf(file, "\nfull: ranked among all items of the target's domain\n");
+    const char *history = protocol_history(r->config->eval.exclude_history);
+    fprintf(file, "\nfull: ranked among all items of the target's domain, the user's history %s\n",
+            history);
+    for (int split = SPLIT_VALID; split < SPLITS; split++)
+        print_few(file, r, split, false);
     if (sampled)
-        fprintf(file, "sampled: ranked among %lld sampled items; not comparable with full\n",
-                (long long)r->config->eval.sampled_negatives);
+        fprintf(file,
+                "sampled: ranked among %s%lld sampled items, the user's history %s; not comparable "
+                "with full\n",
+                has_fewer(r) ? "at most " : "", (long long)r->config->eval.sampled_negatives,
+                history);
+    for (int split = SPLIT_VALID; split < SPLITS; split++)
+        print_few(file, r, split, true);
+}
+
+static void print_verdict(FILE *file, const struct report_results *r) {
+    char reason[REASON];
+    judge(r, reason);
+    if (*reason)
+        fprintf(file, "INVALID: %s\n", reason);
+    else if (leaves_out(&r->model[SPLIT_VALID]) || leaves_out(&r->model[SPLIT_TEST]))
+        fprintf(file, "VALID, without the targets that have no other candidate\n");
+    else
+        fprintf(file, "VALID\n");
 }
 
 void report_print_results(FILE *file, const struct report_results *r) {
-    char reason[REASON];
     print_head(file, r);
-    print_columns(file, &r->config->eval.cutoffs);
+    print_columns(file, r->config);
     for (int split = SPLIT_VALID; split < SPLITS; split++) {
         print_table(file, r, split, false);
         print_table(file, r, split, true);
@@ -227,6 +300,5 @@ void report_print_results(FILE *file, const struct report_results *r) {
                 r->train_seconds / (double)r->epochs, r->train_seconds, r->io_seconds);
     fprintf(file, "seconds in evaluation %.3g\n", r->eval_seconds);
     fprintf(file, "peak memory per rank %.0f MB\n\n", r->peak_rss_mb);
-    judge(r, reason);
-    fprintf(file, "%s%s\n", *reason ? "INVALID: " : "VALID", reason);
+    print_verdict(file, r);
 }

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "io/config.h"
 #include "io/lines.h"
+#include "io/protocol.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -47,10 +48,21 @@ static struct result_figures read_figures(json_t *metrics, double cutoff) {
                                    json_number_value(b)};
 }
 
+/* Results that do not say it are of a program that left the history out of sampled candidates only.
+ */
+static void read_history(struct run_result *result, json_t *protocol) {
+    const char *history = json_string_value(json_object_get(protocol, "history"));
+    bool excluded =
+        history ? !strcmp(history, protocol_history(true)) : result->config.eval.exclude_history;
+    for (int c = 0; c < RESULT_CANDIDATES; c++)
+        result->history_excluded[c] = excluded && (history || c == RESULT_SAMPLED);
+}
+
 static void read_metrics(struct run_result *result, json_t *root) {
     const struct numbers *cutoffs = &result->config.eval.cutoffs;
     const char *verdict = json_string_value(json_object_get(root, "verdict"));
     result->valid = verdict && !strcmp(verdict, "VALID");
+    read_history(result, json_object_get(root, "protocol"));
     for (int s = 0; s < RESULT_SPLITS; s++)
         for (int c = 0; c < RESULT_CANDIDATES; c++) {
             json_t *domains = json_object_get(json_object_get(root, result_split_names[s]),
@@ -88,13 +100,13 @@ static void read_point(const char *line, struct curve_point **points, int64_t *c
     const char *kind = json_string_value(json_object_get(event, "event"));
     for (int c = RESULT_CANDIDATES - 1; kind && !strcmp(kind, "eval") && c >= 0; c--) {
         json_t *all = json_object_get(json_object_get(event, result_candidate_names[c]), "all");
+        json_t *mrr = json_object_get(all, "mrr");
         int64_t epoch = json_integer_value(json_object_get(event, "epoch"));
-        if (!all)
+        if (!json_is_number(mrr))
             continue;
         if (*count == 0 || (*points)[*count - 1].epoch != epoch)
             *points = mem_resize(*points, ++*count, sizeof **points);
-        (*points)[*count - 1] =
-            (struct curve_point){epoch, json_number_value(json_object_get(all, "mrr"))};
+        (*points)[*count - 1] = (struct curve_point){epoch, json_number_value(mrr)};
     }
     json_decref(event);
 }

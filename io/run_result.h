@@ -5,7 +5,8 @@
 #include "core/status.h"
 #include <stdbool.h>
 
-enum { RESULT_SPLITS = 2, RESULT_CANDIDATES = 2, RESULT_DOMAINS = 3 };
+enum { RESULT_SPLITS = 2, RESULT_DOMAINS = 3 };
+enum { RESULT_FULL, RESULT_SAMPLED, RESULT_CANDIDATES };
 
 /* NDCG at the last cut-off; fractions. */
 struct result_figures {
@@ -17,6 +18,7 @@ struct run_result {
     struct config config;
     char label[RESULT_DOMAINS][OPTION_NAME]; /* the two domains, "all" */
     bool valid;                              /* the verdict */
+    bool history_excluded[RESULT_CANDIDATES];
     /* by split (valid, test), candidates (full, sampled), domain */
     struct result_figures figures[RESULT_SPLITS][RESULT_CANDIDATES][RESULT_DOMAINS];
 };

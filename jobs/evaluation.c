@@ -95,7 +95,7 @@ static void mark(const struct evaluation *e, int64_t i, uint8_t *taken, uint8_t 
         taken[e->share.values[k]] = value;
 }
 
-/* Items of the target's domain that may be drawn without replacement. */
+/* Items of [lo, hi) that are not taken. */
 static int64_t available(const uint8_t *taken, int64_t lo, int64_t hi) {
     int64_t n = 0;
     for (int64_t i = lo; i < hi; i++)
@@ -103,41 +103,57 @@ static int64_t available(const uint8_t *taken, int64_t lo, int64_t hi) {
     return n;
 }
 
-/* With eval.exclude_history the user's own items are left out and nothing is drawn twice; without,
- * draws are independent and only the target is left out (methods, section 1). */
-static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *taken, int32_t *out) {
+/* `want` of the items of [lo, hi) that are not taken, which are more; ascending. */
+static void draw(const struct evaluation *e, int64_t i, int64_t lo, int64_t hi, int64_t want,
+                 uint8_t *taken, int32_t *out) {
     const struct config *config = &e->run->config;
-    bool exclude = config->eval.exclude_history;
-    int32_t target = target_of(e, i);
-    int64_t lo = domain_of(e, target) ? e->run->dataset.domain_items[0] : 0;
-    int64_t hi = lo + e->run->dataset.domain_items[domain_of(e, target)];
-    int64_t want = hi - lo > 1 ? config->eval.sampled_negatives : 0, n = 0;
     uint64_t key = rng_key((uint64_t)config->run.seed, RNG_CANDIDATES, (uint64_t)e->split,
                            (uint64_t)e->share.place[i]);
-    if (exclude) {
-        mark(e, i, taken, 1);
-        int64_t most = available(taken, lo, hi);
-        want = want < most ? want : most;
-    }
+    int64_t n = 0;
     for (uint64_t counter = 0; n < want; counter++) {
         int32_t item = (int32_t)(lo + rng_below(key, counter, hi - lo));
-        if (item == target || (exclude && taken[item]))
+        if (taken[item])
             continue;
-        taken[item] = exclude;
+        taken[item] = config->eval.exclude_history;
         out[n++] = item;
     }
     for (int64_t k = 0; k < n; k++)
         taken[out[k]] = 0;
-    mark(e, i, taken, 0);
     qsort(out, (size_t)n, sizeof *out, ascending);
+}
+
+static int64_t take_all(const uint8_t *taken, int64_t lo, int64_t hi, int32_t *out) {
+    int64_t n = 0;
+    for (int64_t i = lo; i < hi; i++)
+        if (!taken[i])
+            out[n++] = (int32_t)i;
     return n;
 }
 
+/* With eval.exclude_history the user's own items are left out and nothing is drawn twice; without,
+ * draws are independent and only the target is left out (methods, section 1). Where that leaves no
+ * more items than are wanted, each of them is a negative once. */
+static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *taken, int32_t *out) {
+    const struct config *config = &e->run->config;
+    int32_t target = target_of(e, i);
+    int64_t lo = domain_of(e, target) ? e->run->dataset.domain_items[0] : 0;
+    int64_t hi = lo + e->run->dataset.domain_items[domain_of(e, target)];
+    int64_t want = config->eval.sampled_negatives;
+    mark(e, i, taken, config->eval.exclude_history);
+    taken[target] = 1;
+    if (available(taken, lo, hi) > want)
+        draw(e, i, lo, hi, want, taken, out);
+    else
+        want = take_all(taken, lo, hi, out);
+    mark(e, i, taken, 0);
+    return want;
+}
+
 static struct negatives negatives_new(const struct evaluation *e) {
-    return (struct negatives){
-        mem_alloc(BATCH + 1, sizeof(int64_t)),
-        mem_alloc(BATCH * e->run->config.eval.sampled_negatives, sizeof(int32_t)),
-        mem_zero(e->run->dataset.items, 1)};
+    int64_t items = e->run->dataset.items, want = e->run->config.eval.sampled_negatives;
+    return (struct negatives){mem_alloc(BATCH + 1, sizeof(int64_t)),
+                              mem_alloc(BATCH * (want < items ? want : items), sizeof(int32_t)),
+                              mem_zero(items, 1)};
 }
 
 static void negatives_free(struct negatives *n) {
@@ -157,31 +173,32 @@ static void negatives_draw(const struct evaluation *e, const int64_t *index, int
 
 /* ---- from counts to metrics ---- */
 
-static void put_rank(const struct outcome *o, int ties, double *full, double *sampled,
-                     uint8_t *domain) {
-    full[o->place] = metrics_rank(o->full.above, o->full.equal, ties);
-    sampled[o->place] = metrics_rank(o->sampled.above, o->sampled.equal, ties);
-    domain[o->place] = (uint8_t)o->domain;
+static struct metrics_place place_of(const struct rank_count *count, int64_t domain, int ties) {
+    return (struct metrics_place){metrics_rank(count->above, count->equal, ties), count->all,
+                                  (int)domain};
 }
 
 /* Rank 0's part: every sample must have arrived once. */
 static enum status compute(const struct evaluation *e, const struct outcome *all, int64_t n,
                            struct report_scores *result) {
     const struct config *config = &e->run->config;
-    double *full = mem_zero(e->count, sizeof *full), *sampled = mem_zero(e->count, sizeof *sampled);
-    uint8_t *domain = mem_alloc(e->count, 1);
+    struct metrics_place *full = mem_zero(e->count, sizeof *full);
+    struct metrics_place *sampled = mem_zero(e->count, sizeof *sampled);
     int64_t missing = 0;
-    for (int64_t i = 0; i < n; i++)
-        put_rank(&all[i], config->eval.ties, full, sampled, domain);
+    for (int64_t i = 0; i < n; i++) {
+        const struct outcome *o = &all[i];
+        full[o->place] = place_of(&o->full, o->domain, config->eval.ties);
+        sampled[o->place] = place_of(&o->sampled, o->domain, config->eval.ties);
+    }
     for (int64_t i = 0; i < e->count; i++)
-        missing += full[i] < 1;
+        missing += full[i].rank < 1;
     if (n == e->count && !missing) {
-        metrics_compute(full, domain, e->count, &config->eval.cutoffs, &result->full);
-        metrics_compute(sampled, domain, e->count, &config->eval.cutoffs, &result->sampled);
+        metrics_compute(full, e->count, 0, &config->eval.cutoffs, &result->full);
+        metrics_compute(sampled, e->count, config->eval.sampled_negatives, &config->eval.cutoffs,
+                        &result->sampled);
     }
     mem_free(full);
     mem_free(sampled);
-    mem_free(domain);
     if (n == e->count && !missing)
         return STATUS_OK;
     return log_error(STATUS_FAIL, "evaluation of %s: %lld of %lld samples were ranked",
@@ -231,8 +248,8 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     struct evaluation *e = pass->e;
     struct sample samples[BATCH];
     int32_t target[BATCH];
-    struct rank_count full[BATCH], sampled[BATCH] = {{0, 0}};
-    struct rank_lists negatives = {pass->negatives.offsets, pass->negatives.items};
+    struct rank_count full[BATCH], sampled[BATCH] = {0};
+    struct rank_lists negatives = {pass->negatives.offsets, pass->negatives.items}, own;
     struct ranking ranking = {.full = full, .sampled = sampled};
     struct item_set items;
     bool by_rows = model_ranks_by_rows(pass->model);
@@ -252,6 +269,10 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
     model_ranking(pass->model, &pass->tape, &pass->batch, by_rows ? &items : NULL, target, domain,
                   &ranking);
     memcpy(ranking.items, pass->items, sizeof pass->items);
+    if (e->run->config.eval.exclude_history) {
+        own = rank_own_items(&pass->tape.arena, samples, target, n);
+        ranking.excluded = &own;
+    }
     if (pass->sampled) {
         negatives_draw(e, index, n, &pass->negatives);
         ranking.negatives = &negatives;
@@ -332,7 +353,7 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
 
 static struct rank_count count_popular(const int32_t *events, const int32_t *items, int64_t n,
                                        int32_t target) {
-    struct rank_count count = {0, 0};
+    struct rank_count count = {.all = n};
     for (int64_t k = 0; k < n; k++) {
         count.above += events[items[k]] > events[target];
         count.equal += events[items[k]] == events[target];
@@ -340,29 +361,52 @@ static struct rank_count count_popular(const int32_t *events, const int32_t *ite
     return count;
 }
 
+/* `sorted`: the events of the domain's n items, ascending. */
+static struct rank_count count_all(const int32_t *sorted, int64_t n, int32_t events) {
+    int64_t up_to = search_first(sorted, 0, n, (int64_t)events + 1);
+    return (struct rank_count){n - up_to, up_to - search_first(sorted, 0, n, events) - 1, n - 1};
+}
+
+/* Take the user's own items of the target's domain from the candidates of sample i. */
+static void leave_out(const struct evaluation *e, int64_t i, const int32_t *events,
+                      struct arena *arena, struct rank_count *count) {
+    int64_t at = e->share.offsets[i], split = e->run->dataset.domain_items[0];
+    struct sample sample = {e->share.values + at, e->share.offsets[i + 1] - at - 1, 0};
+    int32_t target = target_of(e, i);
+    struct arena_mark mark = arena_mark(arena);
+    struct rank_lists own = rank_own_items(arena, &sample, &target, 1);
+    int64_t second = search_first(own.items, 0, own.offsets[1], split);
+    int64_t first = domain_of(e, target) ? second : 0;
+    int64_t n = domain_of(e, target) ? own.offsets[1] - second : second;
+    struct rank_count out = count_popular(events, own.items + first, n, target);
+    count->above -= out.above;
+    count->equal -= out.equal;
+    count->all -= out.all;
+    arena_release(arena, mark);
+}
+
 static void rank_popular(const struct evaluation *e, const int32_t *events, const int32_t *sorted,
                          struct outcome *outcomes) {
     struct negatives negatives = negatives_new(e);
+    struct arena arena = {0};
+    const struct config *config = &e->run->config;
     const int64_t *domain_items = e->run->dataset.domain_items;
-    bool draw = e->run->config.eval.candidates != CANDIDATES_FULL;
     for (int64_t i = 0; i < e->share.count; i++) {
         int32_t target = target_of(e, i);
         int domain = domain_of(e, target);
-        const int32_t *of_domain = sorted + (domain ? domain_items[0] : 0);
-        int64_t n = domain_items[domain],
-                up_to = search_first(of_domain, 0, n, (int64_t)events[target] + 1);
-        outcomes[i] =
-            (struct outcome){e->share.place[i],
-                             domain,
-                             {n - up_to, up_to - search_first(of_domain, 0, n, events[target]) - 1},
-                             {0, 0}};
-        if (draw) {
+        struct outcome *o = &outcomes[i];
+        *o = (struct outcome){.place = e->share.place[i], .domain = domain};
+        o->full = count_all(sorted + (domain ? domain_items[0] : 0), domain_items[domain],
+                            events[target]);
+        if (config->eval.exclude_history)
+            leave_out(e, i, events, &arena, &o->full);
+        if (config->eval.candidates != CANDIDATES_FULL) {
             negatives_draw(e, &i, 1, &negatives);
-            outcomes[i].sampled =
-                count_popular(events, negatives.items, negatives.offsets[1], target);
+            o->sampled = count_popular(events, negatives.items, negatives.offsets[1], target);
         }
     }
     negatives_free(&negatives);
+    arena_free(&arena);
 }
 
 enum status evaluation_popularity(struct evaluation *e, const int32_t *events,

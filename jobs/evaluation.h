@@ -1,5 +1,8 @@
 /* Exact evaluation of a split over the full item space: rank 0 coordinates, all ranks work.
  *
+ * With eval.exclude_history the items that a sample's history has are no candidates, but for the
+ * target; a target without any other candidate has no rank.
+ *
  * Samples are dealt to the ranks by cost (items of the target's domain). Each rank ranks its own
  * against all items; rank 0 collects the counts in data set order and computes the metrics, so that
  * they do not depend on the number of ranks. The sampled protocol draws its negatives per sample,

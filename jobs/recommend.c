@@ -11,7 +11,6 @@
 #include "partition/range.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BATCH = 256, MOST = 10000, KEY_SEEN = 0x100, KEY_DOMAIN, KEY_OVERWRITE };
@@ -153,27 +152,6 @@ static enum status choose_domains(const struct work *w, bool has[2]) {
 
 /* ---- lists ---- */
 
-static int ascending(const void *a, const void *b) {
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The histories' own items; memory is the tape's. */
-static struct rank_lists own_items(struct work *w, const struct sample *samples, int64_t n) {
-    struct arena *arena = &w->tape.arena;
-    int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets);
-    offsets[0] = 0;
-    for (int64_t i = 0; i < n; i++)
-        offsets[i + 1] = offsets[i] + samples[i].length;
-    int32_t *items = arena_alloc(arena, offsets[n], sizeof *items);
-    for (int64_t i = 0; i < n; i++) {
-        size_t length = (size_t)samples[i].length;
-        memcpy(items + offsets[i], samples[i].items, length * sizeof *items);
-        qsort(items + offsets[i], length, sizeof *items, ascending);
-    }
-    return (struct rank_lists){offsets, items};
-}
-
 /* Lists of a domain for `n` histories from the `at`-th on. Collective where items are shared out; n
  * may be 0 then. */
 static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
@@ -200,8 +178,9 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
     }
     model_ranking(model, &w->tape, &w->batch, by_rows ? &items : NULL, NULL, domain, &ranking);
     memcpy(ranking.items, w->items, sizeof w->items);
-    struct rank_lists own = own_items(w, samples, n);
-    TRY(rank_top(&w->tape.arena, &ranking, w->request->seen ? NULL : &own, k, top));
+    struct rank_lists own = rank_own_items(&w->tape.arena, samples, NULL, n);
+    ranking.excluded = w->request->seen ? NULL : &own;
+    TRY(rank_top(&w->tape.arena, &ranking, k, top));
     for (int64_t i = 0; i < n; i++)
         counts[w->index[at + i] - w->mine.lo] = top[i].count;
     return STATUS_OK;

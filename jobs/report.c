@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/output.h"
+#include "io/protocol.h"
 #include "io/run_result.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
@@ -78,11 +79,11 @@ static bool same_value(const struct config *a, const struct config *b, int i) {
     return !strcmp(x, y);
 }
 
-static bool same_settings(const struct config *a, const struct config *b) {
+static bool same_settings(const struct run_result *a, const struct run_result *b) {
     for (int i = 0; i < options_count(); i++)
-        if (is_setting(i) && !same_value(a, b, i))
+        if (is_setting(i) && !same_value(&a->config, &b->config, i))
             return false;
-    return true;
+    return !memcmp(a->history_excluded, b->history_excluded, sizeof a->history_excluded);
 }
 
 /* Group of each run, numbered in the order of their first runs. */
@@ -90,7 +91,7 @@ static int find_groups(const struct run_result *run, int n, int *group) {
     int groups = 0;
     for (int r = 0; r < n; r++) {
         int other = 0;
-        while (other < r && !same_settings(&run[other].config, &run[r].config))
+        while (other < r && !same_settings(&run[other], &run[r]))
             other++;
         group[r] = other < r ? group[other] : groups++;
     }
@@ -140,7 +141,7 @@ static struct spread spread_of(const struct run_result *run, int n, const int *g
 
 static void print_spread(const struct spread *s) {
     if (isnan(s->mean))
-        printf(" |");
+        printf(" - |");
     else if (isnan(s->deviation))
         printf(" %.2f |", 100 * s->mean);
     else
@@ -176,12 +177,14 @@ static void print_settings(const struct run_result *run, int n, const struct con
 static void print_row(const struct run_result *run, int n, const int *group, int first, int split,
                       int candidates) {
     int g = group[first];
-    struct cell cell = {split, candidates, 0, false};
+    struct cell cell = {split, candidates, RESULT_DOMAINS - 1, false};
     struct spread s = spread_of(run, n, group, g, &cell);
     if (isnan(s.mean))
         return;
     print_settings(run, n, &run[first].config);
-    printf("| %d | %s | %s |", s.n, result_split_names[split], result_candidate_names[candidates]);
+    printf(
+        "| %d | %s | %s |", s.n, result_split_names[split],
+        protocol_candidates(candidates == RESULT_SAMPLED, run[first].history_excluded[candidates]));
     for (cell.domain = 0; cell.domain < RESULT_DOMAINS; cell.domain++)
         for (int k = 0; k < 2; k++) {
             cell.ndcg = k;
@@ -202,7 +205,9 @@ static void print_table(const struct run_result *run, int n) {
                     first++;
                 print_row(run, n, group, first, split, c);
             }
-    printf("\nPercent; mean ± standard deviation over runs that differ in the seed alone.\n");
+    printf(
+        "\nPercent; mean ± standard deviation over runs that differ in the seed alone. The user's "
+        "history is among the candidates unless it says 'history excluded'.\n");
     mem_free(group);
 }
 

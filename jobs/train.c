@@ -180,10 +180,12 @@ static enum status check_replicas(const struct trainer *t) {
 static void log_valid(const struct trainer *t, const struct report_eval *event) {
     const struct report_scores *scores = event->scores;
     const struct metrics_table *table = scores->has_full ? &scores->full : &scores->sampled;
-    log_info("epoch %lld valid %smrr %.4f (%s %.4f, %s %.4f) select %s %.4f%s",
-             (long long)event->epoch, scores->has_full ? "" : "sampled ", table->all.mrr,
-             t->run.dataset.labels[0], table->domain[0].mrr, t->run.dataset.labels[1],
-             table->domain[1].mrr, t->select, event->select, event->best ? " best" : "");
+    char all[REPORT_FIGURE], x[REPORT_FIGURE], y[REPORT_FIGURE], select[REPORT_FIGURE];
+    log_info("epoch %lld valid %smrr %s (%s %s, %s %s) select %s %s%s", (long long)event->epoch,
+             scores->has_full ? "" : "sampled ", report_figure(table->all.mrr, all),
+             t->run.dataset.labels[0], report_figure(table->domain[0].mrr, x),
+             t->run.dataset.labels[1], report_figure(table->domain[1].mrr, y), t->select,
+             report_figure(event->select, select), event->best ? " best" : "");
     if (isnan(event->select))
         log_warn("%s: there is no such target; the latest epoch counts as the best", t->select);
 }

@@ -6,13 +6,13 @@
 #include "core/search.h"
 #include "core/vec.h"
 #include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 512, LANES = 16 };
+enum { CHUNK = 512, LANES = 16, COUNT_FIELDS = 3 };
 
 struct work {
     const struct ranking *ranking;
-    const struct rank_lists *excluded; /* with top */
     int softmaxes, threads;
     int first[CATALOGUE_TERMS + 1];
     struct running *sum[STREAMS][CATALOGUE_TERMS]; /* by stream and softmax, [threads][samples] */
@@ -173,18 +173,28 @@ HOT static struct rank_count count_row(int64_t n, const real *score, real target
         above += score[i] > target;
         equal += score[i] == target;
     }
-    return (struct rank_count){above, equal};
+    return (struct rank_count){above, equal, n};
 }
 
-static void count_negatives(const struct ranking *r, int64_t t, int64_t i0, int64_t width,
-                            const real *score, real target, struct rank_count *count) {
-    int64_t end = r->negatives->offsets[t + 1];
-    const int32_t *items = r->negatives->items;
-    for (int64_t j = search_first(items, r->negatives->offsets[t], end, i0);
+/* Of the items of a list in a chunk. */
+static struct rank_count count_listed(const struct rank_lists *lists, int64_t t, int64_t i0,
+                                      int64_t width, const real *score, real target) {
+    struct rank_count count = {0};
+    int64_t end = lists->offsets[t + 1];
+    const int32_t *items = lists->items;
+    for (int64_t j = search_first(items, lists->offsets[t], end, i0);
          j < end && items[j] < i0 + width; j++) {
-        count->above += score[items[j] - i0] > target;
-        count->equal += score[items[j] - i0] == target;
+        count.above += score[items[j] - i0] > target;
+        count.equal += score[items[j] - i0] == target;
+        count.all++;
     }
+    return count;
+}
+
+static void add_count(struct rank_count *sum, struct rank_count more, int64_t sign) {
+    sum->above += sign * more.above;
+    sum->equal += sign * more.equal;
+    sum->all += sign * more.all;
 }
 
 static void count_chunk(struct work *w, int64_t i0, int64_t width, int k) {
@@ -193,13 +203,16 @@ static void count_chunk(struct work *w, int64_t i0, int64_t width, int k) {
     const real *scores = w->scores + k * n * CHUNK;
     for (int64_t t = 0; t < n; t++) {
         const real *score = scores + t * CHUNK;
-        struct rank_count in_chunk = count_row(width, score, w->target_score[t]);
-        w->full[k * n + t].above += in_chunk.above;
-        w->full[k * n + t].equal += in_chunk.equal;
+        struct rank_count *full = &w->full[k * n + t];
+        real target = w->target_score[t];
+        add_count(full, count_row(width, score, target), 1);
         if (r->target[t] >= i0 && r->target[t] < i0 + width)
-            w->full[k * n + t].equal -= score[r->target[t] - i0] == w->target_score[t];
+            add_count(full, count_row(1, score + r->target[t] - i0, target), -1);
+        if (r->excluded)
+            add_count(full, count_listed(r->excluded, t, i0, width, score, target), -1);
         if (r->negatives)
-            count_negatives(r, t, i0, width, score, w->target_score[t], &w->sampled[k * n + t]);
+            add_count(&w->sampled[k * n + t],
+                      count_listed(r->negatives, t, i0, width, score, target), 1);
         if (r->scores)
             memcpy(r->scores + t * (r->hi - r->lo) + i0 - r->lo, score,
                    (size_t)width * sizeof *score);
@@ -224,7 +237,7 @@ static void score_chunk(struct work *w, int64_t i0, int64_t width, int k) {
 /* Candidates of sample t in a chunk that may be among its best. */
 static void take_row(const struct work *w, int64_t t, int64_t i0, int64_t width, const real *score,
                      struct top *top) {
-    const struct rank_lists *out = w->excluded;
+    const struct rank_lists *out = w->ranking->excluded;
     int64_t end = out ? out->offsets[t + 1] : 0;
     int64_t j = out ? search_first(out->items, out->offsets[t], end, i0) : 0;
     for (int64_t i = 0; i < width; i++) {
@@ -249,10 +262,8 @@ static void join_counts(struct work *w) {
         r->full[t] = w->full[t];
         struct rank_count sampled = w->sampled[t];
         for (int k = 1; k < w->threads; k++) {
-            r->full[t].above += w->full[k * r->samples + t].above;
-            r->full[t].equal += w->full[k * r->samples + t].equal;
-            sampled.above += w->sampled[k * r->samples + t].above;
-            sampled.equal += w->sampled[k * r->samples + t].equal;
+            add_count(&r->full[t], w->full[k * r->samples + t], 1);
+            add_count(&sampled, w->sampled[k * r->samples + t], 1);
         }
         if (r->negatives)
             r->sampled[t] = sampled;
@@ -272,6 +283,33 @@ static void see_candidates(struct work *w) {
             (w->top ? take_chunk : count_chunk)(w, i0, width, k);
         }
     }
+}
+
+/* ---- what users have ---- */
+
+static int ascending(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+struct rank_lists rank_own_items(struct arena *arena, const struct sample *samples,
+                                 const int32_t *target, int64_t n) {
+    int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets), room = 0, kept = 0;
+    for (int64_t t = 0; t < n; t++)
+        room += samples[t].length;
+    int32_t *items = arena_alloc(arena, room, sizeof *items);
+    for (int64_t t = 0; t < n; t++) {
+        int64_t first = kept, length = samples[t].length;
+        offsets[t] = first;
+        memcpy(items + first, samples[t].items, (size_t)length * sizeof *items);
+        qsort(items + first, (size_t)length, sizeof *items, ascending);
+        for (int64_t k = first; k < first + length; k++)
+            if ((kept == first || items[kept - 1] != items[k]) &&
+                !(target && items[k] == target[t]))
+                items[kept++] = items[k];
+    }
+    offsets[n] = kept;
+    return (struct rank_lists){offsets, items};
 }
 
 /* ---- items on several ranks ---- */
@@ -350,32 +388,42 @@ static struct ranking gather_samples(struct arena *arena, const struct ranking *
         for (int m = 0; m < r->terms; m++)
             stream->q[m] = gather_states(arena, r, stream->q[m], samples, all.samples, r->dim[m]);
     }
+    if (r->excluded)
+        all.excluded = gather_lists(arena, r, r->excluded, samples, all.samples);
     if (r->negatives)
         all.negatives = gather_lists(arena, r, r->negatives, samples, all.samples);
     all.full = arena_alloc(arena, all.samples, sizeof *all.full);
     all.sampled = arena_alloc(arena, all.samples, sizeof *all.sampled);
+    memset(all.sampled, 0, (size_t)all.samples * sizeof *all.sampled);
     return all;
+}
+
+static void put_count(const struct rank_count *count, double x[COUNT_FIELDS]) {
+    x[0] = (double)count->above;
+    x[1] = (double)count->equal;
+    x[2] = (double)count->all;
+}
+
+static struct rank_count get_count(const double x[COUNT_FIELDS]) {
+    return (struct rank_count){(int64_t)x[0], (int64_t)x[1], (int64_t)x[2]};
 }
 
 /* Counts are exact in double precision. */
 static void sum_counts(struct arena *arena, const struct ranking *r, const struct ranking *all,
                        const int64_t *samples) {
     int64_t n = all->samples, before = 0;
-    double *sum = arena_alloc(arena, 4 * n, sizeof *sum);
+    double *sum = arena_alloc(arena, 2 * COUNT_FIELDS * n, sizeof *sum);
     for (int64_t t = 0; t < n; t++) {
-        sum[4 * t] = (double)all->full[t].above;
-        sum[4 * t + 1] = (double)all->full[t].equal;
-        sum[4 * t + 2] = r->negatives ? (double)all->sampled[t].above : 0;
-        sum[4 * t + 3] = r->negatives ? (double)all->sampled[t].equal : 0;
+        put_count(&all->full[t], sum + COUNT_FIELDS * t);
+        put_count(&all->sampled[t], sum + COUNT_FIELDS * (n + t));
     }
-    r->peers->sum(r->peers->context, sum, 4 * n);
+    r->peers->sum(r->peers->context, sum, 2 * COUNT_FIELDS * n);
     for (int k = 0; k < r->peers->rank; k++)
         before += samples[k];
     for (int64_t t = 0; t < r->samples; t++) {
-        const double *of = sum + 4 * (before + t);
-        r->full[t] = (struct rank_count){(int64_t)of[0], (int64_t)of[1]};
+        r->full[t] = get_count(sum + COUNT_FIELDS * (before + t));
         if (r->negatives)
-            r->sampled[t] = (struct rank_count){(int64_t)of[2], (int64_t)of[3]};
+            r->sampled[t] = get_count(sum + COUNT_FIELDS * (n + before + t));
     }
 }
 
@@ -470,11 +518,9 @@ static void open_top(struct work *w, struct arena *arena, int64_t k) {
 }
 
 /* Of this rank's items; k of all samples. */
-static enum status top_items(struct arena *arena, const struct ranking *r,
-                             const struct rank_lists *excluded, struct top *top) {
+static enum status top_items(struct arena *arena, const struct ranking *r, struct top *top) {
     struct work w;
     open_work(&w, arena, r);
-    w.excluded = excluded;
     open_top(&w, arena, top[0].k);
     normalise(&w);
     TRY(check_sums(&w));
@@ -508,31 +554,28 @@ static void join_tops(struct arena *arena, const struct ranking *r, const struct
                 top_add(&top[t], list[at * k + i]);
 }
 
-static enum status top_together(struct arena *arena, const struct ranking *r,
-                                const struct rank_lists *excluded, int64_t k, struct top *top) {
+static enum status top_together(struct arena *arena, const struct ranking *r, int64_t k,
+                                struct top *top) {
     int64_t *samples = gather_count(arena, r->peers, r->samples), first = 0;
     struct ranking all = gather_samples(arena, r, samples);
     if (all.samples == 0)
         return STATUS_OK;
-    if (excluded)
-        excluded = gather_lists(arena, r, excluded, samples, all.samples);
     struct top_item *list = arena_alloc(arena, all.samples * k, sizeof *list);
     struct top *found = arena_alloc(arena, all.samples, sizeof *found);
     memset(list, 0, (size_t)(all.samples * k) * sizeof *list);
     for (int64_t t = 0; t < all.samples; t++)
         found[t] = (struct top){list + t * k, k, 0};
-    TRY(top_items(arena, &all, excluded, found)); /* the same outcome on all ranks */
+    TRY(top_items(arena, &all, found)); /* the same outcome on all ranks */
     for (int p = 0; p < r->peers->rank; p++)
         first += samples[p];
     join_tops(arena, r, found, all.samples, first, top);
     return STATUS_OK;
 }
 
-enum status rank_top(struct arena *arena, const struct ranking *r,
-                     const struct rank_lists *excluded, int64_t k, struct top *top) {
+enum status rank_top(struct arena *arena, const struct ranking *r, int64_t k, struct top *top) {
     struct arena_mark mark = arena_mark(arena);
-    enum status status = r->peers         ? top_together(arena, r, excluded, k, top)
-                         : r->samples > 0 ? top_items(arena, r, excluded, top)
+    enum status status = r->peers         ? top_together(arena, r, k, top)
+                         : r->samples > 0 ? top_items(arena, r, top)
                                           : STATUS_OK;
     for (int64_t t = 0; t < r->samples; t++)
         top_sort(&top[t]);

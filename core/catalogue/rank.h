@@ -23,15 +23,23 @@ struct rank_stream {
     int64_t lo, hi;                 /* items of the normaliser, containing the candidates */
 };
 
-/* Items of sample t: items[offsets[t] .. offsets[t + 1]), ascending, repetitions allowed. As
- * negatives of the sampled protocol: the target is not among them. */
+/* Items of sample t, not its target: items[offsets[t] .. offsets[t + 1]), ascending. Negatives of
+ * the sampled protocol may be repeated and then count as often; items that are no candidates stand
+ * there once. */
 struct rank_lists {
     const int64_t *offsets;
     const int32_t *items;
 };
 
+/* The distinct items of every sample but its target (NULL: there is none); memory is the arena's.
+ */
+struct rank_lists rank_own_items(struct arena *arena, const struct sample *samples,
+                                 const int32_t *target, int64_t n);
+
+/* Of the candidates but the target. */
 struct rank_count {
-    int64_t above, equal; /* candidates with a higher or the same score, the target left out */
+    int64_t above, equal; /* with a higher or the same score */
+    int64_t all;
 };
 
 struct ranking {
@@ -48,7 +56,8 @@ struct ranking {
     struct rank_stream stream[STREAMS];
     int64_t samples;
     const int32_t *target;              /* [samples] in [lo, hi); not for rank_top */
-    int64_t lo, hi;                     /* candidates */
+    int64_t lo, hi;                     /* candidates ... */
+    const struct rank_lists *excluded;  /* ... but these; NULL: none */
     const struct rank_lists *negatives; /* NULL: none */
 
     struct rank_count *full;    /* [samples] out */
@@ -65,10 +74,9 @@ CHECKED enum status rank_targets(struct arena *arena, const struct ranking *rank
 double rank_flops(const struct ranking *ranking);
 
 /* The best k items for every sample: top[t] has room for them and is empty; of fewer candidates all
- * are taken. `excluded` (NULL: none) are never among them. Collective with
- * peers, where top[t] is of a sample of this rank, and of items, not places. STATUS_FAIL, with a
- * message, when scores are not numbers. */
-CHECKED enum status rank_top(struct arena *arena, const struct ranking *ranking,
-                             const struct rank_lists *excluded, int64_t k, struct top *top);
+ * are taken. Collective with peers, where top[t] is of a sample of this rank, and of items, not
+ * places. STATUS_FAIL, with a message, when scores are not numbers. */
+CHECKED enum status rank_top(struct arena *arena, const struct ranking *ranking, int64_t k,
+                             struct top *top);
 
 #endif

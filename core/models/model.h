@@ -126,7 +126,7 @@ void model_loss(struct model *model, struct tape *tape, const struct batch *batc
                 const struct model_step *step, struct phases *phases, double sum[LOSS_PARTS]);
 
 /* Ranks the targets of the `n` histories in `batch` whose targets lie in domain 0 or 1; target[t]
- * is of sample t. Fills `ranking` but for its outputs and negatives; memory is the tape's. Item
+ * is of sample t. Fills `ranking` but for its outputs and lists; memory is the tape's. Item
  * rows come from `items`, or from whole tables (NULL). */
 void model_ranking(struct model *model, struct tape *tape, const struct batch *batch,
                    struct item_set *items, const int32_t *target, int domain,

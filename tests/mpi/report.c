@@ -343,6 +343,21 @@ MPI_TEST(report, incomplete_results_are_not_valid, 1) {
     finish();
 }
 
+/* A target without another candidate has no rank; that all targets were seen is what counts. */
+MPI_TEST(report, unranked_targets_are_said, 1) {
+    start();
+    struct report_results results = some_results();
+    struct metrics_table *t = &results.model[SPLIT_TEST].full;
+    t->all.count = 9, t->domain[1].count = 4;
+    expect_verdict(&results, "INVALID: model on test: 9 of 10 targets were ranked, MRR 0.09375\n");
+    t->all.unranked = t->domain[1].unranked = 1;
+    expect_verdict(&results, "VALID, without the targets that have no other candidate\n");
+    t->all = t->domain[0] = t->domain[1] = (struct metrics){.mrr = NAN, .unranked = 10};
+    t->domain[0].unranked = 0;
+    expect_verdict(&results, "INVALID: model on test: 0 of 10 targets were ranked, MRR nan\n");
+    finish();
+}
+
 MPI_TEST(report, says_why_not_valid, 1) {
     start();
     struct report_results results = some_results();

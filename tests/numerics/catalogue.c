@@ -485,6 +485,7 @@ Test(rank, agrees_with_the_definition) {
         cr_expect_eq(full[t].equal, t, "sample %d: %ld equal", t, (long)full[t].equal);
         cr_expect_eq(sampled[t].above, above_drawn);
         cr_expect_eq(sampled[t].equal, t);
+        cr_expect(full[t].all == HI - LO - 1 && sampled[t].all == NEGATIVES);
         mem_free(score);
     }
     for (int m = 0; m < TERMS; m++) {
@@ -494,6 +495,96 @@ Test(rank, agrees_with_the_definition) {
     }
     arena_free(&arena);
     tape_free(&tape);
+}
+
+/* ---- ranking without what the user has ---- */
+
+enum { OWN_N = 1500, OWN_LO = 100, OWN_HI = 1450, OWN_SAMPLES = 6, OWN_D = 12 };
+
+/* Histories of users who have: one item often, the target, others with its score and items of other
+ * domains; nothing; every candidate; all but the target; all but the target and two others. The
+ * last one's target is the first of the candidates. */
+static void fill_histories(int32_t history[OWN_SAMPLES][2 * OWN_N], struct sample *samples,
+                           int32_t *target) {
+    static const int32_t some[] = {900, 117, 3, 119, 900, 1480, 117, 900, 611, 612, 1449, 100};
+    for (int t = 0; t < OWN_SAMPLES; t++) {
+        int64_t n = 0;
+        target[t] = t == 5 ? OWN_LO : 117 + 200 * t;
+        for (int32_t i = OWN_LO; i < OWN_HI && t > 1; i++)
+            for (int again = 0; again < 1 + i % 2; again++)
+                if (t == 2 || (i != target[t] && (t == 3 || i % 600 != 0)))
+                    history[t][n++] = i;
+        if (t == 0)
+            for (; n < (int64_t)(sizeof some / sizeof *some); n++)
+                history[t][n] = some[n];
+        samples[t] = (struct sample){history[t], n, t};
+    }
+}
+
+/* By a plain loop over the candidates: those of the sample's items but the target are none. */
+static struct rank_count count_plainly(const double *z, const struct sample *sample,
+                                       int32_t target) {
+    struct rank_count count = {0};
+    for (int32_t i = OWN_LO; i < OWN_HI; i++) {
+        bool has = i == target;
+        for (int64_t k = 0; k < sample->length; k++)
+            has = has || sample->items[k] == i;
+        bool equal = fabs(z[i] - z[target]) <= 1e-5 * fabs(z[target]);
+        count.all += !has;
+        count.equal += !has && equal;
+        count.above += !has && !equal && z[i] > z[target];
+    }
+    return count;
+}
+
+/* One stream and term: the order of the scores is that of the logits. The two rows behind a target
+ * are copies of its own and tie with it. */
+Test(rank, without_what_the_user_has) {
+    static int32_t history[OWN_SAMPLES][2 * OWN_N];
+    struct arena arena = {0};
+    struct sample samples[OWN_SAMPLES];
+    int32_t target[OWN_SAMPLES];
+    bool present[OWN_SAMPLES] = {true, true, true, true, true, true};
+    struct rank_count full[OWN_SAMPLES];
+    real *items = mem_alloc(OWN_N * OWN_D, sizeof *items);
+    real *q = mem_alloc(OWN_SAMPLES * OWN_D, sizeof *q);
+    double *z = mem_alloc(OWN_N, sizeof *z);
+    for (int64_t i = 0; i < OWN_N * OWN_D; i++)
+        items[i] = (real)rng_normal(check_key(60), (uint64_t)i);
+    for (int64_t i = 0; i < OWN_SAMPLES * OWN_D; i++)
+        q[i] = (real)rng_normal(check_key(61), (uint64_t)i);
+    fill_histories(history, samples, target);
+    for (int t = 0; t < OWN_SAMPLES; t++)
+        for (int copy = 1; copy <= 2; copy++)
+            memcpy(items + (target[t] + copy) * OWN_D, items + target[t] * OWN_D,
+                   OWN_D * sizeof *items);
+    struct rank_lists own = rank_own_items(&arena, samples, target, OWN_SAMPLES);
+    struct ranking r = {.terms = 1,
+                        .weights = {1},
+                        .samples = OWN_SAMPLES,
+                        .target = target,
+                        .lo = OWN_LO,
+                        .hi = OWN_HI,
+                        .excluded = &own,
+                        .full = full};
+    r.items[0] = items, r.dim[0] = OWN_D;
+    r.stream[0] = (struct rank_stream){{q}, present, 1, OWN_LO, OWN_HI};
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    for (int t = 0; t < OWN_SAMPLES; t++) {
+        for (int64_t i = 0; i < OWN_N; i++)
+            z[i] = dot(q + t * OWN_D, items + i * OWN_D, OWN_D);
+        struct rank_count want = count_plainly(z, &samples[t], target[t]);
+        cr_expect(
+            full[t].above == want.above && full[t].equal == want.equal && full[t].all == want.all,
+            "sample %d: %d above, %d equal of %d, want %d, %d of %d", t, (int)full[t].above,
+            (int)full[t].equal, (int)full[t].all, (int)want.above, (int)want.equal, (int)want.all);
+    }
+    cr_expect(full[0].equal == 1 && full[1].equal == 2 && full[1].all == OWN_HI - OWN_LO - 1);
+    cr_expect(full[2].all == 0 && full[3].all == 0 && full[4].all == 2);
+    mem_free(items);
+    mem_free(q);
+    mem_free(z);
+    arena_free(&arena);
 }
 
 /* One stream and term: the order of the scores is that of the logits. Row 700 is a copy of row 30
@@ -528,7 +619,8 @@ Test(rank, best_items) {
         }
         for (int t = 0; t < B; t++)
             top[t] = (struct top){list + t * K, K, 0};
-        cr_assert_eq(rank_top(&arena, &r, round ? &excluded : NULL, K, top), STATUS_OK);
+        r.excluded = round ? &excluded : NULL;
+        cr_assert_eq(rank_top(&arena, &r, K, top), STATUS_OK);
         for (int t = 0; t < B; t++) {
             bool taken[N] = {false};
             cr_assert_eq(top[t].count, round && t == 1 ? 4 : K);

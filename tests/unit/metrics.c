@@ -29,10 +29,10 @@ Test(metrics, rank_with_ties) {
 
 /* Domain 0: ranks 1, 3, 20; domain 1: ranks 2, 10. */
 Test(metrics, by_hand) {
-    static const double rank[] = {1, 2, 3, 20, 10};
-    static const uint8_t domain[] = {0, 1, 0, 0, 1};
+    static const struct metrics_place place[] = {
+        {1, 30, 0}, {2, 30, 1}, {3, 30, 0}, {20, 30, 0}, {10, 30, 1}};
     struct metrics_table t;
-    metrics_compute(rank, domain, 5, &cutoffs, &t);
+    metrics_compute(place, 5, 0, &cutoffs, &t);
     cr_expect(t.domain[0].count == 3 && t.domain[1].count == 2 && t.all.count == 5);
     near(t.domain[0].mrr, (1 + 1 / 3.0 + 1 / 20.0) / 3, "mrr 0");
     near(t.domain[1].mrr, (1 / 2.0 + 1 / 10.0) / 2, "mrr 1");
@@ -51,10 +51,9 @@ Test(metrics, by_hand) {
 
 /* A mean rank of 1.5 misses the first place, and lies between ranks 1 and 2. */
 Test(metrics, half_ranks) {
-    static const double rank[] = {1.5, 10.5};
-    static const uint8_t domain[] = {0, 0};
+    static const struct metrics_place place[] = {{1.5, 30, 0}, {10.5, 30, 0}};
     struct metrics_table t;
-    metrics_compute(rank, domain, 2, &cutoffs, &t);
+    metrics_compute(place, 2, 0, &cutoffs, &t);
     near(t.all.mrr, (1 / 1.5 + 1 / 10.5) / 2, "mrr");
     near(t.all.hr[0], 0, "hr@1");
     near(t.all.hr[1], 0.5, "hr@5");
@@ -64,13 +63,28 @@ Test(metrics, half_ranks) {
 
 Test(metrics, nothing_has_no_figure) {
     struct metrics_table t;
-    metrics_compute(NULL, NULL, 0, &cutoffs, &t);
+    metrics_compute(NULL, 0, 999, &cutoffs, &t);
     cr_expect(t.all.count == 0 && isnan(t.all.mrr) && isnan(t.all.hr[2]) && isnan(t.all.ndcg[2]));
-    metrics_compute((double[]){1}, (uint8_t[]){1}, 1, &cutoffs, &t);
+    cr_expect(t.all.unranked == 0 && t.all.fewer == 0 && t.all.fewest == -1);
+    metrics_compute(&(struct metrics_place){1, 7, 1}, 1, 0, &cutoffs, &t);
     cr_expect(t.domain[0].count == 0 && isnan(t.domain[0].mrr));
     cr_expect_eq(t.domain[1].mrr, 1);
     cr_expect_eq(t.all.mrr, 1);
     cr_expect(isnan(metrics_select(&t.domain[0], &cutoffs, SELECT_HR)));
+}
+
+/* Of 9 others that were wanted: 9, 9, 4 and none, whose target is not the first of one. */
+Test(metrics, too_few_candidates) {
+    static const struct metrics_place place[] = {{4, 9, 0}, {1, 0, 1}, {2, 4, 0}, {1, 9, 0}};
+    struct metrics_table t;
+    metrics_compute(place, 4, 9, &cutoffs, &t);
+    cr_expect(t.all.count == 3 && t.all.unranked == 1 && t.all.fewer == 2 && t.all.fewest == 0);
+    near(t.all.mrr, (1 / 4.0 + 1 / 2.0 + 1) / 3, "mrr");
+    cr_expect(t.domain[0].count == 3 && t.domain[0].unranked == 0);
+    cr_expect(t.domain[0].fewer == 1 && t.domain[0].fewest == 4);
+    cr_expect(t.domain[1].count == 0 && t.domain[1].unranked == 1 && isnan(t.domain[1].mrr));
+    metrics_compute(place, 4, 0, &cutoffs, &t);
+    cr_expect(t.all.fewer == 0 && t.all.unranked == 1);
 }
 
 Test(metrics, selection) {

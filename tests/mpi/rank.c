@@ -1,0 +1,110 @@
+/* Ranking over items that the ranks share out is ranking over whole tables. */
+#include "core/catalogue/rank.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include "mpi/peers.h"
+#include "partition/range.h"
+#include "tests/mpitest.h"
+#include <string.h>
+
+enum { X = 300, Y = 700, N = X + Y, D = 8, SAMPLES = 5, HISTORY = 60, WANTED = 40 };
+
+/* A rank's samples. Candidates are the items of Y. */
+struct fixture {
+    real items[N * D], q[SAMPLES * D];
+    bool present[SAMPLES];
+    int32_t target[SAMPLES], history[SAMPLES][HISTORY + Y], negatives[SAMPLES * WANTED];
+    int64_t drawn[SAMPLES + 1];
+    struct sample samples[SAMPLES];
+};
+
+/* The first sample has nothing, the second one every candidate, the others some items of either
+ * domain, the target among them and all of them twice. */
+static void fill_history(struct fixture *f, int t, uint64_t key) {
+    int64_t n = 0;
+    for (int32_t i = X; i < N && t == 1; i++)
+        f->history[t][n++] = i;
+    for (; n < HISTORY - 1 && t > 1; n += 2)
+        f->history[t][n] = f->history[t][n + 1] =
+            n ? (int32_t)rng_below(key, (uint64_t)n, N) : f->target[t];
+    f->samples[t] = (struct sample){f->history[t], n, t};
+}
+
+static void fill(struct fixture *f) {
+    uint64_t common = rng_key(1, RNG_TEST, 0, 0);
+    uint64_t mine = rng_key(2, RNG_TEST, (uint64_t)test_comm.rank, 0);
+    for (int64_t i = 0; i < N * D; i++)
+        f->items[i] = (real)rng_normal(common, (uint64_t)i);
+    for (int64_t i = 0; i < SAMPLES * D; i++)
+        f->q[i] = (real)rng_normal(mine, (uint64_t)i);
+    for (int t = 0; t < SAMPLES; t++) {
+        f->present[t] = true;
+        f->target[t] = X + (int32_t)rng_below(mine, (uint64_t)t, Y - WANTED);
+        f->drawn[t + 1] = (t + 1) * WANTED;
+        for (int k = 0; k < WANTED; k++)
+            f->negatives[t * WANTED + k] = f->target[t] + 1 + k;
+        fill_history(f, t, rng_key(3, RNG_TEST, (uint64_t)test_comm.rank, (uint64_t)t));
+    }
+}
+
+/* Rows of the items that are here, in the order of their places. */
+static real *rows_here(const struct fixture *f, const struct parts *here) {
+    real *rows = mem_alloc(parts_count(here) * D, sizeof *rows);
+    for (int64_t k = 0; k < parts_count(here); k++)
+        memcpy(rows + k * D, f->items + parts_row(here, k) * D, D * sizeof *rows);
+    return rows;
+}
+
+static struct ranking ranking_of(struct fixture *f, const real *rows, int64_t lo, int64_t hi) {
+    struct ranking r = {.terms = 1, .weights = {1}, .samples = SAMPLES, .lo = lo, .hi = hi};
+    r.target = f->target;
+    r.items[0] = rows, r.dim[0] = D;
+    r.stream[0] = (struct rank_stream){{f->q}, f->present, 1, lo, hi};
+    return r;
+}
+
+static bool same(const struct rank_count *a, const struct rank_count *b) {
+    return a->above == b->above && a->equal == b->equal && a->all == b->all;
+}
+
+static void excluded_case(void) {
+    struct fixture *f = mem_zero(1, sizeof *f);
+    struct arena arena = {0};
+    struct rank_count full[2][SAMPLES], sampled[2][SAMPLES];
+    fill(f);
+    struct range x = range_of(X, test_comm.size, test_comm.rank);
+    struct range y = range_of(Y, test_comm.size, test_comm.rank);
+    struct parts here = {{x.lo, X + y.lo}, {x.hi, X + y.hi}};
+    struct peers peers = peers_of(&test_comm);
+    real *rows = rows_here(f, &here);
+    struct ranking r[2] = {ranking_of(f, f->items, X, N),
+                           ranking_of(f, rows, x.hi - x.lo, parts_count(&here))};
+    struct rank_lists own = rank_own_items(&arena, f->samples, f->target, SAMPLES);
+    struct rank_lists negatives = {f->drawn, f->negatives};
+    r[1].peers = &peers, r[1].here = &here;
+    for (int k = 0; k < 2; k++) {
+        r[k].excluded = &own, r[k].negatives = &negatives;
+        r[k].full = full[k], r[k].sampled = sampled[k];
+        MPI_REQUIRE(rank_targets(&arena, &r[k]) == STATUS_OK, "ranking %d", k);
+    }
+    for (int t = 0; t < SAMPLES; t++) {
+        MPI_EXPECT(same(&full[0][t], &full[1][t]), "full, sample %d", t);
+        MPI_EXPECT(same(&sampled[0][t], &sampled[1][t]), "sampled, sample %d", t);
+    }
+    MPI_EXPECT(full[1][0].all == Y - 1 && full[1][1].all == 0);
+    MPI_EXPECT(full[1][2].all < Y - 1 && full[1][2].all >= Y - HISTORY / 2);
+    MPI_EXPECT(sampled[1][2].all == WANTED);
+    mem_free(rows);
+    mem_free(f);
+    arena_free(&arena);
+}
+
+MPI_TEST(rank, without_what_the_user_has_on_one_rank, 1) {
+    excluded_case();
+}
+
+MPI_TEST(rank, without_what_the_user_has_on_four_ranks, 4) {
+    excluded_case();
+}
+
+MPI_TEST_MAIN()
