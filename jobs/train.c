@@ -186,8 +186,9 @@ static void log_valid(const struct trainer *t, const struct report_eval *event) 
              t->run.dataset.labels[0], report_figure(table->domain[0].mrr, x),
              t->run.dataset.labels[1], report_figure(table->domain[1].mrr, y), t->select,
              report_figure(event->select, select), event->best ? " best" : "");
-    if (isnan(event->select))
-        log_warn("%s: there is no such target; the latest epoch counts as the best", t->select);
+    if (isnan(event->select) && t->state.best_step < 0)
+        log_warn("%s: there is no target with a rank; the latest epoch counts as the best",
+                 t->select);
 }
 
 /* Evaluate on the validation split at the end of an epoch; the best parameters are the checkpoint
@@ -271,8 +272,8 @@ static enum status read_params(struct trainer *t, const char *path) {
     return checkpoint_read_params(t->comm, path, &t->run.model.params, false);
 }
 
-/* The best epoch so far has to be the best by what selects now: the parameters of others are gone.
- */
+/* Rank 0's part: the best epoch so far has to be the best by what selects now, as the parameters of
+ * others are gone. */
 static enum status check_selection(const struct trainer *t, const char *path,
                                    const struct checkpoint_state *state) {
     static const char *const domains[] = {"both", "x", "y"}; /* by enum target */
@@ -284,13 +285,35 @@ static enum status check_selection(const struct trainer *t, const char *path,
     protocol_select(&before, &t->run.dataset, select);
     if (!strcmp(select, t->select))
         return STATUS_OK;
-    return t->comm->rank
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "%s: its best epoch is that of the %s, and those of the %s may be gone; "
-                           "go on with eval.select_domain=%s and the run's other eval keys, or "
-                           "--overwrite the run",
-                           path, select, t->select, domains[options_select_target(&before)]);
+    return log_error(STATUS_INPUT,
+                     "%s: its best epoch is that of the %s, and those of the %s may be gone; go on "
+                     "with eval.select_domain=%s and the run's other eval keys, or --overwrite the "
+                     "run",
+                     path, select, t->select, domains[options_select_target(&before)]);
+}
+
+/* Rank 0's part: can the run go on from there? */
+static enum status check_state(const struct trainer *t, const char *path,
+                               const struct checkpoint_state *state) {
+    if (strcmp(state->dataset_hash, t->state.dataset_hash))
+        return log_error(STATUS_INPUT,
+                         "%s: written with another data set; give the old one or --overwrite the "
+                         "run",
+                         path);
+    return check_selection(t, path, state);
+}
+
+/* Strings of the state become the trainer's; but for the configuration, of which today's counts. */
+static enum status go_on(struct trainer *t, const char *path, struct checkpoint_state *state) {
+    char *today = t->state.config;
+    mem_free(state->config);
+    mem_free(t->state.dataset_hash);
+    t->state = *state;
+    t->state.config = today;
+    t->saved_step = state->step;
+    TRY(checkpoint_read_params(t->comm, path, &t->run.model.params, true));
+    log_info("resumed at step %lld from %s", (long long)state->step, path);
+    return STATUS_OK;
 }
 
 static enum status resume(struct trainer *t) {
@@ -300,25 +323,12 @@ static enum status resume(struct trainer *t) {
     if (!path)
         return STATUS_OK;
     enum status status = checkpoint_read_state(t->comm, path, &state);
-    if (status == STATUS_OK && strcmp(state.dataset_hash, t->state.dataset_hash)) {
-        status = t->comm->rank ? STATUS_INPUT
-                               : log_error(STATUS_INPUT,
-                                           "%s: written with another data set; give the old one "
-                                           "or --overwrite the run",
-                                           path);
-        checkpoint_state_free(&state);
-    } else if (status == STATUS_OK && check_selection(t, path, &state) != STATUS_OK) {
-        status = STATUS_INPUT;
-        checkpoint_state_free(&state);
-    } else if (status == STATUS_OK) {
-        mem_free(state.config); /* today's configuration counts */
-        mem_free(state.dataset_hash);
-        state.config = t->state.config;
-        state.dataset_hash = t->state.dataset_hash;
-        t->state = state;
-        t->saved_step = state.step;
-        status = checkpoint_read_params(t->comm, path, &t->run.model.params, true);
-        log_info("resumed at step %lld from %s", (long long)state.step, path);
+    if (status == STATUS_OK) {
+        status = comm_agree(t->comm, t->comm->rank ? STATUS_OK : check_state(t, path, &state));
+        if (status == STATUS_OK)
+            status = go_on(t, path, &state);
+        else
+            checkpoint_state_free(&state);
     }
     mem_free(path);
     return status;

@@ -39,7 +39,7 @@ struct rank_lists rank_own_items(struct arena *arena, const struct sample *sampl
 /* Of the candidates but the target. */
 struct rank_count {
     int64_t above, equal; /* with a higher or the same score */
-    int64_t all;
+    int64_t all;          /* how many they are */
 };
 
 struct ranking {

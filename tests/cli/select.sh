@@ -45,6 +45,14 @@ has patient/log.jsonl '"reason": "patience"'
 [ "$(grep -c '"event": "eval"' patient/log.jsonl)" = $(($(epoch_of patient A) + 2)) ] ||
     complain 'two evaluations after the best of A'
 
+# Where the domain has nothing to rank no epoch is better than another.
+"$CDSR" synth --items-a 30 --items-b 1 --users 120 --seed 3 --valid 30 -o one.h5 >/dev/null || complain synth
+ranks 2 train run.yaml data.path=one.h5 run.dir=none train.epochs=4 train.patience=2 eval.select_domain=y
+statuses 0 0
+[ "$(grep -c 'warning: mrr of B, full: there is no target with a rank' err)" = 1 ] || complain "$(cat err)"
+has none/log.jsonl '"select": null'
+grep -q '"best_epoch": 4,' none/metrics.json || complain 'the latest epoch counts'
+
 # The parameters of the best epoch by another figure are gone.
 ranks 2 train run.yaml run.dir=auto eval.select_domain=both train.epochs=13 --resume
 statuses 2 2
