@@ -1,5 +1,7 @@
 #include "tests/mpitest.h"
 #include <math.h>
+#include <time.h>
+#include <unistd.h>
 
 MPI_TEST(comm, knows_rank_and_size, 3) {
     int64_t sum = test_comm.rank;
@@ -30,6 +32,21 @@ MPI_TEST(comm, broadcasts_long_messages, 2) {
         wrong += x[i] != (unsigned char)(i % 251);
     MPI_EXPECT(wrong == 0, "%lld bytes differ", (long long)wrong);
     mem_free(x);
+}
+
+/* Processor time of this process, seconds. */
+static double used(void) {
+    return (double)clock() / CLOCKS_PER_SEC;
+}
+
+MPI_TEST(comm, sleeps_until_a_late_broadcast, 3) {
+    int64_t x = test_comm.rank == 0 ? 42 : 0;
+    double before = used();
+    if (test_comm.rank == 0)
+        usleep(500000);
+    comm_bcast_late(&test_comm, &x, sizeof x);
+    MPI_EXPECT(x == 42, "%lld", (long long)x);
+    MPI_EXPECT(used() - before < 0.1, "%g s of work", used() - before);
 }
 
 MPI_TEST(comm, broadcasts_nothing, 2) {
