@@ -1,4 +1,5 @@
-/* The files that the program writes: every one comes to its path through here.
+/* The files that the program writes: every one but the growing log of a run comes to its path
+ * through here.
  *
  * Where nothing or a regular file stands, the bytes go to TARGET.tmp.PID, to the disk, and are
  * renamed: the path always holds the old file or the complete new one. TARGET is what the symbolic

@@ -9,10 +9,7 @@
 #define DATASET_WAIT(key)                                                                          \
     {                                                                                              \
         "wait", key, "SECONDS", 0,                                                                 \
-            "Longest wait for another job that writes the data set; then the exit status is 75 "   \
-            "(no "                                                                                 \
-            "limit)",                                                                              \
-            0                                                                                      \
+            "Longest wait for another job that writes it, then exit status 75 (no limit)", 0       \
     }
 
 /* Collective; lock_release ends it. The lock of a data set that is to be changed. One that is not

@@ -30,18 +30,15 @@ is_stopped() {
 # hold POINT ARGUMENT...: a job that stops at this point; leaves its process in $held, held.out and
 # held.err.
 hold() {
-    CDSR_TEST_STOP=0:$1:1 timeout -s KILL 60 "$CDSR" "${@:2}" >held.out 2>held.err &
-    local shell=$!
-    soon "$* runs" pgrep -P $shell
-    held=$(pgrep -P $shell)
-    soon "$* stops at $1" is_stopped "$held"
-    waited=$shell
+    CDSR_TEST_STOP=0:$1:1 "$CDSR" "${@:2}" >held.out 2>held.err &
+    held=$!
+    soon "$* stops at $1" is_stopped $held
 }
 
 # let_go STATUS: it goes on, and ends so.
 let_go() {
     kill -CONT "$held"
-    wait $waited
+    wait "$held"
     local got=$?
     [ $got = "$1" ] || complain "the job that was held ends with $1, but $got: $(cat held.err)"
 }
@@ -69,13 +66,14 @@ soon 'it waits' grep -q "warning: data.h5: $waits" err
 kill -TERM $!
 wait $!
 [ $? = 143 ] || complain 'TERM ends the waiting'
-mpirun -n 2 "$CDSR" features link.h5 --name two "${text[@]}" >out 2>err &
+mpirun -n 2 bash -c 'echo /proc/$$/stat >>ranks; exec "$CDSR" "$@"' cdsr \
+    features link.h5 --name two "${text[@]}" >out 2>err &
+second=$!
 soon 'the second waits' grep -q "warning: link.h5: $waits" err
-ticks() { awk '{ sum += $14 } END { print sum }' $(pgrep -P $! | sed 's|.*|/proc/&/stat|'); }
+ticks() { xargs awk '{ sum += $14 } END { print sum }' <ranks; }
 before=$(ticks)
 sleep 0.5
 [ $(($(ticks) - before)) -le 5 ] || complain "the ranks that wait work: $(ticks), $before"
-second=$!
 let_go 0
 wait $second || complain "the second: $(cat err)"
 tables 'one, two'
@@ -92,7 +90,7 @@ wait $second
 has err "$e new.h5: exists already; name another output or give --overwrite"
 hold lock features data.h5 --name four "${text[@]}"
 kill -KILL "$held"
-wait $waited 2>/dev/null
+wait "$held" 2>/dev/null
 [ -e data.h5.lock ] || complain 'a job that is killed leaves its lock'
 "$CDSR" features data.h5 --name five "${text[@]}" --wait 0 >out 2>err || complain "the next: $(cat err)"
 tables 'five, one, two'
