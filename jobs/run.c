@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "jobs/memory_limit.h"
 #include "jobs/popularity.h"
 #include <string.h>
 
@@ -174,6 +175,7 @@ static enum status open_model(struct run *run, bool training) {
 enum status run_open(struct run *run, struct comm *comm, const struct config *config,
                      bool training) {
     *run = (struct run){.comm = comm, .config = *config};
+    TRY(memory_limit_reserve(comm));
     TRY(dataset_open(comm, config->data.path, &run->dataset));
     fault_point("load");
     if (run->config.data.max_len == 0)

@@ -19,9 +19,9 @@ struct run {
     struct model model;
 };
 
-/* Collective. `config` is checked and the same on all ranks. Reads the feature tables that the
- * modalities name, normalises their rows, creates the model with initial parameters. On failure
- * nothing stays open. */
+/* Collective. `config` is checked and the same on all ranks. Takes what the BLAS needs of a limited
+ * address space, reads the feature tables that the modalities name, normalises their rows, creates
+ * the model with initial parameters. On failure nothing stays open. */
 CHECKED enum status run_open(struct run *run, struct comm *comm, const struct config *config,
                              bool training);
 void run_close(struct run *run); /* not collective; safe on a zeroed object */
