@@ -142,12 +142,14 @@ static enum status choose_domains(const struct work *w, bool has[2]) {
     const struct dataset *dataset = &w->run->dataset;
     const char *wanted = w->request->domain;
     for (int d = 0; d < 2; d++)
-        has[d] = !wanted || !strcmp(wanted, dataset->labels[d]);
+        has[d] = dataset->domain_items[d] > 0 && (!wanted || !strcmp(wanted, dataset->labels[d]));
     if (has[0] || has[1])
         return STATUS_OK;
-    return w->run->comm->rank ? STATUS_INPUT
-                              : log_error(STATUS_INPUT, "--domain: '%.100s' is not one of %s, %s",
-                                          wanted, dataset->labels[0], dataset->labels[1]);
+    if (w->run->comm->rank)
+        return STATUS_INPUT;
+    bool both = dataset->domain_items[1] > 0;
+    return log_error(STATUS_INPUT, "--domain: '%.100s' is not one of %s%s%s", wanted,
+                     dataset->labels[0], both ? ", " : "", both ? dataset->labels[1] : "");
 }
 
 /* ---- lists ---- */
