@@ -32,15 +32,6 @@ train: {epochs: 2, batch: 64, lr: 1.0e-2}
 eval: {candidates: both, sampled_negatives: 20}
 YAML
 
-# refused_here LINE ARGUMENT...: as refused, of one process.
-refused_here() {
-    local line=$1
-    shift
-    "$CDSR" "$@" >out 2>err
-    [ $? = 2 ] || complain "$*: another status than 2"
-    says err "cdsr: error: $line"
-}
-
 # mrr DIR DOMAIN CANDIDATES: of the test split.
 mrr() {
     awk -v domain="$2" -v candidates="$3" '
