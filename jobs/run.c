@@ -183,10 +183,11 @@ static void use_one_stream(struct config *config) {
 
 enum status run_settle(const struct comm *comm, const struct dataset *dataset,
                        struct config *config) {
-    const char *fault = !strcmp(config->model.name, "sema_cdr")
-                            ? "model.name: sema_cdr fuses two domains"
-                        : config->train.target == TARGET_Y ? "train.target: y has no targets"
-                                                           : NULL;
+    const char *fault =
+        !strcmp(config->model.name, "sema_cdr")     ? "model.name: sema_cdr fuses two domains"
+        : config->train.target == TARGET_Y          ? "train.target: y has no targets"
+        : options_select_target(config) == TARGET_Y ? "eval.select_domain: y has no targets"
+                                                    : NULL;
     if (config->data.max_len == 0)
         config->data.max_len = dataset->max_len;
     if (dataset->domain_items[1] > 0)

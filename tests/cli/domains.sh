@@ -102,6 +102,8 @@ refused_here "model.name: sema_cdr fuses two domains, and one.h5 has items of 'A
     train run.yaml run.dir=runs/x model.name=sema_cdr
 refused_here "train.target: y has no targets, and one.h5 has items of 'A' only" \
     train run.yaml run.dir=runs/x train.target=y
+refused_here "eval.select_domain: y has no targets, and one.h5 has items of 'A' only" \
+    train run.yaml run.dir=runs/x eval.select_domain=y
 refused_here "train.target: y has no targets, and one.h5 has items of 'A' only" \
     plan run.yaml train.target=y
 
