@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { ALIGN = 64, LARGE = 1 << 20 };
 
@@ -21,10 +22,13 @@ void mem_on_failure(void (*hook)(void)) {
 }
 
 static _Noreturn void fail(int64_t count, size_t size) {
+    struct rlimit limit;
+    bool limited = !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
     while (log_is_held())
         (void)log_release(); /* nobody gets over this one */
-    (void)log_error(STATUS_FAIL, "out of memory: asked for %lld x %zu bytes with %lld in use",
-                    (long long)count, size, (long long)bytes_now);
+    (void)log_error(STATUS_FAIL, "out of memory: asked for %lld x %zu bytes with %lld in use%s",
+                    (long long)count, size, (long long)bytes_now,
+                    limited ? "; the address space is limited, see ulimit -v" : "");
     if (failure_hook)
         failure_hook();
     exit(STATUS_FAIL);

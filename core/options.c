@@ -182,33 +182,58 @@ static bool in_range(const char *range, double x) {
     return (open == '[' ? x >= min : x > min) && (close == ']' ? x <= max : x < max);
 }
 
+static bool is_digit(char c) {
+    return isdigit((unsigned char)c);
+}
+
+/* A number as YAML has it, for the C library: digits may be grouped by underscores. A whole number
+ * that begins with 0 is octal in YAML 1.1 and decimal in 1.2: it is none. */
+static bool plain_number(const char *text, char out[OPTION_NAME]) {
+    const char *digits = text + (*text == '-' || *text == '+');
+    size_t n = 0, whole = strspn(digits, "0123456789_");
+    if (isspace((unsigned char)*text) || (*digits == '0' && whole > 1 && !digits[whole]))
+        return false;
+    for (const char *c = text; *c; c++) {
+        bool group = *c == '_' && c > text && is_digit(c[-1]) && is_digit(c[1]);
+        if (n + 1 == OPTION_NAME)
+            return false;
+        if (!group)
+            out[n++] = *c;
+    }
+    out[n] = '\0';
+    return n > 0;
+}
+
 static bool read_real(const struct option *o, const char *text, double *out) {
-    char *end;
-    double x = strtod(text, &end);
-    if (end == text || *end || isspace((unsigned char)*text) || !isfinite(x) ||
-        !in_range(o->allowed, x))
+    char number[OPTION_NAME], *end = NULL;
+    double x = plain_number(text, number) ? strtod(number, &end) : NAN;
+    if (!end || end == number || *end || !isfinite(x) || !in_range(o->allowed, x))
         return false;
     *out = x;
     return true;
 }
 
 static bool read_integer(const struct option *o, const char *text, int64_t *out) {
-    char *end;
+    char number[OPTION_NAME], *end = NULL;
     errno = 0;
-    long long x = strtoll(text, &end, 10);
-    if (end == text || *end || isspace((unsigned char)*text) || errno ||
-        !in_range(o->allowed, (double)x))
+    long long x = plain_number(text, number) ? strtoll(number, &end, 10) : 0;
+    if (!end || end == number || *end || errno || !in_range(o->allowed, (double)x))
         return false;
     *out = x;
     return true;
 }
 
+/* The words of YAML 1.1, of which 1.2 kept true and false: one value follows another. */
 static bool read_truth(const char *text, bool *out) {
-    bool yes = !strcmp(text, "true");
-    if (!yes && strcmp(text, "false") != 0)
-        return false;
-    *out = yes;
-    return true;
+    static const char *const words[] = {"false", "true", "False", "True", "FALSE", "TRUE",
+                                        "no",    "yes",  "No",    "Yes",  "NO",    "YES",
+                                        "off",   "on",   "Off",   "On",   "OFF",   "ON"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(text, words[i])) {
+            *out = i % 2;
+            return true;
+        }
+    return false;
 }
 
 /* The i-th of "a|b|c" into `name`; false past the last. */

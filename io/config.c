@@ -16,6 +16,7 @@ struct reader {
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
     struct config *config;
+    bool quiet; /* faults are the caller's to tell of */
     char section[OPTION_NAME];
     int *section_line,
         *key_line; /* by option (a section: its first), where it was set; 0: not yet */
@@ -26,12 +27,16 @@ static int event_line(const struct reader *r) {
 }
 
 #define COMPLAIN(r, format, ...)                                                                   \
-    log_error(STATUS_INPUT, "%s:%d: " format, (r)->where, event_line(r), ##__VA_ARGS__)
+    ((r)->quiet                                                                                    \
+         ? STATUS_INPUT                                                                            \
+         : log_error(STATUS_INPUT, "%s:%d: " format, (r)->where, event_line(r), ##__VA_ARGS__))
 
 /* Bytes that are not text have an offset instead of a line. */
 static enum status complain_syntax(const struct reader *r) {
     const yaml_parser_t *p = &r->parser;
     size_t line = p->problem_mark.line + 1;
+    if (r->quiet)
+        return STATUS_INPUT;
     if (p->error == YAML_READER_ERROR) {
         const unsigned char *text = p->input.string.start;
         line = 1;
@@ -128,14 +133,17 @@ static enum status enter_once(const struct reader *r, int *line, const char *nam
 }
 
 /* Without room for all of it the text does not end in ']' and is no list. */
-static enum status read_list(struct reader *r, char *text, size_t size) {
+static enum status read_list(struct reader *r, const char *key, char *text, size_t size) {
     size_t at = (size_t)snprintf(text, size, "[");
     bool first = true;
     TRY(next(r));
     for (; r->event.type != YAML_SEQUENCE_END_EVENT; first = false) {
         const char *entry = scalar(r);
-        if (!entry || strpbrk(entry, ",[]"))
-            return COMPLAIN(r, "a list holds plain values");
+        if (!entry)
+            return COMPLAIN(r, "%s: a list holds plain values", key);
+        if (strpbrk(entry, ",[]"))
+            return COMPLAIN(r, "%s: '%.100s' is not one value; a list holds them one by one", key,
+                            entry);
         if (at < size)
             at += (size_t)snprintf(text + at, size - at, "%s%s", first ? "" : ", ", entry);
         TRY(next(r));
@@ -145,17 +153,21 @@ static enum status read_list(struct reader *r, char *text, size_t size) {
     return STATUS_OK;
 }
 
-/* The current event begins the value of `key`. */
+/* The current event begins the value of `key`; as text that options_set takes. */
+static enum status value_text(struct reader *r, const char *key, char text[OPTION_PATH]) {
+    if (r->event.type == YAML_SEQUENCE_START_EVENT)
+        return read_list(r, key, text, OPTION_PATH);
+    if (!scalar(r))
+        return COMPLAIN(r, "%s: a value or a list of values is expected", key);
+    if (strlen(scalar(r)) >= OPTION_PATH)
+        return COMPLAIN(r, "%s: the value has %zu bytes", key, strlen(scalar(r)));
+    snprintf(text, OPTION_PATH, "%s", scalar(r));
+    return STATUS_OK;
+}
+
 static enum status read_value(struct reader *r, const char *key, int line) {
     char text[OPTION_PATH], where[OPTION_PATH];
-    if (r->event.type == YAML_SEQUENCE_START_EVENT)
-        TRY(read_list(r, text, sizeof text));
-    else if (scalar(r))
-        snprintf(text, sizeof text, "%s", scalar(r));
-    else
-        return COMPLAIN(r, "%s: a value or a list of values is expected", key);
-    if (r->event.type == YAML_SCALAR_EVENT && strlen(scalar(r)) >= sizeof text)
-        return COMPLAIN(r, "%s: the value has %zu bytes", key, strlen(scalar(r)));
+    TRY(value_text(r, key, text));
     snprintf(where, sizeof where, "%s:%d", r->where, line);
     return options_set(r->config, where, key, text);
 }
@@ -224,15 +236,20 @@ static enum status read_stream(struct reader *r) {
     return STATUS_OK;
 }
 
+/* libyaml knows the encoding by the byte order mark. */
+static enum status open_parser(struct reader *r, const char *text, size_t size) {
+    if (!yaml_parser_initialize(&r->parser))
+        return log_error(STATUS_FAIL, "%s: out of memory", r->where);
+    yaml_parser_set_input_string(&r->parser, (const unsigned char *)text, size);
+    return STATUS_OK;
+}
+
 static enum status read_bytes(const char *text, size_t size, const char *where,
                               struct config *config) {
     struct config mine;
     struct reader r = {.where = where, .config = &mine};
     options_defaults(&mine);
-    if (!yaml_parser_initialize(&r.parser))
-        return log_error(STATUS_FAIL, "%s: out of memory", where);
-    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
+    TRY(open_parser(&r, text, size));
     r.section_line = mem_zero(options_count(), sizeof *r.section_line);
     r.key_line = mem_zero(options_count(), sizeof *r.key_line);
     enum status status = read_stream(&r);
@@ -252,9 +269,50 @@ enum status config_from_text(const char *text, const char *where, struct config 
     return STATUS_OK;
 }
 
+/* ---- the command line ---- */
+
+/* The one value of a stream. */
+static enum status only_value(struct reader *r, char text[OPTION_PATH]) {
+    TRY(next(r));
+    TRY(next(r));
+    if (r->event.type == YAML_STREAM_END_EVENT) { /* nothing is null */
+        strcpy(text, "null");
+        return STATUS_OK;
+    }
+    TRY(next(r));
+    TRY(value_text(r, "", text));
+    TRY(next(r));
+    TRY(next(r));
+    return r->event.type == YAML_STREAM_END_EVENT ? STATUS_OK : STATUS_INPUT;
+}
+
+/* A value of the command line as a file would have it. Of free text, which in a file is often
+ * quoted for its '#' or ': ', only what has quotes here too, and null. */
+static bool reads_as_yaml(int option, const char *value, char text[OPTION_PATH]) {
+    struct reader r = {.where = "command line", .quiet = true};
+    bool quoted = *value == '"' || *value == '\'';
+    if (open_parser(&r, value, strlen(value)) != STATUS_OK)
+        return false;
+    bool is_value = only_value(&r, text) == STATUS_OK;
+    yaml_event_delete(&r.event);
+    yaml_parser_delete(&r.parser);
+    return is_value && (quoted || !options_is_text(option) || !strcmp(text, "null"));
+}
+
+/* What is no value in YAML is left to options_set_pair as it stands. */
+static enum status set_pair(struct config *config, const char *pair) {
+    char key[OPTION_NAME], text[OPTION_PATH];
+    const char *equals = strchr(pair, '=');
+    snprintf(key, sizeof key, "%.*s", (int)(equals ? equals - pair : 0), pair);
+    int option = find_key(key);
+    if (option < 0 || !reads_as_yaml(option, equals + 1, text))
+        return options_set_pair(config, pair);
+    return options_set(config, "command line", key, text);
+}
+
 enum status config_override(struct config *config, char *const *pairs, int npairs) {
     for (int i = 0; i < npairs; i++)
-        TRY(options_set_pair(config, pairs[i]));
+        TRY(set_pair(config, pairs[i]));
     options_complete(config);
     return options_check(config);
 }

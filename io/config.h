@@ -1,7 +1,7 @@
 /* Configurations as YAML: two levels, sections and keys, as in core/options.
  *
- * A file names a key once and only keys that exist; anchors, aliases, tags and anything deeper are
- * refused. Messages begin with file:line. */
+ * A file, in UTF-8 or in UTF-16 with a byte order mark, names a key once and only keys that exist;
+ * anchors, aliases, tags and anything deeper are refused. Messages begin with file:line. */
 #ifndef IO_CONFIG_H
 #define IO_CONFIG_H
 #include "core/options.h"
@@ -21,7 +21,8 @@ CHECKED enum status config_load(const struct comm *comm, const char *path, char 
  * domains. Not checked between keys: that is for config_override. */
 CHECKED enum status config_from_text(const char *text, const char *where, struct config *config);
 
-/* Not collective. The "key=value" pairs, then options_check. */
+/* Not collective. The "key=value" pairs, whose values are YAML (paths and other free text as they
+ * stand, unless quoted), then options_check. */
 CHECKED enum status config_override(struct config *config, char *const *pairs, int npairs);
 
 /* Not collective. Every key as YAML that config_from_text reads back, one per line; the caller

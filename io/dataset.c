@@ -80,8 +80,8 @@ static enum status check_domains(const struct h5_file *file, struct description 
         }
     }
     mem_free(block);
-    if (status == STATUS_OK && (d->domain_items[0] == 0 || d->domain_items[1] == 0))
-        status = malformed(file, "/items/domain: one of the two domains has no items", 0);
+    if (status == STATUS_OK && d->domain_items[0] == 0)
+        status = malformed(file, "/items/domain: the first domain has no items", 0);
     return status;
 }
 

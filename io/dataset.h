@@ -1,6 +1,7 @@
 /* A data set: items of two domains and the user sequences over them, in one HDF5 file (schema 1).
  *
- * Items are numbered 0..N-1, those of the first domain first. Features and tags stay in the file
+ * Items are numbered 0..N-1, those of the first domain first; a data set of one domain has no items
+ * of the second. Features and tags stay in the file
  * until asked for. */
 #ifndef IO_DATASET_H
 #define IO_DATASET_H
@@ -28,7 +29,7 @@ struct dataset {
     char *path, *name;
     char *labels[2];         /* names of the two domains, "A" and "B" by default */
     int64_t items;           /* N */
-    int64_t domain_items[2]; /* |X|, |Y|; X = [0, |X|), Y = [|X|, N) */
+    int64_t domain_items[2]; /* |X| > 0, |Y|; X = [0, |X|), Y = [|X|, N) */
     int64_t counts[SPLITS];  /* sequences */
     int64_t events[SPLITS];  /* interactions */
     int max_len;

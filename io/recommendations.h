@@ -12,7 +12,7 @@ struct recommendations {
     int64_t k;        /* places per user and domain */
     bool has[2];      /* domains asked for */
     int32_t *item[2]; /* [users, k] best first; -1 where there are fewer */
-    float *score[2];  /* [users, k] NaN there */
+    float *score[2];  /* [users, k] NaN there, in memory as in an HDF5 file */
     const struct dataset *dataset;
     const struct h5_strings *keys; /* of all items */
     const char *checkpoint;

@@ -23,7 +23,7 @@ static int64_t gcd(int64_t a, int64_t b) {
 
 void synth_init(struct synth *synth, int64_t items_a, int64_t items_b, int64_t topics,
                 double mean_length, uint64_t seed) {
-    int64_t fewest = items_a < items_b ? items_a : items_b;
+    int64_t fewest = items_b && items_b < items_a ? items_b : items_a;
     *synth = (struct synth){.domain_items = {items_a, items_b},
                             .topics = topics < fewest ? topics : fewest,
                             .mean_length = mean_length,
@@ -104,6 +104,8 @@ static int64_t preferred(const struct synth *s, int64_t user, double u) {
 /* Share of domain 0 in the user's events: one user in ten knows one domain only. */
 static double domain_share(const struct synth *s, int64_t user) {
     double u = rng_uniform(key(s, USER, user), PREFERRED);
+    if (s->domain_items[1] == 0)
+        return 1;
     if (u < 1.0 / KINDS)
         return 0;
     if (u < 2.0 / KINDS)

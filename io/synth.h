@@ -6,7 +6,7 @@
  * eights). Users. A user prefers three topics. The next event is, most often, the successor of the
  * last one: a fixed rank of the same topic, in whichever domain the event falls; else a popular
  * item of the topic that follows, or of one the user prefers. No item comes twice where there is
- * another. */
+ * another. The second domain may be empty. */
 #ifndef IO_SYNTH_H
 #define IO_SYNTH_H
 #include <stdint.h>

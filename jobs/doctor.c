@@ -8,6 +8,7 @@
 #include "jobs/args.h"
 #include "jobs/job.h"
 #include "jobs/launch.h"
+#include "jobs/memory_limit.h"
 #include <cblas.h>
 #include <errno.h>
 #include <stdio.h>
@@ -132,6 +133,11 @@ static void check_memory(struct launch *l, double need) {
     launch_tell(l, free_gb >= 0 && free_gb < need ? line : NULL);
 }
 
+static void check_limits(struct launch *l, double need) {
+    char line[512];
+    launch_tell(l, memory_limit_finding((int64_t)(need * 1e9), line, sizeof line) ? line : NULL);
+}
+
 /* ---- the job ---- */
 
 enum status job_doctor(struct comm *comm, int argc, char **argv) {
@@ -158,6 +164,7 @@ enum status job_doctor(struct comm *comm, int argc, char **argv) {
     check_hdf5(&launch);
     check_scratch(&launch, request.scratch, request.space);
     check_memory(&launch, request.memory);
+    check_limits(&launch, request.memory);
     int found = launch.found;
     if (comm->rank == 0 && found == 0)
         printf("nothing is wrong: ranks %d x threads %d, %d ranks and %d cores on a node\n",

@@ -63,9 +63,21 @@ static enum status check_terms(const struct encode *e) {
                      TFIDF_LEAST, (long long)r->dim);
 }
 
+/* Terms tell a domain from another. */
+static enum status check_two_domains(const struct encode *e) {
+    if (e->dataset->domain_items[1] > 0)
+        return STATUS_OK;
+    if (e->comm->rank != 0)
+        return STATUS_INPUT;
+    return log_error(STATUS_INPUT,
+                     "--agnostic: %s has items of '%s' only, from which no term tells",
+                     e->dataset->path, e->dataset->labels[0]);
+}
+
 static enum status decompose(struct encode *e) {
     TRY(terms_read(e->comm, e->dataset, e->request->from, e->request->terms, &e->tfidf));
     if (e->request->chi_square > 0) {
+        TRY(check_two_domains(e));
         int64_t first = e->dataset->domain_items[0] - e->mine.lo;
         e->dropped = tfidf_drop_telling(e->comm, &e->tfidf, first, e->request->chi_square);
     }

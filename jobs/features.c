@@ -6,6 +6,7 @@
 #include "jobs/import.h"
 #include "jobs/job.h"
 #include "jobs/make_tags.h"
+#include "jobs/memory_limit.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -260,6 +261,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static enum status add(const struct comm *comm, const struct dataset *dataset, struct request *r) {
     struct encode_request *e = &r->encode;
     r->import.vocabulary = e->vocabulary;
+    if (e->from != ENCODE_SOURCES || r->import.pca)
+        TRY(memory_limit_reserve(comm));
     if (e->from == ENCODE_SOURCES)
         return import_table(comm, dataset, &r->import);
     e->terms = e->terms ? e->terms : TERMS;

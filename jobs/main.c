@@ -7,6 +7,7 @@
 #include "jobs/agreement.h"
 #include "jobs/args.h"
 #include "jobs/job.h"
+#include "jobs/memory_limit.h"
 #include "jobs/streams.h"
 #include <cblas.h>
 #include <omp.h>
@@ -133,6 +134,7 @@ int main(int argc, char **argv) {
     struct comm comm;
     int provided;
     streams_open();
+    TRY(memory_limit_begin(argv));
     openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);

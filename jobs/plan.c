@@ -83,7 +83,7 @@ struct data {
     struct model_shape shape; /* no rows: widths, and offsets of the tags */
     struct tag_rows tags;
     struct sampler sampler;
-    struct config config; /* data.max_len resolved */
+    struct config config; /* as run_settle leaves it */
     int64_t base;         /* bytes of the process with MPI and the libraries, without sequences */
 };
 
@@ -188,12 +188,12 @@ static enum status data_open(const struct comm *comm, const struct config *confi
     *data = (struct data){.config = *config};
     TRY(dataset_open(comm, config->data.path, &data->dataset));
     data->base = resident_bytes();
-    if (config->data.max_len == 0)
-        data->config.data.max_len = data->dataset.max_len;
+    enum status status = run_settle(comm, &data->dataset, &data->config);
     data->shape = (struct model_shape){.items = data->dataset.items,
                                        .x_items = data->dataset.domain_items[0],
                                        .max_len = data->config.data.max_len};
-    enum status status = data_read(comm, data);
+    if (status == STATUS_OK)
+        status = data_read(comm, data);
     if (status != STATUS_OK)
         data_close(data);
     return status;

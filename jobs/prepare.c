@@ -264,8 +264,9 @@ static void print_summary(const struct request *r, const struct dataset_content 
     double cells = (double)train->count * (double)content->keys.count;
     printf("%s: %s, protocol %s, max_len %d\n", r->output, content->name, content->protocol,
            content->max_len);
-    printf("items: %lld of %s, %lld of %s\n", (long long)content->domain_items[0],
-           content->labels[0], (long long)content->domain_items[1], content->labels[1]);
+    printf("items: %lld of %s, %lld of %s%s\n", (long long)content->domain_items[0],
+           content->labels[0], (long long)content->domain_items[1], content->labels[1],
+           content->domain_items[1] ? "" : ": one domain");
     for (int s = 0; s < SPLITS; s++)
         print_split(content, (enum split)s);
     printf("density of training: %.3g %%\n", 100 * (double)train->offsets[train->count] / cells);

@@ -27,8 +27,10 @@ struct request {
 static const char doc[] =
     "List the best items for histories of users.\v"
     "A line of the input is USER, a tab, and the keys of the user's items, oldest first, with tabs "
-    "between them. Keys that are no item's are left out and counted. The output is .h5, .jsonl or "
-    ".tsv; items of the history are not listed unless --seen is given.";
+    "between them. Keys that are no item's are left out and counted. Each line has lists of its "
+    "own, in the order of the input, also where a user has several lines. The output is .h5, "
+    ".jsonl or .tsv. Items of the history are not listed unless --seen is given. Where fewer than "
+    "N are left, the list is shorter; in .h5 its last places have item -1 and score NaN.";
 
 static const struct argp_option options[] = {
     {"input", 'i', "FILE", 0, "Histories", 0},
@@ -105,6 +107,12 @@ static void report_unknown(const struct work *w) {
         log_warn("%s:%lld: key '%s' is no item's, one of %lld such keys, which are left out",
                  w->request->input, (long long)h->unknown_line, h->unknown_key,
                  (long long)h->unknown);
+    if (h->repeated > 0)
+        log_warn(
+            "%s:%lld: user '%s' had a line before, one of %lld such lines; each line has lists "
+            "of its own, in the order of the input",
+            w->request->input, (long long)h->repeated_line, h->repeated_user,
+            (long long)h->repeated);
     if (empty > 0)
         log_warn("%s: %lld of %lld users have no known item: nothing is listed for them",
                  w->request->input, (long long)empty, (long long)h->of.count);
@@ -142,12 +150,14 @@ static enum status choose_domains(const struct work *w, bool has[2]) {
     const struct dataset *dataset = &w->run->dataset;
     const char *wanted = w->request->domain;
     for (int d = 0; d < 2; d++)
-        has[d] = !wanted || !strcmp(wanted, dataset->labels[d]);
+        has[d] = dataset->domain_items[d] > 0 && (!wanted || !strcmp(wanted, dataset->labels[d]));
     if (has[0] || has[1])
         return STATUS_OK;
-    return w->run->comm->rank ? STATUS_INPUT
-                              : log_error(STATUS_INPUT, "--domain: '%.100s' is not one of %s, %s",
-                                          wanted, dataset->labels[0], dataset->labels[1]);
+    if (w->run->comm->rank)
+        return STATUS_INPUT;
+    bool both = dataset->domain_items[1] > 0;
+    return log_error(STATUS_INPUT, "--domain: '%.100s' is not one of %s%s%s", wanted,
+                     dataset->labels[0], both ? ", " : "", both ? dataset->labels[1] : "");
 }
 
 /* ---- lists ---- */
@@ -247,6 +257,43 @@ static enum status list_items(struct work *w) {
     return STATUS_OK;
 }
 
+/* ---- summary ---- */
+
+static int64_t list_length(const struct work *w, int domain, int64_t user) {
+    const int32_t *item = w->out.item[domain] + user * w->out.k;
+    int64_t n = 0;
+    while (n < w->out.k && item[n] >= 0)
+        n++;
+    return n;
+}
+
+/* Of users with a history: those without are warned of. */
+static void print_fewer(const struct work *w, int domain) {
+    const int64_t *offsets = w->histories.of.offsets;
+    int64_t users = 0, least = w->out.k, most = 0;
+    for (int64_t u = 0; u < w->out.users->count; u++) {
+        int64_t n = list_length(w, domain, u);
+        if (n == w->out.k || offsets[u] == offsets[u + 1])
+            continue;
+        users++;
+        least = n < least ? n : least;
+        most = n > most ? n : most;
+    }
+    if (users > 0)
+        printf("; %lld users have fewer of %s, %lld to %lld of its %lld items", (long long)users,
+               w->out.dataset->labels[domain], (long long)least, (long long)most,
+               (long long)w->out.dataset->domain_items[domain]);
+}
+
+static void print_summary(const struct work *w, double seconds, double written) {
+    printf("%s: %lld users, %lld items of each domain", w->request->output,
+           (long long)w->out.users->count, (long long)w->out.k);
+    for (int d = 0; d < 2; d++)
+        if (w->out.has[d])
+            print_fewer(w, d);
+    printf("; listed in %.2f s, written in %.2f s\n", seconds, written);
+}
+
 /* ---- the job ---- */
 
 static enum status recommend(struct work *w, const char *file) {
@@ -263,9 +310,7 @@ static enum status recommend(struct work *w, const char *file) {
     w->out.checkpoint = file;
     TRY(recommendations_write(run->comm, w->request->output, &w->out));
     if (run->comm->rank == 0 && !output_is_stdout(w->request->output))
-        printf("%s: %lld users, %lld items of each domain; listed in %.2f s, written in %.2f s\n",
-               w->request->output, (long long)w->histories.users.count, (long long)w->request->k,
-               listed - start, phase_clock() - listed);
+        print_summary(w, listed - start, phase_clock() - listed);
     return STATUS_OK;
 }
 

@@ -3,7 +3,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "jobs/memory_limit.h"
 #include "jobs/popularity.h"
+#include <math.h>
 #include <string.h>
 
 /* Where all ranks hold the same table, rank 0 speaks. */
@@ -171,14 +173,42 @@ static enum status open_model(struct run *run, bool training) {
     return training ? init_id(run) : STATUS_OK;
 }
 
+/* The mixed stream would repeat it. */
+static void use_one_stream(struct config *config) {
+    config->model.lambda2 = 0;
+    config->eval.lambda1 = config->eval.lambda2 = NAN;
+    config->model.mixed_softmax = MIXED_DOMAIN;
+    config->model.share_encoders = SHARE_STREAMS;
+}
+
+enum status run_settle(const struct comm *comm, const struct dataset *dataset,
+                       struct config *config) {
+    const char *fault =
+        !strcmp(config->model.name, "sema_cdr")     ? "model.name: sema_cdr fuses two domains"
+        : config->train.target == TARGET_Y          ? "train.target: y has no targets"
+        : options_select_target(config) == TARGET_Y ? "eval.select_domain: y has no targets"
+                                                    : NULL;
+    if (config->data.max_len == 0)
+        config->data.max_len = dataset->max_len;
+    if (dataset->domain_items[1] > 0)
+        return STATUS_OK;
+    if (fault)
+        return comm->rank ? STATUS_INPUT
+                          : log_error(STATUS_INPUT, "%s, and %s has items of '%s' only", fault,
+                                      dataset->path, dataset->labels[0]);
+    use_one_stream(config);
+    return STATUS_OK;
+}
+
 enum status run_open(struct run *run, struct comm *comm, const struct config *config,
                      bool training) {
     *run = (struct run){.comm = comm, .config = *config};
+    TRY(memory_limit_reserve(comm));
     TRY(dataset_open(comm, config->data.path, &run->dataset));
     fault_point("load");
-    if (run->config.data.max_len == 0)
-        run->config.data.max_len = run->dataset.max_len;
-    enum status status = open_model(run, training);
+    enum status status = run_settle(comm, &run->dataset, &run->config);
+    if (status == STATUS_OK)
+        status = open_model(run, training);
     if (status != STATUS_OK)
         run_close(run);
     return status;

@@ -19,9 +19,15 @@ struct run {
     struct model model;
 };
 
-/* Collective. `config` is checked and the same on all ranks. Reads the feature tables that the
- * modalities name, normalises their rows, creates the model with initial parameters. On failure
- * nothing stays open. */
+/* Collective; the same on all ranks. What a data set decides of the configuration: data.max_len
+ * where it is 0; with one domain its stream is the whole sequence, and what concerns the mixed one
+ * or two domains does not apply. STATUS_INPUT where that leaves nothing. */
+CHECKED enum status run_settle(const struct comm *comm, const struct dataset *dataset,
+                               struct config *config);
+
+/* Collective. `config` is checked and the same on all ranks. Takes what the BLAS needs of a limited
+ * address space, reads the feature tables that the modalities name, normalises their rows, creates
+ * the model with initial parameters. On failure nothing stays open. */
 CHECKED enum status run_open(struct run *run, struct comm *comm, const struct config *config,
                              bool training);
 void run_close(struct run *run); /* not collective; safe on a zeroed object */

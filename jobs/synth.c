@@ -51,7 +51,7 @@ static const char doc[] =
 
 static const struct argp_option options[] = {
     {"items-a", KEY_ITEMS_A, "N", 0, "Items of the first domain (1000)", 0},
-    {"items-b", KEY_ITEMS_B, "N", 0, "Items of the second domain (1000)", 0},
+    {"items-b", KEY_ITEMS_B, "N", 0, "Items of the second domain, 0: one domain only (1000)", 0},
     {"users", KEY_USERS, "N", 0, "Users, each with one sequence in one split (10000)", 0},
     {"seed", KEY_SEED, "S", 0, "Seed (1)", 0},
     {"output", 'o', "FILE", 0, "Data set to write (HDF5)", 0},
@@ -103,7 +103,7 @@ static error_t parse_size(int key, const char *arg, const struct argp_state *sta
     case KEY_ITEMS_A:
         return args_integer(state, "--items-a", arg, 1, INT32_MAX - 1, &r->items[0]);
     case KEY_ITEMS_B:
-        return args_integer(state, "--items-b", arg, 1, INT32_MAX - 1, &r->items[1]);
+        return args_integer(state, "--items-b", arg, 0, INT32_MAX - 1, &r->items[1]);
     case KEY_USERS:
         return args_integer(state, "--users", arg, 3, INT64_C(1) << 40, &r->users);
     case KEY_SEED:

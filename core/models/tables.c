@@ -140,7 +140,8 @@ void model_items(const struct model *model, struct tape *tape, const struct batc
     bool sampled = step > 0 && model->config->train.loss != LOSS_EXACT;
     *set = (struct item_set){0};
     for (int c = 0; sampled && c < (all ? 3 : 2); c++)
-        draw_negatives(model, tape, step, c, &set->negatives[c]);
+        if (tables_candidates(model, c).lo < tables_candidates(model, c).hi)
+            draw_negatives(model, tape, step, c, &set->negatives[c]);
     item_set_collect(&tape->arena, batch, step > 0, set);
     for (int m = 0; m < model->modalities; m++) {
         int64_t width;

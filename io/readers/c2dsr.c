@@ -61,8 +61,8 @@ static enum status read_list_lines(struct lines *lines, int domain, struct strin
                                key, (long long)item, item < first ? " of Alist.txt" : "");
     }
     content->domain_items[domain] = keys->list.count - first;
-    if (keys->list.count == first)
-        return log_error(STATUS_INPUT, "%s: is empty; a domain needs items", lines->path);
+    if (keys->list.count == 0)
+        return log_error(STATUS_INPUT, "%s: is empty; the first domain needs items", lines->path);
     return STATUS_OK;
 }
 

@@ -2,10 +2,12 @@
 #include "core/mem.h"
 #include "io/key_rows.h"
 #include "io/lines.h"
+#include <string.h>
 
 struct reading {
     struct lines lines;
     struct string_map items; /* key to item */
+    struct string_map users; /* that had a line */
     struct histories *out;
     int64_t events, room, users_room;
 };
@@ -19,11 +21,25 @@ static void add_event(struct reading *r, int64_t item) {
     s->items[r->events++] = (int32_t)item;
 }
 
+static const char not_tabs[] = " ,;|";
+
+/* Is it keys of items, with something else than tabs between them? */
+static bool are_keys(const struct reading *r, const char *text) {
+    char *copy = mem_string(text), *rest = copy;
+    bool known = true;
+    while (known && rest)
+        known = string_map_find(&r->items, strsep(&rest, not_tabs)) >= 0;
+    mem_free(copy);
+    return known;
+}
+
 static enum status take_key(struct reading *r, const char *key) {
     struct histories *out = r->out;
     int64_t item = string_map_find(&r->items, key);
     if (!*key)
         return lines_error(&r->lines, "a key is empty; write USER, then a tab before each key");
+    if (item < 0 && strpbrk(key, not_tabs) && are_keys(r, key))
+        return lines_error(&r->lines, "'%.60s' is several keys; write a tab before each", key);
     if (item >= 0)
         add_event(r, item);
     else if (out->unknown++ == 0) {
@@ -33,15 +49,31 @@ static enum status take_key(struct reading *r, const char *key) {
     return STATUS_OK;
 }
 
-static enum status take_line(struct reading *r) {
-    struct sequences *s = &r->out->of;
-    char *rest = r->lines.text;
-    const char *user = next_field(&rest), *key;
+static enum status take_user(struct reading *r, const char *user) {
+    struct histories *out = r->out;
+    bool added;
     if (!user || !*user)
         return lines_error(&r->lines, "the user is empty; write USER, then a tab before each key");
     if (!utf8_valid(user))
         return lines_error(&r->lines, "the user is not UTF-8; convert the file");
-    string_list_add(&r->out->users, user);
+    string_list_add(&out->users, user);
+    (void)string_map_add(&r->users, user, &added);
+    if (!added && out->repeated++ == 0) {
+        snprintf(out->repeated_user, sizeof out->repeated_user, "%.100s", user);
+        out->repeated_line = r->lines.number;
+    }
+    return STATUS_OK;
+}
+
+static enum status take_line(struct reading *r) {
+    struct sequences *s = &r->out->of;
+    char *rest = r->lines.text;
+    const char *user = next_field(&rest), *key;
+    TRY(take_user(r, user));
+    const char *end = rest ? NULL : strpbrk(user, not_tabs);
+    if (end && are_keys(r, end + 1))
+        return lines_error(&r->lines, "'%.60s' is a user and keys; write a tab before each key",
+                           user);
     while ((key = next_field(&rest)))
         TRY(take_key(r, key));
     if (s->count + 2 > r->users_room) {
@@ -53,12 +85,29 @@ static enum status take_line(struct reading *r) {
     return STATUS_OK;
 }
 
+/* The columns of a file of interactions, named with or without their types. */
+static bool is_header(const char *text) {
+    char *copy = mem_string(text), *rest = copy, *field;
+    bool user = false, item = false;
+    while ((field = strsep(&rest, "\t,"))) {
+        field[strcspn(field, ":")] = '\0';
+        user = user || !strcmp(field, "user_id");
+        item = item || !strcmp(field, "item_id");
+    }
+    mem_free(copy);
+    return user && item;
+}
+
 static enum status read_lines(struct reading *r) {
     bool more = true;
     for (;;) {
         TRY(lines_next(&r->lines, &more));
         if (!more)
             break;
+        if (r->out->users.count == 0 && is_header(r->lines.text))
+            return lines_error(&r->lines, "is the header of interactions, an event in a line; "
+                                          "histories have a user in a line: USER, then a tab "
+                                          "before each key, oldest first");
         TRY(take_line(r));
     }
     if (r->out->users.count == 0)
@@ -76,6 +125,7 @@ enum status histories_read(const char *path, const struct h5_strings *keys, stru
     if (status == STATUS_OK)
         status = read_lines(&r);
     string_map_free(&r.items);
+    string_map_free(&r.users);
     lines_close(&r.lines);
     if (status != STATUS_OK)
         histories_free(out);

@@ -12,10 +12,14 @@ struct histories {
     int64_t unknown;     /* keys that are no item's: left out */
     int64_t unknown_line;
     char unknown_key[104]; /* the first, or its beginning */
+    int64_t repeated;      /* lines of a user who had one before; a user has as many histories */
+    int64_t repeated_line;
+    char repeated_user[104]; /* as unknown_key */
 };
 
-/* `keys` of all items of the data set. STATUS_INPUT, naming the line, for an empty user or key or
- * a file without users, and for a data set where two items have one key. */
+/* `keys` of all items of the data set. STATUS_INPUT, naming the line, for an empty user or key, a
+ * header of interactions, keys of items that no tab parts, a file without users, and for a data set
+ * where two items have one key. */
 CHECKED enum status histories_read(const char *path, const struct h5_strings *keys,
                                    struct histories *out);
 void histories_free(struct histories *histories); /* safe on a zeroed object; zeroes it */

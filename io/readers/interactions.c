@@ -72,7 +72,8 @@ struct raw {
     struct string_map users, items, domains;
     struct string_list titles, descriptions; /* [items] */
     bool described;                          /* there is a column of descriptions */
-    int32_t *domain;                         /* [items]: number in domains */
+    bool listed, undivided; /* there is a file of items; it has no column of domains */
+    int32_t *domain;        /* [items]: number in domains */
     int64_t items_room;
     int64_t events, room; /* in the order of the file */
     int64_t *user, *item;
@@ -93,14 +94,18 @@ static void raw_free(struct raw *r) {
     mem_free(r->keep);
 }
 
+/* Without a column of domains all items are of one. */
 static enum status domain_number(const struct table *t, int column, struct raw *r,
                                  int32_t *number) {
-    TRY(token(t, column, "domain"));
-    int64_t found = string_map_add(&r->domains, field(t, column), NULL);
+    const char *label = field(t, column);
+    if (label)
+        TRY(token(t, column, "domain"));
+    else
+        label = "A";
+    int64_t found = string_map_add(&r->domains, label, NULL);
     if (found > 1)
         return lines_error(&t->lines, "'%s' is a third domain after '%s' and '%s'; leave two",
-                           field(t, column), string_at(&r->domains.list, 0),
-                           string_at(&r->domains.list, 1));
+                           label, string_at(&r->domains.list, 0), string_at(&r->domains.list, 1));
     *number = (int32_t)found;
     return STATUS_OK;
 }
@@ -138,6 +143,7 @@ static enum status item_line(struct table *t, struct raw *r) {
                            odd ? "title" : "description", key);
     new_item(r, domain, title, description);
     r->described = description != NULL;
+    r->undivided = !field(t, ITEM_DOMAIN);
     return STATUS_OK;
 }
 
@@ -149,7 +155,10 @@ static enum status event_item(struct table *t, struct raw *r, int64_t *item) {
     const char *key = field(t, INTER_ITEM);
     int32_t domain = -1;
     TRY(token(t, INTER_ITEM, "item_id"));
-    if (field(t, INTER_DOMAIN))
+    if (field(t, INTER_DOMAIN) && r->undivided)
+        return lines_error(&t->lines, "there is a column 'domain' here and none in the .item file; "
+                                      "add it there too");
+    if (field(t, INTER_DOMAIN) || r->undivided || !r->listed)
         TRY(domain_number(t, INTER_DOMAIN, r, &domain));
     *item = string_map_find(&r->items, key);
     if (*item < 0 && domain < 0)
@@ -166,7 +175,7 @@ static enum status event_item(struct table *t, struct raw *r, int64_t *item) {
         return lines_error(&t->lines,
                            "item '%s' is of domain '%s' here and of '%s' before; an item "
                            "belongs to one domain",
-                           key, field(t, INTER_DOMAIN),
+                           key, string_at(&r->domains.list, domain),
                            string_at(&r->domains.list, r->domain[*item]));
     return STATUS_OK;
 }
@@ -246,13 +255,14 @@ static void tally(const struct raw *r, struct tallies *t) {
 /* Removing events of one user may make an item too rare, and the other way round. */
 static void filter(struct raw *r, const struct interactions_options *o, struct tallies *t) {
     tally(r, t);
+    int64_t per_other = r->domains.list.count < 2 ? 0 : o->min_per_domain;
     for (bool changed = true; changed;) {
         changed = false;
         for (int64_t e = 0; e < r->events; e++) {
             const int64_t *domain = t->domain + 2 * r->user[e];
             if (r->keep[e] &&
                 (t->user[r->user[e]] < o->min_user_events || domain[0] < o->min_per_domain ||
-                 domain[1] < o->min_per_domain || t->item[r->item[e]] < o->min_item_events)) {
+                 domain[1] < per_other || t->item[r->item[e]] < o->min_item_events)) {
                 r->keep[e] = false;
                 changed = true;
             }
@@ -269,11 +279,11 @@ static bool filtered(const struct interactions_options *o) {
 
 static enum status number_items(const struct raw *r, bool all, const int64_t *item_events,
                                 int32_t *number, struct dataset_content *content) {
-    if (r->domains.list.count < 2)
-        return log_error(STATUS_INPUT, "%s: has items of one domain only; two are needed",
-                         inter_path(content));
-    int first = strcmp(string_at(&r->domains.list, 0), string_at(&r->domains.list, 1)) > 0;
-    for (int d = 0; d < 2; d++) {
+    bool one = r->domains.list.count < 2;
+    int first = !one && strcmp(string_at(&r->domains.list, 0), string_at(&r->domains.list, 1)) > 0;
+    if (one)
+        content->labels[1] = mem_string(strcmp(string_at(&r->domains.list, 0), "B") ? "B" : "A");
+    for (int d = 0; d < (one ? 1 : 2); d++) {
         int domain = d ^ first;
         content->labels[d] = mem_string(string_at(&r->domains.list, domain));
         for (int64_t i = 0; i < r->titles.count; i++) {
@@ -437,11 +447,11 @@ enum status interactions_read(const char *inter, const char *item,
                               struct dataset_content *content) {
     static const char *const item_names[4] = {"item_id", "domain", "title", "description"};
     static const char *const inter_names[4] = {"user_id", "item_id", "timestamp", "domain"};
-    struct raw raw = {0};
+    struct raw raw = {.listed = item != NULL};
     enum status status = STATUS_OK;
     content->protocol = mem_string(options->split == INTERACTIONS_LOO ? "loo" : "temporal");
     if (item)
-        TRY_GOTO(status, read_table(item, options->strict, item_names, 2, item_line, &raw, content),
+        TRY_GOTO(status, read_table(item, options->strict, item_names, 1, item_line, &raw, content),
                  done);
     TRY_GOTO(status, read_table(inter, options->strict, inter_names, 3, event_line, &raw, content),
              done);

@@ -73,6 +73,16 @@ refused() {
     says_nothing out
 }
 
+# refused_here LINE ARGUMENT...: as refused, of one process and without its first words.
+refused_here() {
+    local line=$1
+    shift
+    "$CDSR" "$@" >"$work/out" 2>"$work/err"
+    [ $? = 2 ] || complain "another exit status than 2: $*"
+    says err "cdsr: error: $line"
+    says_nothing out
+}
+
 says_nothing() {
     [ ! -s "$work/$1" ] || complain "nothing in $1, but: $(cat "$work/$1")"
 }

@@ -85,6 +85,18 @@ has err "odd.tsv:1: key 'nosuch' is no item's, one of 3 such keys, which are lef
 has err 'odd.tsv: 1 of 2 users have no known item: nothing is listed for them'
 [ "$(grep -c '^one' odd.tsv.tsv)" = 69 ] || complain 'all but the item of the history'
 grep -q '^none' odd.tsv.tsv && complain 'nothing for a user without items'
+grep -q '^odd.tsv.tsv: 2 users, 100 items of each domain; 1 users have fewer of A, 29 to 29 of its 30 items; 1 users have fewer of B, 40 to 40 of its 40 items; listed in ' out ||
+    complain "what was listed: $(cat out)"
+grep -q 'fewer' <("$CDSR" recommend runs/run -i odd.tsv -k 29 -o few.tsv -q 2>/dev/null) &&
+    complain 'the list is full'
+
+# Each line has lists of its own.
+printf 'one\ta1\ntwo\tb1\none\tb2\none\n' >again.tsv
+ranks 2 recommend runs/run -i again.tsv -k 2 -o again.jsonl
+statuses 0 0
+has err "again.tsv:3: user 'one' had a line before, one of 2 such lines; each line has lists of its own"
+[ "$(sed 's/^{"user": "\([a-z]*\)".*/\1/' again.jsonl | tr '\n' ' ')" = 'one two one one ' ] ||
+    complain "the order of the lines: $(cat again.jsonl)"
 
 e='cdsr: error:'
 refused "$e odd.tsv.tsv: exists already; name another output or give --overwrite" \
@@ -97,6 +109,18 @@ refused "$e bad.tsv:1: a key is empty; write USER, then a tab before each key" \
     recommend runs/run -i bad.tsv -o x.tsv
 : >bad.tsv
 refused "$e bad.tsv: has no users; write USER TAB KEY TAB KEY ... in a line" \
+    recommend runs/run -i bad.tsv -o x.tsv
+header='is the header of interactions, an event in a line; histories have a user in a line: USER, then
+a tab before each key, oldest first'
+for fields in 'user_id:token\titem_id:token\ttimestamp:float' 'user_id,item_id,timestamp'; do
+    printf "$fields\\nu\ta1\t5\\n" >bad.tsv
+    refused_here "bad.tsv:1: ${header//$'\n'/ }" recommend runs/run -i bad.tsv -o x.tsv
+done
+printf 'u\ta1 b2\n' >bad.tsv
+refused_here "bad.tsv:1: 'a1 b2' is several keys; write a tab before each" \
+    recommend runs/run -i bad.tsv -o x.tsv
+printf 'u\ta1\nv b1,a2\n' >bad.tsv
+refused_here "bad.tsv:2: 'v b1,a2' is a user and keys; write a tab before each key" \
     recommend runs/run -i bad.tsv -o x.tsv
 refused "$e --domain: 'C' is not one of A, B" recommend runs/run -i odd.tsv -o x.tsv --domain C
 [ ! -e x.tsv ] || complain 'a refused run leaves no output'

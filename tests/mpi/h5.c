@@ -274,6 +274,29 @@ MPI_TEST(dataset, every_rank_reads_its_range, 3) {
     leave();
 }
 
+/* The second domain may be empty, the first may not. */
+MPI_TEST(dataset, of_one_domain, 2) {
+    struct dataset dataset;
+    enter();
+    for (int domain = 0; domain < 2; domain++) {
+        struct dataset_content content = {0};
+        if (test_comm.rank == 0) {
+            fill(&content);
+            content.domain_items[domain] = 5;
+            content.domain_items[1 - domain] = 0;
+        }
+        MPI_REQUIRE(dataset_write(&test_comm, path, &content) == STATUS_OK);
+        dataset_content_free(&content);
+        enum status status = dataset_open(&test_comm, path, &dataset);
+        MPI_EXPECT(status == (domain ? STATUS_INPUT : STATUS_OK));
+        if (status == STATUS_OK) {
+            MPI_EXPECT(dataset.domain_items[0] == 5 && dataset.domain_items[1] == 0);
+            dataset_close(&dataset);
+        }
+    }
+    leave();
+}
+
 /* Change one value of a written data set. */
 static void damage(const char *name, int64_t row, int32_t value) {
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);

@@ -124,8 +124,13 @@ static const char *const refused[][2] = {
     {"[a]: {}\n", "run.yaml:1: the name of a section is expected"},
     {"train: {lr: {a: 1}}", "run.yaml:1: train.lr: a value or a list of values is expected"},
     {"train: {[lr]: 1}", "run.yaml:1: a key is expected"},
-    {"train: {betas: [[0.9], 0.9]}", "run.yaml:1: a list holds plain values"},
-    {"model: {modalities: ['id, text']}", "run.yaml:1: a list holds plain values"},
+    {"train: {betas: [[0.9], 0.9]}", "run.yaml:1: train.betas: a list holds plain values"},
+    {"model: {modalities: ['id, text']}",
+     "run.yaml:1: model.modalities: 'id, text' is not one value; a list holds them one by one"},
+    {"train: {epochs: 010}", "run.yaml:1: train.epochs: '010' is not an integer in [0, inf)"},
+    {"train: {epochs: 1__0}", "run.yaml:1: train.epochs: '1__0' is not an integer in [0, inf)"},
+    {"train: {lr: 010}", "run.yaml:1: train.lr: '010' is not a number in [0, inf)"},
+    {"train: {reproducible: yEs}", "run.yaml:1: train.reproducible: 'yEs' is not true or false"},
     {"train: &t {lr: 1}", "run.yaml:1: anchors and aliases ('t') are not taken"},
     {"train: {lr: &x 1, grad_clip: *x}", "run.yaml:1: anchors and aliases ('x') are not taken"},
     {"run: {}\ntrain: *t", "run.yaml:2: anchors and aliases ('t') are not taken"},
@@ -192,6 +197,81 @@ Test(config, failure_leaves_the_config_alone, .init = cr_redirect_stderr) {
     before = config;
     cr_expect_eq(parse("train: {lr: 5, epochs: x}"), STATUS_INPUT);
     cr_expect_arr_eq(&config, &before, sizeof before);
+}
+
+Test(config, reads_numbers_and_truths_as_yaml) {
+    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "on", "ON"};
+    static const char *const no[] = {"false", "False", "no", "NO", "off"};
+    char text[64];
+    cr_assert_eq(parse("train: {lr: 1.e-3, batch: 1_000, weight_decay: .001, grad_clip: 1_0.5}"),
+                 STATUS_OK);
+    cr_expect(config.train.lr == 1e-3 && config.train.batch == 1000);
+    cr_expect(config.train.weight_decay == 0.001 && config.train.grad_clip == 10.5);
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
+        snprintf(text, sizeof text, "train: {reproducible: %s}", yes[i]);
+        cr_expect(parse(text) == STATUS_OK && config.train.reproducible, "%s", text);
+    }
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++) {
+        snprintf(text, sizeof text, "train: {reproducible: %s}", no[i]);
+        cr_expect(parse(text) == STATUS_OK && !config.train.reproducible, "%s", text);
+    }
+}
+
+Test(config, skips_a_byte_order_mark) {
+    cr_assert_eq(parse("\xEF\xBB\xBFrun: {seed: 7}\n"), STATUS_OK);
+    cr_expect_eq(config.run.seed, 7);
+}
+
+static void value_of(const char *key, char value[OPTION_PATH]) {
+    for (int i = 0; i < options_count(); i++)
+        if (!strcmp(options_key(i), key))
+            options_value(&config, i, value, OPTION_PATH);
+}
+
+/* An override as the shell hands it over. */
+static const char *const overrides[][3] = {{"model.modalities", "[\"id\"]", "[id]"},
+                                           {"model.modalities", "[id, 'text']", "[id, text]"},
+                                           {"model.modalities", "[id,text]", "[id, text]"},
+                                           {"model.modalities", "id,text", "[id, text]"},
+                                           {"model.modalities", "\"[id]\"", "[id]"},
+                                           {"train.betas", "[ .9, 9.9e-1 ]", "[0.9, 0.99]"},
+                                           {"train.lr", " 1e-3", "0.001"},
+                                           {"train.lr", "'1e-3'", "0.001"},
+                                           {"train.batch", "1_000", "1000"},
+                                           {"train.reproducible", "True", "true"},
+                                           {"eval.lambda1", "Null", "null"},
+                                           {"train.init", "~", "null"},
+                                           {"train.init", "", "null"},
+                                           {"data.path", "~/x #1: y.h5", "~/x #1: y.h5"},
+                                           {"data.path", "\"a b.h5\"", "a b.h5"},
+                                           {"data.path", "[a].h5", "[a].h5"},
+                                           {"data.path", "*.h5", "*.h5"}};
+
+Test(config, overrides_are_yaml) {
+    char pair[256], *pairs[] = {pair}, value[OPTION_PATH];
+    for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++) {
+        snprintf(pair, sizeof pair, "%s=%s", overrides[i][0], overrides[i][1]);
+        options_defaults(&config);
+        cr_expect_eq(config_override(&config, pairs, 1), STATUS_OK, "%s", pair);
+        value_of(overrides[i][0], value);
+        cr_expect_str_eq(value, overrides[i][2], "%s: %s", pair, value);
+    }
+}
+
+Test(config, refused_overrides_name_key_and_value, .init = cr_redirect_stderr) {
+    char *bad[] = {"train.betas=[0.9, {a: 1}]", "train.lr=[", "train.batch=256.0", "train.epochs=~",
+                   "model.name=&x a"};
+    static const char *const lines[] = {
+        "train.betas: '[0.9, {a: 1}]' is not a list of 2 numbers in [0, 1)",
+        "train.lr: '[' is not a number in [0, inf)",
+        "train.batch: '256.0' is not an integer in [1, inf)",
+        "train.epochs: 'null' is not an integer in [0, inf)", "model.name: '&x a' is not one of"};
+    options_defaults(&config);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect_eq(config_override(&config, &bad[i], 1), STATUS_INPUT, "%s", bad[i]);
+    const char *all = said();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect(strstr(all, lines[i]), "%s\nsaid %s", lines[i], all);
 }
 
 Test(config, overrides_and_checks, .init = cr_redirect_stderr) {

@@ -251,6 +251,19 @@ Test(data, c2dsr_reads_items_and_tags) {
     dataset_content_free(&content);
 }
 
+Test(data, c2dsr_of_one_domain) {
+    struct dataset_content content = {0};
+    put_folder();
+    put("Blist.txt", "");
+    put("traindata_new.txt", "u\t0\t1|3|d\t0|1|d\n");
+    put("validdata_new.txt", "w\t0\t0|7|d\t1|9|d\n");
+    put("testdata_new.txt", "x\t0\t1|7|d\t0|9|d\n");
+    cr_assert(c2dsr_read(".", true, &content) == STATUS_OK);
+    cr_expect(content.domain_items[0] == 2 && content.domain_items[1] == 0);
+    cr_expect_str_eq(content.labels[1], "B");
+    dataset_content_free(&content);
+}
+
 Test(data, c2dsr_refusals) {
     static const struct {
         const char *file, *text;
@@ -347,14 +360,43 @@ Test(data, filters_reach_a_fixed_point) {
     dataset_content_free(&content);
 }
 
+/* By the column of domains, or for want of one; a filter of both domains looks at the one there is.
+ */
+Test(data, interactions_of_one_domain) {
+    struct dataset_content content = {0};
+    struct interactions_options options = {.split = INTERACTIONS_LOO, .min_per_domain = 2};
+    put_interactions();
+    put("x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tB\ni3\tB\n");
+    cr_assert(interactions_read("x.inter", "x.item", &options, &content) == STATUS_OK);
+    cr_expect(content.domain_items[0] == 3 && content.domain_items[1] == 0);
+    cr_expect_str_eq(content.labels[0], "B");
+    cr_expect_str_eq(content.labels[1], "A");
+    cr_expect(content.split[SPLIT_TRAIN].sequences.count == 2);
+    dataset_content_free(&content);
+    put("x.item", "item_id:token\ttitle:token_seq\ni1\tT\ni2\tU\ni3\t\n");
+    for (int listed = 0; listed < 2; listed++) {
+        content = (struct dataset_content){0};
+        cr_assert(interactions_read("x.inter", listed ? "x.item" : NULL, &options, &content) ==
+                  STATUS_OK);
+        cr_expect(content.domain_items[0] == 3 && content.domain_items[1] == 0);
+        cr_expect_str_eq(content.labels[0], "A");
+        cr_expect_str_eq(content.labels[1], "B");
+        dataset_content_free(&content);
+    }
+    put("x.inter", "user_id:token\titem_id:token\ttimestamp:float\tdomain:token\nu\ti1\t1\tB\n");
+    log_set_level((enum log_level) - 1);
+    content = (struct dataset_content){0};
+    cr_expect(interactions_read("x.inter", "x.item", &options, &content) == STATUS_INPUT);
+    dataset_content_free(&content);
+}
+
 Test(data, interactions_refusals) {
     static const struct {
         const char *file, *text;
     } cases[] = {{"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\ni3\tB\ni1\tB\n"},
                  {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\ni3\tC\n"},
                  {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\n"}, /* no i3 */
-                 {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tB\ni3\tB\n"},
-                 {"x.item", "item_id:token\ni1\n"},
+                 {"x.item", "domain:token\ttitle:token_seq\nB\tT\n"},
                  {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\n"},
                  {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\tnan\n"},
                  {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\n\ti1\t1\n"},

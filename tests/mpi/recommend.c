@@ -1,0 +1,77 @@
+/* What stands in the places of an HDF5 list that has fewer items than places. */
+#include "core/log.h"
+#include "io/h5.h"
+#include "jobs/job.h"
+#include "tests/mpitest.h"
+#include <math.h>
+
+enum { ITEMS = 12, PLACES = 20, USERS = 2 };
+static char folder[64];
+
+static enum status start(job_fn *job, const char *const *args) {
+    char text[16][64], *argv[17];
+    int n = 0;
+    for (; args[n]; n++) {
+        snprintf(text[n], sizeof text[n], "%s", args[n]);
+        argv[n] = text[n];
+    }
+    argv[n] = NULL;
+    return job(&test_comm, n, argv);
+}
+
+/* The same new folder on all ranks, and in it a run and the histories of USERS. */
+static void enter(void) {
+    strcpy(folder, "/tmp/cdsr-test-XXXXXX");
+    if (test_comm.rank == 0)
+        MPI_REQUIRE(mkdtemp(folder));
+    comm_bcast(&test_comm, folder, sizeof folder);
+    MPI_REQUIRE(chdir(folder) == 0 && freopen("/dev/null", "w", stdout));
+    log_set_level(LOG_ERROR);
+    MPI_REQUIRE(start(job_synth, (const char *[]){"synth", "--items-a=12", "--items-b=0",
+                                                  "--users=60", "-o", "data.h5", NULL}) ==
+                STATUS_OK);
+    MPI_REQUIRE(start(job_train, (const char *[]){"train", "/dev/null", "run.dir=run",
+                                                  "model.dim=8", "model.modalities=[id]",
+                                                  "train.epochs=1", NULL}) == STATUS_OK);
+    if (test_comm.rank == 0) {
+        FILE *stream = fopen("histories.tsv", "w");
+        MPI_REQUIRE(stream);
+        fputs("known\tA3\tA5\tA3\nnew\n", stream);
+        fclose(stream);
+    }
+    MPI_Barrier(test_comm.mpi);
+}
+
+static void leave(void) {
+    MPI_Barrier(test_comm.mpi);
+    MPI_EXPECT(chdir("/") == 0);
+    if (test_comm.rank == 0) {
+        char command[96];
+        snprintf(command, sizeof command, "rm -r %s", folder);
+        MPI_EXPECT(system(command) == 0);
+    }
+}
+
+MPI_TEST(recommend, empty_places_are_marked, 2) {
+    int32_t item[USERS * PLACES];
+    float score[USERS * PLACES];
+    struct h5_file file;
+    enter();
+    MPI_REQUIRE(start(job_recommend, (const char *[]){"recommend", "run", "-i", "histories.tsv",
+                                                      "-k", "20", "-o", "top.h5", NULL}) ==
+                STATUS_OK);
+    MPI_REQUIRE(h5_open(&file, "top.h5") == STATUS_OK);
+    MPI_EXPECT(!h5_exists(&file, "/top/B/item"));
+    MPI_REQUIRE(h5_read(&file, "/top/A/item", H5_I32, 0, USERS, item) == STATUS_OK);
+    MPI_REQUIRE(h5_read(&file, "/top/A/score", H5_F32, 0, USERS, score) == STATUS_OK);
+    for (int i = 0; i < USERS * PLACES; i++) {
+        bool listed = i < ITEMS - 2; /* but for the two of the history */
+        MPI_EXPECT(listed ? item[i] >= 0 && item[i] < ITEMS : item[i] == -1, "item %d is %d", i,
+                   item[i]);
+        MPI_EXPECT(listed ? score[i] > 0 : isnan(score[i]), "score %d is %g", i, (double)score[i]);
+    }
+    h5_close(&file);
+    leave();
+}
+
+MPI_TEST_MAIN()
