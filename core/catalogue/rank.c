@@ -14,17 +14,19 @@ enum { CHUNK = 512, LANES = 16, COUNT_FIELDS = 3 };
 struct work {
     const struct ranking *ranking;
     int softmaxes, threads;
+    int only; /* the one stream with a weight, whose logits are the scores; -1: probabilities are */
     int first[CATALOGUE_TERMS + 1];
     struct running *sum[STREAMS][CATALOGUE_TERMS]; /* by stream and softmax, [threads][samples] */
     real *log_sum[STREAMS][CATALOGUE_TERMS];       /* [samples] */
     real *target_logit[STREAMS][CATALOGUE_TERMS];  /* [samples] as the tiles have it */
     real *target_score;                            /* [samples] */
-    struct rank_count *full, *sampled;             /* [threads][samples] */
-    real *unit[CATALOGUE_TERMS];                   /* [threads][CHUNK, d] divided rows */
-    real *logits, *scores;                         /* [threads][samples, CHUNK] */
-    real *peak;                                    /* [samples], with peers */
-    double *peer_sum;                              /* [samples] */
-    struct top *top;                               /* [threads][samples]; NULL: targets count */
+    real *margin; /* [samples] of logits: rounding may have moved the tiles' by so much */
+    struct rank_count *full, *sampled; /* [threads][samples] */
+    real *unit[CATALOGUE_TERMS];       /* [threads][CHUNK, d] divided rows */
+    real *logits, *scores;             /* [threads][samples, CHUNK] */
+    real *peak;                        /* [samples], with peers */
+    double *peer_sum;                  /* [samples] */
+    struct top *top;                   /* [threads][samples]; NULL: targets count */
 };
 
 static int64_t min64(int64_t a, int64_t b) {
@@ -42,6 +44,7 @@ static void allocate(struct work *w, struct arena *arena) {
     w->peak = arena_numbers(arena, n, sizeof *w->peak);
     w->peer_sum = arena_numbers(arena, n, sizeof *w->peer_sum);
     w->target_score = arena_numbers(arena, n, sizeof(real));
+    w->margin = arena_numbers(arena, n, sizeof(real));
     w->full = arena_numbers(arena, all, sizeof *w->full);
     w->sampled = arena_numbers(arena, all, sizeof *w->sampled);
     for (int m = 0; m < w->ranking->terms; m++)
@@ -49,7 +52,7 @@ static void allocate(struct work *w, struct arena *arena) {
             w->ranking->eps[m] > 0
                 ? arena_numbers(arena, w->threads * CHUNK * w->ranking->dim[m], sizeof(real))
                 : NULL;
-    w->logits = arena_numbers(arena, all * CHUNK, sizeof(real));
+    w->logits = w->only < 0 ? arena_numbers(arena, all * CHUNK, sizeof(real)) : NULL;
     w->scores = arena_numbers(arena, all * CHUNK, sizeof(real));
 }
 
@@ -64,7 +67,8 @@ static void clear(struct work *w) {
         }
     memset(w->full, 0, (size_t)all * sizeof *w->full);
     memset(w->sampled, 0, (size_t)all * sizeof *w->sampled);
-    memset(w->logits, 0, (size_t)(all * CHUNK) * sizeof(real));
+    if (w->logits)
+        memset(w->logits, 0, (size_t)(all * CHUNK) * sizeof(real));
 }
 
 /* z[samples, CHUNK] for items [i0, i0 + width) of stream s and softmax f. */
@@ -145,6 +149,17 @@ static bool uses(const struct ranking *r, int s, int64_t t) {
     return r->stream[s].weight != 0 && r->stream[s].present[t];
 }
 
+/* The same on all ranks: the first speaks. */
+static enum status check_targets(const struct work *w) {
+    const struct ranking *r = w->ranking;
+    for (int64_t t = 0; t < r->samples; t++)
+        if (!isfinite((double)w->target_score[t]))
+            return r->peers && r->peers->rank
+                       ? STATUS_FAIL
+                       : log_error(STATUS_FAIL, "evaluation: the score of a target is not finite");
+    return STATUS_OK;
+}
+
 /* The same vector instructions score the targets and the tiles, so that equal logits tie exactly.
  */
 static enum status score_targets(struct work *w) {
@@ -159,12 +174,8 @@ static enum status score_targets(struct work *w) {
                                 LANES, z, score);
             }
         w->target_score[t] = score[0];
-        if (!isfinite((double)score[0]))
-            return r->peers && r->peers->rank
-                       ? STATUS_FAIL
-                       : log_error(STATUS_FAIL, "evaluation: the score of a target is not finite");
     }
-    return STATUS_OK;
+    return check_targets(w);
 }
 
 HOT static struct rank_count count_row(int64_t n, const real *score, real target) {
@@ -234,6 +245,104 @@ static void score_chunk(struct work *w, int64_t i0, int64_t width, int k) {
         }
 }
 
+/* ---- one softmax alone: its logits rank as its probabilities do ---- */
+
+/* The stream that alone has a weight, -1: there are several, or several softmaxes, or the
+ * probabilities themselves are wanted. */
+static int only_stream(const struct ranking *r, int softmaxes, bool probabilities) {
+    int only = -1, streams = 0;
+    for (int s = 0; s < STREAMS; s++)
+        if (r->stream[s].weight != 0)
+            only = s, streams++;
+    return streams == 1 && softmaxes == 1 && !probabilities ? only : -1;
+}
+
+static double dot(const real *x, const real *y, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+/* The logit of item i, rounded once: the same for equal rows, wherever they stand. */
+static real logit_of(const struct work *w, int64_t t, int64_t i) {
+    const struct ranking *r = w->ranking;
+    double z = 0;
+    for (int m = 0; m < r->terms; m++) {
+        int64_t d = r->dim[m];
+        const real *row = r->items[m] + i * d;
+        double norm = r->eps[m] > 0 ? fmax(sqrt(dot(row, row, d)), (double)r->eps[m]) : 1;
+        z += dot(r->stream[w->only].q[m] + t * d, row, d) / norm;
+    }
+    return (real)z;
+}
+
+/* A product with a row of norm 1, and the division by that norm, err by at most d + 8 roundings of
+ * |q|. */
+static real margin_of(const struct work *w, int64_t t) {
+    const struct ranking *r = w->ranking;
+    double margin = 0;
+    for (int m = 0; m < r->terms; m++) {
+        const real *q = r->stream[w->only].q[m] + t * r->dim[m];
+        margin += (double)(r->dim[m] + 8) * sqrt(dot(q, q, r->dim[m]));
+    }
+    return (real)(2 * margin * (double)REAL_EPS);
+}
+
+/* Of the rows of a chunk as they are multiplied; at least 1. */
+static real largest_norm(const struct work *w, int64_t i0, int64_t width) {
+    const struct ranking *r = w->ranking;
+    real largest = 1;
+    for (int m = 0; m < r->terms; m++)
+        for (int64_t i = i0; r->eps[m] <= 0 && i < i0 + width; i++) {
+            const real *row = r->items[m] + i * r->dim[m];
+            largest = REAL_F(fmax)(largest, vec_dot(row, row, r->dim[m]));
+        }
+    return REAL_F(sqrt)(largest);
+}
+
+/* Targets' logits; those of samples without a state are 0, as all their items' are. */
+static enum status aim(struct work *w) {
+    const struct ranking *r = w->ranking;
+    for (int64_t t = 0; t < r->samples; t++) {
+        bool here = r->target[t] >= r->lo && r->target[t] < r->hi;
+        w->margin[t] = margin_of(w, t);
+        w->target_score[t] = !uses(r, w->only, t) ? 0
+                             : here               ? logit_of(w, t, r->target[t])
+                                                  : -REAL_MAX;
+    }
+    if (r->peers)
+        r->peers->max(r->peers->context, w->target_score, r->samples);
+    return check_targets(w);
+}
+
+/* Logits that are the target's but for rounding are taken without it. */
+static void sharpen_row(const struct work *w, int64_t t, int64_t i0, int64_t width, real norm,
+                        real *z) {
+    real target = w->target_score[t], margin = norm * w->margin[t];
+    int64_t near = 0;
+    for (int64_t i = 0; i < width; i++)
+        near += REAL_F(fabs)(z[i] - target) <= margin;
+    for (int64_t i = 0; near > 0 && i < width; i++)
+        if (REAL_F(fabs)(z[i] - target) <= margin) {
+            z[i] = logit_of(w, t, i0 + i);
+            near--;
+        }
+}
+
+static void logit_chunk(struct work *w, int64_t i0, int64_t width, int k) {
+    const struct ranking *r = w->ranking;
+    real *scores = w->scores + k * r->samples * CHUNK, norm = largest_norm(w, i0, width);
+    chunk_logits(w, w->only, 0, i0, width, k, scores);
+    for (int64_t t = 0; t < r->samples; t++)
+        if (r->stream[w->only].present[t])
+            sharpen_row(w, t, i0, width, norm, scores + t * CHUNK);
+        else
+            memset(scores + t * CHUNK, 0, CHUNK * sizeof *scores);
+}
+
+/* ---- all candidates ---- */
+
 /* Candidates of sample t in a chunk that may be among its best. */
 static void take_row(const struct work *w, int64_t t, int64_t i0, int64_t width, const real *score,
                      struct top *top) {
@@ -270,7 +379,7 @@ static void join_counts(struct work *w) {
     }
 }
 
-/* The second pass: all candidates get their scores. */
+/* All candidates get their scores. */
 static void see_candidates(struct work *w) {
     const struct ranking *r = w->ranking;
     int64_t chunks = (r->hi - r->lo + CHUNK - 1) / CHUNK;
@@ -279,7 +388,7 @@ static void see_candidates(struct work *w) {
         int k = omp_get_thread_num();
         for (int64_t c = chunks * k / w->threads; c < chunks * (k + 1) / w->threads; c++) {
             int64_t i0 = r->lo + c * CHUNK, width = min64(CHUNK, r->hi - i0);
-            score_chunk(w, i0, width, k);
+            (w->only < 0 ? score_chunk : logit_chunk)(w, i0, width, k);
             (w->top ? take_chunk : count_chunk)(w, i0, width, k);
         }
     }
@@ -427,9 +536,11 @@ static void sum_counts(struct arena *arena, const struct ranking *r, const struc
     }
 }
 
-static void open_work(struct work *w, struct arena *arena, const struct ranking *r) {
+static void open_work(struct work *w, struct arena *arena, const struct ranking *r,
+                      bool probabilities) {
     *w = (struct work){.ranking = r, .threads = omp_get_max_threads()};
     w->softmaxes = r->fusion == FUSION_LOGIT ? 1 : r->terms;
+    w->only = only_stream(r, w->softmaxes, probabilities);
     for (int f = 0; f < w->softmaxes; f++) {
         w->first[f] = f;
         w->first[f + 1] = r->fusion == FUSION_LOGIT ? r->terms : f + 1;
@@ -454,11 +565,12 @@ static void normalise(struct work *w) {
 
 static enum status rank_items(struct arena *arena, const struct ranking *r) {
     struct work w;
-    open_work(&w, arena, r);
+    open_work(&w, arena, r, r->scores != NULL);
     if (arena->dry)
         return STATUS_OK;
-    normalise(&w);
-    TRY(score_targets(&w));
+    if (w.only < 0)
+        normalise(&w);
+    TRY(w.only < 0 ? score_targets(&w) : aim(&w));
     see_candidates(&w);
     join_counts(&w);
     return STATUS_OK;
@@ -520,7 +632,7 @@ static void open_top(struct work *w, struct arena *arena, int64_t k) {
 /* Of this rank's items; k of all samples. */
 static enum status top_items(struct arena *arena, const struct ranking *r, struct top *top) {
     struct work w;
-    open_work(&w, arena, r);
+    open_work(&w, arena, r, true);
     open_top(&w, arena, top[0].k);
     normalise(&w);
     TRY(check_sums(&w));

@@ -5,6 +5,10 @@
  * 11, 12. As the score mixes softmaxes, the normalisers come first: pass 1 takes the log-sum-exp
  * per stream and softmax, pass 2 the scores, and only counts or the best k leave the tiles.
  *
+ * One softmax alone ranks as its logits do: there is one pass then. Items whose logit the rounding
+ * of the products cannot tell from the target's are looked at again, in double precision, so that
+ * equal rows tie and others do not, whatever the batch, the tiles and the threads.
+ *
  * Collective where the items are shared out (`peers`): the samples of all ranks are gathered, each
  * rank takes its own items, the normalisers are joined and the counts summed. */
 #ifndef CORE_CATALOGUE_RANK_H
@@ -70,7 +74,7 @@ struct ranking {
 CHECKED enum status rank_targets(struct arena *arena, const struct ranking *ranking);
 
 /* Useful operations: one product of every state that counts with every candidate, of which other
- * ranks have as many. The two passes make these products twice. */
+ * ranks have as many. Two passes make these products twice. */
 double rank_flops(const struct ranking *ranking);
 
 /* The best k items for every sample: top[t] has room for them and is empty; of fewer candidates all

@@ -589,6 +589,71 @@ Test(rank, without_what_the_user_has) {
 
 /* One stream and term: the order of the scores is that of the logits. Row 700 is a copy of row 30
  * and ties with it; some items are excluded. */
+/* One stream, one term, all that a user could want to tie: copies of the target's row, rows that
+ * differ in a last bit, and, at a scale of 100, logits so far apart that their exponentials are
+ * zero. Counts are those of the rows' own products in double precision, rounded once, for any
+ * threads and for samples alone or together. */
+Test(rank, one_softmax_ranks_by_logits) {
+    enum { N = 2000, B = 8, D = 64 };
+    struct arena arena = {0};
+    real *items = mem_alloc(N * D, sizeof *items), *q = mem_alloc(B * D, sizeof *q);
+    int32_t target[B];
+    bool present[B];
+    struct rank_count full[B], alone;
+    for (int64_t i = 0; i < N * D; i++)
+        items[i] = (real)rng_normal(check_key(70), (uint64_t)i);
+    for (int64_t i = 0; i < B * D; i++)
+        q[i] = (real)(100 / sqrt(D) * rng_normal(check_key(71), (uint64_t)i));
+    for (int t = 0; t < B; t++) {
+        target[t] = 600 + 20 * t;
+        present[t] = t != 5;
+        for (int copy = 1; copy < 20; copy++) {
+            real *row = items + (target[t] + copy) * D;
+            memcpy(row, items + target[t] * D, D * sizeof *row);
+            if (copy > 10)
+                row[copy] = REAL_F(nextafter)(row[copy], copy % 2 ? 10 : -10);
+        }
+    }
+    struct ranking r = {.terms = 1,
+                        .weights = {1},
+                        .items = {items},
+                        .eps = {EPS},
+                        .dim = {D},
+                        .samples = B,
+                        .target = target,
+                        .hi = N,
+                        .full = full};
+    r.stream[STREAM_XY] = (struct rank_stream){{q}, present, 1, 0, N};
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    for (int t = 0; t < B; t++) {
+        struct rank_count want = {.all = N - 1};
+        real z[N];
+        for (int64_t i = 0; i < N; i++)
+            z[i] = present[t] ? (real)(dot(q + t * D, items + i * D, D) /
+                                       sqrt(dot(items + i * D, items + i * D, D)))
+                              : 0;
+        for (int64_t i = 0; i < N; i++) {
+            want.above += z[i] > z[target[t]];
+            want.equal += i != target[t] && z[i] == z[target[t]];
+        }
+        cr_expect(want.equal >= 10, "copies tie");
+        cr_expect(full[t].above == want.above && full[t].equal == want.equal &&
+                      full[t].all == want.all,
+                  "sample %d: %ld above and %ld equal, not %ld and %ld", t, (long)full[t].above,
+                  (long)full[t].equal, (long)want.above, (long)want.equal);
+        struct ranking one = r;
+        one.samples = 1;
+        one.target = target + t;
+        one.full = &alone;
+        one.stream[STREAM_XY] = (struct rank_stream){{q + t * D}, present + t, 1, 0, N};
+        cr_assert_eq(rank_targets(&arena, &one), STATUS_OK);
+        cr_expect(alone.above == full[t].above && alone.equal == full[t].equal, "alone");
+    }
+    mem_free(items);
+    mem_free(q);
+    arena_free(&arena);
+}
+
 Test(rank, best_items) {
     enum { N = 1500, LO = 20, HI = 1450, B = 3, K = 9, D = 12 };
     struct arena arena = {0};
