@@ -10,7 +10,10 @@
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "hid_t is kept in an int64_t");
 
-enum { DEFLATE_RATIO = 1100 }; /* deflate never compresses more than 1032 times */
+enum {
+    DEFLATE_RATIO = 1100, /* deflate never compresses more than 1032 times */
+    DEPTH = 4             /* of groups that are searched */
+};
 
 void h5_prepare(void) {
     H5open();
@@ -176,17 +179,34 @@ static enum status bad(const struct h5_file *file, const char *name, const char 
     return log_error(STATUS_INPUT, "%s: %s: %s; make the file again", file->path, name, what);
 }
 
+/* What to call a filter that the file may not name. */
+static const char *filter_name(H5Z_filter_t filter, const char *stored) {
+    return filter == H5Z_FILTER_SZIP          ? "szip"
+           : filter == H5Z_FILTER_NBIT        ? "nbit"
+           : filter == H5Z_FILTER_SCALEOFFSET ? "scaleoffset"
+           : stored[0]                        ? stored
+                                              : "without a name";
+}
+
 static const char *unsafe_filters(hid_t plist) {
+    static char why[160];
     int n = H5Pget_nfilters(plist);
     if (n < 0)
         return "its filters cannot be read";
     for (int i = 0; i < n; i++) {
         unsigned flags, config;
         size_t values = 0;
-        H5Z_filter_t filter =
-            H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL, 0, NULL, &config);
-        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE)
-            return "is stored with a filter other than deflate and shuffle";
+        char name[64] = "";
+        H5Z_filter_t filter = H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL,
+                                             sizeof name - 1, name, &config);
+        if (filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE ||
+            filter == H5Z_FILTER_FLETCHER32)
+            continue;
+        snprintf(why, sizeof why,
+                 "is stored with the filter %s (%d), which is not read; remove it: h5repack -f "
+                 "NONE OLD.h5 NEW.h5",
+                 filter_name(filter, name), (int)filter);
+        return why;
     }
     return NULL;
 }
@@ -577,4 +597,40 @@ enum status h5_members(const struct h5_file *file, const char *group, struct h5_
         mem_free(found.text[i]);
     mem_free(found.text);
     return got < 0 ? unreadable(file, group) : STATUS_OK;
+}
+
+bool h5_is_group(const struct h5_file *file, const char *name) {
+    H5O_info_t info;
+    return h5_exists(file, name) &&
+           H5Oget_info_by_name2(file->id, name, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_GROUP;
+}
+
+static bool is_dataset(const struct h5_file *file, const char *name) {
+    H5O_info_t info;
+    return H5Oget_info_by_name2(file->id, name, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_DATASET;
+}
+
+/* Hard links may lead in a circle: groups below `depth` more are left out. */
+static enum status add_datasets(const struct h5_file *file, const char *group, int depth,
+                                struct string_list *paths) {
+    struct h5_strings names;
+    enum status status = h5_members(file, group, &names);
+    for (int64_t i = 0; status == STATUS_OK && i < names.count; i++) {
+        char path[1024];
+        const char *slash = strcmp(group, "/") ? "/" : "";
+        if (snprintf(path, sizeof path, "%s%s%s", group, slash, names.text[i]) >= (int)sizeof path)
+            continue;
+        if (is_dataset(file, path))
+            string_list_add(paths, path + (path[0] == '/'));
+        else if (depth > 0 && h5_is_group(file, path))
+            status = add_datasets(file, path, depth - 1, paths);
+    }
+    h5_strings_free(&names);
+    return status;
+}
+
+enum status h5_datasets(const struct h5_file *file, const char *group, struct string_list *paths) {
+    return add_datasets(file, group, DEPTH, paths);
 }

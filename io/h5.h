@@ -1,9 +1,9 @@
 /* HDF5 files: a distrustful reader and an atomic writer.
  *
- * The reader follows hard links only, runs no filter but deflate and shuffle, loads no plugin, and
- * checks a dataset's rank, extent and type against the file before anything is allocated. The
- * writer builds a temporary file and puts it in place when everything is on disk (io/output.h): F
- * is always the old file or the complete new one.
+ * The reader follows hard links only, runs no filter but deflate, shuffle and fletcher32, loads no
+ * plugin, and checks a dataset's rank, extent and type against the file before anything is
+ * allocated. The writer builds a temporary file and puts it in place when everything is on disk
+ * (io/output.h): F is always the old file or the complete new one.
  *
  * Every message is one line "PATH: what, why, what to do". STATUS_INPUT: the file is not what it
  * should be. STATUS_IO: the system refused. */
@@ -12,6 +12,7 @@
 #include "core/real.h"
 #include "core/status.h"
 #include "io/output.h"
+#include "io/string_list.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -92,6 +93,14 @@ CHECKED enum status h5_get_text(const struct h5_file *file, const char *object, 
  */
 CHECKED enum status h5_members(const struct h5_file *file, const char *group,
                                struct h5_strings *names);
+
+/* Is `name` reached by hard links, and a group? */
+bool h5_is_group(const struct h5_file *file, const char *name);
+
+/* Append the paths of the datasets in and below a group, without a leading '/': those that are at
+ * most a few groups deep. */
+CHECKED enum status h5_datasets(const struct h5_file *file, const char *group,
+                                struct string_list *paths);
 
 /* ---- writing ---- */
 
