@@ -389,9 +389,12 @@ static enum status open_rows(const struct h5_file *file, const char *name, enum 
     return bad(file, name, why);
 }
 
+/* What the system does not refuse is damaged. */
 static enum status unreadable(const struct h5_file *file, const char *name) {
-    return log_error(STATUS_IO, "%s: %s: cannot be read: %s; check the disk or copy the file again",
-                     file->path, name, h5_reason());
+    const char *reason = h5_reason();
+    return log_error(strcmp(reason, "file read failed") ? STATUS_INPUT : STATUS_IO,
+                     "%s: %s: cannot be read: %s; check the disk or copy the file again",
+                     file->path, name, reason);
 }
 
 enum status h5_read(const struct h5_file *file, const char *name, enum h5_type type, int64_t lo,

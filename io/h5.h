@@ -121,6 +121,7 @@ struct h5_writer {
     int64_t copied;               /* bytes of the file that is edited */
     struct h5_declared *declared; /* the open datasets */
     int count;
+    bool sums;          /* the datasets get checksums */
     enum status failed; /* H5_PARALLEL: this rank's, until h5_writer_reserve */
 };
 
@@ -132,6 +133,10 @@ CHECKED enum status h5_writer_create(struct h5_writer *writer, const struct comm
 /* Collective. Begin with a copy of the present file, which rank 0 makes. */
 CHECKED enum status h5_writer_edit(struct h5_writer *writer, const struct comm *comm,
                                    const char *path, enum h5_mode mode);
+
+/* In H5_PARALLEL on all ranks. Every dataset that is declared from now on gets the checksum of its
+ * rows (io/h5_sum.h), each of which is written once. */
+void h5_writer_keep_sums(struct h5_writer *writer);
 
 /* Declare dataset `name` (groups on the way are made) of `rank` 0, 1 or 2 and extents dim[rank]. */
 CHECKED enum status h5_writer_declare(struct h5_writer *writer, const char *name, enum h5_type type,
@@ -145,9 +150,9 @@ CHECKED enum status h5_writer_put_double(struct h5_writer *writer, const char *o
 CHECKED enum status h5_writer_put_text(struct h5_writer *writer, const char *object,
                                        const char *name, const char *value);
 
-/* The same for a text below 60 KB that has to be found whole or refused: it stands within its
- * object's checksum, a text of variable length in a heap that has none (and in which libhdf5 may
- * search for ever when it is damaged). */
+/* The same for a text that has to be found whole or refused: below 60 KB it stands within its
+ * object's checksum, as does one of put_text; a longer one is refused here, and there put into a
+ * heap that has none (and in which libhdf5 may search for ever when it is damaged). */
 CHECKED enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *object,
                                              const char *name, const char *value);
 

@@ -1,6 +1,7 @@
 #include "io/table.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/h5_sum.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include <glob.h>
@@ -354,6 +355,15 @@ enum status table_gather(struct table *table, const int64_t *row, int64_t n, flo
     mem_free(rows);
     mem_free(wishes);
     return status;
+}
+
+enum status table_verify(struct table *table) {
+    for (int64_t i = 0; i < table->sources.count; i++) {
+        TRY(turn_to(table, i));
+        if (table->part.file.path)
+            TRY(h5_verify_alone(&table->part.file, table->part.dataset));
+    }
+    return STATUS_OK;
 }
 
 enum status table_sha256(const struct table *table, char text[SHA256_TEXT]) {

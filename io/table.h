@@ -52,6 +52,9 @@ CHECKED enum status table_read_exact(struct table *table, int64_t row, double *o
 void table_place(const struct table *table, int64_t row, const char **source,
                  int64_t *row_of_source);
 
+/* Do the datasets of HDF5 files that have checksums (io/h5_sum.h) have the right ones? */
+CHECKED enum status table_verify(struct table *table);
+
 /* SHA-256 of the files' bytes, one after the other. */
 CHECKED enum status table_sha256(const struct table *table, char text[SHA256_TEXT]);
 

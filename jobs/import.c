@@ -188,6 +188,8 @@ static enum status open_source(struct import *m) {
     TRY(comm_agree(comm, comm->rank == 0 ? check_shape(m) : STATUS_OK));
     if (m->request->keys || m->request->mask) {
         m->row_of = mem_alloc(items, sizeof *m->row_of);
+        if (m->request->keys)
+            TRY(dataset_verify(comm, m->dataset, "/items/key"));
         TRY(comm_agree(comm, comm->rank == 0 ? find_rows(m) : STATUS_OK));
         comm_bcast(comm, m->row_of, items * (int64_t)sizeof *m->row_of);
     }
@@ -323,6 +325,7 @@ static enum status finish_check(struct import *m) {
             STATUS_INPUT,
             "%s: all rows are zero, masked or not representable in %s; nothing to import", source,
             type_name(m));
+    TRY(table_verify(&m->table));
     return table_sha256(&m->table, m->sha256);
 }
 
