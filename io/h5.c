@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/h5_internal.h"
+#include "io/h5_probe.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,26 +16,40 @@ enum {
     DEPTH = 4             /* of groups that are searched */
 };
 
-void h5_prepare(void) {
-    H5open();
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    H5PLset_loading_state(0);
-}
+static char reason[256] = "unknown HDF5 failure";
+static bool exhausted;
 
-static herr_t keep_description(unsigned n, const H5E_error2_t *error, void *text) {
+static herr_t keep_description(unsigned n, const H5E_error2_t *error, void *unused) {
     (void)n;
+    (void)unused;
     if (error->desc && error->desc[0])
-        snprintf(text, 256, "%s", error->desc);
+        snprintf(reason, sizeof reason, "%s", error->desc);
+    exhausted = exhausted || error->maj_num == H5E_RESOURCE;
     return 0;
 }
 
+/* The library calls this when a call fails; the next call, were it only to close something, clears
+ * the stack. */
+static herr_t keep_reason(hid_t stack, void *unused) {
+    snprintf(reason, sizeof reason, "unknown HDF5 failure");
+    H5Ewalk2(stack, H5E_WALK_DOWNWARD, keep_description, unused);
+    char *noise = strstr(reason, ": time = "); /* a date and a line break follow */
+    reason[noise ? (size_t)(noise - reason) : strcspn(reason, "\n")] = '\0';
+    return 0;
+}
+
+void h5_prepare(void) {
+    H5open();
+    H5Eset_auto2(H5E_DEFAULT, keep_reason, NULL);
+    H5PLset_loading_state(0);
+}
+
 const char *h5_reason(void) {
-    static char text[256];
-    snprintf(text, sizeof text, "unknown HDF5 failure");
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_description, text);
-    char *noise = strstr(text, ": time = "); /* a date and a line break follow */
-    text[noise ? (size_t)(noise - text) : strcspn(text, "\n")] = '\0';
-    return text;
+    return reason;
+}
+
+bool h5_exhausted(void) {
+    return exhausted;
 }
 
 bool h5_is_parallel(const struct comm *comm) {
@@ -151,6 +166,7 @@ enum status h5_open(struct h5_file *file, const char *path) {
     *file = (struct h5_file){0};
     h5_prepare();
     TRY(check_readable(path, &bytes));
+    TRY(h5_probe(path));
     hid_t fapl = read_access();
     hid_t id = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
@@ -391,7 +407,6 @@ static enum status open_rows(const struct h5_file *file, const char *name, enum 
 
 /* What the system does not refuse is damaged. */
 static enum status unreadable(const struct h5_file *file, const char *name) {
-    const char *reason = h5_reason();
     return log_error(strcmp(reason, "file read failed") ? STATUS_INPUT : STATUS_IO,
                      "%s: %s: cannot be read: %s; check the disk or copy the file again",
                      file->path, name, reason);

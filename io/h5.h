@@ -53,7 +53,8 @@ struct h5_strings {
     char *bytes;
 };
 
-/* Open read-only with the serial driver. On failure the object is zeroed. */
+/* Open read-only with the serial driver; where io/h5_probe.h is told to, another process looks at
+ * the file first. On failure the object is zeroed. */
 CHECKED enum status h5_open(struct h5_file *file, const char *path);
 void h5_close(struct h5_file *file); /* safe on a zeroed object; zeroes it */
 
