@@ -8,7 +8,7 @@ enum {
     DEPTH = 8,         /* of groups */
     OBJECTS = 20000,   /* of a file */
     STRINGS = 1 << 14, /* at once */
-    NUMBERS = 1 << 18, /* of one end of a dataset */
+    NUMBERS = 1 << 14, /* of one end of a dataset */
     ATTRIBUTE_NAME = 256
 };
 
