@@ -31,7 +31,7 @@ for crasher in "$known"/*; do
     refuses bad.h5 train run.yaml data.path=bad.h5 run.dir=other
     refuses bad.h5 train run.yaml train.init=bad.h5 run.dir=other
     refuses bad.h5 evaluate bad.h5
-    refuses bad.h5 recommend bad.h5 --input none.jsonl
+    refuses bad.h5 recommend bad.h5 --input none.jsonl -o out.jsonl
     refuses bad.h5 features bad.h5 --name new --from data.h5:features/text
     refuses bad.h5 features data.h5 --name new --from bad.h5
     refuses bad.h5 features data.h5 --name new --from bad.h5:x
