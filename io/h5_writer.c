@@ -139,9 +139,15 @@ static enum status open_file(struct h5_writer *w, bool edit) {
                  : H5Fcreate(w->temporary, H5F_ACC_TRUNC, fcpl, fapl);
     H5Pclose(fcpl);
     H5Pclose(fapl);
-    if (w->id < 0)
+    if (w->id >= 0)
+        return STATUS_OK;
+    if (!edit)
         return refused(w, "cannot be opened for writing", h5_reason());
-    return STATUS_OK;
+    return w->comm->rank ? STATUS_INPUT /* all found the same in the copy */
+                         : log_error(STATUS_INPUT,
+                                     "%s: is damaged: it cannot be added to: %s; make it again or "
+                                     "copy it again",
+                                     w->path, h5_reason());
 }
 
 static void discard(struct h5_writer *w) {
