@@ -49,16 +49,21 @@ static void limit(int resource, rlim_t value) {
     }
 }
 
-/* Bytes of address space in use, 0 where the system does not tell. */
-static rlim_t address_space(void) {
+#ifdef __SANITIZE_ADDRESS__ /* needs terabytes of addresses */
+static void limit_memory(void) {}
+#else
+/* Of the address space, beside what is in use; where the system does not tell that, there is no
+ * limit. */
+static void limit_memory(void) {
     unsigned long long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%llu", &pages) != 1)
-        pages = 0;
+    bool known = file && fscanf(file, "%llu", &pages) == 1;
     if (file)
         fclose(file);
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+    if (known)
+        limit(RLIMIT_AS, pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)MEMORY);
 }
+#endif
 
 /* The parent decides about signals; when it ends, so does this. */
 static void live_with_parent(void) {
@@ -76,10 +81,7 @@ int h5_probe_look(const char *path) {
     live_with_parent();
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, (rlim_t)seconds_for(path));
-#ifndef __SANITIZE_ADDRESS__ /* which needs terabytes of addresses */
-    rlim_t space = address_space();
-    limit(RLIMIT_AS, space ? space + (rlim_t)MEMORY : RLIM_INFINITY);
-#endif
+    limit_memory();
     log_set_level((enum log_level) - 1);
     if (!tell(BEGUN) || !h5_walk(path) || !tell(DONE))
         return STATUS_INPUT;
