@@ -9,11 +9,13 @@
 typedef double real;
 #define REAL_EPS DBL_EPSILON
 #define REAL_MAX DBL_MAX
+#define REAL_MIN DBL_MIN  /* the smallest normal number */
 #define REAL_F(name) name /* REAL_F(sqrt)(x): the function of the type */
 #else
 typedef float real;
 #define REAL_EPS FLT_EPSILON
 #define REAL_MAX FLT_MAX
+#define REAL_MIN FLT_MIN
 #define REAL_F(name) name##f
 #endif
 

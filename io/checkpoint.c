@@ -4,7 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"
-#include "io/h5.h"
+#include "io/h5_sum.h"
 #include "partition/range.h"
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 2, BLOCK = 1 << 22 };
+enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 2 };
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v"};
 
@@ -301,18 +301,7 @@ static enum status hash_stored(const struct comm *comm, const struct h5_file *fi
     struct h5_extent e;
     TRY(h5_extent(file, name, &e));
     struct range mine = range_of(e.rows, comm->size, comm->rank);
-    size_t size = e.size == sizeof(float) ? sizeof(float) : sizeof(double);
-    int64_t rows = e.width > 0 && e.width < BLOCK ? BLOCK / e.width : 1;
-    void *block = mem_alloc(rows * e.width, size);
-    enum status status = STATUS_OK;
-    for (int64_t lo = mine.lo; status == STATUS_OK && lo < mine.hi; lo += rows) {
-        int64_t hi = lo + rows < mine.hi ? lo + rows : mine.hi;
-        status = h5_read(file, name, size == sizeof(float) ? H5_F32 : H5_F64, lo, hi, block);
-        if (status == STATUS_OK)
-            *hash += hash_elements(block, size, (hi - lo) * e.width, lo * e.width);
-    }
-    mem_free(block);
-    return status;
+    return h5_sum_rows(file, name, mine.lo, mine.hi, hash);
 }
 
 static enum status hash_all_stored(const struct comm *comm, const char *path,

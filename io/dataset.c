@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "core/rng.h"
 #include "io/dataset_content.h"
+#include "io/h5_sum.h"
 #include "io/sha256.h"
 #include <math.h>
 #include <stdio.h>
@@ -251,6 +252,7 @@ static void adopt(struct dataset *dataset, const struct h5_file *file,
     memcpy(dataset->counts, d->counts, sizeof d->counts);
     memcpy(dataset->events, d->events, sizeof d->events);
     memcpy(dataset->content_hash, d->content_hash, sizeof d->content_hash);
+    dataset->verified = mem_zero(1, sizeof *dataset->verified);
 }
 
 /* What stands under a name now; 0: nothing. */
@@ -331,7 +333,19 @@ void dataset_close(struct dataset *dataset) {
     mem_free(dataset->name);
     mem_free(dataset->labels[0]);
     mem_free(dataset->labels[1]);
+    if (dataset->verified)
+        string_map_free(dataset->verified);
+    mem_free(dataset->verified);
     *dataset = (struct dataset){0};
+}
+
+enum status dataset_verify(const struct comm *comm, const struct dataset *dataset,
+                           const char *name) {
+    if (string_map_find(dataset->verified, name) >= 0)
+        return STATUS_OK;
+    TRY(h5_verify(comm, &dataset->file, name));
+    (void)string_map_add(dataset->verified, name, NULL);
+    return STATUS_OK;
 }
 
 /* ---- sequences ---- */
@@ -466,6 +480,11 @@ static enum status read_feature(const struct dataset *dataset, const char *name,
 
 enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
                                  const char *name, int64_t lo, int64_t hi, real *rows) {
+    char path[512];
+    snprintf(path, sizeof path, "/features/%s", name);
+    TRY(dataset_verify(comm, dataset, path));
+    snprintf(path, sizeof path, "/features/%s_mask", name);
+    TRY(dataset_verify(comm, dataset, path));
     return comm_agree(comm, read_feature(dataset, name, lo, hi, rows));
 }
 
@@ -485,6 +504,7 @@ static enum status read_texts(const struct dataset *dataset, const char *path, i
 static enum status texts(const struct comm *comm, const struct dataset *dataset, const char *path,
                          int64_t lo, int64_t hi, struct h5_strings *out) {
     *out = (struct h5_strings){0};
+    TRY(dataset_verify(comm, dataset, path));
     enum status status = comm_agree(comm, read_texts(dataset, path, lo, hi, out));
     if (status != STATUS_OK)
         h5_strings_free(out);
@@ -568,11 +588,15 @@ static enum status read_tags(const struct dataset *dataset, int64_t lo, int64_t 
 /* Rank 0 looks first, so that a file without tags is said once. */
 enum status dataset_read_tags(const struct comm *comm, const struct dataset *dataset, int64_t lo,
                               int64_t hi, struct tag_rows *out) {
+    static const char *const names[] = {"/tags/offsets", "/tags/items", "/tags/weights",
+                                        "/tags/vocabulary"};
     struct tag_rows first = {0};
     *out = (struct tag_rows){0};
     enum status status = comm->rank == 0 ? read_tags(dataset, 0, 0, &first) : STATUS_OK;
     tag_rows_free(&first);
     TRY(comm_agree(comm, status));
+    for (int k = 0; k < 4; k++)
+        TRY(dataset_verify(comm, dataset, names[k]));
     status = comm_agree(comm, read_tags(dataset, lo, hi, out));
     if (status != STATUS_OK)
         tag_rows_free(out);
@@ -620,7 +644,10 @@ enum status dataset_read_tag_vectors(const struct comm *comm, const struct datas
                                      const char *name, int64_t *tags, int64_t *dim,
                                      real **vectors) {
     int64_t size[2] = {0, 0};
+    char path[512];
+    snprintf(path, sizeof path, "/tags/features/%s", name);
     *vectors = NULL;
+    TRY(dataset_verify(comm, dataset, path));
     enum status status =
         comm->rank == 0 ? read_tag_vectors(dataset, name, &size[0], &size[1], vectors) : STATUS_OK;
     status = comm_agree(comm, status);

@@ -33,8 +33,14 @@ struct dataset {
     int64_t counts[SPLITS];  /* sequences */
     int64_t events[SPLITS];  /* interactions */
     int max_len;
-    char content_hash[65]; /* lower-case hexadecimal SHA-256 */
+    char content_hash[65];       /* lower-case hexadecimal SHA-256 */
+    struct string_map *verified; /* names of the HDF5 datasets that were found to have their
+                                    checksums, by all ranks together */
 };
+
+/* A checksum of an HDF5 dataset (io/h5_sum.h; older files, and those that others made, have none)
+ * is verified when its dataset is first read; the sequences have the content hash besides, which
+ * dataset_open verifies. STATUS_INPUT where one is not right. */
 
 /* Collective. Opens `path` read-only, for as long as the object lives: a file that takes its place
  * meanwhile changes nothing for it. Checks it wholly (schema, extents, types, every item id and
@@ -45,6 +51,10 @@ CHECKED enum status dataset_open(const struct comm *comm, const char *path,
                                  struct dataset *dataset);
 void dataset_close(
     struct dataset *dataset); /* safe on a zeroed object; zeroes it. Not collective. */
+
+/* Collective. For who reads an HDF5 dataset of the file by other means: verify its checksum. */
+CHECKED enum status dataset_verify(const struct comm *comm, const struct dataset *dataset,
+                                   const char *name);
 
 /* Collective. Sequences [lo, hi) of a split, ranges chosen by each rank freely. */
 CHECKED enum status dataset_read_sequences(const struct comm *comm, const struct dataset *dataset,

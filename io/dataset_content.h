@@ -71,7 +71,8 @@ void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n);
 CHECKED enum status dataset_write(const struct comm *comm, const char *path,
                                   const struct dataset_content *content);
 
-/* The attributes and item datasets that every data set file has; for writers that stream.
+/* The attributes and item datasets that every data set file has, checksums to be kept; for writers
+ * that stream.
  * To be called on rank 0 of an H5_SERIAL writer. */
 struct dataset_header {
     const char *name, *protocol;

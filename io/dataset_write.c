@@ -33,6 +33,7 @@ static enum status declare_split(struct h5_writer *w, const struct dataset_heade
 enum status dataset_declare_tags(struct h5_writer *w, int64_t items, int64_t tag_count,
                                  int64_t entries) {
     int64_t offsets = items + 1;
+    h5_writer_keep_sums(w);
     TRY(h5_writer_declare(w, "/tags/vocabulary", H5_TEXT, 1, &tag_count));
     TRY(h5_writer_declare(w, "/tags/items", H5_I32, 1, &entries));
     TRY(h5_writer_declare(w, "/tags/weights", H5_F32, 1, &entries));
@@ -56,6 +57,7 @@ static enum status write_domains(struct h5_writer *w, const int64_t domain_items
 
 enum status dataset_declare(struct h5_writer *writer, const struct dataset_header *header) {
     int64_t items = header->domain_items[0] + header->domain_items[1];
+    h5_writer_keep_sums(writer);
     TRY(put_attributes(writer, header));
     TRY(h5_writer_declare(writer, "/items/domain", H5_U8, 1, &items));
     TRY(h5_writer_declare(writer, "/items/key", H5_TEXT, 1, &items));

@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/h5_internal.h"
+#include "io/h5_probe.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,28 +11,45 @@
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "hid_t is kept in an int64_t");
 
-enum { DEFLATE_RATIO = 1100 }; /* deflate never compresses more than 1032 times */
+enum {
+    DEFLATE_RATIO = 1100, /* deflate never compresses more than 1032 times */
+    DEPTH = 4             /* of groups that are searched */
+};
 
-void h5_prepare(void) {
-    H5open();
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    H5PLset_loading_state(0);
-}
+static char reason[256] = "unknown HDF5 failure";
+static bool exhausted;
 
-static herr_t keep_description(unsigned n, const H5E_error2_t *error, void *text) {
+static herr_t keep_description(unsigned n, const H5E_error2_t *error, void *unused) {
     (void)n;
+    (void)unused;
     if (error->desc && error->desc[0])
-        snprintf(text, 256, "%s", error->desc);
+        snprintf(reason, sizeof reason, "%s", error->desc);
+    exhausted = exhausted || error->maj_num == H5E_RESOURCE;
     return 0;
 }
 
+/* The library calls this when a call fails; the next call, were it only to close something, clears
+ * the stack. */
+static herr_t keep_reason(hid_t stack, void *unused) {
+    snprintf(reason, sizeof reason, "unknown HDF5 failure");
+    H5Ewalk2(stack, H5E_WALK_DOWNWARD, keep_description, unused);
+    char *noise = strstr(reason, ": time = "); /* a date and a line break follow */
+    reason[noise ? (size_t)(noise - reason) : strcspn(reason, "\n")] = '\0';
+    return 0;
+}
+
+void h5_prepare(void) {
+    H5open();
+    H5Eset_auto2(H5E_DEFAULT, keep_reason, NULL);
+    H5PLset_loading_state(0);
+}
+
 const char *h5_reason(void) {
-    static char text[256];
-    snprintf(text, sizeof text, "unknown HDF5 failure");
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_description, text);
-    char *noise = strstr(text, ": time = "); /* a date and a line break follow */
-    text[noise ? (size_t)(noise - text) : strcspn(text, "\n")] = '\0';
-    return text;
+    return reason;
+}
+
+bool h5_exhausted(void) {
+    return exhausted;
 }
 
 bool h5_is_parallel(const struct comm *comm) {
@@ -148,6 +166,7 @@ enum status h5_open(struct h5_file *file, const char *path) {
     *file = (struct h5_file){0};
     h5_prepare();
     TRY(check_readable(path, &bytes));
+    TRY(h5_probe(path));
     hid_t fapl = read_access();
     hid_t id = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
@@ -176,17 +195,34 @@ static enum status bad(const struct h5_file *file, const char *name, const char 
     return log_error(STATUS_INPUT, "%s: %s: %s; make the file again", file->path, name, what);
 }
 
+/* What to call a filter that the file may not name. */
+static const char *filter_name(H5Z_filter_t filter, const char *stored) {
+    return filter == H5Z_FILTER_SZIP          ? "szip"
+           : filter == H5Z_FILTER_NBIT        ? "nbit"
+           : filter == H5Z_FILTER_SCALEOFFSET ? "scaleoffset"
+           : stored[0]                        ? stored
+                                              : "without a name";
+}
+
 static const char *unsafe_filters(hid_t plist) {
+    static char why[160];
     int n = H5Pget_nfilters(plist);
     if (n < 0)
         return "its filters cannot be read";
     for (int i = 0; i < n; i++) {
         unsigned flags, config;
         size_t values = 0;
-        H5Z_filter_t filter =
-            H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL, 0, NULL, &config);
-        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE)
-            return "is stored with a filter other than deflate and shuffle";
+        char name[64] = "";
+        H5Z_filter_t filter = H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL,
+                                             sizeof name - 1, name, &config);
+        if (filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE ||
+            filter == H5Z_FILTER_FLETCHER32)
+            continue;
+        snprintf(why, sizeof why,
+                 "is stored with the filter %s (%d), which is not read; remove it: h5repack -f "
+                 "NONE OLD.h5 NEW.h5",
+                 filter_name(filter, name), (int)filter);
+        return why;
     }
     return NULL;
 }
@@ -369,9 +405,11 @@ static enum status open_rows(const struct h5_file *file, const char *name, enum 
     return bad(file, name, why);
 }
 
+/* What the system does not refuse is damaged. */
 static enum status unreadable(const struct h5_file *file, const char *name) {
-    return log_error(STATUS_IO, "%s: %s: cannot be read: %s; check the disk or copy the file again",
-                     file->path, name, h5_reason());
+    return log_error(strcmp(reason, "file read failed") ? STATUS_INPUT : STATUS_IO,
+                     "%s: %s: cannot be read: %s; check the disk or copy the file again",
+                     file->path, name, reason);
 }
 
 enum status h5_read(const struct h5_file *file, const char *name, enum h5_type type, int64_t lo,
@@ -577,4 +615,40 @@ enum status h5_members(const struct h5_file *file, const char *group, struct h5_
         mem_free(found.text[i]);
     mem_free(found.text);
     return got < 0 ? unreadable(file, group) : STATUS_OK;
+}
+
+bool h5_is_group(const struct h5_file *file, const char *name) {
+    H5O_info_t info;
+    return h5_exists(file, name) &&
+           H5Oget_info_by_name2(file->id, name, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_GROUP;
+}
+
+static bool is_dataset(const struct h5_file *file, const char *name) {
+    H5O_info_t info;
+    return H5Oget_info_by_name2(file->id, name, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_DATASET;
+}
+
+/* Hard links may lead in a circle: groups below `depth` more are left out. */
+static enum status add_datasets(const struct h5_file *file, const char *group, int depth,
+                                struct string_list *paths) {
+    struct h5_strings names;
+    enum status status = h5_members(file, group, &names);
+    for (int64_t i = 0; status == STATUS_OK && i < names.count; i++) {
+        char path[1024];
+        const char *slash = strcmp(group, "/") ? "/" : "";
+        if (snprintf(path, sizeof path, "%s%s%s", group, slash, names.text[i]) >= (int)sizeof path)
+            continue;
+        if (is_dataset(file, path))
+            string_list_add(paths, path + (path[0] == '/'));
+        else if (depth > 0 && h5_is_group(file, path))
+            status = add_datasets(file, path, depth - 1, paths);
+    }
+    h5_strings_free(&names);
+    return status;
+}
+
+enum status h5_datasets(const struct h5_file *file, const char *group, struct string_list *paths) {
+    return add_datasets(file, group, DEPTH, paths);
 }

@@ -1,9 +1,9 @@
 /* HDF5 files: a distrustful reader and an atomic writer.
  *
- * The reader follows hard links only, runs no filter but deflate and shuffle, loads no plugin, and
- * checks a dataset's rank, extent and type against the file before anything is allocated. The
- * writer builds a temporary file and puts it in place when everything is on disk (io/output.h): F
- * is always the old file or the complete new one.
+ * The reader follows hard links only, runs no filter but deflate, shuffle and fletcher32, loads no
+ * plugin, and checks a dataset's rank, extent and type against the file before anything is
+ * allocated. The writer builds a temporary file and puts it in place when everything is on disk
+ * (io/output.h): F is always the old file or the complete new one.
  *
  * Every message is one line "PATH: what, why, what to do". STATUS_INPUT: the file is not what it
  * should be. STATUS_IO: the system refused. */
@@ -12,6 +12,7 @@
 #include "core/real.h"
 #include "core/status.h"
 #include "io/output.h"
+#include "io/string_list.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,7 +53,8 @@ struct h5_strings {
     char *bytes;
 };
 
-/* Open read-only with the serial driver. On failure the object is zeroed. */
+/* Open read-only with the serial driver; where io/h5_probe.h is told to, another process looks at
+ * the file first. On failure the object is zeroed. */
 CHECKED enum status h5_open(struct h5_file *file, const char *path);
 void h5_close(struct h5_file *file); /* safe on a zeroed object; zeroes it */
 
@@ -93,6 +95,14 @@ CHECKED enum status h5_get_text(const struct h5_file *file, const char *object, 
 CHECKED enum status h5_members(const struct h5_file *file, const char *group,
                                struct h5_strings *names);
 
+/* Is `name` reached by hard links, and a group? */
+bool h5_is_group(const struct h5_file *file, const char *name);
+
+/* Append the paths of the datasets in and below a group, without a leading '/': those that are at
+ * most a few groups deep. */
+CHECKED enum status h5_datasets(const struct h5_file *file, const char *group,
+                                struct string_list *paths);
+
 /* ---- writing ---- */
 
 /* H5_SERIAL: rank 0 holds the file, calls of the other ranks do nothing; only create, edit and
@@ -112,6 +122,7 @@ struct h5_writer {
     int64_t copied;               /* bytes of the file that is edited */
     struct h5_declared *declared; /* the open datasets */
     int count;
+    bool sums;          /* the datasets get checksums */
     enum status failed; /* H5_PARALLEL: this rank's, until h5_writer_reserve */
 };
 
@@ -123,6 +134,10 @@ CHECKED enum status h5_writer_create(struct h5_writer *writer, const struct comm
 /* Collective. Begin with a copy of the present file, which rank 0 makes. */
 CHECKED enum status h5_writer_edit(struct h5_writer *writer, const struct comm *comm,
                                    const char *path, enum h5_mode mode);
+
+/* In H5_PARALLEL on all ranks. Every dataset that is declared from now on gets the checksum of its
+ * rows (io/h5_sum.h), each of which is written once. */
+void h5_writer_keep_sums(struct h5_writer *writer);
 
 /* Declare dataset `name` (groups on the way are made) of `rank` 0, 1 or 2 and extents dim[rank]. */
 CHECKED enum status h5_writer_declare(struct h5_writer *writer, const char *name, enum h5_type type,
@@ -136,9 +151,9 @@ CHECKED enum status h5_writer_put_double(struct h5_writer *writer, const char *o
 CHECKED enum status h5_writer_put_text(struct h5_writer *writer, const char *object,
                                        const char *name, const char *value);
 
-/* The same for a text below 60 KB that has to be found whole or refused: it stands within its
- * object's checksum, a text of variable length in a heap that has none (and in which libhdf5 may
- * search for ever when it is damaged). */
+/* The same for a text that has to be found whole or refused: below 60 KB it stands within its
+ * object's checksum, as does one of put_text; a longer one is refused here, and there put into a
+ * heap that has none (and in which libhdf5 may search for ever when it is damaged). */
 CHECKED enum status h5_writer_put_fixed_text(struct h5_writer *writer, const char *object,
                                              const char *name, const char *value);
 

@@ -7,8 +7,11 @@
 /* Silence the error stack and forbid plugins; before any other HDF5 call. */
 void h5_prepare(void);
 
-/* The library's innermost description of the last failure, in a static buffer. */
+/* The library's innermost description of the last call that failed, in a static buffer. */
 const char *h5_reason(void);
+
+/* Has a call failed for want of memory? */
+bool h5_exhausted(void);
 
 /* Memory or file type; to be closed. Negative on failure. */
 hid_t h5_memory_type(enum h5_type type);

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "io/h5.h"
 #include "io/h5_internal.h"
+#include "io/h5_sum.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,13 +13,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COPY_BLOCK = 1 << 20, METADATA = 1 << 20, EDIT_METADATA = 1 << 14 };
+enum {
+    COPY_BLOCK = 1 << 20,
+    METADATA = 1 << 20,
+    EDIT_METADATA = 1 << 14,
+    FIXED_TEXT = 60000 /* bytes of a text that an object's header has room for */
+};
 
 struct h5_declared {
     char *name;
     int64_t id;
+    enum h5_type type;
     int rank;
     int64_t rows, width;
+    uint64_t sum; /* over the rows that this rank has written */
 };
 
 static enum status refused(const struct h5_writer *w, const char *what, const char *why) {
@@ -131,9 +139,15 @@ static enum status open_file(struct h5_writer *w, bool edit) {
                  : H5Fcreate(w->temporary, H5F_ACC_TRUNC, fcpl, fapl);
     H5Pclose(fcpl);
     H5Pclose(fapl);
-    if (w->id < 0)
+    if (w->id >= 0)
+        return STATUS_OK;
+    if (!edit)
         return refused(w, "cannot be opened for writing", h5_reason());
-    return STATUS_OK;
+    return w->comm->rank ? STATUS_INPUT /* all found the same in the copy */
+                         : log_error(STATUS_INPUT,
+                                     "%s: is damaged: it cannot be added to: %s; make it again or "
+                                     "copy it again",
+                                     w->path, h5_reason());
 }
 
 static void discard(struct h5_writer *w) {
@@ -258,6 +272,20 @@ static bool within_limit(const struct h5_writer *w, enum h5_type type, const hsi
     return getrlimit(RLIMIT_FSIZE, &limit) != 0 || (rlim_t)bytes <= limit.rlim_cur;
 }
 
+/* Set the checksum of a dataset; it takes its place when the dataset is declared. */
+static enum status put_sum(const struct h5_writer *w, const struct h5_declared *d, uint64_t sum) {
+    hid_t space = H5Screate(H5S_SCALAR), id;
+    if (H5Aexists(d->id, H5_CHECKSUM) > 0)
+        id = H5Aopen(d->id, H5_CHECKSUM, H5P_DEFAULT);
+    else
+        id = H5Acreate2(d->id, H5_CHECKSUM, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t done = id < 0 ? -1 : H5Awrite(id, H5T_NATIVE_INT64, &sum);
+    if (id >= 0)
+        H5Aclose(id);
+    H5Sclose(space);
+    return done < 0 ? refused(w, d->name, h5_reason()) : STATUS_OK;
+}
+
 static enum status declare(struct h5_writer *w, const char *name, enum h5_type type, int rank,
                            const int64_t *dim) {
     hsize_t extent[2] = {1, 1};
@@ -271,9 +299,13 @@ static enum status declare(struct h5_writer *w, const char *name, enum h5_type t
     if (id < 0)
         return refused(w, name, h5_reason());
     w->declared = mem_resize(w->declared, w->count + 1, sizeof *w->declared);
-    w->declared[w->count++] =
-        (struct h5_declared){mem_string(name), id, rank, (int64_t)extent[0], (int64_t)extent[1]};
-    return STATUS_OK;
+    w->declared[w->count++] = (struct h5_declared){
+        mem_string(name), id, type, rank, (int64_t)extent[0], (int64_t)extent[1], 0};
+    return w->sums ? put_sum(w, &w->declared[w->count - 1], 0) : STATUS_OK;
+}
+
+void h5_writer_keep_sums(struct h5_writer *writer) {
+    writer->sums = true;
 }
 
 enum status h5_writer_declare(struct h5_writer *writer, const char *name, enum h5_type type,
@@ -323,10 +355,12 @@ enum status h5_writer_put_double(struct h5_writer *writer, const char *object, c
     return settle(writer, put(writer, object, name, H5Tcopy(H5T_IEEE_F64LE), &value));
 }
 
-/* Text of variable length is metadata here, the same on all ranks: it may go through MPI-IO, which
- * a dataset of it may not. */
+/* A long text of variable length is metadata here, the same on all ranks: it may go through MPI-IO,
+ * which a dataset of it may not. */
 enum status h5_writer_put_text(struct h5_writer *writer, const char *object, const char *name,
                                const char *value) {
+    if (strlen(value) < FIXED_TEXT)
+        return h5_writer_put_fixed_text(writer, object, name, value);
     if (idle(writer))
         return STATUS_OK;
     return settle(writer, put(writer, object, name, h5_memory_type(H5_TEXT), &value));
@@ -390,12 +424,14 @@ enum status h5_writer_write(struct h5_writer *writer, const char *name, enum h5_
                             int64_t lo, int64_t hi, const void *data) {
     if (idle(writer))
         return STATUS_OK;
-    const struct h5_declared *d = find(writer, name);
+    struct h5_declared *d = find(writer, name);
     if (!d || lo < 0 || hi < lo || hi > d->rows)
         return log_error(STATUS_FAIL, "%s: rows %lld to %lld of %s were not declared", writer->path,
                          (long long)lo, (long long)hi, name);
     if (hi == lo || d->width == 0)
         return STATUS_OK;
+    if (writer->sums)
+        d->sum += h5_sum_data(d->type, type, data, (hi - lo) * d->width, lo * d->width);
     return write_rows(writer, d, type, lo, hi - lo, data) < 0 ? STATUS_IO : STATUS_OK;
 }
 
@@ -405,6 +441,20 @@ enum status h5_writer_write_strings(struct h5_writer *writer, const char *name, 
 }
 
 /* ---- end ---- */
+
+/* The checksums of the datasets, of which each rank has a part. */
+static enum status put_sums(const struct h5_writer *w) {
+    uint64_t *sum = mem_alloc(w->count, sizeof *sum);
+    enum status status = STATUS_OK;
+    for (int i = 0; i < w->count; i++)
+        sum[i] = w->declared[i].sum;
+    if (w->mode == H5_PARALLEL)
+        comm_sum_u64(w->comm, sum, w->count);
+    for (int i = 0; i < w->count && status == STATUS_OK; i++)
+        status = put_sum(w, &w->declared[i], sum[i]);
+    mem_free(sum);
+    return status;
+}
 
 /* Strings and metadata wait in the library until it closes the file. */
 static enum status reserve_rest(const struct h5_writer *w) {
@@ -444,6 +494,8 @@ static void make_room(const struct h5_writer *w) {
 enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
     const struct comm *comm = writer->comm;
     status = comm_agree(comm, status);
+    if (status == STATUS_OK)
+        status = comm_agree(comm, writer->sums ? put_sums(writer) : STATUS_OK);
     fault_point("flush");
     if (status == STATUS_OK)
         status = comm_agree(comm, reserve_rest(writer));

@@ -10,9 +10,8 @@ enum { PREFIX = 8, HEADER_LIMIT = 1 << 16 };
 
 static enum status bad(const char *path, const char *what) {
     return log_error(STATUS_INPUT,
-                     "%s: %s; save it with numpy.save as a C-ordered table of f2, f4 "
-                     "or f8",
-                     path, what);
+                     "%s: %s; save it again: numpy.save('%s', X.astype('f4')), a mask as 'bool'",
+                     path, what, path);
 }
 
 /* ---- header: a Python dictionary with descr, fortran_order and shape ---- */
@@ -27,6 +26,7 @@ static const char *value_of(const char *header, const char *key) {
 
 /* Why a type that is not known is not. */
 static const char *foreign_type(const char *descr) {
+    bool sign = descr && (!strncmp(descr, "'<i", 3) || !strncmp(descr, "'|i", 3));
     if (!descr)
         return "its header has no type";
     if (*descr == '[')
@@ -35,6 +35,8 @@ static const char *foreign_type(const char *descr) {
         return "it holds Python objects";
     if (!strncmp(descr, "'>", 2))
         return "it is big-endian";
+    if (sign || !strncmp(descr, "'<u", 3))
+        return "it holds integers";
     return "its type is not little-endian f2, f4, f8, u1 or bool";
 }
 
@@ -83,9 +85,9 @@ static const char *parse_shape(const char *header, struct numbers *npy) {
 static const char *parse_header(const char *header, struct numbers *npy) {
     const char *order = value_of(header, "fortran_order");
     const char *why = parse_type(header, &npy->type);
-    if (!why && (!order || strncmp(order, "False", 5) != 0))
-        why = order && !strncmp(order, "True", 4) ? "it is in Fortran order"
-                                                  : "its header does not tell its order";
+    npy->by_columns = order && !strncmp(order, "True", 4);
+    if (!why && !npy->by_columns && (!order || strncmp(order, "False", 5) != 0))
+        why = "its header does not tell its order";
     return why ? why : parse_shape(header, npy);
 }
 

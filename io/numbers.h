@@ -1,5 +1,5 @@
-/* A table of little-endian numbers in C order inside a file, read by row blocks as float: what the
- * .npy and .safetensors formats have in common. Not collective. */
+/* A table of little-endian numbers inside a file, read by row blocks as float: what the .npy and
+ * .safetensors formats have in common. Not collective. */
 #ifndef IO_NUMBERS_H
 #define IO_NUMBERS_H
 #include "core/status.h"
@@ -15,7 +15,8 @@ struct numbers {
     enum number_type type;
     int rank; /* 1: a vector, width 1; 2: a table */
     int64_t rows, width;
-    int64_t start; /* of the data, bytes from the beginning of the file */
+    bool by_columns; /* Fortran order: the numbers of a column follow one another, not of a row */
+    int64_t start;   /* of the data, bytes from the beginning of the file */
 };
 
 /* Open a regular file of *bytes bytes; `kind` (".npy") says in the message what it should be. */
@@ -28,6 +29,9 @@ bool numbers_bytes(const struct numbers *numbers, int64_t *bytes);
 /* Rows [lo, hi) into out [hi - lo, width]; values that float cannot hold become infinite.
  * STATUS_IO when the file has become shorter or the system refuses. */
 CHECKED enum status numbers_read(struct numbers *numbers, int64_t lo, int64_t hi, float *out);
+
+/* One row as it is in the file. */
+CHECKED enum status numbers_read_exact(struct numbers *numbers, int64_t row, double *out);
 
 void numbers_close(struct numbers *numbers); /* safe on a zeroed object; zeroes it */
 

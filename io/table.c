@@ -1,6 +1,7 @@
 #include "io/table.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/h5_sum.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include <glob.h>
@@ -75,29 +76,88 @@ static enum status open_npy(struct table_part *p) {
     return STATUS_OK;
 }
 
-/* The only member of the root group. */
-static enum status only_dataset(struct table_part *p) {
-    struct h5_strings names;
-    TRY(h5_members(&p->file, "/", &names));
-    if (names.count == 1)
-        p->dataset = mem_string(names.text[0]);
-    h5_strings_free(&names);
-    if (p->dataset)
-        return STATUS_OK;
-    return log_error(STATUS_INPUT, "%s: has not one dataset; say which as %s:DATASET", p->path,
-                     p->path);
+/* "a, b, c and 5 more", as many as fit. */
+static void list_names(const struct string_list *names, char *list, size_t size) {
+    size_t used = 0;
+    int64_t i = 0;
+    for (list[0] = '\0'; i < names->count; i++) {
+        const char *name = string_at(names, i);
+        if (used + strlen(name) + 32 > size)
+            break;
+        used += (size_t)snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
+    }
+    if (i < names->count)
+        snprintf(list + used, size - used, " and %lld more", (long long)(names->count - i));
+}
+
+/* The only dataset of the group; otherwise the user is told which there are. */
+static enum status only_dataset(const struct table_part *p, const char *group, bool named,
+                                char **only) {
+    struct string_list names = {0};
+    char list[512];
+    enum status status = h5_datasets(&p->file, group, &names);
+    list_names(&names, list, sizeof list);
+    if (status == STATUS_OK && names.count == 1 && !named)
+        *only = mem_string(string_at(&names, 0));
+    else if (status == STATUS_OK && names.count == 0)
+        status = log_error(STATUS_INPUT, "%s: %s: has no dataset; save the table as one", p->path,
+                           group);
+    else if (status == STATUS_OK)
+        status =
+            log_error(STATUS_INPUT, "%s: %s; say which as %s:DATASET: %s", p->path,
+                      named ? "what is named is a group" : "has several datasets", p->path, list);
+    string_list_free(&names);
+    return status;
 }
 
 static enum status open_h5(struct table_part *p) {
     struct h5_extent extent = {0};
     TRY(h5_open(&p->file, p->path));
     if (!p->dataset)
-        TRY(only_dataset(p));
-    TRY(h5_expect(&p->file, p->dataset, H5_FLOAT, 2, -1, -1));
+        TRY(only_dataset(p, "/", false, &p->dataset));
+    else if (h5_is_group(&p->file, p->dataset))
+        return only_dataset(p, p->dataset, true, NULL);
     TRY(h5_extent(&p->file, p->dataset, &extent));
-    p->rows = extent.rows;
-    p->width = extent.width;
-    return STATUS_OK;
+    if (extent.kind == H5_FLOAT && extent.rank == 2) {
+        p->rows = extent.rows;
+        p->width = extent.width;
+        return STATUS_OK;
+    }
+    return log_error(STATUS_INPUT,
+                     "%s: %s: %s; a table has rows and columns of floating-point numbers: write "
+                     "it again from X.astype('f4')",
+                     p->path, p->dataset,
+                     extent.kind == H5_INTEGER  ? "holds integers"
+                     : extent.kind == H5_STRING ? "holds strings"
+                     : extent.rank == 1         ? "is a vector"
+                                                : "is a single number");
+}
+
+/* What makes an array of a file of another kind, as Python says it. */
+static const char *reading_of(const char *path) {
+    static const struct {
+        const char *end, *reading;
+    } known[] = {{".npz", "numpy.load('%s')['NAME']"},
+                 {".pt", "torch.load('%s').float().numpy()"},
+                 {".pth", "torch.load('%s').float().numpy()"},
+                 {".pkl", "pickle.load(open('%s', 'rb'))"},
+                 {".pickle", "pickle.load(open('%s', 'rb'))"},
+                 {".csv", "numpy.loadtxt('%s', delimiter=',')"},
+                 {".tsv", "numpy.loadtxt('%s', delimiter='\\t')"},
+                 {".txt", "numpy.loadtxt('%s')"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (ends_with(path, known[i].end))
+            return known[i].reading;
+    return "X";
+}
+
+static enum status foreign(const char *path) {
+    const char *reading = reading_of(path), *name = strstr(reading, "%s");
+    int before = name ? (int)(name - reading) : (int)strlen(reading);
+    return log_error(STATUS_INPUT,
+                     "%s: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; convert "
+                     "it: numpy.save('table.npy', %.*s%s%s)",
+                     path, before, reading, name ? path : "", name ? name + 2 : "");
 }
 
 static enum status open_by_name(struct table_part *p, const char *tensor) {
@@ -109,10 +169,7 @@ static enum status open_by_name(struct table_part *p, const char *tensor) {
     else if (ends_with(p->path, ".npy"))
         TRY(open_npy(p));
     else
-        return log_error(STATUS_INPUT,
-                         "%s: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; "
-                         "convert it to .npy",
-                         p->path);
+        return foreign(p->path);
     if (p->numbers.path) {
         p->rows = p->numbers.rows;
         p->width = p->numbers.width;
@@ -228,6 +285,15 @@ static enum status read_part(struct table_part *p, int64_t lo, int64_t hi, float
     return numbers_read(&p->numbers, lo, hi, out);
 }
 
+enum status table_read_exact(struct table *table, int64_t row, double *out) {
+    int64_t i = source_of(table, row), at = row - table->first[i];
+    struct table_part *p = &table->part;
+    TRY(turn_to(table, i));
+    if (p->file.path)
+        return h5_read(&p->file, p->dataset, H5_F64, at, at + 1, out);
+    return numbers_read_exact(&p->numbers, at, out);
+}
+
 enum status table_read(struct table *table, int64_t lo, int64_t hi, float *out) {
     if (lo < 0 || hi < lo || hi > table->rows)
         return log_error(STATUS_FAIL, "rows %lld to %lld of the table are not there", (long long)lo,
@@ -289,6 +355,15 @@ enum status table_gather(struct table *table, const int64_t *row, int64_t n, flo
     mem_free(rows);
     mem_free(wishes);
     return status;
+}
+
+enum status table_verify(struct table *table) {
+    for (int64_t i = 0; i < table->sources.count; i++) {
+        TRY(turn_to(table, i));
+        if (table->part.file.path)
+            TRY(h5_verify_alone(&table->part.file, table->part.dataset));
+    }
+    return STATUS_OK;
 }
 
 enum status table_sha256(const struct table *table, char text[SHA256_TEXT]) {

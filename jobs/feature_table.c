@@ -20,6 +20,7 @@ enum status feature_check_name(const struct dataset *dataset, const struct featu
 enum status feature_declare(struct h5_writer *writer, const struct feature_paths *paths,
                             int64_t items, int64_t width, bool half, bool masked) {
     int64_t extent[2] = {items, width};
+    h5_writer_keep_sums(writer);
     TRY(h5_writer_remove(writer, paths->table));
     TRY(h5_writer_remove(writer, paths->mask));
     TRY(h5_writer_declare(writer, paths->table, half ? H5_F16 : H5_F32, 2, extent));

@@ -8,18 +8,23 @@
 #include "jobs/feature_table.h"
 #include "mpi/pca.h"
 #include "partition/range.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { BLOCK_BYTES = 1 << 22, MASK_BLOCK = 1 << 16 };
-static const double HALF_MAX = 65504, UNIT_TOLERANCE = 1e-3;
+static const double HALF_MAX = 65504, HALF_MIN = 0x1p-14, UNIT_TOLERANCE = 1e-3;
 
 /* A value that cannot be imported. */
 struct flaw {
     int64_t item, row, column;
     double value;
 };
+
+/* What becomes of an item's row: those that are zero, or whose values float or f16 cannot hold,
+ * count as missing. */
+enum fate { FATE_PRESENT, FATE_ZERO, FATE_LOST, FATE_FLAWED, FATES };
 
 struct import {
     const struct comm *comm;
@@ -28,10 +33,12 @@ struct import {
     struct table table;
     int64_t *row_of; /* [N] row of an item, -1: none; NULL: row i is item i */
     struct key_counts keys;
-    struct range mine;   /* items whose rows this rank reads and writes */
-    int64_t block;       /* rows read at once */
-    float *rows;         /* [block, width] */
-    unsigned char *mask; /* [mine] */
+    struct range mine;    /* items whose rows this rank reads and writes */
+    int64_t block;        /* rows read at once */
+    float *rows;          /* [block, width] */
+    unsigned char *mask;  /* [mine] */
+    double *exact;        /* [width] a row as the source has it */
+    int64_t fates[FATES]; /* rows of the items that have one; at first this rank's */
     int64_t missing;
     double least, mean, most; /* norms of the rows present */
     char sha256[SHA256_TEXT];
@@ -181,6 +188,8 @@ static enum status open_source(struct import *m) {
     TRY(comm_agree(comm, comm->rank == 0 ? check_shape(m) : STATUS_OK));
     if (m->request->keys || m->request->mask) {
         m->row_of = mem_alloc(items, sizeof *m->row_of);
+        if (m->request->keys)
+            TRY(dataset_verify(comm, m->dataset, "/items/key"));
         TRY(comm_agree(comm, comm->rank == 0 ? find_rows(m) : STATUS_OK));
         comm_bcast(comm, m->row_of, items * (int64_t)sizeof *m->row_of);
     }
@@ -190,6 +199,7 @@ static enum status open_source(struct import *m) {
         m->block = m->mine.hi - m->mine.lo;
     m->rows = mem_alloc(m->block * m->table.width, sizeof *m->rows);
     m->mask = mem_alloc(m->mine.hi - m->mine.lo, 1);
+    m->exact = mem_alloc(m->table.width, sizeof *m->exact);
     return STATUS_OK;
 }
 
@@ -205,18 +215,37 @@ static enum status read_items(struct import *m, int64_t lo, int64_t hi) {
 
 /* ---- checking the values; each rank its items ---- */
 
-static bool check_row(const struct import *m, const float *row, double *norm, struct flaw *flaw) {
-    double square = 0;
+/* An item's row into m->exact. Float makes infinite or zero what is too large or too small for it:
+ * such a row is read again. */
+static enum status take_row(struct import *m, int64_t item, const float *row) {
+    double largest = 0;
     for (int64_t j = 0; j < m->table.width; j++) {
-        if (!isfinite(row[j]) || (m->request->half && fabsf(row[j]) > HALF_MAX)) {
+        m->exact[j] = (double)row[j];
+        largest = fmax(largest, fabs(m->exact[j]));
+    }
+    if (row_of(m, item) < 0 || (largest > 0 && isfinite(largest)))
+        return STATUS_OK;
+    return table_read_exact(&m->table, row_of(m, item), m->exact);
+}
+
+/* A row whose largest value is no normal number of the type has lost its digits. */
+static enum fate judge_row(const struct import *m, double *norm, struct flaw *flaw) {
+    bool half = m->request->half;
+    double square = 0, largest = 0, least = half && !m->request->whiten ? HALF_MIN : FLT_MIN;
+    for (int64_t j = 0; j < m->table.width; j++) {
+        double x = m->exact[j];
+        if (!isfinite(x) || (half && fabs(x) > HALF_MAX)) {
             flaw->column = j;
-            flaw->value = (double)row[j];
-            return false;
+            flaw->value = x;
+            return FATE_FLAWED;
         }
-        square += (double)row[j] * (double)row[j];
+        largest = fmax(largest, fabs(x));
+        square += x * x;
     }
     *norm = sqrt(square);
-    return true;
+    if (largest == 0)
+        return FATE_ZERO;
+    return largest < least || largest > FLT_MAX ? FATE_LOST : FATE_PRESENT;
 }
 
 static void count_norm(struct import *m, double norm) {
@@ -232,14 +261,17 @@ static enum status check_mine(struct import *m, struct flaw *flaw) {
         TRY(read_items(m, lo, hi));
         for (int64_t i = lo; i < hi; i++) {
             double norm = 0;
-            if (!check_row(m, m->rows + (i - lo) * m->table.width, &norm, flaw)) {
+            TRY(take_row(m, i, m->rows + (i - lo) * m->table.width));
+            enum fate fate = judge_row(m, &norm, flaw);
+            if (fate == FATE_FLAWED) {
                 flaw->item = i;
                 flaw->row = row_of(m, i);
                 return STATUS_OK;
             }
-            m->mask[i - m->mine.lo] = norm > 0;
-            m->missing += !(norm > 0);
-            if (norm > 0)
+            m->mask[i - m->mine.lo] = fate == FATE_PRESENT;
+            m->missing += fate != FATE_PRESENT;
+            m->fates[fate] += row_of(m, i) >= 0;
+            if (fate == FATE_PRESENT)
                 count_norm(m, norm);
         }
     }
@@ -275,17 +307,25 @@ static enum status check_values(struct import *m) {
     m->least = ends[1];
     m->most = -ends[2];
     comm_sum_i64(m->comm, &m->missing, 1);
+    comm_sum_i64(m->comm, m->fates, FATES);
     comm_sum_f64(m->comm, &m->mean, 1);
     m->mean /= (double)(m->dataset->items - m->missing);
     return STATUS_OK;
+}
+
+static const char *type_name(const struct import *m) {
+    return m->request->half ? "f16" : "f32";
 }
 
 static enum status finish_check(struct import *m) {
     char source[256];
     describe(m, source);
     if (m->missing == m->dataset->items)
-        return log_error(STATUS_INPUT, "%s: all rows are zero or masked; nothing to import",
-                         source);
+        return log_error(
+            STATUS_INPUT,
+            "%s: all rows are zero, masked or not representable in %s; nothing to import", source,
+            type_name(m));
+    TRY(table_verify(&m->table));
     return table_sha256(&m->table, m->sha256);
 }
 
@@ -328,16 +368,16 @@ static enum status reduce(struct import *m) {
     return pca_fit(m->comm, (int)m->table.width, (int)r->pca, r->whiten, next_present, m, &m->pca);
 }
 
-/* m->rows of the items [lo, hi) as they are stored. */
+/* m->rows of the items [lo, hi) as they are stored: the missing ones are zero. */
 static const float *stored_rows(struct import *m, int64_t lo, int64_t hi) {
-    int64_t dim = m->request->pca;
-    if (dim == 0)
-        return m->rows;
-    pca_apply(&m->pca, m->rows, hi - lo, m->reduced);
+    int64_t dim = m->request->pca ? m->request->pca : m->table.width;
+    float *rows = m->request->pca ? m->reduced : m->rows;
+    if (m->request->pca)
+        pca_apply(&m->pca, m->rows, hi - lo, m->reduced);
     for (int64_t i = lo; i < hi; i++)
         if (!m->mask[i - m->mine.lo])
-            memset(m->reduced + (i - lo) * dim, 0, (size_t)dim * sizeof *m->reduced);
-    return m->reduced;
+            memset(rows + (i - lo) * dim, 0, (size_t)dim * sizeof *rows);
+    return rows;
 }
 
 /* ---- writing ---- */
@@ -402,10 +442,12 @@ static void print_outcome(const struct import *m) {
         printf("%s: %lld of %lld items have a row; %lld of %lld keys are no item's\n", r->keys,
                (long long)m->keys.covered, (long long)m->dataset->items, (long long)m->keys.unknown,
                (long long)m->table.rows);
-    printf("%s: table %s, %lld rows of %lld columns, %lld missing; norms %.4g to %.4g, mean "
-           "%.4g\n",
-           m->dataset->path, r->name, (long long)m->dataset->items, (long long)m->table.width,
-           (long long)m->missing, m->least, m->most, m->mean);
+    printf("%s: table %s, %lld rows of %lld columns, %lld missing", m->dataset->path, r->name,
+           (long long)m->dataset->items, (long long)m->table.width, (long long)m->missing);
+    if (m->fates[FATE_ZERO] + m->fates[FATE_LOST] > 0)
+        printf(" (%lld zero, %lld not representable in %s)", (long long)m->fates[FATE_ZERO],
+               (long long)m->fates[FATE_LOST], type_name(m));
+    printf("; norms %.4g to %.4g, mean %.4g\n", m->least, m->most, m->mean);
     if (r->pca)
         printf("pca: %lld of %lld columns%s, explained variance %.4f\n", (long long)r->pca,
                (long long)m->table.width, r->whiten ? ", whitened" : "", pca_share(&m->pca));
@@ -449,5 +491,6 @@ enum status import_table(const struct comm *comm, const struct dataset *dataset,
     mem_free(m.rows);
     mem_free(m.reduced);
     mem_free(m.mask);
+    mem_free(m.exact);
     return status;
 }

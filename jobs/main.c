@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "core/options.h"
 #include "core/text.h"
+#include "io/h5_probe.h"
 #include "io/version.h"
 #include "jobs/agreement.h"
 #include "jobs/args.h"
@@ -133,6 +134,8 @@ static void end_job(void) {
 int main(int argc, char **argv) {
     struct comm comm;
     int provided;
+    if (argc == 3 && !strcmp(argv[1], H5_PROBE_JOB))
+        return h5_probe_look(argv[2]);
     streams_open();
     TRY(memory_limit_begin(argv));
     openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
@@ -140,12 +143,15 @@ int main(int argc, char **argv) {
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);
     fault_arm(comm.rank);
+    if (comm.rank == 0) /* whose look comes before the others' */
+        h5_probe_by("/proc/self/exe");
     int threads = comm_fair_threads(&comm);
     if (!getenv("OMP_NUM_THREADS"))
         omp_set_num_threads(threads);
     if (comm.rank > 0)
         log_set_level(LOG_ERROR);
     enum status status = streams_close(&comm, run(&comm, argc, argv));
+    h5_probe_by(NULL);
     comm_close(&comm);
     MPI_Finalize();
     return (int)status;

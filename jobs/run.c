@@ -33,7 +33,7 @@ static enum status read_unit_rows(struct run *run, const struct parts *here, con
         TRY(dataset_read_feature(run->comm, &run->dataset, name, here->lo[d], here->hi[d],
                                  *rows + d * x_rows * *dim));
     TRY(comm_agree(run->comm, check_finite(run, name, *rows, here, *dim)));
-    unit_norm_rows(*rows, n, *dim, (real)1e-8);
+    unit_norm_rows(*rows, n, *dim);
     return STATUS_OK;
 }
 
@@ -70,7 +70,7 @@ static enum status read_tags(struct run *run, int m, struct model_shape *shape) 
     TRY(check_finite_vectors(run, name, tags->tags * tags->dim));
     TRY(dataset_read_tags(run->comm, &run->dataset, 0, run->dataset.items, &run->tag_rows));
     TRY(tell_provenance(run, m, true));
-    unit_norm_rows(run->tag_vectors, tags->tags, tags->dim, (real)1e-8);
+    unit_norm_rows(run->tag_vectors, tags->tags, tags->dim);
     tags->vectors = run->tag_vectors;
     tags->offsets = run->tag_rows.offsets;
     tags->tag = run->tag_rows.tags;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything: install what is missing, build, run all tests, then the serial ones again under
-# AddressSanitizer and UndefinedBehaviorSanitizer. Exit status 0 only if all of it succeeded; what this
+# Everything: install what is missing, build, run all tests, then the serial ones and those of MPI again
+# under AddressSanitizer and UndefinedBehaviorSanitizer. Exit status 0 only if all of it succeeded; what this
 # machine cannot test is named at the end.
 set -eu
 cd "$(dirname "$0")/.."

@@ -168,12 +168,30 @@ void unit_norm_gradient(const struct tensor *x, real eps) {
         unit_norm_row_gradient(x->x + t * cols, cols, eps, x->g + t * cols);
 }
 
-/* Tables are stored in single precision: a norm within its rounding of one is one. */
-void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps) {
+/* Scale by the power of two that brings the largest value to [1/2, 1), which rounds nothing that
+ * counts. */
+static void bring_into_range(real *x, int64_t n) {
+    real largest = 0;
+    int power;
+    for (int64_t i = 0; i < n; i++)
+        largest = REAL_F(fmax)(largest, REAL_F(fabs)(x[i]));
+    (void)REAL_F(frexp)(largest, &power);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = REAL_F(ldexp)(x[i], -power);
+}
+
+/* Squares leave the range of the type long before the values do. Tables are stored in single
+ * precision: a norm within its rounding of one is one. */
+void unit_norm_rows(real *x, int64_t rows, int64_t cols) {
+    const real least = REAL_MIN / (REAL_EPS * REAL_EPS);
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
     for (int64_t t = 0; t < rows; t++) {
-        real *row = x + t * cols, norm = REAL_F(sqrt)(vec_dot(row, row, cols));
-        if (REAL_F(fabs)(norm - 1) > (real)1e-6)
-            unit_norm_row(row, cols, eps, row);
+        real *row = x + t * cols, square = vec_dot(row, row, cols);
+        if (square < least || square > REAL_MAX) {
+            bring_into_range(row, cols);
+            square = vec_dot(row, row, cols);
+        }
+        if (square > 0 && REAL_F(fabs)(REAL_F(sqrt)(square) - 1) > (real)1e-6)
+            unit_norm_row(row, cols, 0, row);
     }
 }

@@ -18,9 +18,9 @@ void unit_rows(const real *x, int64_t rows, int64_t cols, real eps, real *y);
  */
 void unit_norm_gradient(const struct tensor *x, real eps);
 
-/* The same as op_unit_norm in place, without a tape: frozen tables, once at load. Rows of unit norm
- * to within single precision stay as they are, so that a stored unit-norm table is used bit for
- * bit. */
-void unit_norm_rows(real *x, int64_t rows, int64_t cols, real eps);
+/* y = x / |x| in place, without a tape: frozen tables, once at load. A zero row stays zero; every
+ * other becomes one of unit norm, however small or large its values. Rows of unit norm to within
+ * single precision stay as they are, so that a stored unit-norm table is used bit for bit. */
+void unit_norm_rows(real *x, int64_t rows, int64_t cols);
 
 #endif

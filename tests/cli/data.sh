@@ -120,16 +120,16 @@ table() {
 }
 table 2 'cdsr: error: short.npy: has 49 rows of 3 columns, but synth.h5 has 50 items; give one row per item, in the order of the items, or --keys' short.npy
 table 2 'cdsr: error: nan.npy: row 7, column 2 is NaN; replace it, or mark the row as missing with --mask' nan.npy
-table 2 'cdsr: error: cut.npy: it is truncated: it has fewer bytes than its shape needs; save it with numpy.save as a C-ordered table of f2, f4 or f8' cut.npy
+table 2 "cdsr: error: cut.npy: it is truncated: it has fewer bytes than its shape needs; save it again: numpy.save('cut.npy', X.astype('f4')), a mask as 'bool'" cut.npy
 table 3 'cdsr: error: absent.npy: cannot be read: No such file or directory; check the path' absent.npy
 table 2 'cdsr: error: synth.h5: /features/none: is missing (soft and external links are not followed); make the file again' synth.h5:/features/none
-table 2 'cdsr: error: x.txt: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; convert it to .npy' x.txt
+table 2 "cdsr: error: x.txt: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; convert it: numpy.save('table.npy', numpy.loadtxt('x.txt'))" x.txt
 fails 2 "cdsr: error: synth.h5: has a table 'text' already; name another or give --overwrite" \
     features synth.h5 --name text --from a.npy
 
 ranks 4 features synth.h5 --name image --from zero.npy
 statuses 0 0 0 0
-says out 'synth.h5: table image, 50 rows of 3 columns, 1 missing; norms 1.732 to 1.732, mean 1.732'
+says out 'synth.h5: table image, 50 rows of 3 columns, 1 missing (1 zero, 0 not representable in f32); norms 1.732 to 1.732, mean 1.732'
 ranks 2 features synth.h5 --name copy --from synth.h5:/features/image --dtype f16
 statuses 0 0
 ranks 1 features synth.h5 --name image --from a.npy --overwrite

@@ -68,7 +68,7 @@ takes() {
 
 # ---- .npy ----
 
-advice='save it with numpy.save as a C-ordered table of f2, f4 or f8'
+advice="save it again: numpy.save('x.npy', X.astype('f4')), a mask as 'bool'"
 bad_npy() {
     refuses 2 "x.npy: $1; $advice" --from x.npy
 }
@@ -80,8 +80,8 @@ for type in 'f2 2 300' 'f4 1 600' 'f8 3 1200'; do
     statuses 0 0
 done
 cp before.h5 data.h5
-{ npy 1 "'<f4'" True '(50, 3)'; bytes 600; } >x.npy
-bad_npy 'it is in Fortran order'
+{ npy 1 "'<i8'" False '(50, 3)'; bytes 1200; } >x.npy
+bad_npy 'it holds integers'
 { npy 1 "'>f4'" False '(50, 3)'; bytes 600; } >x.npy
 bad_npy 'it is big-endian'
 { npy 1 "[('a', '<f4')]" False '(50,)'; bytes 200; } >x.npy
@@ -112,7 +112,67 @@ refuses 2 'x.npy: has 0 columns; a table has at least one' --from x.npy
 refuses 2 'x.npy: row 10, column 1 is infinite; replace it, or mark the row as missing with --mask' \
     --from x.npy
 { npy 1 "'<f4'" False '(50, 3)'; head -c 600 /dev/zero; } >x.npy
-refuses 2 'x.npy: all rows are zero or masked; nothing to import' --from x.npy
+refuses 2 'x.npy: all rows are zero, masked or not representable in f32; nothing to import' --from x.npy
+
+# Columns one after the other; the rows are all alike, and a transposed read of them is too.
+{ npy 1 "'<f4'" True '(50, 3)'; bytes 600; } >fortran.npy
+takes 2 'copy.h5: table new, 50 rows of 3 columns, 0 missing; norms 1.294 to 1.294, mean 1.294' -- \
+    --from fortran.npy
+for kind in "z.npz:numpy.load('z.npz')['NAME']" "t.pt:torch.load('t.pt').float().numpy()" \
+    "p.pkl:pickle.load(open('p.pkl', 'rb'))" "t.csv:numpy.loadtxt('t.csv', delimiter=',')" "a.parquet:X"; do
+    refuses 2 "${kind%%:*}: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; convert it: numpy.save('table.npy', ${kind#*:})" \
+        --from "${kind%%:*}"
+done
+
+# ---- rows of extreme norm ----
+
+# power K: 2^K as f4.
+power() {
+    little 4 $((($1 + 127) << 23))
+}
+# powers K: 50 rows of 3 columns, 2^K times small powers of two.
+powers() {
+    local i
+    npy 1 "'<f4'" False '(50, 3)'
+    for ((i = 0; i < 50; i++)); do
+        power $(($1 + i % 3))
+        power $(($1 + i % 5))
+        power $(($1 + i % 7))
+    done
+}
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 8, blocks: 1, modalities: [id, scaled], id_init: random}
+train: {epochs: 1}
+YAML
+for scale in 0 -100 100; do
+    powers $scale >x.npy
+    ranks 2 features data.h5 --name scaled --overwrite --from x.npy
+    has out '50 rows of 3 columns, 0 missing; norms '
+    ranks 1 train run.yaml "run.dir=scale$scale"
+    statuses 0
+done
+for scale in -100 100; do
+    [ "$(losses "scale$scale")" = "$(losses scale0)" ] || complain "rows scaled by 2^$scale count as others"
+done
+[ "$(losses scale0 | wc -l)" -gt 0 ] || complain 'a run on scaled rows has losses'
+cp before.h5 data.h5
+# 1e300, 1e-300, zero, then rows of 1.
+rows8() {
+    npy 1 "'<f8'" False '(50, 3)'
+    for number in '\x9c\x75\x00\x88\x3c\xe4\x37\x7e' '\x59\xf3\xf8\xc2\x1f\x6e\xa5\x01' \
+        '\x00\x00\x00\x00\x00\x00\x00\x00' $(yes '\x00\x00\x00\x00\x00\x00\xf0\x3f' | head -n 47); do
+        printf "$number$number$number"
+    done
+}
+rows8 >x.npy
+for n in 1 4; do
+    takes $n 'copy.h5: table new, 50 rows of 3 columns, 3 missing (1 zero, 2 not representable in f32); norms 1.732 to 1.732, mean 1.732' -- \
+        --from x.npy
+done
+powers -30 >x.npy
+refuses 2 'x.npy: all rows are zero, masked or not representable in f16; nothing to import' \
+    --from x.npy --dtype f16
 
 # ---- .safetensors ----
 
@@ -184,9 +244,14 @@ echo 'not HDF5 either' >x.h5
 ranks 4 features data.h5 --name new --from x.h5
 statuses 2 2 2 2
 has err 'cdsr: error: x.h5: is not a complete HDF5 file: '
-refuses 2 'data.h5: /items/domain: holds integers, not floating-point numbers; make the file again' \
-    --from data.h5:/items/domain
-refuses 2 'data.h5: has not one dataset; say which as data.h5:DATASET' --from data.h5
+table='a table has rows and columns of floating-point numbers: write it again from X.astype('"'f4'"')'
+refuses 2 "data.h5: /items/domain: holds integers; $table" --from data.h5:/items/domain
+refuses 2 "data.h5: items/key: holds strings; $table" --from data.h5:items/key
+refuses 2 'data.h5: what is named is a group; say which as data.h5:DATASET: items/domain, items/key, items/title' \
+    --from data.h5:items
+ranks 2 features data.h5 --name new --from data.h5
+statuses 2 2
+has err 'data.h5: has several datasets; say which as data.h5:DATASET: items/domain, items/key, '
 
 # ---- shards ----
 
@@ -204,7 +269,7 @@ refuses 3 'none-*.npy: matches no file; check the path' --from 'none-*.npy'
 refuses 2 'part-11.npy: has 4 columns, but part-1.npy has 3; the parts of a table have one width' \
     --from 'part-*.npy'
 head -c 150 part-10.npy >part-11.npy
-refuses 2 'part-11.npy: it is truncated: it has fewer bytes than its shape needs; save it with numpy.save as a C-ordered table of f2, f4 or f8' \
+refuses 2 "part-11.npy: it is truncated: it has fewer bytes than its shape needs; save it again: numpy.save('part-11.npy', X.astype('f4')), a mask as 'bool'" \
     --from 'part-*.npy'
 { npy 1 "'<f4'" False '(5, 3)'; bytes 44; printf '\x00\x00\xc0\x7f'; bytes 12; } >part-10.npy
 refuses 2 'part-10.npy: row 3, column 2 is NaN; replace it, or mark the row as missing with --mask' \

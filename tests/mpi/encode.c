@@ -102,8 +102,12 @@ static void encode(struct dataset *dataset, const char *name, enum encode_source
         return;
     }
     comm_open(&self, MPI_COMM_SELF);
-    if (test_comm.rank == 0)
-        MPI_REQUIRE(encode_lsa(&self, dataset, &request) == STATUS_OK);
+    if (test_comm.rank == 0) {
+        struct dataset own;
+        MPI_REQUIRE(dataset_open(&self, dataset->path, &own) == STATUS_OK);
+        MPI_REQUIRE(encode_lsa(&self, &own, &request) == STATUS_OK);
+        dataset_close(&own);
+    }
     comm_close(&self);
     open_again(dataset);
 }

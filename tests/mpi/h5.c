@@ -135,7 +135,7 @@ static void make_hostile(void) {
     H5Pclose(plist);
     plist = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(plist, 1, &chunk);
-    H5Pset_fletcher32(plist);
+    H5Pset_scaleoffset(plist, H5Z_SO_INT, 4);
     declare_foreign(file, "filtered", H5T_STD_I32LE, 64, plist);
     H5Pclose(plist);
     H5Gclose(H5Gcreate2(file, "group", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
@@ -152,6 +152,39 @@ MPI_TEST(h5, refuses_hostile_files, 1) {
     MPI_REQUIRE(h5_open(&file, path) == STATUS_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         MPI_EXPECT(h5_extent(&file, names[i], &extent) == STATUS_INPUT, "%s", names[i]);
+    log_hold();
+    MPI_EXPECT(h5_extent(&file, "filtered", &extent) == STATUS_INPUT);
+    const char *line = log_release();
+    MPI_EXPECT(strstr(line, "the filter scaleoffset (6)") && strstr(line, "h5repack"), "%s", line);
+    h5_close(&file);
+    leave();
+}
+
+/* 0, 1, 2, ... with the library's own checksums, in two chunks. */
+static void make_fletcher(void) {
+    int32_t numbers[32];
+    hid_t file = foreign(), plist = H5Pcreate(H5P_DATASET_CREATE);
+    hsize_t chunk = 16;
+    for (int i = 0; i < 32; i++)
+        numbers[i] = i;
+    H5Pset_chunk(plist, 1, &chunk);
+    H5Pset_fletcher32(plist);
+    declare_foreign(file, "x", H5T_STD_I32LE, 32, plist);
+    H5Pclose(plist);
+    hid_t id = H5Dopen2(file, "x", H5P_DEFAULT);
+    MPI_REQUIRE(H5Dwrite(id, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
+    H5Dclose(id);
+    H5Fclose(file);
+}
+
+MPI_TEST(h5, reads_fletcher32, 1) {
+    struct h5_file file;
+    int32_t numbers[4];
+    enter();
+    make_fletcher();
+    MPI_REQUIRE(h5_open(&file, path) == STATUS_OK);
+    MPI_REQUIRE(h5_read(&file, "x", H5_I32, 14, 18, numbers) == STATUS_OK);
+    MPI_EXPECT(numbers[0] == 14 && numbers[3] == 17);
     h5_close(&file);
     leave();
 }

@@ -1,6 +1,7 @@
 #include "jobs/import.h"
 #include "core/log.h"
 #include "io/dataset.h"
+#include "io/h5_sum.h"
 #include "jobs/job.h"
 #include "tests/mpitest.h"
 #include <fcntl.h>
@@ -10,8 +11,9 @@ static char folder[64];
 
 /* The same new folder on all ranks, and in it a data set of 30 + 20 items, data.h5. */
 static void enter(struct dataset *dataset) {
-    static char *argv[] = {"synth", "--items-a", "30", "--items-b", "20", "--users",
-                           "50",    "--quiet",   "-o", "data.h5",   NULL};
+    static char *argv[] = {"synth",      "--items-a", "30",      "--items-b", "20",
+                           "--users",    "50",        "--quiet", "-o",        "data.h5",
+                           "--features", "own:3",     "--tags",  NULL};
     strcpy(folder, "/tmp/cdsr-test-XXXXXX");
     if (test_comm.rank == 0)
         MPI_REQUIRE(mkdtemp(folder));
@@ -19,7 +21,7 @@ static void enter(struct dataset *dataset) {
     MPI_REQUIRE(chdir(folder) == 0);
     int shown = dup(STDOUT_FILENO);
     MPI_REQUIRE(freopen("/dev/null", "w", stdout));
-    MPI_REQUIRE(job_synth(&test_comm, 10, argv) == STATUS_OK);
+    MPI_REQUIRE(job_synth(&test_comm, 13, argv) == STATUS_OK);
     fflush(stdout);
     dup2(shown, STDOUT_FILENO);
     close(shown);
@@ -130,6 +132,23 @@ static void compare(const struct dataset *dataset, const char *name, int64_t (*r
         }
 }
 
+/* Every dataset of data.h5 has a checksum, the right one. */
+static void expect_sums(void) {
+    struct string_list names = {0};
+    struct h5_file file;
+    MPI_REQUIRE(h5_open(&file, "data.h5") == STATUS_OK);
+    MPI_REQUIRE(h5_datasets(&file, "/", &names) == STATUS_OK);
+    for (int64_t i = 0; i < names.count; i++) {
+        const char *name = string_at(&names, i);
+        MPI_EXPECT(h5_has_attribute(&file, name, H5_CHECKSUM), "%s", name);
+        MPI_EXPECT(h5_verify(&test_comm, &file, name) == STATUS_OK, "%s", name);
+        MPI_EXPECT(h5_verify_alone(&file, name) == STATUS_OK, "%s", name);
+    }
+    MPI_EXPECT(names.count > 15, "%ld datasets", (long)names.count);
+    h5_close(&file);
+    string_list_free(&names);
+}
+
 /* Files are named without folders and without the dataset in them. */
 static void expect_source(const char *name, const char *wanted) {
     struct h5_file file;
@@ -173,6 +192,7 @@ static void import_all(void) {
     compare(&dataset, "keyed", row_of);
     expect_source("/features/plain", "data.h5");
     expect_source("/features/half", "t.safetensors");
+    expect_sums();
     leave(&dataset);
 }
 

@@ -31,14 +31,14 @@ static void fill_table(struct fixture *f, int which, int64_t dim) {
         f->table[which][i] =
             (real)(i / dim == 5 + which ? 0
                                         : rng_normal(check_key(60 + (uint64_t)which), (uint64_t)i));
-    unit_norm_rows(f->table[which], ITEMS, dim, (real)1e-8);
+    unit_norm_rows(f->table[which], ITEMS, dim);
 }
 
 /* Between no tag and three for an item. */
 static void fill_tags(struct fixture *f) {
     for (int64_t i = 0; i < TAGS * TAG_DIM; i++)
         f->vectors[i] = (real)rng_normal(check_key(65), (uint64_t)i);
-    unit_norm_rows(f->vectors, TAGS, TAG_DIM, (real)1e-8);
+    unit_norm_rows(f->vectors, TAGS, TAG_DIM);
     for (int64_t i = 0, at = 0; i < ITEMS; i++) {
         for (int64_t k = 0; k < i % 4; k++, at++) {
             f->tag[at] = (int32_t)rng_below(check_key(66), (uint64_t)at, TAGS);

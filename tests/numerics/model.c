@@ -1,8 +1,8 @@
 /* LLM-EMF under the settings that the golden files do not have: the derivative of the total loss in
  * random directions against the gradient, in double precision; in both, that the loss is finite and
  * that every parameter is named once. */
-#include "check.h"
 #include "core/models/model.h"
+#include "check.h"
 #include "core/ops/norm.h"
 #include "tests/balanced.h"
 #include <stdio.h>
@@ -250,7 +250,7 @@ Test(model, id_starts_from_a_table) {
     double before = (double)id[5 * 8], norm = 0.02 * sqrt(8);
     for (int64_t i = 0; i < ITEMS * 8; i++)
         rows[i] = (real)(i / 8 == 5 ? 0 : rng_normal(check_key(64), (uint64_t)i));
-    unit_norm_rows(rows, ITEMS, 8, (real)1e-8);
+    unit_norm_rows(rows, ITEMS, 8);
     cr_expect(!model_init_id(&f.model, rows, 4), "another width");
     cr_expect(model_init_id(&f.model, rows, 8));
     for (int64_t i = 0; i < ITEMS * 8; i++)

@@ -143,6 +143,38 @@ Test(norm, unit_norm_clamped) {
     check_close(&c);
 }
 
+static double norm_of(const real *x, int64_t n) {
+    double square = 0;
+    for (int64_t i = 0; i < n; i++)
+        square += (double)x[i] * (double)x[i];
+    return sqrt(square);
+}
+
+/* A power of two changes no bit of a unit row, also where the squares of its values overflow or
+ * vanish, short of those that vanish themselves. */
+Test(norm, unit_rows_do_not_depend_on_the_scale) {
+    const int least = (int)log2((double)REAL_MIN) + 8, most = (int)log2((double)REAL_MAX) - 4;
+    real plain[D], wanted[D], row[D];
+    for (int i = 0; i < D; i++)
+        plain[i] = wanted[i] = (real)(i % 2 ? -1.75 : 1.25) + (real)i / 8;
+    unit_norm_rows(wanted, 1, D);
+    cr_expect_float_eq(norm_of(wanted, D), 1, 4 * REAL_EPS);
+    for (int power = least; power <= most; power++) {
+        for (int i = 0; i < D; i++)
+            row[i] = REAL_F(ldexp)(plain[i], power);
+        unit_norm_rows(row, 1, D);
+        cr_expect_arr_eq(row, wanted, sizeof row, "scale 2^%d", power);
+    }
+}
+
+Test(norm, unit_rows_keep_zeros_and_units) {
+    real rows[2 * D] = {0};
+    rows[D + 2] = 1;
+    unit_norm_rows(rows, 2, D);
+    for (int i = 0; i < 2 * D; i++)
+        cr_expect_eq(rows[i], i == D + 2);
+}
+
 /* ---- elementwise ---- */
 
 static uint64_t token_keys[T];

@@ -177,9 +177,26 @@ Test(data, npy_tables) {
     numbers_close(&npy);
 }
 
+/* The columns 1 2 3 and 4 1e300 6, one after the other. */
+Test(data, npy_in_fortran_order) {
+    static const double data[] = {1, 2, 3, 4, 1e300, 6};
+    float rows[6];
+    double exact[2];
+    struct numbers npy;
+    put_npy("{'descr': '<f8', 'fortran_order': True, 'shape': (3, 2), }\n", data, sizeof data);
+    cr_assert(npy_open(&npy, "x.npy") == STATUS_OK);
+    cr_assert(numbers_read(&npy, 0, 3, rows) == STATUS_OK);
+    cr_expect(rows[0] == 1 && rows[1] == 4 && rows[2] == 2 && isinf(rows[3]) && rows[5] == 6);
+    cr_assert(numbers_read(&npy, 2, 3, rows) == STATUS_OK);
+    cr_expect(rows[0] == 3 && rows[1] == 6);
+    cr_assert(numbers_read_exact(&npy, 1, exact) == STATUS_OK);
+    cr_expect(exact[0] == 2 && exact[1] == 1e300);
+    numbers_close(&npy);
+}
+
 Test(data, npy_refusals) {
     static const char *const headers[] = {
-        "{'descr': '<f8', 'fortran_order': True, 'shape': (3, 2), }\n",
+        "{'descr': '<i8', 'fortran_order': False, 'shape': (3, 2), }\n",
         "{'descr': '>f8', 'fortran_order': False, 'shape': (3, 2), }\n",
         "{'descr': '|O', 'fortran_order': False, 'shape': (3, 2), }\n",
         "{'descr': [('a', '<f8'), ('b', '<f8')], 'fortran_order': False, 'shape': (3,), }\n",

@@ -1,0 +1,199 @@
+#include "io/h5_probe.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/h5_walk.h"
+#include "io/string_list.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the looking process says: that it has begun, that it has come to the end. */
+static const char BEGUN = 'b', DONE = 'd';
+
+/* Time of a processor, and on the clock, where a disk may have to be waited for. */
+enum { SECONDS = 5, PATIENCE = 120, BYTES_PER_SECOND = 1 << 22, MEMORY = 2047 << 20 };
+
+static const char *looker;
+static struct string_map seen; /* files that were looked at, by what tells them apart */
+
+void h5_probe_by(const char *program) {
+    looker = program;
+    string_map_free(&seen);
+}
+
+/* ---- the process that looks ---- */
+
+static int seconds_for(const char *path) {
+    struct stat info;
+    int64_t bytes = stat(path, &info) == 0 ? info.st_size : 0;
+    return SECONDS + (int)(bytes / BYTES_PER_SECOND);
+}
+
+static void limit(int resource, rlim_t value) {
+    struct rlimit now;
+    if (getrlimit(resource, &now) == 0 && value < now.rlim_cur) {
+        now.rlim_cur = value;
+        if (setrlimit(resource, &now) != 0)
+            log_debug("probe: no limit %d: %s", resource, strerror(errno));
+    }
+}
+
+#ifdef __SANITIZE_ADDRESS__ /* needs terabytes of addresses */
+static void limit_memory(void) {}
+#else
+/* Of the address space, beside what is in use; where the system does not tell that, there is no
+ * limit. */
+static void limit_memory(void) {
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    bool known = file && fscanf(file, "%llu", &pages) == 1;
+    if (file)
+        fclose(file);
+    if (known)
+        limit(RLIMIT_AS, pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)MEMORY);
+}
+#endif
+
+/* The parent decides about signals; when it ends, so does this. */
+static void live_with_parent(void) {
+    static const int others[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        signal(others[i], SIG_IGN);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static bool tell(char what) {
+    return write(STDOUT_FILENO, &what, 1) == 1;
+}
+
+int h5_probe_look(const char *path) {
+    live_with_parent();
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_CPU, (rlim_t)seconds_for(path));
+    limit_memory();
+    log_set_level((enum log_level) - 1);
+    if (!tell(BEGUN) || !h5_walk(path) || !tell(DONE))
+        return STATUS_INPUT;
+    return STATUS_OK;
+}
+
+/* ---- the process that lets look ---- */
+
+extern char **environ;
+
+/* The environment without what would make the child a rank of this job; with one thread. */
+static char **child_environment(void) {
+    static const char *const theirs[] = {"OMPI_", "PMIX_", "PMI_",
+                                         "OPENBLAS_NUM_THREADS=", "OMP_NUM_THREADS="};
+    int64_t count = 0, n = 0;
+    while (environ[count])
+        count++;
+    char **kept = mem_alloc(count + 3, sizeof *kept);
+    for (int64_t i = 0; i < count; i++) {
+        bool strip = false;
+        for (size_t k = 0; k < sizeof theirs / sizeof *theirs; k++)
+            strip = strip || !strncmp(environ[i], theirs[k], strlen(theirs[k]));
+        if (!strip)
+            kept[n++] = environ[i];
+    }
+    kept[n++] = (char *)(uintptr_t) "OPENBLAS_NUM_THREADS=1";
+    kept[n++] = (char *)(uintptr_t) "OMP_NUM_THREADS=1";
+    kept[n] = NULL;
+    return kept;
+}
+
+/* The process, whose standard output is *out; an error of the system. */
+static int start(const char *path, pid_t *pid, int *out) {
+    int ends[2];
+    posix_spawn_file_actions_t actions;
+    char *arguments[] = {(char *)(uintptr_t) "cdsr", (char *)(uintptr_t)H5_PROBE_JOB,
+                         (char *)(uintptr_t)path, NULL};
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    char **environment = child_environment();
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    int error = posix_spawn(pid, looker, &actions, NULL, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    mem_free(environment);
+    close(ends[1]);
+    if (error)
+        close(ends[0]);
+    *out = ends[0];
+    return error;
+}
+
+/* What it says, up to its end or the time limit: 0, BEGUN or DONE. */
+static char listen_to(int out, int seconds) {
+    char last = 0;
+    struct pollfd wait = {.fd = out, .events = POLLIN};
+    for (;;) {
+        int ready = poll(&wait, 1, 1000 * seconds);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0 || read(out, &last, 1) <= 0)
+            return last;
+    }
+}
+
+static const char *how_it_ended(int outcome) {
+    if (!WIFSIGNALED(outcome))
+        return "it runs out of memory";
+    if (WTERMSIG(outcome) == SIGXCPU || WTERMSIG(outcome) == SIGKILL)
+        return "it does not come to an end";
+    return strsignal(WTERMSIG(outcome));
+}
+
+static enum status look(const char *path) {
+    pid_t pid = 0;
+    int out = -1, outcome = 0, error = start(path, &pid, &out);
+    if (error) {
+        log_debug("%s: no process looks at it first: %s: %s", path, looker, strerror(error));
+        return STATUS_OK;
+    }
+    char last = listen_to(out, PATIENCE + seconds_for(path));
+    close(out);
+    if (last != DONE)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &outcome, 0) < 0 && errno == EINTR)
+        ;
+    if (last == DONE)
+        return STATUS_OK;
+    if (last != BEGUN) {
+        log_debug("%s: no process looks at it first: %s does not start", path, looker);
+        return STATUS_OK;
+    }
+    return log_error(STATUS_INPUT,
+                     "%s: is damaged: the HDF5 library cannot read it (%s); make it again or copy "
+                     "it again",
+                     path, how_it_ended(outcome));
+}
+
+enum status h5_probe(const char *path) {
+    struct stat info;
+    char identity[128];
+    if (!looker || stat(path, &info) != 0)
+        return STATUS_OK;
+    snprintf(identity, sizeof identity, "%lld %lld %lld %lld.%09ld", (long long)info.st_dev,
+             (long long)info.st_ino, (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+             info.st_mtim.tv_nsec);
+    if (string_map_find(&seen, identity) >= 0)
+        return STATUS_OK;
+    enum status status = look(path);
+    if (status == STATUS_OK)
+        (void)string_map_add(&seen, identity, NULL);
+    return status;
+}
