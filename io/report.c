@@ -169,6 +169,7 @@ void report_start(struct report *report, const struct report_start *start) {
     json_object_set_new(object, "program", report_program());
     json_object_set_new(object, "config_hash", report_hash(options_hash(report->config)));
     json_object_set_new(object, "dataset_hash", report_text(start->dataset->content_hash));
+    json_object_set_new(object, "items_hash", report_text(start->dataset->items_hash));
     json_object_set_new(object, "ranks", json_integer(report->comm->size));
     json_object_set_new(object, "threads", json_integer(start->threads));
     json_object_set_new(object, "step", json_integer(start->step));

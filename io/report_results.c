@@ -111,6 +111,7 @@ static json_t *results_json(const struct report_results *r) {
     json_object_set_new(object, "program", report_program());
     json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
     json_object_set_new(object, "dataset_hash", report_text(r->dataset->content_hash));
+    json_object_set_new(object, "items_hash", report_text(r->dataset->items_hash));
     json_object_set_new(object, "ranks", json_integer(r->ranks));
     json_object_set_new(object, "threads", json_integer(r->threads));
     json_object_set_new(object, "tables", tables_json(r));
