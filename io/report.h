@@ -7,6 +7,7 @@
 #include "core/phase.h"
 #include "core/status.h"
 #include "io/dataset.h"
+#include "io/item_map.h"
 #include "io/lock.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
@@ -100,7 +101,8 @@ void report_end(struct report *report, const struct report_end *end);
 struct report_results {
     const struct config *config;
     const struct dataset *dataset;
-    char *const *provenance; /* by modality, of its table or NULL; NULL: of none */
+    char *const *provenance;          /* by modality, of its table or NULL; NULL: of none */
+    const struct item_counts *by_key; /* NULL: the items are those of the training */
     int ranks, threads;
     struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
     int64_t best_epoch, epochs;                             /* epochs: done */

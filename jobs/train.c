@@ -11,6 +11,7 @@
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
 #include "jobs/launch.h"
+#include "jobs/restore.h"
 #include "jobs/stepper.h"
 #include "jobs/stop.h"
 #include <math.h>
@@ -57,6 +58,7 @@ struct trainer {
     struct report report;
     struct stepper stepper;
     struct evaluation valid;
+    struct item_keys keys;
     struct checkpoint_state state; /* where the run stands */
     char checkpoints[OPTION_PATH]; /* directory */
     char select[PROTOCOL_NAME];    /* what selects the best epoch */
@@ -138,7 +140,7 @@ static enum status save(struct trainer *t) {
         return STATUS_OK;
     char *path = checkpoint_path(t->checkpoints, t->state.step);
     fault_point("save");
-    enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->state);
+    enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->keys, &t->state);
     if (status == STATUS_OK) {
         t->saved_step = t->state.step;
         t->saved_at = phase_clock();
@@ -269,7 +271,18 @@ static enum status stop(struct trainer *t) {
 
 static enum status read_params(struct trainer *t, const char *path) {
     TRY(checkpoint_verify(t->comm, path));
-    return checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+    return checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, false);
+}
+
+static enum status read_init(struct trainer *t) {
+    const char *path = config_of(t)->train.init;
+    const struct item_counts *n = &t->run.item_counts;
+    TRY(checkpoint_verify(t->comm, path));
+    TRY(restore_params(&t->run, path, RESTORE_CARRY));
+    if (t->run.by_key)
+        log_info("train.init: item rows kept %lld, new %lld, dropped %lld", (long long)n->kept,
+                 (long long)n->added, (long long)n->dropped);
+    return STATUS_OK;
 }
 
 /* Rank 0's part: the best epoch so far has to be the best by what selects now, as the parameters of
@@ -308,10 +321,11 @@ static enum status go_on(struct trainer *t, const char *path, struct checkpoint_
     char *today = t->state.config;
     mem_free(state->config);
     mem_free(t->state.dataset_hash);
+    mem_free(t->state.items_hash);
     t->state = *state;
     t->state.config = today;
     t->saved_step = state->step;
-    TRY(checkpoint_read_params(t->comm, path, &t->run.model.params, true));
+    TRY(checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, true));
     log_info("resumed at step %lld from %s", (long long)state->step, path);
     return STATUS_OK;
 }
@@ -319,7 +333,7 @@ static enum status go_on(struct trainer *t, const char *path, struct checkpoint_
 static enum status resume(struct trainer *t) {
     struct checkpoint_state state;
     char *path;
-    TRY(checkpoint_newest_whole(t->comm, t->checkpoints, true, &path));
+    TRY(checkpoint_newest_whole(t->comm, t->checkpoints, &path));
     if (!path)
         return STATUS_OK;
     enum status status = checkpoint_read_state(t->comm, path, &state);
@@ -343,23 +357,30 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
     const struct run *run = &t->run;
     TRY(stepper_open(&t->stepper, &t->run));
     if (run->config.train.init[0])
-        TRY(read_params(t, run->config.train.init));
+        TRY(read_init(t));
+    TRY(item_keys_read(t->comm, &run->dataset, &t->keys));
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
-    t->state = (struct checkpoint_state){.best_step = -1,
-                                         .config = config_to_text(&run->config),
-                                         .dataset_hash = mem_string(run->dataset.content_hash)};
+    t->state = (struct checkpoint_state){
+        .best_step = -1,
+        .config = config_to_text(&run->config),
+        .dataset_hash = mem_string(run->dataset.content_hash),
+        .items_hash = mem_string(run->dataset.items_hash),
+        .domain_items = {run->dataset.domain_items[0], run->dataset.domain_items[1]}};
     t->saved_step = -1;
     protocol_select(&run->config, &run->dataset, t->select);
     TRY(report_open(t->comm, &run->config, mode, &t->report));
     report_path(&t->report, "checkpoints", t->checkpoints);
     TRY(request->resume ? resume(t) : STATUS_OK);
+    if (t->saved_step >= 0)
+        TRY(checkpoint_set_aside(t->comm, t->checkpoints, t->saved_step));
     t->saved_at = t->logged_at = phase_clock();
     return STATUS_OK;
 }
 
 static void close_trainer(struct trainer *t) {
     report_close(&t->report);
+    item_keys_free(&t->keys);
     evaluation_close(&t->valid);
     stepper_close(&t->stepper);
     checkpoint_state_free(&t->state);
