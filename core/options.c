@@ -526,6 +526,22 @@ bool options_decides_result(int i) {
            strncmp(key, "bench.", 6) != 0;
 }
 
+bool options_may_change(int i) {
+    static const char *const fixed[] = {"run.seed", "data.max_len", "train.init"};
+    const char *key = table[i].key;
+    for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++)
+        if (!strcmp(key, fixed[k]))
+            return false;
+    return strncmp(key, "model.", 6) != 0 || !strcmp(key, "model.dropout");
+}
+
+bool options_equal(const struct config *a, const struct config *b, int i) {
+    char x[OPTION_PATH], y[OPTION_PATH];
+    options_value(a, i, x, sizeof x);
+    options_value(b, i, y, sizeof y);
+    return !strcmp(x, y);
+}
+
 uint64_t options_hash(const struct config *config) {
     char text[OPTION_PATH];
     uint64_t h = 0xCBF29CE484222325u;
