@@ -45,7 +45,7 @@ struct h5_extent {
     int size; /* bytes of an element as stored */
 };
 
-/* Strings, each NUL-terminated, one after another in one block. */
+/* Strings, each NUL-terminated, in one block. */
 struct h5_strings {
     int64_t count;
     char **text; /* [count], into bytes */

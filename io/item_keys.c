@@ -9,48 +9,85 @@ enum { BLOCK = 1 << 16, BYTES = 0, OFFSETS = 1 };
 
 const char *const item_key_tables[ITEM_KEY_TABLES] = {"/items/key_bytes", "/items/key_offsets"};
 
-int64_t item_keys_bytes(const struct item_keys *keys) {
-    int64_t n = keys->here.count;
-    const char *last = n ? keys->here.text[n - 1] : NULL;
-    return last ? last - keys->here.bytes + (int64_t)strlen(last) + 1 : 0;
+/* The keys of the items [lo, hi) behind those that are here. */
+static enum status append(const struct comm *comm, const struct dataset *dataset, int64_t lo,
+                          int64_t hi, struct item_keys *keys) {
+    struct h5_strings block;
+    TRY(dataset_read_keys(comm, dataset, lo, hi, &block));
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < block.count; i++)
+        bytes += (int64_t)strlen(block.text[i]) + 1;
+    keys->bytes = mem_resize(keys->bytes, keys->size + bytes, 1);
+    for (int64_t i = 0; i < block.count; i++) {
+        char *end = stpcpy(keys->bytes + keys->size, block.text[i]);
+        keys->size = end + 1 - keys->bytes;
+    }
+    h5_strings_free(&block);
+    return STATUS_OK;
+}
+
+/* Rank 0 has one of the largest blocks of items: the others read as many pieces, some of them
+ * empty. */
+static enum status read_pieces(const struct comm *comm, const struct dataset *dataset,
+                               struct item_keys *keys) {
+    int64_t most = range_of(dataset->items, comm->size, 0).hi;
+    for (int64_t at = 0; at < most; at += BLOCK) {
+        int64_t lo = keys->lo + at < keys->hi ? keys->lo + at : keys->hi;
+        TRY(append(comm, dataset, lo, lo + BLOCK < keys->hi ? lo + BLOCK : keys->hi, keys));
+    }
+    return STATUS_OK;
 }
 
 enum status item_keys_read(const struct comm *comm, const struct dataset *dataset,
                            struct item_keys *keys) {
     struct range mine = range_of(dataset->items, comm->size, comm->rank);
-    *keys = (struct item_keys){0};
+    *keys = (struct item_keys){.lo = mine.lo, .hi = mine.hi};
     if (!dataset->items_hash[0])
         return STATUS_OK;
-    TRY(dataset_read_keys(comm, dataset, mine.lo, mine.hi, &keys->here));
     memcpy(keys->domain_items, dataset->domain_items, sizeof keys->domain_items);
-    keys->lo = mine.lo;
-    keys->hi = mine.hi;
-    int64_t bytes = item_keys_bytes(keys);
-    keys->total = bytes;
+    enum status status = read_pieces(comm, dataset, keys);
+    if (status != STATUS_OK) {
+        item_keys_free(keys);
+        return status;
+    }
+    keys->total = keys->size;
     comm_sum_i64(comm, &keys->total, 1);
-    MPI_Exscan(&bytes, &keys->before, 1, MPI_INT64_T, MPI_SUM, comm->mpi);
+    MPI_Exscan(&keys->size, &keys->before, 1, MPI_INT64_T, MPI_SUM, comm->mpi);
     keys->before = comm->rank ? keys->before : 0; /* the scan leaves it undefined there */
     return STATUS_OK;
 }
 
 void item_keys_free(struct item_keys *keys) {
-    h5_strings_free(&keys->here);
+    mem_free(keys->bytes);
     *keys = (struct item_keys){0};
 }
 
 /* ---- writing ---- */
 
-/* Offsets of the items here; the rank that has the last item has the end too. */
-static int64_t offsets_here(const struct item_keys *keys) {
-    int64_t n = keys->here.count;
-    return n + (n > 0 && keys->hi == item_keys_count(keys));
+/* A walk over the offsets that are here, block by block; the rank that has the last item has the
+ * end too. */
+struct walk {
+    const struct item_keys *keys;
+    int64_t *offset; /* [BLOCK] of rows [lo, hi) of the table */
+    int64_t lo, hi;
+    int64_t at; /* in keys->bytes, of row hi */
+};
+
+static bool next_offsets(struct walk *w) {
+    const struct item_keys *keys = w->keys;
+    bool has_end = keys->size > 0 && keys->hi == item_keys_count(keys);
+    int64_t end = (keys->size ? keys->hi : keys->lo) + has_end;
+    w->lo = w->hi;
+    w->hi = w->lo + BLOCK < end ? w->lo + BLOCK : end;
+    for (int64_t i = w->lo; i < w->hi; i++) {
+        w->offset[i - w->lo] = keys->before + w->at;
+        w->at += i < keys->hi ? (int64_t)strlen(keys->bytes + w->at) + 1 : 0;
+    }
+    return w->hi > w->lo;
 }
 
-static void fill_offsets(const struct item_keys *keys, int64_t lo, int64_t hi, int64_t *offsets) {
-    const struct h5_strings *here = &keys->here;
-    for (int64_t k = lo; k < hi; k++)
-        offsets[k - lo] =
-            k < here->count ? keys->before + (here->text[k] - here->bytes) : keys->total;
+static struct walk walk_new(const struct item_keys *keys) {
+    return (struct walk){keys, mem_alloc(BLOCK, sizeof(int64_t)), keys->lo, keys->lo, 0};
 }
 
 enum status item_keys_declare(struct h5_writer *writer, const struct item_keys *keys) {
@@ -62,30 +99,23 @@ enum status item_keys_declare(struct h5_writer *writer, const struct item_keys *
 }
 
 enum status item_keys_write(struct h5_writer *writer, const struct item_keys *keys) {
-    int64_t n = offsets_here(keys), *block = mem_alloc(BLOCK, sizeof *block);
+    struct walk w = walk_new(keys);
     enum status status = STATUS_OK;
-    for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += BLOCK) {
-        int64_t hi = lo + BLOCK < n ? lo + BLOCK : n;
-        fill_offsets(keys, lo, hi, block);
-        status = h5_writer_write(writer, item_key_tables[OFFSETS], H5_I64, keys->lo + lo,
-                                 keys->lo + hi, block);
-    }
-    mem_free(block);
-    if (status == STATUS_OK && n > 0)
+    while (status == STATUS_OK && next_offsets(&w))
+        status = h5_writer_write(writer, item_key_tables[OFFSETS], H5_I64, w.lo, w.hi, w.offset);
+    mem_free(w.offset);
+    if (status == STATUS_OK && keys->size > 0)
         status = h5_writer_write(writer, item_key_tables[BYTES], H5_U8, keys->before,
-                                 keys->before + item_keys_bytes(keys), keys->here.bytes);
+                                 keys->before + keys->size, keys->bytes);
     return status;
 }
 
 void item_keys_hash(const struct item_keys *keys, uint64_t sum[ITEM_KEY_TABLES]) {
-    int64_t n = offsets_here(keys), *block = mem_alloc(BLOCK, sizeof *block);
-    for (int64_t lo = 0; lo < n; lo += BLOCK) {
-        int64_t hi = lo + BLOCK < n ? lo + BLOCK : n;
-        fill_offsets(keys, lo, hi, block);
-        sum[OFFSETS] += hash_elements(block, sizeof *block, hi - lo, keys->lo + lo);
-    }
-    mem_free(block);
-    sum[BYTES] += hash_elements(keys->here.bytes, 1, item_keys_bytes(keys), keys->before);
+    struct walk w = walk_new(keys);
+    while (next_offsets(&w))
+        sum[OFFSETS] += hash_elements(w.offset, sizeof *w.offset, w.hi - w.lo, w.lo);
+    mem_free(w.offset);
+    sum[BYTES] += hash_elements(keys->bytes, 1, keys->size, keys->before);
 }
 
 /* ---- reading ---- */

@@ -7,8 +7,9 @@
 struct item_keys {
     int64_t domain_items[2]; /* |X|, |Y|; the keys are those of X, then those of Y */
     int64_t lo, hi;          /* the items whose keys are here */
-    struct h5_strings here;  /* [hi - lo] */
-    int64_t before, total;   /* bytes of the keys of the items before lo, and of all; with NULs */
+    char *bytes;             /* [size] these keys one after another, each with its NUL */
+    int64_t size;
+    int64_t before, total; /* bytes of the keys of the items before lo, and of all */
 };
 
 /* Collective. The keys of an open data set. One without keys (items_hash is empty) has no items
@@ -20,9 +21,6 @@ void item_keys_free(struct item_keys *keys); /* safe on a zeroed object; zeroes 
 static inline int64_t item_keys_count(const struct item_keys *keys) {
     return keys->domain_items[0] + keys->domain_items[1];
 }
-
-/* Bytes of the keys that are here, which stand one after another in here.bytes. */
-int64_t item_keys_bytes(const struct item_keys *keys);
 
 /* ---- in a checkpoint: tables of numbers, because several ranks may not write text ----
  *   /items/key_bytes    u8 [total]    the keys in the order of the items, each with its NUL

@@ -11,7 +11,8 @@ static const struct checkpoint_state written = {
 static char key_bytes[] = "a\0b\0long key\0a\0e\0f\0g";
 static char *key_text[] = {key_bytes,      key_bytes + 2,  key_bytes + 4, key_bytes + 13,
                            key_bytes + 15, key_bytes + 17, key_bytes + 19};
-static const struct item_keys keys = {{3, 4}, 0, 7, {7, key_text, key_bytes}, 0, 21};
+static const struct item_keys keys = {{3, 4},          0, 7, key_bytes, sizeof key_bytes, 0,
+                                      sizeof key_bytes};
 
 static struct params params;
 static real *good; /* parameters, then both moments, as written */

@@ -65,9 +65,7 @@ static void make_keys(const struct comm *comm, struct item_keys *keys) {
     struct range mine = range_of(ROWS, comm->size, comm->rank);
     char key[32];
     *keys = (struct item_keys){{X_ROWS, ROWS - X_ROWS}, mine.lo, mine.hi};
-    keys->here = (struct h5_strings){mine.hi - mine.lo, mem_alloc(ROWS, sizeof(char *)),
-                                     mem_alloc(ROWS, sizeof key)};
-    char *at = keys->here.bytes;
+    keys->bytes = mem_alloc(ROWS, sizeof key);
     for (int64_t i = 0; i < ROWS; i++) {
         make_key(i, key);
         int64_t size = (int64_t)strlen(key) + 1;
@@ -75,8 +73,8 @@ static void make_keys(const struct comm *comm, struct item_keys *keys) {
         keys->total += size;
         if (i < mine.lo || i >= mine.hi)
             continue;
-        keys->here.text[i - mine.lo] = memcpy(at, key, (size_t)size);
-        at += size;
+        memcpy(keys->bytes + keys->size, key, (size_t)size);
+        keys->size += size;
     }
 }
 
