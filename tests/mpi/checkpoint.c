@@ -4,6 +4,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/rng.h"
+#include "io/dataset_content.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 #include <fcntl.h>
@@ -247,6 +248,62 @@ MPI_TEST(checkpoint, rows_of_items_follow_the_map, 4) {
         on_ranks(readers, read_mapped, false);
         on_ranks(readers, read_mapped, true);
     }
+    remove_directory();
+}
+
+/* A data set of these keys, 3 of the first domain, in the directory. */
+static enum status open_keys(const char *const *keys, int n, struct dataset *dataset) {
+    static char name[] = "d", a[] = "food", b[] = "tea";
+    static const int32_t items[] = {0, 1};
+    static const int64_t times[] = {1, 2};
+    struct dataset_content content = {
+        .name = name, .protocol = name, .labels = {a, b}, .max_len = 5, .domain_items = {3, n - 3}};
+    char path[96];
+    for (int i = 0; i < n; i++) {
+        string_list_add(&content.keys, keys[i]);
+        string_list_add(&content.titles, "");
+    }
+    for (int s = 0; s < SPLITS; s++)
+        split_content_add(&content.split[s], "u", 2, items, times);
+    snprintf(path, sizeof path, "%s/data.h5", dir);
+    enum status status = dataset_write(&test_comm, path, &content);
+    content.name = content.protocol = content.labels[0] = content.labels[1] = NULL;
+    dataset_content_free(&content);
+    MPI_REQUIRE(status == STATUS_OK, "%s", path);
+    return dataset_open(&test_comm, path, dataset);
+}
+
+/* The file's items are those of make_key: a0 one a0002 ... of X, b000 one b0 ... of Y. */
+MPI_TEST(checkpoint, items_have_their_key_within_their_domain, 2) {
+    static const char *const keys[] = {"one", "new", "a0", "b000", "a0002", "one"};
+    static const char *const twice[] = {"one", "a0", "one", "b000"};
+    static const int64_t domain_items[2] = {X_ROWS, ROWS - X_ROWS};
+    struct dataset dataset;
+    struct item_map map;
+    char *text;
+    make_directory();
+    write_file(&test_comm, false, file);
+    MPI_REQUIRE(open_keys(keys, 6, &dataset) == STATUS_OK, "open");
+    MPI_REQUIRE(item_map_make(&test_comm, file, domain_items, &dataset, &map) == STATUS_OK, "map");
+    MPI_EXPECT(map.to[0] == 2 && map.to[1] == 0 && map.to[2] == -1, "items of X");
+    MPI_EXPECT(map.to[X_ROWS] == 3 && map.to[X_ROWS + 1] == 5, "items of Y");
+    MPI_EXPECT(map.counts.kept == 4 && map.counts.added == 2 && map.counts.dropped == ROWS - 4,
+               "%ld kept", (long)map.counts.kept);
+    MPI_REQUIRE(item_map_difference(&test_comm, file, domain_items, &dataset, &text) == STATUS_OK,
+                "difference");
+    MPI_EXPECT(test_comm.rank > 0 ||
+                   !strcmp(text, "item 0 is 'a0' of food here and 'one' of food there"),
+               "%s", text);
+    mem_free(text);
+    item_map_free(&map);
+    dataset_close(&dataset);
+    MPI_REQUIRE(open_keys(twice, 4, &dataset) == STATUS_OK, "open");
+    log_hold();
+    MPI_EXPECT(item_map_make(&test_comm, file, domain_items, &dataset, &map) == STATUS_INPUT,
+               "a key that stands for two items");
+    const char *line = log_release();
+    MPI_EXPECT(test_comm.rank > 0 || strstr(line, "have the same key 'one'"), "%s", line);
+    dataset_close(&dataset);
     remove_directory();
 }
 
