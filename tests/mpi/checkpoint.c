@@ -442,7 +442,7 @@ static bool harmless(void) {
     return same;
 }
 
-MPI_TEST(checkpoint, no_flipped_bit_gives_other_values, 1, .timeout = 120) {
+MPI_TEST(checkpoint, no_flipped_bit_gives_other_values, 1, .timeout = 240) {
     unsigned char *bytes;
     int64_t tried = 0;
     make_directory();
