@@ -95,7 +95,7 @@ OPTION("train.epochs", INTEGER, train.epochs, "100", "[0, inf)", NULL,
 OPTION("train.max_steps", INTEGER, train.max_steps, "0", "[0, inf)", NULL,
     "stop after this many steps; 0: no such limit"),
 OPTION("train.init", TEXT, train.init, "null", "", "null",
-    "HDF5 file with `/param/*` to start from"),
+    "HDF5 file with `/param/*` to start from; item rows are found by key"),
 OPTION("train.batch", INTEGER, train.batch, "256", "[1, inf)", NULL,
     "sequences of a step, over all ranks"),
 OPTION("train.optimizer", CHOICE, train.optimizer, "adamw", "adamw|lazy_adamw", NULL,
@@ -549,6 +549,22 @@ bool options_decides_result(int i) {
            strcmp(key, "run.margin") != 0 && strcmp(key, "data.path") != 0 &&
            strncmp(key, "log.", 4) != 0 && strncmp(key, "checkpoint.", 11) != 0 &&
            strncmp(key, "bench.", 6) != 0;
+}
+
+bool options_may_change(int i) {
+    static const char *const fixed[] = {"run.seed", "data.max_len", "train.init"};
+    const char *key = table[i].key;
+    for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++)
+        if (!strcmp(key, fixed[k]))
+            return false;
+    return strncmp(key, "model.", 6) != 0 || !strcmp(key, "model.dropout");
+}
+
+bool options_equal(const struct config *a, const struct config *b, int i) {
+    char x[OPTION_PATH], y[OPTION_PATH];
+    options_value(a, i, x, sizeof x);
+    options_value(b, i, y, sizeof y);
+    return !strcmp(x, y);
 }
 
 uint64_t options_hash(const struct config *config) {

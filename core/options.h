@@ -163,6 +163,15 @@ bool options_is_text(int i);
  * set has a hash of its own), log, checkpoint, bench. */
 bool options_decides_result(int i);
 
+/* Whether a run that goes on may have another value of option i: yes for what says how training
+ * goes on from here (train, eval, model.dropout), how long, and what decides no result; not for
+ * what says what the parameters are, how they began, and on which data with which random numbers:
+ * model, run.seed, data.max_len, train.init. */
+bool options_may_change(int i);
+
+/* Whether option i has the same value in both. */
+bool options_equal(const struct config *a, const struct config *b, int i);
+
 /* FNV-1a over keys and values of everything that decides the result. */
 uint64_t options_hash(const struct config *config);
 

@@ -37,6 +37,17 @@ void params_by_rows(struct params *params, int index) {
     params->list[index].by_rows = true;
 }
 
+void params_of_items(struct params *params, int index) {
+    params->list[index].of_items = true;
+}
+
+bool params_have_items(const struct params *params) {
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].of_items)
+            return true;
+    return false;
+}
+
 int64_t param_size(const struct param *param) {
     return parts_count(&param->here) * param->cols;
 }

@@ -33,6 +33,7 @@ struct param {
     struct parts here; /* rows that are here */
     bool partial;      /* other ranks have the other rows */
     bool by_rows;      /* the gradient comes as rows: tensor.g is NULL */
+    bool of_items;     /* row i belongs to item i of the data set */
     int64_t at;        /* offset in the blocks */
     int64_t fan_in;    /* of PARAM_FAN_IN */
     enum param_init init;
@@ -70,6 +71,12 @@ void params_part(struct params *params, int index, const struct parts *here);
 
 /* Of a declared table: its gradient comes as rows. */
 void params_by_rows(struct params *params, int index);
+
+/* Of a declared table: its rows belong to the items of the data set, in their order. */
+void params_of_items(struct params *params, int index);
+
+/* Is there such a table? */
+bool params_have_items(const struct params *params);
 
 /* After the last declaration: allocate the blocks. Values are drawn from (seed, tensor's name,
  * element) and so depend on nothing else; gradients and moments are zero. With `training` false

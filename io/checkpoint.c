@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 2 };
+enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 3, BLOCK = 1 << 22 };
+enum { CHECKSUMS = 2, ITEMS = 3 }; /* schemas that brought them */
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v"};
 
@@ -32,6 +33,7 @@ static int64_t file_rows(const struct param *p) {
 void checkpoint_state_free(struct checkpoint_state *state) {
     mem_free(state->config);
     mem_free(state->dataset_hash);
+    mem_free(state->items_hash);
     *state = (struct checkpoint_state){0};
 }
 
@@ -50,7 +52,7 @@ static void listing_free(struct listing *l) {
     *l = (struct listing){0};
 }
 
-static uint64_t text_hash(const struct checkpoint_state *s) {
+static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
@@ -58,6 +60,9 @@ static uint64_t text_hash(const struct checkpoint_state *s) {
             (long long)s->epoch, (long long)s->cursor, (long long)s->best_step,
             (long long)s->best_epoch, (long long)s->stale, s->best_metric, s->config,
             s->dataset_hash);
+    if (schema >= ITEMS)
+        fprintf(file, "\n%s %lld %lld", s->items_hash, (long long)s->domain_items[0],
+                (long long)s->domain_items[1]);
     fclose(file);
     uint64_t hash = rng_hash(text);
     free(text);
@@ -65,8 +70,9 @@ static uint64_t text_hash(const struct checkpoint_state *s) {
 }
 
 /* The checksum of /state; the order of the tensors does not matter. */
-static uint64_t state_hash(const struct checkpoint_state *state, const struct listing *tensors) {
-    uint64_t hash = text_hash(state);
+static uint64_t state_hash(const struct checkpoint_state *state, int64_t schema,
+                           const struct listing *tensors) {
+    uint64_t hash = text_hash(state, schema);
     for (int64_t k = 0; k < tensors->count; k++)
         hash += rng_bits(tensors->sum[k], rng_hash(tensors->name[k]));
     return hash;
@@ -98,9 +104,12 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
     TRY(h5_writer_put_double(w, "/state", "best_metric", s->best_metric));
     TRY(h5_writer_put_fixed_text(w, "/state", "config", s->config));
     TRY(h5_writer_put_fixed_text(w, "/state", "dataset_hash", s->dataset_hash));
+    TRY(h5_writer_put_fixed_text(w, "/state", "items_hash", s->items_hash));
+    TRY(h5_writer_put_int(w, "/state", "items_a", s->domain_items[0]));
+    TRY(h5_writer_put_int(w, "/state", "items_b", s->domain_items[1]));
     for (int64_t k = 0; k < tensors->count; k++)
         TRY(h5_writer_put_int(w, tensors->name[k], "checksum", (int64_t)tensors->sum[k]));
-    return h5_writer_put_int(w, "/state", "checksum", (int64_t)state_hash(s, tensors));
+    return h5_writer_put_int(w, "/state", "checksum", (int64_t)state_hash(s, SCHEMA, tensors));
 }
 
 /* The rows that this rank writes: its own of a table that is shared out, a block of one that all
@@ -145,6 +154,7 @@ static uint64_t hash_share(const struct param *p, const struct parts *rows, cons
     return hash;
 }
 
+/* This rank's share of the checksums. */
 static enum status sum_shares(const struct comm *comm, const char *path,
                               const struct params *params, const struct checkpoint_state *state,
                               struct listing *tensors) {
@@ -155,6 +165,7 @@ static enum status sum_shares(const struct comm *comm, const char *path,
         int group = k / params->count;
         struct parts rows = rows_to_write(comm, p);
         dataset_name(group, p, tensors->name[k]);
+        tensors->count = k + 1;
         tensors->sum[k] = hash_share(p, &rows, group_values(params, group), &bad);
         if (status == STATUS_OK && bad >= 0)
             status = log_error(STATUS_FAIL,
@@ -163,8 +174,15 @@ static enum status sum_shares(const struct comm *comm, const char *path,
                                (long long)state->step, comm->rank, tensors->name[k], (long long)bad,
                                path);
     }
-    comm_sum_u64(comm, tensors->sum, (int)tensors->count);
-    return comm_agree(comm, status);
+    return status;
+}
+
+/* The tables of the keys behind the tensors. */
+static void sum_keys(const struct item_keys *keys, struct listing *tensors) {
+    for (int k = 0; k < ITEM_KEY_TABLES; k++)
+        snprintf(tensors->name[tensors->count + k], NAME, "%s", item_key_tables[k]);
+    item_keys_hash(keys, &tensors->sum[tensors->count]);
+    tensors->count += ITEM_KEY_TABLES;
 }
 
 static enum status write_tensor(struct h5_writer *writer, const struct param *p, int group,
@@ -191,33 +209,47 @@ static enum status write_share(const struct comm *comm, struct h5_writer *writer
 }
 
 static enum status write_all(const struct comm *comm, const char *path, const struct params *params,
-                             const struct checkpoint_state *state, const struct listing *tensors) {
+                             const struct item_keys *keys, const struct checkpoint_state *state,
+                             const struct listing *tensors) {
     struct h5_writer writer;
     enum status status;
     TRY(h5_writer_create(&writer, comm, path, H5_PARALLEL));
     TRY_GOTO(status, declare_all(&writer, params), end);
+    TRY_GOTO(status, item_keys_declare(&writer, keys), end);
     TRY_GOTO(status, put_state(&writer, state, tensors), end);
     TRY_GOTO(status, h5_writer_reserve(&writer), end);
-    status = write_share(comm, &writer, params);
+    TRY_GOTO(status, write_share(comm, &writer, params), end);
+    status = item_keys_write(&writer, keys);
 end:
     return h5_writer_commit(&writer, status);
 }
 
 enum status checkpoint_write(const struct comm *comm, const char *path, const struct params *params,
-                             const struct checkpoint_state *state) {
-    struct listing tensors = {.count = (int64_t)GROUPS * params->count};
-    tensors.name = mem_alloc(tensors.count, sizeof *tensors.name);
-    tensors.sum = mem_alloc(tensors.count, sizeof *tensors.sum);
+                             const struct item_keys *keys, const struct checkpoint_state *state) {
+    int64_t room = (int64_t)GROUPS * params->count + ITEM_KEY_TABLES;
+    struct listing tensors = {.name = mem_zero(room, NAME),
+                              .sum = mem_zero(room, sizeof *tensors.sum)};
     enum status status = sum_shares(comm, path, params, state, &tensors);
+    if (item_keys_count(keys) > 0)
+        sum_keys(keys, &tensors);
+    comm_sum_u64(comm, tensors.sum, (int)tensors.count);
+    status = comm_agree(comm, status);
     if (status == STATUS_OK)
-        status = write_all(comm, path, params, state, &tensors);
+        status = write_all(comm, path, params, keys, state, &tensors);
     listing_free(&tensors);
     return status;
 }
 
 /* ---- verifying ---- */
 
-static enum status get_state(const struct h5_file *f, struct checkpoint_state *s) {
+/* A file of an earlier schema does not say which items its rows are of. */
+static enum status get_items(const struct h5_file *f, struct checkpoint_state *s) {
+    TRY(h5_get_text(f, "/state", "items_hash", &s->items_hash));
+    TRY(h5_get_int(f, "/state", "items_a", &s->domain_items[0]));
+    return h5_get_int(f, "/state", "items_b", &s->domain_items[1]);
+}
+
+static enum status get_state(const struct h5_file *f, int64_t schema, struct checkpoint_state *s) {
     TRY(h5_get_int(f, "/state", "step", &s->step));
     TRY(h5_get_int(f, "/state", "epoch", &s->epoch));
     TRY(h5_get_int(f, "/state", "cursor", &s->cursor));
@@ -226,7 +258,11 @@ static enum status get_state(const struct h5_file *f, struct checkpoint_state *s
     TRY(h5_get_int(f, "/state", "stale", &s->stale));
     TRY(h5_get_double(f, "/state", "best_metric", &s->best_metric));
     TRY(h5_get_text(f, "/state", "config", &s->config));
-    return h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash);
+    TRY(h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash));
+    if (schema >= ITEMS)
+        return get_items(f, s);
+    s->items_hash = mem_string("");
+    return STATUS_OK;
 }
 
 static enum status damaged(const char *path, const char *name) {
@@ -263,13 +299,16 @@ static enum status get_whole_state(const struct h5_file *file, struct checkpoint
         return log_error(STATUS_INPUT, "%s: has no /state: it is no checkpoint, or damaged",
                          file->path);
     TRY(h5_get_int(file, "/state", "schema", &schema));
-    TRY(get_state(file, state));
-    if (schema < SCHEMA)
+    TRY(get_state(file, schema, state));
+    if (schema < CHECKSUMS)
         return STATUS_OK;
     TRY(h5_get_int(file, "/state", "checksum", &sum));
     for (int g = 0; g < GROUPS; g++)
         TRY(list_group(file, groups[g], tensors));
-    return (uint64_t)sum == state_hash(state, tensors) ? STATUS_OK : damaged(file->path, "/state");
+    if (schema >= ITEMS)
+        TRY(list_group(file, "/items", tensors));
+    return (uint64_t)sum == state_hash(state, schema, tensors) ? STATUS_OK
+                                                               : damaged(file->path, "/state");
 }
 
 static enum status list_on_root(const struct comm *comm, const char *path,
@@ -340,11 +379,24 @@ enum status checkpoint_verify(const struct comm *comm, const char *path) {
 
 /* ---- reading ---- */
 
-static enum status check_shapes(const struct h5_file *file, const struct params *params,
-                                int group_count) {
-    for (int g = 0; g < group_count; g++)
-        for (int i = 0; i < params->count; i++) {
-            const struct param *p = &params->list[i];
+/* What is read, and how. */
+struct reading {
+    const struct h5_file *file;
+    const struct item_map *map;
+    const struct params *params;
+    int group_count;
+};
+
+static bool is_mapped(const struct reading *r, const struct param *p) {
+    return r->map && p->of_items;
+}
+
+static enum status check_shapes(const struct reading *r) {
+    const struct h5_file *file = r->file;
+    for (int g = 0; g < r->group_count; g++)
+        for (int i = 0; i < r->params->count; i++) {
+            const struct param *p = &r->params->list[i];
+            int64_t rows = is_mapped(r, p) ? r->map->items : file_rows(p);
             char name[NAME];
             dataset_name(g, p, name);
             if (!h5_exists(file, name))
@@ -352,7 +404,7 @@ static enum status check_shapes(const struct h5_file *file, const struct params 
                                  "%s: no dataset '%s'; the file does not fit the configuration "
                                  "(model, modalities, blocks)",
                                  file->path, name);
-            TRY(h5_expect(file, name, H5_FLOAT, p->ndim, file_rows(p), file_width(p)));
+            TRY(h5_expect(file, name, H5_FLOAT, p->ndim, rows, file_width(p)));
         }
     return STATUS_OK;
 }
@@ -372,23 +424,58 @@ static enum status read_tensor(const struct h5_file *file, const struct param *p
     return STATUS_OK;
 }
 
-static enum status read_values(const struct h5_file *file, const struct params *params,
-                               int group_count) {
-    for (int g = 0; g < group_count; g++)
-        for (int i = 0; i < params->count; i++)
-            TRY(read_tensor(file, &params->list[i], g, group_values(params, g)));
+/* Is one of the file's rows [lo, hi) a row that is here? */
+static bool any_here(const struct item_map *map, const struct param *p, int64_t lo, int64_t hi) {
+    for (int64_t i = lo; i < hi; i++)
+        if (parts_place(&p->here, map->to[i]) >= 0)
+            return true;
+    return false;
+}
+
+/* Block by block, those without a row that is here left out. */
+static enum status read_mapped(const struct reading *r, const struct param *p, int group,
+                               real *values) {
+    int64_t width = file_width(p), rows = width < BLOCK ? BLOCK / width : 1;
+    real *block = mem_alloc(rows * width, sizeof *block);
+    enum status status = STATUS_OK;
+    char name[NAME];
+    dataset_name(group, p, name);
+    for (int64_t lo = 0; lo < r->map->items && status == STATUS_OK; lo += rows) {
+        int64_t hi = lo + rows < r->map->items ? lo + rows : r->map->items;
+        if (!any_here(r->map, p, lo, hi))
+            continue;
+        status = h5_read(r->file, name, H5_REAL, lo, hi, block);
+        for (int64_t i = lo; i < hi && status == STATUS_OK; i++) {
+            int64_t place = parts_place(&p->here, r->map->to[i]);
+            if (place >= 0)
+                memcpy(values + p->at + place * width, block + (i - lo) * width,
+                       (size_t)width * sizeof *block);
+        }
+    }
+    mem_free(block);
+    return status;
+}
+
+static enum status read_values(const struct reading *r) {
+    for (int g = 0; g < r->group_count; g++)
+        for (int i = 0; i < r->params->count; i++) {
+            const struct param *p = &r->params->list[i];
+            real *values = group_values(r->params, g);
+            TRY(is_mapped(r, p) ? read_mapped(r, p, g, values)
+                                : read_tensor(r->file, p, g, values));
+        }
     return STATUS_OK;
 }
 
+/* So that a fault is said once. */
 static enum status check_on_root(const struct comm *comm, const char *path,
-                                 const struct params *params, int group_count) {
+                                 const struct reading *reading) {
+    struct reading r = *reading;
     struct h5_file file;
-    enum status status;
-    if (comm->rank > 0)
-        return comm_agree(comm, STATUS_OK);
-    status = h5_open(&file, path);
-    if (status == STATUS_OK) {
-        status = check_shapes(&file, params, group_count);
+    enum status status = STATUS_OK;
+    if (comm->rank == 0 && (status = h5_open(&file, path)) == STATUS_OK) {
+        r.file = &file;
+        status = check_shapes(&r);
         h5_close(&file);
     }
     return comm_agree(comm, status);
@@ -409,14 +496,15 @@ static enum status check_finite(const struct comm *comm, const char *path,
     return STATUS_OK;
 }
 
-enum status checkpoint_read_params(const struct comm *comm, const char *path, struct params *params,
+enum status checkpoint_read_params(const struct comm *comm, const char *path,
+                                   const struct item_map *map, struct params *params,
                                    bool moments) {
-    int group_count = moments ? GROUPS : 1;
     struct h5_file file;
-    TRY(check_on_root(comm, path, params, group_count));
+    struct reading reading = {&file, map, params, moments ? GROUPS : 1};
+    TRY(check_on_root(comm, path, &reading));
     enum status status = h5_open(&file, path);
     if (status == STATUS_OK) {
-        status = read_values(&file, params, group_count);
+        status = read_values(&reading);
         h5_close(&file);
     }
     if (status == STATUS_OK)
@@ -449,12 +537,14 @@ enum status checkpoint_read_state(const struct comm *comm, const char *path,
         checkpoint_state_free(&state);
         return status;
     }
-    char *config = state.config, *hash = state.dataset_hash;
+    char *config = state.config, *data = state.dataset_hash, *items = state.items_hash;
     comm_bcast(comm, &state, sizeof state);
     state.config = config;
-    state.dataset_hash = hash;
+    state.dataset_hash = data;
+    state.items_hash = items;
     share_text(comm, &state.config);
     share_text(comm, &state.dataset_hash);
+    share_text(comm, &state.items_hash);
     *out = state;
     return STATUS_OK;
 }
@@ -514,32 +604,8 @@ char *checkpoint_path(const char *directory, int64_t step) {
     return path;
 }
 
-/* Rank 0 puts a damaged file out of the way, so that it neither counts as the newest nor keeps a
- * whole one from being kept. */
-static enum status set_aside(const struct comm *comm, const char *path, const char *why) {
-    size_t size = strlen(path) + 16;
-    enum status status = STATUS_OK;
-    char *aside = mem_alloc((int64_t)size, 1);
-    snprintf(aside, size, "%s.damaged", path);
-    if (comm->rank == 0 && rename(path, aside))
-        status = log_error(STATUS_IO, "%s: cannot be renamed: %s", path, strerror(errno));
-    else
-        log_warn("%s; now %s, the checkpoint before it counts", why, aside);
-    mem_free(aside);
-    return comm_agree(comm, status);
-}
-
-static enum status pass_over(const struct comm *comm, const char *path, const char *why,
-                             bool rename) {
-    why = why[0] ? why : "a rank cannot read the newest checkpoint";
-    if (rename)
-        return set_aside(comm, path, why);
-    log_warn("%s; the checkpoint before it counts", why);
-    return STATUS_OK;
-}
-
 static enum status newest_of(const struct comm *comm, const char *directory, const int64_t *steps,
-                             int count, bool rename, char **path) {
+                             int count, char **path) {
     while (count-- > 0) {
         *path = checkpoint_path(directory, steps[count]);
         log_hold();
@@ -548,25 +614,56 @@ static enum status newest_of(const struct comm *comm, const char *directory, con
         if (status == STATUS_OK)
             return STATUS_OK;
         if (status == STATUS_INPUT)
-            status = pass_over(comm, *path, why, rename);
+            log_warn("%s; the checkpoint before it counts",
+                     why[0] ? why : "a rank cannot read the newest checkpoint");
         else if (why[0])
             (void)log_error(status, "%s", why);
         mem_free(*path);
         *path = NULL;
-        TRY(status);
+        if (status != STATUS_INPUT)
+            return status;
     }
     return comm->rank ? STATUS_INPUT
-                      : log_error(STATUS_INPUT, "%s: no checkpoint is whole; %s", directory,
-                                  rename ? "--overwrite starts the run anew" : "name another run");
+                      : log_error(STATUS_INPUT,
+                                  "%s: no checkpoint is whole; name another run, or start this one "
+                                  "anew with --overwrite",
+                                  directory);
 }
 
-enum status checkpoint_newest_whole(const struct comm *comm, const char *directory, bool rename,
-                                    char **path) {
+enum status checkpoint_newest_whole(const struct comm *comm, const char *directory, char **path) {
     int64_t *steps;
     int count;
     *path = NULL;
     checkpoint_list(comm, directory, &steps, &count);
-    enum status status = count ? newest_of(comm, directory, steps, count, rename, path) : STATUS_OK;
+    enum status status = count ? newest_of(comm, directory, steps, count, path) : STATUS_OK;
     mem_free(steps);
     return status;
+}
+
+static enum status set_aside(const char *path) {
+    size_t size = strlen(path) + 16;
+    enum status status = STATUS_OK;
+    char *aside = mem_alloc((int64_t)size, 1);
+    snprintf(aside, size, "%s.damaged", path);
+    if (rename(path, aside))
+        status = log_error(STATUS_IO, "%s: cannot be renamed: %s", path, strerror(errno));
+    else
+        log_info("%s is now %s", path, aside);
+    mem_free(aside);
+    return status;
+}
+
+enum status checkpoint_set_aside(const struct comm *comm, const char *directory, int64_t step) {
+    int64_t *steps;
+    int count;
+    enum status status = STATUS_OK;
+    checkpoint_list(comm, directory, &steps, &count);
+    for (int i = 0; comm->rank == 0 && i < count && status == STATUS_OK; i++)
+        if (steps[i] > step) {
+            char *path = checkpoint_path(directory, steps[i]);
+            status = set_aside(path);
+            mem_free(path);
+        }
+    mem_free(steps);
+    return comm_agree(comm, status);
 }

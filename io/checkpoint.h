@@ -1,5 +1,7 @@
-/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 2):
+/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 3):
  *   /param/<name>, /optim/m/<name>, /optim/v/<name>   global logical shapes; attribute checksum
+ *   /items/key_bytes, /items/key_offsets              whose the rows of item tables are, in
+ *                                                     io/item_keys.h; attribute checksum
  *   /state                                            attributes, among them schema and checksum
  * The content does not depend on the number of ranks; any number may read it. A file appears under
  * its name only when complete (io/h5). Files of single and double precision are read by both.
@@ -7,11 +9,13 @@
  * A tensor's checksum is its hash_elements as stored (core/hash.h): a sum over elements, so that it
  * is taken and verified by any number of ranks, each with its share of the rows, under either
  * placement. The checksum of /state covers its attributes and the names and checksums of all
- * tensors; HDF5 itself has one for what describes the datasets. Files of schema 1, and files of
- * others, have none. */
+ * tables; HDF5 itself has one for what describes the datasets. Files of schema 2 have no keys;
+ * those of schema 1, and files of others, have no checksums either. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
 #include "core/params.h"
+#include "io/item_keys.h"
+#include "io/item_map.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 
@@ -23,33 +27,42 @@ struct checkpoint_state {
     double best_metric;
     char *config;       /* the resolved configuration, YAML */
     char *dataset_hash; /* content hash of the data set */
+    char *items_hash;   /* of its items, "": not known */
+    int64_t domain_items[2];
 };
 
 void checkpoint_state_free(struct checkpoint_state *state); /* zeroes it */
 
 /* Collective. All ranks hold the same `params`, but for tables that they share out, of which
- * each holds other rows; each writes its share of the rows. STATUS_FAIL, and nothing is written,
- * when a value is not finite: the line names tensor, step and rank. */
+ * each holds other rows; each writes its share of the rows and its `keys`. STATUS_FAIL, and nothing
+ * is written, when a value is not finite: the line names tensor, step and rank. */
 CHECKED enum status checkpoint_write(const struct comm *comm, const char *path,
-                                     const struct params *params,
+                                     const struct params *params, const struct item_keys *keys,
                                      const struct checkpoint_state *state);
 
-/* Collective. Are state and tensors what was written? STATUS_INPUT, and a line that names the first
- * that is not, for a damaged file; STATUS_IO for one that cannot be opened. A file without
+/* Collective. Are state, tensors and keys what was written? STATUS_INPUT, and a line that names the
+ * first that is not, for a damaged file; STATUS_IO for one that cannot be opened. A file without
  * checksums passes. */
 CHECKED enum status checkpoint_verify(const struct comm *comm, const char *path);
 
 /* Collective. *path: the newest checkpoint of `directory` that passes, to be given to mem_free, or
- * NULL when there is none at all. Newer ones are damaged: there is a warning of each, and with
- * `rename` it becomes F.damaged, else nothing is changed. STATUS_INPUT when all of them are. */
+ * NULL when there is none at all. Newer ones are damaged: there is a warning of each. STATUS_INPUT
+ * when all of them are. */
 CHECKED enum status checkpoint_newest_whole(const struct comm *comm, const char *directory,
-                                            bool rename, char **path);
+                                            char **path);
+
+/* Collective. Rank 0 renames the checkpoints of later steps, which are damaged, to F.damaged, so
+ * that they neither count as the newest nor keep whole ones from being kept. */
+CHECKED enum status checkpoint_set_aside(const struct comm *comm, const char *directory,
+                                         int64_t step);
 
 /* Collective. Every parameter from /param (and, with `moments`, /optim) of any HDF5 file; other
  * datasets of the file are ignored. Does not verify. STATUS_INPUT when one is missing or has
- * another shape. */
+ * another shape. With a `map` the rows of item tables go where it says, and rows of items that the
+ * file does not know stay as they are; NULL: row i is item i's. */
 CHECKED enum status checkpoint_read_params(const struct comm *comm, const char *path,
-                                           struct params *params, bool moments);
+                                           const struct item_map *map, struct params *params,
+                                           bool moments);
 
 /* Collective. STATUS_INPUT when there is no /state, or when it is damaged. Strings are the
  * caller's. */

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BLOCK = 1 << 20, SCHEMA = 1, LABEL = 256, MAX_LEN = 1 << 20, TRIES = 10 };
+enum { BLOCK = 1 << 20, KEYS = 1 << 14, SCHEMA = 1, LABEL = 256, MAX_LEN = 1 << 20, TRIES = 10 };
 
 /* What rank 0 finds and gives to all. */
 struct description {
-    char name[LABEL], labels[2][LABEL], content_hash[SHA256_TEXT];
+    char name[LABEL], labels[2][LABEL], content_hash[SHA256_TEXT], items_hash[SHA256_TEXT];
     int64_t domain_items[2], counts[SPLITS], events[SPLITS];
     int max_len;
 };
@@ -153,20 +153,21 @@ static enum status check_split(const struct h5_file *file, enum split split, str
     return check_items(file, items, split, d, hash);
 }
 
-/* The stored hash, where there is one, must be that of the content. */
-static enum status check_hash(const struct h5_file *file, const struct description *d) {
+/* The stored hash of `what`, where there is one, must be the one found. */
+static enum status check_hash(const struct h5_file *file, const char *what, const char *name,
+                              const char *found) {
     char *stored = NULL;
-    if (!h5_has_attribute(file, "/", "content_hash"))
+    if (!h5_has_attribute(file, "/", name))
         return STATUS_OK;
-    TRY(h5_get_text(file, "/", "content_hash", &stored));
-    bool same = !strcmp(stored, d->content_hash);
+    TRY(h5_get_text(file, "/", name, &stored));
+    bool same = !strcmp(stored, found);
     mem_free(stored);
     if (same)
         return STATUS_OK;
     return log_error(STATUS_INPUT,
-                     "%s: its content does not have its content_hash: the file was damaged or "
-                     "changed; make it again with 'cdsr prepare'",
-                     file->path);
+                     "%s: %s does not have its %s: the file was damaged or changed; make it again "
+                     "with 'cdsr prepare'",
+                     file->path, what, name);
 }
 
 static enum status check_splits(const struct h5_file *file, struct description *d) {
@@ -177,7 +178,7 @@ static enum status check_splits(const struct h5_file *file, struct description *
         status = check_split(file, (enum split)s, d, &hash);
     if (status == STATUS_OK) {
         sha256_end(&hash, d->content_hash);
-        status = check_hash(file, d);
+        status = check_hash(file, "its content", "content_hash", d->content_hash);
     }
     sha256_drop(&hash);
     return status;
@@ -230,11 +231,38 @@ static enum status check_texts(const struct h5_file *file, const struct descript
     return STATUS_OK;
 }
 
+static enum status hash_keys(const struct h5_file *file, int64_t items, struct sha256 *hash) {
+    enum status status = STATUS_OK;
+    for (int64_t lo = 0; lo < items && status == STATUS_OK; lo += KEYS) {
+        int64_t hi = lo + KEYS < items ? lo + KEYS : items;
+        struct h5_strings keys;
+        status = h5_read_strings(file, "/items/key", lo, hi, &keys);
+        for (int64_t i = 0; i < keys.count; i++)
+            items_hash_key(hash, keys.text[i]);
+        h5_strings_free(&keys);
+    }
+    return status;
+}
+
+/* A file without keys has no hash of its items. */
+static enum status check_keys(const struct h5_file *file, struct description *d) {
+    struct sha256 hash;
+    if (!h5_exists(file, "/items/key"))
+        return STATUS_OK;
+    items_hash_begin(&hash, d->domain_items);
+    enum status status = hash_keys(file, d->domain_items[0] + d->domain_items[1], &hash);
+    sha256_end(&hash, d->items_hash);
+    if (status == STATUS_OK)
+        status = check_hash(file, "/items/key", "items_hash", d->items_hash);
+    return status;
+}
+
 static enum status check_file(const struct h5_file *file, struct description *d) {
     TRY(check_attributes(file, d));
     TRY(check_domains(file, d));
     TRY(check_splits(file, d));
     TRY(check_texts(file, d));
+    TRY(check_keys(file, d));
     return check_features(file, d);
 }
 
@@ -252,6 +280,7 @@ static void adopt(struct dataset *dataset, const struct h5_file *file,
     memcpy(dataset->counts, d->counts, sizeof d->counts);
     memcpy(dataset->events, d->events, sizeof d->events);
     memcpy(dataset->content_hash, d->content_hash, sizeof d->content_hash);
+    memcpy(dataset->items_hash, d->items_hash, sizeof d->items_hash);
     dataset->verified = mem_zero(1, sizeof *dataset->verified);
 }
 
@@ -284,15 +313,22 @@ static enum status open_one(const struct comm *comm, const char *path, struct h5
     }
 }
 
-/* The bytes and the stored content hash of this rank's file; rank 0 has compared that of its own
- * with the content. */
-static enum status identify(const struct h5_file *file, uint64_t *identity) {
-    char *hash = NULL;
-    if (h5_has_attribute(file, "/", "content_hash"))
-        TRY(h5_get_text(file, "/", "content_hash", &hash));
-    *identity = rng_bits((uint64_t)file->bytes, hash ? rng_hash(hash) : 0);
+static enum status mix_hash(const struct h5_file *file, const char *name, uint64_t *identity) {
+    char *hash;
+    if (!h5_has_attribute(file, "/", name))
+        return STATUS_OK;
+    TRY(h5_get_text(file, "/", name, &hash));
+    *identity = rng_bits(*identity, rng_hash(hash));
     mem_free(hash);
     return STATUS_OK;
+}
+
+/* The bytes and the stored hashes of this rank's file; rank 0 has compared those of its own with
+ * the content. */
+static enum status identify(const struct h5_file *file, uint64_t *identity) {
+    *identity = (uint64_t)file->bytes;
+    TRY(mix_hash(file, "content_hash", identity));
+    return mix_hash(file, "items_hash", identity);
 }
 
 /* Ranks of other nodes may have an old copy under the same name. */
@@ -306,7 +342,7 @@ static enum status check_alike(const struct comm *comm, const struct h5_file *fi
                ? STATUS_INPUT
                : log_error(STATUS_INPUT,
                            "%s: on rank %d, %s, is another data set than on rank 0 (size or "
-                           "content hash); give all ranks the same",
+                           "hashes); give all ranks the same",
                            file->path, first, comm_host());
 }
 

@@ -34,6 +34,7 @@ struct dataset {
     int64_t events[SPLITS];  /* interactions */
     int max_len;
     char content_hash[65];       /* lower-case hexadecimal SHA-256 */
+    char items_hash[65];         /* of the items' keys in their order; "": the file has no keys */
     struct string_map *verified; /* names of the HDF5 datasets that were found to have their
                                     checksums, by all ranks together */
 };
@@ -44,9 +45,9 @@ struct dataset {
 
 /* Collective. Opens `path` read-only, for as long as the object lives: a file that takes its place
  * meanwhile changes nothing for it. Checks it wholly (schema, extents, types, every item id and
- * offset, no empty sequence; no external links or foreign filters are followed) on rank 0 and gives
- * all ranks the description. STATUS_INPUT for a bad file, and where a rank has another one under
- * that name; STATUS_IO for one that cannot be read. */
+ * offset, no empty sequence, both hashes; no external links or foreign filters are followed) on
+ * rank 0 and gives all ranks the description. STATUS_INPUT for a bad file, and where a rank has
+ * another one under that name; STATUS_IO for one that cannot be read. */
 CHECKED enum status dataset_open(const struct comm *comm, const char *path,
                                  struct dataset *dataset);
 void dataset_close(

@@ -89,6 +89,14 @@ void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n) {
     sha256_add(hash, items, (size_t)n * sizeof *items);
 }
 
+void items_hash_begin(struct sha256 *hash, const int64_t domain_items[2]) {
+    content_hash_begin(hash, domain_items);
+}
+
+void items_hash_key(struct sha256 *hash, const char *key) {
+    sha256_add(hash, key, strlen(key) + 1);
+}
+
 void sequences_name(char path[64], enum split split, const char *member) {
     snprintf(path, 64, "/sequences/%s/%s", split_names[split], member);
 }

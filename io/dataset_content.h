@@ -67,6 +67,11 @@ void content_hash_count(struct sha256 *hash, int64_t count);
 void content_hash_offsets(struct sha256 *hash, const int64_t *offsets, int64_t n);
 void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n);
 
+/* The hash that says which item has which number: SHA-256 of |X| and |Y|, little-endian, and the
+ * keys in the order of the items, each with its NUL. Begin, add the keys, end. */
+void items_hash_begin(struct sha256 *hash, const int64_t domain_items[2]);
+void items_hash_key(struct sha256 *hash, const char *key);
+
 /* Collective; `content` is read on rank 0. Write the file (schema 1) atomically. */
 CHECKED enum status dataset_write(const struct comm *comm, const char *path,
                                   const struct dataset_content *content);

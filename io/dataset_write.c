@@ -157,6 +157,16 @@ static enum status put_hash(struct h5_writer *w, const struct dataset_content *c
     return h5_writer_put_text(w, "/", "content_hash", text);
 }
 
+static enum status put_items_hash(struct h5_writer *w, const struct dataset_content *content) {
+    struct sha256 hash;
+    char text[SHA256_TEXT];
+    items_hash_begin(&hash, content->domain_items);
+    for (int64_t i = 0; i < content->keys.count; i++)
+        items_hash_key(&hash, string_at(&content->keys, i));
+    sha256_end(&hash, text);
+    return h5_writer_put_text(w, "/", "items_hash", text);
+}
+
 static struct dataset_header header_of(const struct dataset_content *content) {
     int64_t items = content->domain_items[0] + content->domain_items[1];
     struct dataset_header h = {.name = content->name,
@@ -183,6 +193,7 @@ static enum status write_content(struct h5_writer *w, const struct dataset_conte
     struct dataset_header header = header_of(content);
     TRY(dataset_declare(w, &header));
     TRY(put_hash(w, content));
+    TRY(put_items_hash(w, content));
     TRY(put_sources(w, content));
     TRY(put_leaks(w, &content->leaks));
     TRY(write_list(w, "/items/key", &content->keys));

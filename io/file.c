@@ -25,6 +25,23 @@ int file_sync_directory(const char *path) {
     return close(fd) | outcome;
 }
 
+enum status file_read(const char *path, int64_t most, char **text) {
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return refused(path, "cannot be read");
+    *text = mem_zero(most + 2, 1);
+    size_t n = fread(*text, 1, (size_t)most + 1, file);
+    enum status status = ferror(file) ? refused(path, "cannot be read") : STATUS_OK;
+    fclose(file);
+    if (status == STATUS_OK && (int64_t)n > most)
+        status = log_error(STATUS_INPUT, "%s: has more than %lld bytes", path, (long long)most);
+    if (status != STATUS_OK) {
+        mem_free(*text);
+        *text = NULL;
+    }
+    return status;
+}
+
 static enum status make_one(const char *path) {
     struct stat info;
     if (!mkdir(path, 0777) || (errno == EEXIST && !stat(path, &info) && S_ISDIR(info.st_mode)))

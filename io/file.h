@@ -6,6 +6,11 @@
 #define IO_FILE_H
 #include "core/status.h"
 #include <stdbool.h>
+#include <stdint.h>
+
+/* The text of a file of at most `most` bytes, the caller's to be given to mem_free; STATUS_INPUT
+ * for a larger one. */
+CHECKED enum status file_read(const char *path, int64_t most, char **text);
 
 /* Directory `path` with all its parents; no error if it is there. */
 CHECKED enum status file_make_directory(const char *path);

@@ -62,6 +62,7 @@ static enum status put_attributes(struct h5_writer *w, const struct recommendati
     TRY(h5_writer_put_int(w, "/", "k", r->k));
     TRY(h5_writer_put_text(w, "/", "dataset", r->dataset->name));
     TRY(h5_writer_put_text(w, "/", "dataset_hash", r->dataset->content_hash));
+    TRY(h5_writer_put_text(w, "/", "items_hash", r->dataset->items_hash));
     TRY(h5_writer_put_text(w, "/", "checkpoint", r->checkpoint));
     return h5_writer_put_text(w, "/", "created_by", "cdsr " CDSR_VERSION);
 }

@@ -28,7 +28,7 @@ enum output_form recommendations_form(const char *path);
  *   .tsv: a header, then user, domain, rank, item (key), score
  *   .jsonl: {"user": .., "items": {"A": [{"item": key, "score": ..}, ...], "B": [...]}} per user
  *   .h5: /user, and per domain /top/A/item [users, k], numbers of items in the data set, and
- *        /top/A/score; attributes name the data set, its hash and the checkpoint */
+ *        /top/A/score; attributes name the data set, its hashes and the checkpoint */
 CHECKED enum status recommendations_write(const struct comm *comm, const char *path,
                                           const struct recommendations *r);
 

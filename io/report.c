@@ -22,7 +22,7 @@ void report_path(const struct report *report, const char *name, char path[OPTION
 /* ---- the directory ---- */
 
 static const char *const run_files[] = {"config.yaml", "log.jsonl", "metrics.json", "result.txt"};
-enum { RUN_FILES = sizeof run_files / sizeof *run_files };
+enum { CONFIG_LIMIT = 1 << 16, RUN_FILES = sizeof run_files / sizeof *run_files };
 
 static bool holds_run(const struct report *r) {
     char path[OPTION_PATH];
@@ -37,6 +37,7 @@ static bool holds_run(const struct report *r) {
 
 static enum status remove_run(const struct report *r) {
     char path[OPTION_PATH];
+    TRY(file_remove_all(r->config->run.dir, "config.step-"));
     for (int i = 0; i < RUN_FILES; i++) {
         report_path(r, run_files[i], path);
         TRY(file_remove(path));
@@ -45,10 +46,31 @@ static enum status remove_run(const struct report *r) {
     return file_remove_all(path, "step-");
 }
 
-static enum status write_config(const struct report *r) {
-    char path[OPTION_PATH], *text = config_to_text(r->config);
+/* A name for the configuration that counted until `step`; the run may have gone on there before. */
+static void name_former(const struct report *r, int64_t step, char path[OPTION_PATH]) {
+    char name[64];
+    snprintf(name, sizeof name, "config.step-%lld.yaml", (long long)step);
+    report_path(r, name, path);
+    for (int k = 2; file_exists(path); k++) {
+        snprintf(name, sizeof name, "config.step-%lld-%d.yaml", (long long)step, k);
+        report_path(r, name, path);
+    }
+}
+
+/* The former configuration is kept before the new one takes its place. */
+static enum status write_config(const struct report *r, int64_t step) {
+    char path[OPTION_PATH], former[OPTION_PATH];
+    char *text = config_to_text(r->config), *old = NULL;
     report_path(r, "config.yaml", path);
-    enum status status = output_write(path, text);
+    enum status status = file_exists(path) ? file_read(path, CONFIG_LIMIT, &old) : STATUS_OK;
+    bool same = old && !strcmp(old, text);
+    if (status == STATUS_OK && old && !same) {
+        name_former(r, step, former);
+        status = output_write(former, old);
+    }
+    if (status == STATUS_OK && !same)
+        status = output_write(path, text);
+    mem_free(old);
     mem_free(text);
     return status;
 }
@@ -73,39 +95,60 @@ static enum status open_log(struct report *r) {
     return log_error(STATUS_IO, "%s: cannot be opened: %s", path, strerror(errno));
 }
 
-static enum status prepare(struct report *r, enum report_mode mode) {
-    char path[OPTION_PATH];
+static enum status look(struct report *r) {
     const char *dir = r->config->run.dir;
     if (strlen(dir) + 64 > OPTION_PATH)
         return log_error(STATUS_INPUT, "run.dir: %zu bytes are too long", strlen(dir));
-    TRY(file_make_directory(dir));
-    TRY(lock_take(&r->lock, dir));
-    fault_point("open");
-    if (mode == REPORT_REFUSE && holds_run(r))
+    if (!holds_run(r))
+        return STATUS_OK;
+    if (r->mode == REPORT_REFUSE)
         return log_error(STATUS_INPUT,
                          "%s: already holds a run; continue it with --resume, replace it with "
                          "--overwrite, or give another run.dir",
                          dir);
-    if (mode == REPORT_OVERWRITE)
-        TRY(remove_run(r));
-    report_path(r, "checkpoints", path);
-    TRY(file_make_directory(path));
-    TRY(file_remove_temporary(path));
-    TRY(file_remove_temporary(dir));
-    TRY(write_config(r));
-    return open_log(r);
+    return lock_take(&r->lock, dir);
 }
 
 enum status report_open(const struct comm *comm, const struct config *config, enum report_mode mode,
                         struct report *report) {
-    struct report mine = {.comm = comm, .config = config};
-    enum status status = comm->rank == 0 ? prepare(&mine, mode) : STATUS_OK;
-    status = comm_agree(comm, status);
+    struct report mine = {.comm = comm, .config = config, .mode = mode};
+    enum status status = comm_agree(comm, comm->rank == 0 ? look(&mine) : STATUS_OK);
     if (status == STATUS_OK)
         *report = mine;
     else
         report_close(&mine);
     return status;
+}
+
+/* The lock of a directory that held no run when it was looked at. */
+static enum status take_new(struct report *r) {
+    const char *dir = r->config->run.dir;
+    TRY(file_make_directory(dir));
+    TRY(lock_take(&r->lock, dir));
+    if (holds_run(r))
+        return log_error(STATUS_INPUT, "%s: another job began a run there meanwhile", dir);
+    return STATUS_OK;
+}
+
+static enum status begin(struct report *r, int64_t step) {
+    char path[OPTION_PATH];
+    const char *dir = r->config->run.dir;
+    if (!r->lock.file)
+        TRY(take_new(r));
+    fault_point("open");
+    if (r->mode == REPORT_OVERWRITE)
+        TRY(remove_run(r));
+    report_path(r, "checkpoints", path);
+    TRY(file_make_directory(path));
+    TRY(file_remove_temporary(path));
+    TRY(file_remove_temporary(dir));
+    TRY(write_config(r, step));
+    return open_log(r);
+}
+
+enum status report_begin(struct report *report, const struct config *config, int64_t step) {
+    report->config = config;
+    return comm_agree(report->comm, report->comm->rank == 0 ? begin(report, step) : STATUS_OK);
 }
 
 void report_close(struct report *report) {
@@ -169,6 +212,7 @@ void report_start(struct report *report, const struct report_start *start) {
     json_object_set_new(object, "program", report_program());
     json_object_set_new(object, "config_hash", report_hash(options_hash(report->config)));
     json_object_set_new(object, "dataset_hash", report_text(start->dataset->content_hash));
+    json_object_set_new(object, "items_hash", report_text(start->dataset->items_hash));
     json_object_set_new(object, "ranks", json_integer(report->comm->size));
     json_object_set_new(object, "threads", json_integer(start->threads));
     json_object_set_new(object, "step", json_integer(start->step));

@@ -1,5 +1,6 @@
-/* The run directory: config.yaml, log.jsonl (an event per line), metrics.json, result.txt, lock and
- * checkpoints/. Rank 0 alone touches it; the functions may be called on every rank. */
+/* The run directory: config.yaml (earlier ones: config.step-N.yaml), log.jsonl (an event per line),
+ * metrics.json, result.txt, lock and checkpoints/. Rank 0 alone touches it; the functions may be
+ * called on every rank. */
 #ifndef IO_REPORT_H
 #define IO_REPORT_H
 #include "core/metrics.h"
@@ -7,6 +8,7 @@
 #include "core/phase.h"
 #include "core/status.h"
 #include "io/dataset.h"
+#include "io/item_map.h"
 #include "io/lock.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
@@ -19,19 +21,25 @@ enum report_mode { REPORT_REFUSE, REPORT_RESUME, REPORT_OVERWRITE };
 struct report {
     const struct comm *comm;     /* borrowed */
     const struct config *config; /* borrowed */
-    FILE *log;                   /* rank 0 only */
-    struct lock lock;            /* of the directory; rank 0 only */
-    bool failed;                 /* a line could not be written */
+    enum report_mode mode;
+    FILE *log;        /* rank 0 only, from report_begin on */
+    struct lock lock; /* of the directory; rank 0 only */
+    bool failed;      /* a line could not be written */
 };
 
-/* Collective. Makes config->run.dir and checkpoints/ in it, takes the directory's lock (io/lock.h)
- * until report_close, removes what killed runs left half-written (*.tmp.PID), writes config.yaml,
- * opens the log: anew, or at its end on resume (a directory without a run is resumed by starting
- * one; a last line that was cut off is dropped). Overwriting removes the old run's files first.
- * STATUS_INPUT for a directory that another job is at work in, or that holds a run which is neither
- * to be resumed nor overwritten. */
+/* Collective. Look at config->run.dir. Takes the lock (io/lock.h) of a directory that holds a run,
+ * until report_close, and changes nothing else. STATUS_INPUT for a directory that another job is at
+ * work in, or that holds a run which is neither to be resumed nor overwritten. */
 CHECKED enum status report_open(const struct comm *comm, const struct config *config,
                                 enum report_mode mode, struct report *report);
+
+/* Collective. Once, when nothing is in the way of the run: makes the directory and checkpoints/ in
+ * it, locks it, removes the files of the run that is overwritten and what killed runs left
+ * half-written (*.tmp.PID), writes config.yaml of `config`, whose run.dir is the same, and opens
+ * the log: anew, or at its end on resume (a last line that was cut off is dropped). A run that goes
+ * on after `step` steps with another configuration keeps the one that counted until then as
+ * config.step-<step>.yaml. STATUS_INPUT when another job was faster. */
+CHECKED enum status report_begin(struct report *report, const struct config *config, int64_t step);
 
 /* Not collective. Safe on a zeroed object. */
 void report_close(struct report *report);
@@ -100,7 +108,8 @@ void report_end(struct report *report, const struct report_end *end);
 struct report_results {
     const struct config *config;
     const struct dataset *dataset;
-    char *const *provenance; /* by modality, of its table or NULL; NULL: of none */
+    char *const *provenance;          /* by modality, of its table or NULL; NULL: of none */
+    const struct item_counts *by_key; /* NULL: the items are those of the training */
     int ranks, threads;
     struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
     int64_t best_epoch, epochs;                             /* epochs: done */

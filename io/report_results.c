@@ -103,6 +103,14 @@ static json_t *tables_json(const struct report_results *r) {
     return object;
 }
 
+static json_t *by_key_json(const struct item_counts *n) {
+    json_t *object = json_object();
+    json_object_set_new(object, "kept", json_integer(n->kept));
+    json_object_set_new(object, "new", json_integer(n->added));
+    json_object_set_new(object, "dropped", json_integer(n->dropped));
+    return object;
+}
+
 static json_t *results_json(const struct report_results *r) {
     json_t *object = json_object();
     char reason[REASON];
@@ -111,6 +119,9 @@ static json_t *results_json(const struct report_results *r) {
     json_object_set_new(object, "program", report_program());
     json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
     json_object_set_new(object, "dataset_hash", report_text(r->dataset->content_hash));
+    json_object_set_new(object, "items_hash", report_text(r->dataset->items_hash));
+    if (r->by_key)
+        json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
     json_object_set_new(object, "ranks", json_integer(r->ranks));
     json_object_set_new(object, "threads", json_integer(r->threads));
     json_object_set_new(object, "tables", tables_json(r));
@@ -164,6 +175,9 @@ static void print_head(FILE *file, const struct report_results *r) {
     for (int i = 0; r->provenance && i < modalities->count; i++)
         if (r->provenance[i])
             fprintf(file, "table %s: %s\n", modalities->name[i], r->provenance[i]);
+    if (r->by_key)
+        fprintf(file, "items by key: %lld of the training, %lld new ones with rows not trained\n",
+                (long long)r->by_key->kept, (long long)r->by_key->added);
     fprintf(file, "ranks: %d with %d threads each\n\n", r->ranks, r->threads);
 }
 

@@ -2,34 +2,37 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/config.h"
+#include "io/file.h"
 #include "io/lines.h"
 #include "io/protocol.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CONFIG_LIMIT = 1 << 16 };
 
 const char *const result_split_names[RESULT_SPLITS] = {"valid", "test"};
 const char *const result_candidate_names[RESULT_CANDIDATES] = {"full", "sampled"};
 
+static void set_path(char path[OPTION_PATH + 16], const char *directory, const char *name) {
+    snprintf(path, OPTION_PATH + 16, "%s/%s", directory, name);
+}
+
 static enum status read_config(const char *directory, struct config *config) {
     char path[OPTION_PATH + 16], *text;
-    snprintf(path, sizeof path, "%s/config.yaml", directory);
-    FILE *file = fopen(path, "r");
-    if (!file)
+    set_path(path, directory, "config.yaml");
+    if (access(path, R_OK))
         return log_error(STATUS_IO, "%s: cannot be read: %s; give a run directory", path,
                          strerror(errno));
-    text = mem_zero(CONFIG_LIMIT, 1);
-    size_t n = fread(text, 1, CONFIG_LIMIT - 1, file);
-    bool failed = ferror(file) || n == CONFIG_LIMIT - 1;
-    fclose(file);
-    enum status status = failed ? log_error(STATUS_INPUT, "%s: is not a saved configuration", path)
-                                : config_from_text(text, path, config);
+    TRY(file_read(path, CONFIG_LIMIT, &text));
+    enum status status = config_from_text(text, path, config);
     mem_free(text);
     return status;
 }
+
+/* ---- figures ---- */
 
 /* Domains stand in the data set's order, "all" after them. */
 static void read_labels(struct run_result *result, json_t *domains) {
@@ -58,10 +61,20 @@ static void read_history(struct run_result *result, json_t *protocol) {
         result->history_excluded[c] = excluded && (history || c == RESULT_SAMPLED);
 }
 
+/* Empty where it is not there. */
+static void take_text(json_t *object, const char *key, char *out, size_t size) {
+    const char *text = json_string_value(json_object_get(object, key));
+    snprintf(out, size, "%s", text ? text : "");
+}
+
 static void read_metrics(struct run_result *result, json_t *root) {
     const struct numbers *cutoffs = &result->config.eval.cutoffs;
     const char *verdict = json_string_value(json_object_get(root, "verdict"));
-    result->valid = verdict && !strcmp(verdict, "VALID");
+    const char *reason = json_string_value(json_object_get(root, "reason"));
+    take_text(root, "dataset_hash", result->dataset_hash, RESULT_HASH);
+    take_text(root, "items_hash", result->items_hash, RESULT_HASH);
+    if (!verdict || strcmp(verdict, "VALID") != 0)
+        snprintf(result->fault, RESULT_FAULT, "INVALID: %.256s", reason ? reason : "no verdict");
     read_history(result, json_object_get(root, "protocol"));
     for (int s = 0; s < RESULT_SPLITS; s++)
         for (int c = 0; c < RESULT_CANDIDATES; c++) {
@@ -76,24 +89,113 @@ static void read_metrics(struct run_result *result, json_t *root) {
         }
 }
 
-enum status run_result_read(const char *directory, struct run_result *result) {
-    char path[OPTION_PATH + 16];
-    json_error_t error;
-    memset(result, 0, sizeof *result);
-    TRY(read_config(directory, &result->config));
-    snprintf(path, sizeof path, "%s/metrics.json", directory);
-    json_t *root = json_load_file(path, 0, &error);
-    if (!root && json_error_code(&error) == json_error_cannot_open_file)
-        return log_error(STATUS_IO, "%s: cannot be read; the run has not ended", path);
-    if (!json_is_object(root) || json_integer_value(json_object_get(root, "schema")) != 1) {
-        json_decref(root);
-        return log_error(STATUS_INPUT, "%s:%d: is not metrics of schema 1", path,
-                         root ? 1 : error.line);
+/* ---- how the run ended ---- */
+
+/* What the log says of the last start. */
+struct story {
+    bool started, ended;
+    int64_t step, status;
+    char reason[64];
+};
+
+static void follow(struct story *s, struct run_result *result, const char *line) {
+    json_t *event = json_loads(line, 0, NULL), *step = json_object_get(event, "step");
+    const char *kind = json_string_value(json_object_get(event, "event"));
+    if (json_is_integer(step))
+        s->step = json_integer_value(step);
+    if (kind && !strcmp(kind, "start")) {
+        if (!s->started)
+            take_text(event, "time", result->started, RESULT_TIME);
+        take_text(event, "dataset_hash", result->dataset_hash, RESULT_HASH);
+        take_text(event, "items_hash", result->items_hash, RESULT_HASH);
+        s->started = true;
+        s->ended = false;
     }
-    read_metrics(result, root);
-    json_decref(root);
+    if (kind && !strcmp(kind, "end")) {
+        s->ended = true;
+        s->status = json_integer_value(json_object_get(event, "status"));
+        take_text(event, "reason", s->reason, sizeof s->reason);
+    }
+    json_decref(event);
+}
+
+static bool is_event(const char *line, const char *kind) {
+    static const char head[] = "{\"event\": \"";
+    size_t n = strlen(kind);
+    return !strncmp(line, head, sizeof head - 1) && !strncmp(line + sizeof head - 1, kind, n) &&
+           line[sizeof head - 1 + n] == '"';
+}
+
+/* Of the steps only the last since the last start is read: there may be millions. */
+static enum status read_story(struct lines *lines, struct run_result *result, struct story *s) {
+    char *step = NULL;
+    bool more = true;
+    enum status status = lines_next(lines, &more);
+    while (status == STATUS_OK && more) {
+        bool is_step = is_event(lines->text, "step");
+        if (is_step || is_event(lines->text, "start")) {
+            mem_free(step);
+            step = is_step ? mem_string(lines->text) : NULL;
+        }
+        if (!is_step)
+            follow(s, result, lines->text);
+        status = lines_next(lines, &more);
+    }
+    if (step && !s->ended)
+        follow(s, result, step);
+    mem_free(step);
+    return status;
+}
+
+static void judge(const struct story *s, bool has_metrics, char fault[RESULT_FAULT]) {
+    long long step = (long long)s->step;
+    if (s->ended && s->status == STATUS_STOPPED)
+        snprintf(fault, RESULT_FAULT, "stopped by %s, step %lld", s->reason, step);
+    else if (s->ended && s->status != STATUS_OK)
+        snprintf(fault, RESULT_FAULT, "failed with exit status %lld, step %lld",
+                 (long long)s->status, step);
+    else if (!has_metrics || (s->started && !s->ended))
+        snprintf(fault, RESULT_FAULT, "unfinished, step %lld", step);
+}
+
+static enum status read_end(const char *directory, bool has_metrics, struct run_result *result) {
+    char path[OPTION_PATH + 16];
+    struct story story = {0};
+    struct lines lines;
+    set_path(path, directory, "log.jsonl");
+    if (file_exists(path)) {
+        TRY(lines_open(&lines, path, false));
+        enum status status = read_story(&lines, result, &story);
+        lines_close(&lines);
+        TRY(status);
+    }
+    judge(&story, has_metrics, result->fault);
     return STATUS_OK;
 }
+
+static enum status read_figures_of_run(const char *path, struct run_result *result) {
+    json_error_t error;
+    json_t *root = json_load_file(path, 0, &error);
+    bool good = json_is_object(root) && json_integer_value(json_object_get(root, "schema")) == 1;
+    if (good)
+        read_metrics(result, root);
+    json_decref(root);
+    return good ? STATUS_OK
+                : log_error(STATUS_INPUT, "%s:%d: is not metrics of schema 1", path,
+                            root ? 1 : error.line);
+}
+
+enum status run_result_read(const char *directory, struct run_result *result) {
+    char path[OPTION_PATH + 16];
+    memset(result, 0, sizeof *result);
+    TRY(read_config(directory, &result->config));
+    set_path(path, directory, "metrics.json");
+    bool has_metrics = file_exists(path);
+    TRY(read_end(directory, has_metrics, result));
+    return has_metrics && !result->fault[0] ? read_figures_of_run(path, result) : STATUS_OK;
+}
+
+/* ---- learning curve ---- */
 
 static void read_point(const char *line, struct curve_point **points, int64_t *count) {
     json_t *event = json_loads(line, 0, NULL);
@@ -115,7 +217,7 @@ enum status run_result_curve(const char *directory, struct curve_point **points,
     char path[OPTION_PATH + 16];
     struct lines lines;
     bool more = true;
-    snprintf(path, sizeof path, "%s/log.jsonl", directory);
+    set_path(path, directory, "log.jsonl");
     *points = NULL;
     *count = 0;
     TRY(lines_open(&lines, path, false));

@@ -1,4 +1,4 @@
-/* A finished run read back from its directory: config.yaml and metrics.json. Not collective. */
+/* A run read back from its directory: config.yaml, log.jsonl and metrics.json. Not collective. */
 #ifndef IO_RUN_RESULT_H
 #define IO_RUN_RESULT_H
 #include "core/options.h"
@@ -14,10 +14,15 @@ struct result_figures {
     double mrr, ndcg;
 };
 
+enum { RESULT_HASH = 65, RESULT_TIME = 32, RESULT_FAULT = 320 };
+
 struct run_result {
     struct config config;
-    char label[RESULT_DOMAINS][OPTION_NAME]; /* the two domains, "all" */
-    bool valid;                              /* the verdict */
+    char started[RESULT_TIME];                               /* the first time, "": not known */
+    char dataset_hash[RESULT_HASH], items_hash[RESULT_HASH]; /* "": not known */
+    char fault[RESULT_FAULT]; /* "": finished and VALID; else why its figures do not count, in words
+                               */
+    char label[RESULT_DOMAINS][OPTION_NAME]; /* the two domains, "all"; "" without figures */
     bool history_excluded[RESULT_CANDIDATES];
     /* by split (valid, test), candidates (full, sampled), domain */
     struct result_figures figures[RESULT_SPLITS][RESULT_CANDIDATES][RESULT_DOMAINS];
@@ -26,7 +31,8 @@ struct run_result {
 extern const char *const result_split_names[RESULT_SPLITS];
 extern const char *const result_candidate_names[RESULT_CANDIDATES];
 
-/* STATUS_IO for a file that cannot be read, STATUS_INPUT for one that is not what a run wrote. */
+/* A run that goes on, failed or was stopped has a fault, and no figures or those of an earlier end.
+ * STATUS_IO for a directory without a run, STATUS_INPUT for a file that is not what a run wrote. */
 CHECKED enum status run_result_read(const char *directory, struct run_result *result);
 
 /* Validation MRR of one epoch, of the full candidates where there are any. */

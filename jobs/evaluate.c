@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 struct request {
-    struct args_config config;
+    struct saved_request saved;
     char *json; /* write the metrics here */
     bool overwrite;
 };
@@ -19,6 +19,7 @@ enum { KEY_OVERWRITE = 0x100 };
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Write the metrics to FILE as JSON; -: in place of the table", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
+    {"items-by-key", SAVED_BY_KEY, NULL, 0, SAVED_BY_KEY_HELP, 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -31,7 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         r->overwrite = true;
         return 0;
     }
-    return args_config_parse(&r->config, key, arg, state, "run directory or checkpoint");
+    return saved_parse(&r->saved, key, arg, state);
 }
 
 static enum status write_json(const char *path, const struct report_results *results) {
@@ -45,6 +46,7 @@ static enum status evaluate(struct run *run, const struct request *request) {
     struct report_results results = {.config = &run->config,
                                      .dataset = &run->dataset,
                                      .provenance = run->provenance,
+                                     .by_key = run->by_key ? &run->item_counts : NULL,
                                      .ranks = run->comm->size,
                                      .threads = omp_get_max_threads(),
                                      .valid = true};
@@ -80,7 +82,7 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     if (request.json)
         TRY(output_check(comm, request.json, OUTPUT_TEXT, request.overwrite));
-    TRY(saved_open(comm, &request.config, &run, &file));
+    TRY(saved_open(comm, &request.saved, &run, &file));
     enum status status = evaluate(&run, &request);
     run_close(&run);
     mem_free(file);

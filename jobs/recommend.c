@@ -18,7 +18,7 @@ enum { BATCH = 256, MOST = 10000, KEY_SEEN = 0x100, KEY_DOMAIN, KEY_OVERWRITE };
 /* ---- command line ---- */
 
 struct request {
-    struct args_config config;
+    struct saved_request saved;
     const char *input, *output, *domain;
     int64_t k;
     bool seen, overwrite;
@@ -39,6 +39,7 @@ static const struct argp_option options[] = {
     {"domain", KEY_DOMAIN, "LABEL", 0, "Items of this domain only", 0},
     {"seen", KEY_SEEN, NULL, 0, "Items of the history may be listed", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
+    {"items-by-key", SAVED_BY_KEY, NULL, 0, SAVED_BY_KEY_HELP, 0},
     {0}};
 
 static error_t check_request(const struct argp_state *state, const struct request *r) {
@@ -75,10 +76,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         r->overwrite = true;
         return 0;
     case ARGP_KEY_END:
-        refused = args_config_parse(&r->config, key, arg, state, "run directory or checkpoint");
+        refused = saved_parse(&r->saved, key, arg, state);
         return refused && refused != ARGP_ERR_UNKNOWN ? refused : check_request(state, r);
     default:
-        return args_config_parse(&r->config, key, arg, state, "run directory or checkpoint");
+        return saved_parse(&r->saved, key, arg, state);
     }
 }
 
@@ -339,7 +340,7 @@ enum status job_recommend(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     TRY(output_check(comm, request.output, recommendations_form(request.output),
                      request.overwrite));
-    TRY(saved_open(comm, &request.config, &run, &file));
+    TRY(saved_open(comm, &request.saved, &run, &file));
     struct work work = {.run = &run, .request = &request};
     enum status status = recommend(&work, file);
     work_free(&work);

@@ -1,5 +1,6 @@
-/* cdsr report: finished runs side by side, as a Markdown table and as learning curves. Runs that
- * differ in nothing but the seed are one line: mean and standard deviation. */
+/* cdsr report: runs side by side, as a Markdown table and as learning curves. Runs that differ in
+ * nothing but the seed are one line: mean and standard deviation. A run without figures that count
+ * is a line that says why. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/output.h"
@@ -11,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct request {
     char **directories;
@@ -72,36 +74,106 @@ static bool is_setting(int i) {
     return !strcmp(key, "data.path") || (options_decides_result(i) && strcmp(key, "run.seed") != 0);
 }
 
-static bool same_value(const struct config *a, const struct config *b, int i) {
-    char x[OPTION_PATH], y[OPTION_PATH];
-    options_value(a, i, x, sizeof x);
-    options_value(b, i, y, sizeof y);
-    return !strcmp(x, y);
+/* A run that is in the report. */
+struct entry {
+    const char *directory;
+    struct run_result result;
+    int group;
+    bool twice; /* it is one of those before it */
+};
+
+static bool counts(const struct entry *e) {
+    return !e->twice && !e->result.fault[0];
 }
 
-static bool same_settings(const struct run_result *a, const struct run_result *b) {
+static bool same_settings(const struct entry *a, const struct entry *b) {
     for (int i = 0; i < options_count(); i++)
-        if (is_setting(i) && !same_value(&a->config, &b->config, i))
+        if (is_setting(i) && !options_equal(&a->result.config, &b->result.config, i))
             return false;
-    return !memcmp(a->history_excluded, b->history_excluded, sizeof a->history_excluded);
+    return !memcmp(a->result.history_excluded, b->result.history_excluded,
+                   sizeof a->result.history_excluded);
+}
+
+static bool differ(const char *a, const char *b) {
+    return *a && *b && strcmp(a, b) != 0;
+}
+
+/* Under the same path stood another data set. */
+static bool other_data(const struct entry *a, const struct entry *b) {
+    return !strcmp(a->result.config.data.path, b->result.config.data.path) &&
+           (differ(a->result.dataset_hash, b->result.dataset_hash) ||
+            differ(a->result.items_hash, b->result.items_hash));
 }
 
 /* Group of each run, numbered in the order of their first runs. */
-static int find_groups(const struct run_result *run, int n, int *group) {
+static int find_groups(struct entry *run, int n) {
     int groups = 0;
     for (int r = 0; r < n; r++) {
         int other = 0;
-        while (other < r && !same_settings(&run[other], &run[r]))
+        while (other < r &&
+               (!same_settings(&run[other], &run[r]) || other_data(&run[other], &run[r])))
             other++;
-        group[r] = other < r ? group[other] : groups++;
+        run[r].group = other < r ? run[other].group : groups++;
     }
     return groups;
 }
 
-static bool varies(const struct run_result *run, int n, int i) {
+static bool same_directory(const struct entry *a, const struct entry *b) {
+    struct stat x, y;
+    return !stat(a->directory, &x) && !stat(b->directory, &y) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+/* Why run b is none besides a, whose settings, data and seed it has; NULL: it is one. */
+static const char *find_double(const struct entry *a, const struct entry *b) {
+    const char *start = a->result.started;
+    if (same_directory(a, b))
+        return "the same directory as";
+    if (strcmp(a->result.fault, b->result.fault) != 0) /* one has come further */
+        return NULL;
+    if (*start && !strcmp(start, b->result.started))
+        return "a copy of";
+    return counts(b) ? "of the same seed as" : NULL;
+}
+
+/* A run does not count again: its figures are no further ones. */
+static void drop_doubles(struct entry *run, int n) {
+    for (int r = 0; r < n; r++)
+        for (int q = 0; q < r && !run[r].twice; q++) {
+            bool alike = run[q].group == run[r].group &&
+                         run[q].result.config.run.seed == run[r].result.config.run.seed;
+            const char *what = alike && !run[q].twice ? find_double(&run[q], &run[r]) : NULL;
+            run[r].twice = what != NULL;
+            if (what)
+                log_warn("%s: is %s %s, and does not count again", run[r].directory, what,
+                         run[q].directory);
+        }
+}
+
+/* Once per group. */
+static void tell_data(const struct entry *run, int n) {
+    for (int r = 1; r < n; r++) {
+        int q = 0;
+        while (q < r && run[q].group != run[r].group && !other_data(&run[q], &run[r]))
+            q++;
+        if (q < r && run[q].group != run[r].group)
+            log_warn("%s and %s: %s was another data set (column data): not to be compared",
+                     run[q].directory, run[r].directory, run[r].result.config.data.path);
+    }
+}
+
+static bool varies(const struct entry *run, int n, int i) {
     for (int r = 1; r < n && is_setting(i); r++)
-        if (!same_value(&run[0].config, &run[r].config, i))
+        if (!options_equal(&run[0].result.config, &run[r].result.config, i))
             return true;
+    return false;
+}
+
+static bool data_varies(const struct entry *run, int n) {
+    for (int r = 1; r < n; r++)
+        for (int q = 0; q < r; q++)
+            if (other_data(&run[q], &run[r]))
+                return true;
     return false;
 }
 
@@ -118,16 +190,15 @@ struct cell {
     bool ndcg;
 };
 
-static struct spread spread_of(const struct run_result *run, int n, const int *group, int g,
-                               const struct cell *cell) {
+static struct spread spread_of(const struct entry *run, int n, int g, const struct cell *cell) {
     double sum = 0, squares = 0;
-    struct spread s = {0};
+    struct spread s = {.mean = NAN};
     for (int pass = 0; pass < 2; pass++)
         for (int r = 0; r < n; r++) {
             const struct result_figures *f =
-                &run[r].figures[cell->split][cell->candidates][cell->domain];
+                &run[r].result.figures[cell->split][cell->candidates][cell->domain];
             double x = !f->present ? NAN : cell->ndcg ? f->ndcg : f->mrr;
-            if (group[r] != g)
+            if (run[r].group != g || !counts(&run[r]))
                 continue;
             if (pass == 0)
                 s.n++, sum += x;
@@ -148,67 +219,90 @@ static void print_spread(const struct spread *s) {
         printf(" %.2f ± %.2f |", 100 * s->mean, 100 * s->deviation);
 }
 
-static void print_head(const struct run_result *run, int n) {
-    const struct numbers *cutoffs = &run[0].config.eval.cutoffs;
-    int columns = 3 + 2 * RESULT_DOMAINS;
+/* Of the first run that has figures. */
+static const struct run_result *first_figures(const struct entry *run, int n) {
+    int r = 0;
+    while (r < n - 1 && !counts(&run[r]))
+        r++;
+    return &run[r].result;
+}
+
+static void print_head(const struct entry *run, int n) {
+    static const char *const standard[RESULT_DOMAINS] = {"A", "B", "all"};
+    const struct run_result *first = first_figures(run, n);
+    const struct numbers *cutoffs = &first->config.eval.cutoffs;
+    int columns = 3 + 2 * RESULT_DOMAINS + data_varies(run, n);
     for (int i = 0; i < options_count(); i++)
         if (varies(run, n, i)) {
             printf("| `%s` ", options_key(i));
             columns++;
         }
-    printf("| runs | split | candidates |");
+    printf("%s| runs | split | candidates |", data_varies(run, n) ? "| data " : "");
     for (int d = 0; d < RESULT_DOMAINS; d++)
-        printf(" %s: MRR | NDCG@%.0f |", run[0].label[d], cutoffs->value[cutoffs->count - 1]);
+        printf(" %s: MRR | NDCG@%.0f |", first->label[d][0] ? first->label[d] : standard[d],
+               cutoffs->value[cutoffs->count - 1]);
     printf("\n|");
     while (columns-- > 0)
         printf("---|");
     putchar('\n');
 }
 
-static void print_settings(const struct run_result *run, int n, const struct config *config) {
+/* The columns left of the number of runs; the data set by the first digits of its hashes. */
+static void print_settings(const struct entry *run, int n, const struct run_result *result) {
     char value[OPTION_PATH];
     for (int i = 0; i < options_count(); i++)
         if (varies(run, n, i)) {
-            options_value(config, i, value, sizeof value);
+            options_value(&result->config, i, value, sizeof value);
             printf("| %s ", value);
         }
+    if (data_varies(run, n))
+        printf("| %.6s/%.6s ", result->dataset_hash, result->items_hash);
 }
 
-static void print_row(const struct run_result *run, int n, const int *group, int first, int split,
-                      int candidates) {
-    int g = group[first];
+static void print_row(const struct entry *run, int n, int first, int split, int candidates) {
     struct cell cell = {split, candidates, RESULT_DOMAINS - 1, false};
-    struct spread s = spread_of(run, n, group, g, &cell);
+    struct spread s = spread_of(run, n, run[first].group, &cell);
     if (isnan(s.mean))
         return;
-    print_settings(run, n, &run[first].config);
-    printf(
-        "| %d | %s | %s |", s.n, result_split_names[split],
-        protocol_candidates(candidates == RESULT_SAMPLED, run[first].history_excluded[candidates]));
+    print_settings(run, n, &run[first].result);
+    printf("| %d | %s | %s |", s.n, result_split_names[split],
+           protocol_candidates(candidates == RESULT_SAMPLED,
+                               run[first].result.history_excluded[candidates]));
     for (cell.domain = 0; cell.domain < RESULT_DOMAINS; cell.domain++)
         for (int k = 0; k < 2; k++) {
             cell.ndcg = k;
-            s = spread_of(run, n, group, g, &cell);
+            s = spread_of(run, n, run[first].group, &cell);
             print_spread(&s);
         }
     putchar('\n');
 }
 
-static void print_table(const struct run_result *run, int n) {
-    int *group = mem_alloc(n, sizeof *group), groups = find_groups(run, n, group);
+static void print_faults(const struct entry *run, int n) {
+    for (int r = 0; r < n; r++) {
+        if (!run[r].result.fault[0] || run[r].twice)
+            continue;
+        print_settings(run, n, &run[r].result);
+        printf("| 0 | %s: %s |", run[r].directory, run[r].result.fault);
+        for (int i = 0; i <= 2 * RESULT_DOMAINS; i++)
+            printf(" |");
+        putchar('\n');
+    }
+}
+
+static void print_table(const struct entry *run, int n, int groups) {
     print_head(run, n);
     for (int split = 0; split < RESULT_SPLITS; split++)
         for (int c = 0; c < RESULT_CANDIDATES; c++)
             for (int g = 0; g < groups; g++) {
                 int first = 0;
-                while (group[first] != g)
+                while (run[first].group != g)
                     first++;
-                print_row(run, n, group, first, split, c);
+                print_row(run, n, first, split, c);
             }
+    print_faults(run, n);
     printf(
         "\nPercent; mean ± standard deviation over runs that differ in the seed alone. The user's "
         "history is among the candidates unless it says 'history excluded'.\n");
-    mem_free(group);
 }
 
 /* ---- learning curves ---- */
@@ -228,63 +322,103 @@ static void send_text(FILE *gnuplot, const char *text) {
     fputc('\'', gnuplot);
 }
 
-static enum status send_curves(FILE *gnuplot, const struct request *request, const char *file) {
-    for (int r = 0; r < request->runs; r++) {
+/* What is drawn: into `file`, of the type that the name `plot` ends with. */
+struct drawing {
+    const char *plot, *file;
+    const struct entry *run;
+    int n;
+};
+
+static enum status send_curves(FILE *gnuplot, const struct drawing *d) {
+    const char *comma = "";
+    for (int r = 0; r < d->n; r++) {
         struct curve_point *point;
         int64_t count;
-        TRY(run_result_curve(request->directories[r], &point, &count));
+        if (d->run[r].twice)
+            continue;
+        TRY(run_result_curve(d->run[r].directory, &point, &count));
         send_curve(gnuplot, r, point, count);
         mem_free(point);
     }
     fprintf(gnuplot, "set terminal %s noenhanced\nset output ",
-            plot_types[plot_type(request->plot)].terminal);
-    send_text(gnuplot, file);
+            plot_types[plot_type(d->plot)].terminal);
+    send_text(gnuplot, d->file);
     fprintf(gnuplot,
             "\nset xlabel 'epoch'\nset ylabel 'validation MRR, %%'\nset key outside\nplot ");
-    for (int r = 0; r < request->runs; r++) {
-        fprintf(gnuplot, "%s$run%d with linespoints title ", r ? ", " : "", r);
-        send_text(gnuplot, request->directories[r]);
+    for (int r = 0; r < d->n; r++) {
+        if (d->run[r].twice)
+            continue;
+        fprintf(gnuplot, "%s$run%d with linespoints title ", comma, r);
+        send_text(gnuplot, d->run[r].directory);
+        comma = ", ";
     }
     fputc('\n', gnuplot);
     return STATUS_OK;
 }
 
-static enum status draw_file(const struct request *request, const char *file) {
+static enum status draw_file(const struct drawing *d) {
     FILE *gnuplot = popen("gnuplot", "w");
     enum status status =
-        gnuplot ? send_curves(gnuplot, request, file)
+        gnuplot ? send_curves(gnuplot, d)
                 : log_error(STATUS_FAIL, "gnuplot does not start: %s", strerror(errno));
     if (gnuplot && pclose(gnuplot) != 0 && status == STATUS_OK)
-        status = log_error(STATUS_FAIL, "%s: gnuplot did not draw it; is gnuplot installed?",
-                           request->plot);
+        status =
+            log_error(STATUS_FAIL, "%s: gnuplot did not draw it; is gnuplot installed?", d->plot);
     return status;
 }
 
-static enum status draw(const struct request *request) {
+static enum status draw(const char *plot, const struct entry *run, int n) {
     struct output output;
-    TRY(output_begin(&output, request->plot, OUTPUT_TEXT));
-    return output_end(&output, draw_file(request, output.file));
+    TRY(output_begin(&output, plot, OUTPUT_TEXT));
+    struct drawing drawing = {plot, output.file, run, n};
+    return output_end(&output, draw_file(&drawing));
+}
+
+/* ---- the job ---- */
+
+/* Those that are runs; the gravest status of the others. */
+static enum status read_runs(const struct request *request, struct entry *run, int *n) {
+    enum status worst = STATUS_OK;
+    for (int r = 0; r < request->runs; r++) {
+        run[*n].directory = request->directories[r];
+        enum status status = run_result_read(run[*n].directory, &run[*n].result);
+        *n += status == STATUS_OK;
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
+static int count_finished(const struct entry *run, int n) {
+    int finished = 0;
+    for (int r = 0; r < n; r++)
+        finished += counts(&run[r]);
+    return finished;
+}
+
+static enum status compare(const struct request *request, struct entry *run, int n) {
+    int groups = find_groups(run, n);
+    drop_doubles(run, n);
+    tell_data(run, n);
+    print_table(run, n, groups);
+    if (request->plot)
+        TRY(draw(request->plot, run, n));
+    return count_finished(run, n) > 0
+               ? STATUS_OK
+               : log_error(STATUS_INPUT, "none of the %d runs has finished with a valid result", n);
 }
 
 static enum status report(const struct request *request) {
-    struct run_result *run = mem_alloc(request->runs, sizeof *run);
-    enum status status = STATUS_OK;
-    for (int r = 0; r < request->runs && status == STATUS_OK; r++) {
-        status = run_result_read(request->directories[r], &run[r]);
-        if (status == STATUS_OK && !run[r].valid)
-            log_warn("%s: its result is not VALID", request->directories[r]);
-    }
-    if (status == STATUS_OK)
-        print_table(run, request->runs);
-    if (status == STATUS_OK && request->plot)
-        status = draw(request);
+    struct entry *run = mem_zero(request->runs, sizeof *run);
+    int n = 0;
+    enum status worst = read_runs(request, run, &n);
+    enum status status = n > 0 ? compare(request, run, n) : STATUS_OK;
     mem_free(run);
-    return status;
+    return status > worst ? status : worst;
 }
 
 enum status job_report(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {
-        options, parse, "RUN_DIR...", "Compare finished runs: a Markdown table of their figures.",
+        options, parse, "RUN_DIR...", "Compare runs: a Markdown table of their figures.",
         NULL,    NULL,  NULL};
     struct request request = {0};
     bool done;

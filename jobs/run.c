@@ -118,7 +118,7 @@ static enum status init_from(struct run *run, const char *name, const real *rows
 
 /* The id embedding starts from the rows of a feature table (model.id_init), one of the modalities'
  * or another. */
-static enum status init_id(struct run *run) {
+enum status run_init_items(struct run *run) {
     const char *name = run->config.model.id_init;
     int m = init_modality(run), dim = 0;
     real *rows = NULL;
@@ -170,7 +170,7 @@ static enum status open_model(struct run *run, bool training) {
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
     TRY(create_model(run, &shape, training));
-    return training ? init_id(run) : STATUS_OK;
+    return training ? run_init_items(run) : STATUS_OK;
 }
 
 /* The mixed stream would repeat it. */

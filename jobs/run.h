@@ -3,6 +3,7 @@
 #define JOBS_RUN_H
 #include "core/models/model.h"
 #include "io/dataset.h"
+#include "io/item_map.h"
 #include "jobs/placement.h"
 
 struct run {
@@ -17,6 +18,8 @@ struct run {
     real *tag_vectors;
     struct sampler sampler; /* of the training negatives */
     struct model model;
+    bool by_key; /* rows of item tables were found by the items' keys (jobs/restore.h) ... */
+    struct item_counts item_counts; /* ... of so many items */
 };
 
 /* Collective; the same on all ranks. What a data set decides of the configuration: data.max_len
@@ -30,6 +33,11 @@ CHECKED enum status run_settle(const struct comm *comm, const struct dataset *da
  * the model with initial parameters. On failure nothing stays open. */
 CHECKED enum status run_open(struct run *run, struct comm *comm, const struct config *config,
                              bool training);
+
+/* Collective. Start the rows of item tables as a new training would, from a feature table where
+ * model.id_init says so; run_open does it for training. */
+CHECKED enum status run_init_items(struct run *run);
+
 void run_close(struct run *run); /* not collective; safe on a zeroed object */
 
 #endif

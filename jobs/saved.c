@@ -5,11 +5,21 @@
 #include "core/rng.h"
 #include "io/checkpoint.h"
 #include "io/config.h"
+#include "jobs/restore.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { LOOKS = 5 };
+
+error_t saved_parse(struct saved_request *request, int key, char *arg,
+                    const struct argp_state *state) {
+    if (key == SAVED_BY_KEY) {
+        request->by_key = true;
+        return 0;
+    }
+    return args_config_parse(&request->config, key, arg, state, "run directory or checkpoint");
+}
 
 static enum status verify_best(const struct comm *comm, const char *run, const char *file) {
     log_hold();
@@ -38,7 +48,7 @@ static enum status find_best(const struct comm *comm, const char *run, char **fi
     struct checkpoint_state state;
     char directory[OPTION_PATH];
     snprintf(directory, sizeof directory, "%s/checkpoints", run);
-    TRY(checkpoint_newest_whole(comm, directory, false, file));
+    TRY(checkpoint_newest_whole(comm, directory, file));
     if (!*file)
         return comm->rank ? STATUS_INPUT
                           : log_error(STATUS_INPUT, "%s: no checkpoint in %s", run, directory);
@@ -91,20 +101,35 @@ static enum status load_config(struct comm *comm, const char *file,
     return STATUS_OK;
 }
 
-static enum status open_once(struct comm *comm, const struct args_config *request, struct run *run,
-                             char **file) {
+static enum status restore(struct run *run, const char *file, bool by_key) {
+    TRY(restore_params(run, file, by_key ? RESTORE_BY_KEY : RESTORE_SAME));
+    const struct item_counts *n = &run->item_counts;
+    if (run->by_key)
+        log_info("items by key: kept %lld, new %lld, dropped %lld", (long long)n->kept,
+                 (long long)n->added, (long long)n->dropped);
+    if (run->by_key && n->kept == 0)
+        return run->comm->rank
+                   ? STATUS_INPUT
+                   : log_error(STATUS_INPUT,
+                               "%s: knows no item of %s: their keys have nothing in common", file,
+                               run->dataset.path);
+    return STATUS_OK;
+}
+
+static enum status open_once(struct comm *comm, const struct saved_request *request,
+                             struct run *run, char **file) {
     struct config config;
     *file = NULL;
-    enum status status = find(comm, request->path, file);
+    enum status status = find(comm, request->config.path, file);
     if (status == STATUS_OK)
-        status = load_config(comm, *file, request, &config);
+        status = load_config(comm, *file, &request->config, &config);
     if (status == STATUS_OK)
         status = run_open(run, comm, &config, false);
     if (status != STATUS_OK) {
         mem_free(*file);
         return status;
     }
-    status = checkpoint_read_params(comm, *file, &run->model.params, false);
+    status = restore(run, *file, request->by_key);
     if (status != STATUS_OK) {
         run_close(run);
         mem_free(*file);
@@ -126,17 +151,18 @@ static uint64_t listing(const struct comm *comm, const char *run) {
     return hash;
 }
 
-enum status saved_open(struct comm *comm, const struct args_config *request, struct run *run,
+enum status saved_open(struct comm *comm, const struct saved_request *request, struct run *run,
                        char **file) {
+    const char *path = request->config.path;
     for (int left = LOOKS - 1;; left--) {
-        uint64_t before = listing(comm, request->path);
+        uint64_t before = listing(comm, path);
         log_hold();
         enum status status = open_once(comm, request, run, file);
         const char *why = log_release();
         if (status == STATUS_OK)
             return STATUS_OK;
-        if (status != STATUS_IO || left == 0 || listing(comm, request->path) == before)
+        if (status != STATUS_IO || left == 0 || listing(comm, path) == before)
             return why[0] ? log_error(status, "%s", why) : status;
-        log_info("%s: its training has removed a checkpoint meanwhile; looks again", request->path);
+        log_info("%s: its training has removed a checkpoint meanwhile; looks again", path);
     }
 }

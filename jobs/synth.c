@@ -186,16 +186,33 @@ static void user_name(const struct job *job, int64_t i, char text[SYNTH_TITLE]) 
     snprintf(text, SYNTH_TITLE, "u%lld", (long long)i);
 }
 
-/* Texts first .. first + n - 1 into rows 0 .. n - 1. */
-static enum status write_texts(struct job *job, const char *name, text_fn *make, int64_t first,
-                               int64_t n) {
+/* Texts first .. first + n - 1 into rows 0 .. n - 1; `hash` takes them too, unless it is NULL. */
+static enum status write_hashed(struct job *job, const char *name, text_fn *make, int64_t first,
+                                int64_t n, struct sha256 *hash) {
     for (int64_t lo = 0; lo < n; lo += BLOCK) {
         int64_t hi = lo + BLOCK < n ? lo + BLOCK : n;
-        for (int64_t i = lo; i < hi; i++)
+        for (int64_t i = lo; i < hi; i++) {
             make(job, first + i, job->text[i - lo]);
+            if (hash)
+                items_hash_key(hash, job->text[i - lo]);
+        }
         TRY(h5_writer_write_strings(job->writer, name, lo, hi, job->pointers));
     }
     return STATUS_OK;
+}
+
+static enum status write_texts(struct job *job, const char *name, text_fn *make, int64_t first,
+                               int64_t n) {
+    return write_hashed(job, name, make, first, n, NULL);
+}
+
+static enum status write_keys(struct job *job, int64_t items) {
+    struct sha256 hash;
+    char text[SHA256_TEXT];
+    items_hash_begin(&hash, job->request->items);
+    enum status status = write_hashed(job, "/items/key", item_key, 0, items, &hash);
+    sha256_end(&hash, text);
+    return status ? status : h5_writer_put_text(job->writer, "/", "items_hash", text);
 }
 
 static enum status write_tags(struct job *job, int64_t items) {
@@ -347,7 +364,7 @@ static enum status write_all(struct job *job) {
     struct dataset_header header = header_of(job);
     TRY(dataset_declare(job->writer, &header));
     TRY(put_provenance(job));
-    TRY(write_texts(job, "/items/key", item_key, 0, items));
+    TRY(write_keys(job, items));
     TRY(write_texts(job, "/items/title", item_title, 0, items));
     TRY(write_splits(job));
     if (job->request->tags)

@@ -11,6 +11,8 @@
 #include "jobs/evaluation.h"
 #include "jobs/job.h"
 #include "jobs/launch.h"
+#include "jobs/restore.h"
+#include "jobs/resume.h"
 #include "jobs/stepper.h"
 #include "jobs/stop.h"
 #include <math.h>
@@ -57,6 +59,8 @@ struct trainer {
     struct report report;
     struct stepper stepper;
     struct evaluation valid;
+    struct item_keys keys;
+    struct resume resume;          /* with --resume, until the run has begun */
     struct checkpoint_state state; /* where the run stands */
     char checkpoints[OPTION_PATH]; /* directory */
     char select[PROTOCOL_NAME];    /* what selects the best epoch */
@@ -138,7 +142,7 @@ static enum status save(struct trainer *t) {
         return STATUS_OK;
     char *path = checkpoint_path(t->checkpoints, t->state.step);
     fault_point("save");
-    enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->state);
+    enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->keys, &t->state);
     if (status == STATUS_OK) {
         t->saved_step = t->state.step;
         t->saved_at = phase_clock();
@@ -269,97 +273,99 @@ static enum status stop(struct trainer *t) {
 
 static enum status read_params(struct trainer *t, const char *path) {
     TRY(checkpoint_verify(t->comm, path));
-    return checkpoint_read_params(t->comm, path, &t->run.model.params, false);
+    return checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, false);
 }
 
-/* Rank 0's part: the best epoch so far has to be the best by what selects now, as the parameters of
- * others are gone. */
-static enum status check_selection(const struct trainer *t, const char *path,
-                                   const struct checkpoint_state *state) {
-    static const char *const domains[] = {"both", "x", "y"}; /* by enum target */
-    struct config before;
-    char select[PROTOCOL_NAME];
-    if (state->best_step < 0)
-        return STATUS_OK;
-    TRY(config_from_text(state->config, path, &before));
-    protocol_select(&before, &t->run.dataset, select);
-    if (!strcmp(select, t->select))
-        return STATUS_OK;
-    return log_error(STATUS_INPUT,
-                     "%s: its best epoch is that of the %s, and those of the %s may be gone; go on "
-                     "with eval.select_domain=%s and the run's other eval keys, or --overwrite the "
-                     "run",
-                     path, select, t->select, domains[options_select_target(&before)]);
-}
-
-/* Rank 0's part: can the run go on from there? */
-static enum status check_state(const struct trainer *t, const char *path,
-                               const struct checkpoint_state *state) {
-    if (strcmp(state->dataset_hash, t->state.dataset_hash))
-        return log_error(STATUS_INPUT,
-                         "%s: written with another data set; give the old one or --overwrite the "
-                         "run",
-                         path);
-    return check_selection(t, path, state);
-}
-
-/* Strings of the state become the trainer's; but for the configuration, of which today's counts. */
-static enum status go_on(struct trainer *t, const char *path, struct checkpoint_state *state) {
-    char *today = t->state.config;
-    mem_free(state->config);
-    mem_free(t->state.dataset_hash);
-    t->state = *state;
-    t->state.config = today;
-    t->saved_step = state->step;
-    TRY(checkpoint_read_params(t->comm, path, &t->run.model.params, true));
-    log_info("resumed at step %lld from %s", (long long)state->step, path);
+static enum status read_init(struct trainer *t) {
+    const char *path = config_of(t)->train.init;
+    const struct item_counts *n = &t->run.item_counts;
+    TRY(checkpoint_verify(t->comm, path));
+    TRY(restore_params(&t->run, path, RESTORE_CARRY));
+    if (t->run.by_key)
+        log_info("train.init: item rows kept %lld, new %lld, dropped %lld", (long long)n->kept,
+                 (long long)n->added, (long long)n->dropped);
     return STATUS_OK;
 }
 
-static enum status resume(struct trainer *t) {
-    struct checkpoint_state state;
-    char *path;
-    TRY(checkpoint_newest_whole(t->comm, t->checkpoints, true, &path));
-    if (!path)
-        return STATUS_OK;
-    enum status status = checkpoint_read_state(t->comm, path, &state);
-    if (status == STATUS_OK) {
-        status = comm_agree(t->comm, t->comm->rank ? STATUS_OK : check_state(t, path, &state));
-        if (status == STATUS_OK)
-            status = go_on(t, path, &state);
-        else
-            checkpoint_state_free(&state);
-    }
+/* The best checkpoint by the settings that its figure is taken with now. */
+static enum status judge_best(struct trainer *t) {
+    struct report_scores scores;
+    char *path = checkpoint_path(t->checkpoints, t->state.best_step);
+    enum status status = read_params(t, path);
     mem_free(path);
-    return status;
+    TRY(status);
+    TRY(evaluation_run(&t->valid, &t->run.model, &scores));
+    t->state.best_metric = evaluation_select(config_of(t), &scores);
+    log_info("the best epoch so far, %lld, now has %s %.4f", (long long)t->state.best_epoch,
+             t->select, t->state.best_metric);
+    return STATUS_OK;
 }
 
+/* Where the run stands is what the checkpoint says; today's configuration counts. */
+static enum status resume(struct trainer *t) {
+    const struct config *c = config_of(t);
+    const struct checkpoint_state *was = &t->resume.state;
+    struct checkpoint_state *state = &t->state;
+    TRY(resume_check(&t->resume, &t->run));
+    resume_warn(&t->resume, c);
+    state->step = t->saved_step = was->step;
+    state->epoch = was->epoch;
+    state->cursor = resume_cursor(&t->resume, c, t->run.dataset.counts[SPLIT_TRAIN]);
+    state->best_step = was->best_step;
+    state->best_epoch = was->best_epoch;
+    state->best_metric = was->best_metric;
+    state->stale = was->stale;
+    if (was->best_step >= 0 && c->eval.every > 0 && resume_scores_anew(&t->resume, c))
+        TRY(judge_best(t));
+    TRY(checkpoint_read_params(t->comm, t->resume.path, NULL, &t->run.model.params, true));
+    log_info("resumed at step %lld from %s", (long long)was->step, t->resume.path);
+    return STATUS_OK;
+}
+
+/* What the run needs, and where it starts from. */
+static enum status open_run(struct trainer *t, const struct config *config) {
+    struct run *run = &t->run;
+    TRY(run_open(run, t->comm, config, true));
+    TRY(stepper_open(&t->stepper, run));
+    TRY(item_keys_read(t->comm, &run->dataset, &t->keys));
+    if (run->config.train.init[0] && !t->resume.path)
+        TRY(read_init(t));
+    if (run->config.eval.every > 0)
+        TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
+    t->state = (struct checkpoint_state){
+        .best_step = -1,
+        .config = config_to_text(&run->config),
+        .dataset_hash = mem_string(run->dataset.content_hash),
+        .items_hash = mem_string(run->dataset.items_hash),
+        .domain_items = {run->dataset.domain_items[0], run->dataset.domain_items[1]}};
+    t->saved_step = -1;
+    protocol_select(&run->config, &run->dataset, t->select);
+    return t->resume.path ? resume(t) : STATUS_OK;
+}
+
+/* The run directory stays as it is until nothing is in the way. */
 static enum status open_trainer(struct trainer *t, const struct config *config,
                                 const struct request *request) {
     enum report_mode mode = request->resume      ? REPORT_RESUME
                             : request->overwrite ? REPORT_OVERWRITE
                                                  : REPORT_REFUSE;
-    TRY(run_open(&t->run, t->comm, config, true));
-    const struct run *run = &t->run;
-    TRY(stepper_open(&t->stepper, &t->run));
-    if (run->config.train.init[0])
-        TRY(read_params(t, run->config.train.init));
-    if (run->config.eval.every > 0)
-        TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
-    t->state = (struct checkpoint_state){.best_step = -1,
-                                         .config = config_to_text(&run->config),
-                                         .dataset_hash = mem_string(run->dataset.content_hash)};
-    t->saved_step = -1;
-    protocol_select(&run->config, &run->dataset, t->select);
-    TRY(report_open(t->comm, &run->config, mode, &t->report));
+    TRY(report_open(t->comm, config, mode, &t->report));
     report_path(&t->report, "checkpoints", t->checkpoints);
-    TRY(request->resume ? resume(t) : STATUS_OK);
+    if (request->resume)
+        TRY(resume_open(t->comm, t->checkpoints, config, &t->resume));
+    TRY(open_run(t, config));
+    TRY(report_begin(&t->report, config_of(t), t->state.step));
+    if (t->resume.path)
+        TRY(checkpoint_set_aside(t->comm, t->checkpoints, t->state.step));
+    resume_close(&t->resume);
     t->saved_at = t->logged_at = phase_clock();
     return STATUS_OK;
 }
 
 static void close_trainer(struct trainer *t) {
     report_close(&t->report);
+    resume_close(&t->resume);
+    item_keys_free(&t->keys);
     evaluation_close(&t->valid);
     stepper_close(&t->stepper);
     checkpoint_state_free(&t->state);
@@ -427,6 +433,19 @@ static enum status conclude(struct trainer *t) {
     return STATUS_OK;
 }
 
+/* The exit status tells the kind of failure, the line on stderr which. */
+static void tell_failure(struct trainer *t, enum status status) {
+    struct report_end end = {status, t->state.step, t->state.epoch,
+                             t->train_seconds + t->eval_seconds + t->io_seconds, "failed"};
+    report_end(&t->report, &end);
+}
+
+static enum status run_training(struct trainer *t) {
+    log_start(t);
+    TRY(train(t));
+    return t->stopped ? stop(t) : conclude(t);
+}
+
 static void check_launch(const struct comm *comm) {
     struct launch launch;
     launch_open(&launch, comm, log_warn);
@@ -455,9 +474,9 @@ enum status job_train(struct comm *comm, int argc, char **argv) {
     stop_watch(config.run.time_limit, config.run.margin);
     TRY_GOTO(status, open_trainer(&t, &config, &request), close);
     check_launch(comm);
-    log_start(&t);
-    TRY_GOTO(status, train(&t), close);
-    status = t.stopped ? stop(&t) : conclude(&t);
+    status = run_training(&t);
+    if (status != STATUS_OK && status != STATUS_STOPPED)
+        tell_failure(&t, status);
 close:
     close_trainer(&t);
     return status;

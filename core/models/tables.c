@@ -16,6 +16,7 @@ static void add_table(struct model *model, int m, const char *name) {
     struct params *p = &model->params;
     int table = params_add(p, 2, model->shape.items, config->model.dim, PARAM_NORMAL,
                            config->model.dim, "embed.%s", name);
+    params_of_items(p, table);
     if (model->shape.peers)
         params_part(p, table, &model->shape.here);
     if (config->train.loss != LOSS_EXACT && !config->train.reproducible)

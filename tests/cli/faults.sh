@@ -116,7 +116,9 @@ part() {
 falls_back() {
     goes_on "$1"
     [ "$(grep -c 'warning: run' err)" = 1 ] || complain "one warning, but: $(cat err)"
-    has err "now run/checkpoints/step-4.h5.damaged, the checkpoint before it counts"
+    has err "warning: run/checkpoints/step-4.h5: "
+    has err "; the checkpoint before it counts"
+    has err "run/checkpoints/step-4.h5 is now run/checkpoints/step-4.h5.damaged"
     has err "resumed at step 3 from run/checkpoints/step-3.h5"
     [ -e "$1/run/checkpoints/step-4.h5.damaged" ] || complain 'the damaged one is set aside'
 }

@@ -1,4 +1,5 @@
-# Runs side by side: those that differ in the seed alone are one line, mean and deviation.
+# Runs side by side: those that differ in the seed alone are one line, mean and deviation; those whose
+# figures do not count say why.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 
@@ -33,9 +34,66 @@ grep -q '<svg' curves.svg || complain 'curves.svg is a plot'
 refused 'cdsr: error: report: no run directory given' report
 refused 'cdsr: error: report: --plot x.bmp: the name must end with .svg, .png or .pdf' \
     report s1 --plot x.bmp
+# ---- runs that do not count twice ----
+
+cp -r s1 copy
+"$CDSR" train run.yaml run.seed=2 run.dir=again --quiet >/dev/null || complain again
+ranks 1 report s1 s2 ./s1 copy again s3
+statuses 0
+has err 'cdsr: warning: ./s1: is the same directory as s1, and does not count again'
+has err 'cdsr: warning: copy: is a copy of s1, and does not count again'
+has err 'cdsr: warning: again: is of the same seed as s2, and does not count again'
+grep '^| 3 | test | full |' out | grep -qF "| $want |" || complain "three seeds: $want in $(cat out)"
+
+# ---- another data set under the same name ----
+
+mv data.h5 first.h5
+"$CDSR" synth --items-a 60 --items-b 80 --users 200 --seed 4 -o data.h5 >/dev/null || complain synth
+"$CDSR" train run.yaml run.seed=4 run.dir=s4 --quiet >/dev/null || complain 'other data'
+ranks 1 report s1 s2 s3 s4
+statuses 0
+has err 'cdsr: warning: s1 and s4: data.h5 was another data set (column data): not to be compared'
+[ "$(grep -c 'another data set' err)" = 1 ] || complain "said once: $(cat err)"
+has out '| data | runs | split |'
+[ "$(grep -c '^| [0-9a-f]\{6\}/[0-9a-f]\{6\} | [13] | test | full |' out)" = 2 ] ||
+    complain "a line for either data set: $(cat out)"
+# Other items, the same sequences.
+sed -i 's/"items_hash": "[0-9a-f]\{4\}/"items_hash": "beef/' copy/log.jsonl copy/metrics.json
+ranks 1 report s1 copy
+statuses 0
+has err 'cdsr: warning: s1 and copy: data.h5 was another data set'
+
+# ---- runs without a result that counts ----
+
+cp -r s2 dead
+cp -r s2 stopped
+cp -r s2 failed
+cp -r s2 invalid
+sed -i '/"event": "end"/d; s/"time": "20/"time": "19/' dead/log.jsonl
+echo '{"event": "start", "time": "2030-01-01T00:00:00Z", "step": 6}' >>stopped/log.jsonl
+echo '{"event": "end", "status": 75, "reason": "USR1", "step": 7}' >>stopped/log.jsonl
+rm failed/metrics.json
+sed -i 's/"event": "end", \(.*\)"status": 0/"event": "end", \1"status": 1/' failed/log.jsonl
+sed -i 's/"verdict": "VALID"/"verdict": "INVALID", "reason": "for a test"/' invalid/metrics.json
 rm s2/metrics.json
-ranks 4 report s1 s2
-has err 'cdsr: error: s2/metrics.json: cannot be read; the run has not ended'
+ranks 4 report s1 s2 dead stopped failed invalid s3 --plot curves.svg --overwrite
+statuses 0 0 0 0
+says_nothing err
+[ "$(grep -c '^| 2 | ' out)" = 2 ] || complain "two seeds count: $(cat out)"
+for line in 's2: unfinished, step 6' 'dead: unfinished, step 6' 'stopped: stopped by USR1, step 7' \
+    'failed: failed with exit status 1, step 6' 'invalid: INVALID: for a test'; do
+    has out "| 0 | $line | | | | | | | |"
+done
+ranks 1 report s2 dead
+statuses 2
+has out '| 0 | s2: unfinished, step 6 |'
+has err 'cdsr: error: none of the 2 runs has finished with a valid result'
+
+# A directory that is no run is an error, and the others are reported.
+ranks 1 report s1 nowhere
+statuses 3
+has err 'cdsr: error: nowhere/config.yaml: cannot be read: No such file or directory; give a run directory'
+[ "$(grep -c '^| 1 | ' out)" = 2 ] || complain "the other run: $(cat out)"
 head -c 100 s3/metrics.json >cut && mv cut s3/metrics.json
 ranks 1 report s3
 statuses 2
@@ -43,7 +101,11 @@ has err 'is not metrics of schema 1'
 echo '[]' >s3/metrics.json
 ranks 1 report s3
 statuses 2
-ranks 1 report nowhere
-statuses 3
-has err 'cdsr: error: nowhere/config.yaml: cannot be read: No such file or directory; give a run directory'
+
+# A training that fails says so in its log.
+"$CDSR" train run.yaml data.path=first.h5 run.dir=nan train.lr=1e30 train.grad_clip=0 --quiet >/dev/null 2>&1 &&
+    complain 'a learning rate of 1e30 fails'
+ranks 1 report s1 nan
+statuses 0
+has out '| 0 | nan: failed with exit status 1, step '
 finish

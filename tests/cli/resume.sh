@@ -1,5 +1,6 @@
 # A run that is stopped and resumed is the run that was not stopped: the same losses to the last digit
 # and the same checkpoint, byte for byte, with dropout, sampled negatives and the middle of an epoch.
+# One that may not go on as it is asked to stays as it was.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 
@@ -15,7 +16,7 @@ eval: {candidates: both, sampled_negatives: 10}
 YAML
 done
 
-losses() {
+all_losses() {
     sed -n 's/.*"event": "step", "step": \([0-9]*\).*"loss": \({[^}]*}\).*/\1 \2/p' \
         "$1/runs/$2/log.jsonl"
 }
@@ -28,8 +29,8 @@ same() {
         cd ../parts && ranks 2 train run.yaml run.dir=runs/$name "$@" train.max_steps=7 && statuses 0 0 &&
         ranks 2 train run.yaml run.dir=runs/$name "$@" --resume && statuses 0 0 && finish) ||
         complain "runs with $*"
-    losses whole $name >first
-    losses parts $name >second
+    all_losses whole $name >first
+    all_losses parts $name >second
     [ "$(wc -l <first)" = 15 ] || complain "$*: 15 steps in the log, not $(wc -l <first)"
     diff first second >&2 || complain "$*: a resumed run has the losses of an uninterrupted one"
     cmp {whole,parts}/runs/$name/checkpoints/step-15.h5 ||
@@ -40,4 +41,91 @@ same lazy train.optimizer=lazy_adamw
 same sharded train.placement=sharded
 same exact train.placement=sharded train.loss=exact
 cmp -s whole/runs/{plain,lazy}/checkpoints/step-15.h5 && complain 'the lazy update is another one'
+
+# ---- other settings ----
+
+ranks 1 synth --items-a 60 --items-b 80 --users 100 --seed 4 --features text:8 -o other.h5
+cp parts/run.yaml .
+sed -i 's|../data.h5|data.h5|' run.yaml
+ranks 2 train run.yaml run.dir=run train.epochs=1
+statuses 0 0
+
+# state DIR: every file but the lock, with its time.
+state() {
+    find "$1" -type f ! -name lock -printf '%p %T@ ' -exec sha256sum {} \; | sort
+}
+
+# leaves LINE ARGUMENT...: a start of the run that is refused, in one line, and changes nothing.
+leaves() {
+    local line=$1
+    shift
+    state run >before
+    ranks 2 train run.yaml run.dir=run "$@"
+    [ "$(sort -u status)" != 0 ] || complain "$* is refused"
+    [ "$(grep -c 'cdsr: error' err)" = 1 ] || complain "one error line, but: $(cat err)"
+    has err "$line"
+    state run | diff before - >&2 || complain "$*: the run stays as it was"
+}
+fixed='cannot change in a run that goes on; leave it as it was, or start another run (run.dir, or --overwrite)'
+at=run/checkpoints/step-5.h5
+leaves "cdsr: error: $at: model.dim: 16 -> 32 $fixed" --resume model.dim=32
+leaves "cdsr: error: $at: model.modalities: [id, text] -> [id] $fixed" --resume model.modalities='[id]' train.lr=0.5
+leaves "cdsr: error: $at: run.seed: 1 -> 2 $fixed" --resume run.seed=2
+leaves "cdsr: error: $at: data.max_len: 15 -> 9 $fixed" --resume data.max_len=9
+leaves "cdsr: error: $at: data.path: data.h5 -> other.h5 has other sequences than the checkpoint;" \
+    --resume data.path=other.h5 train.lr=0.5
+for mode in --resume --overwrite; do
+    leaves 'nothing.h5: cannot be' $mode data.path=nothing.h5
+done
+leaves 'nothing.h5: cannot be' --overwrite train.init=nothing.h5
+leaves "has no feature table 'image'; it has: text" --overwrite model.modalities='[id, image]'
+cp $at good.h5
+truncate -s 500000 $at
+leaves 'no checkpoint is whole' --resume
+leaves "already holds a run"
+mv good.h5 $at
+ranks 2 train run.yaml run.dir=new data.path=nothing.h5
+[ ! -e new ] || complain 'a start that fails makes no directory'
+
+# goes_on WARNINGS ARGUMENT...: the run goes on, with so many warnings.
+goes_on() {
+    local warnings=$1
+    shift
+    ranks 2 train run.yaml run.dir=run --resume "$@"
+    statuses 0 0
+    [ "$(grep -c 'cdsr: warning:' err)" = "$warnings" ] || complain "$warnings warnings, but: $(cat err)"
+}
+
+# The same settings: no other configuration. Then 3 of the second epoch's 5 steps of 16 sequences.
+goes_on 0 train.epochs=1
+goes_on 1 train.epochs=1 train.max_steps=8 log.every_s=7
+has err 'cdsr: warning: train.max_steps: 0 -> 8'
+ls run/config.* | diff - <(printf 'run/config.%s\n' step-5.yaml yaml) >&2 || complain 'one former configuration'
+goes_on 3 train.epochs=2 train.max_steps=8 log.every_s=7 train.lr=0.02
+has err 'cdsr: warning: train.epochs: 1 -> 2'
+has err 'cdsr: warning: train.lr: 0.01 -> 0.02'
+ls run/config.* | diff - <(printf 'run/config.%s\n' step-5-2.yaml step-5.yaml yaml) >&2 ||
+    complain 'both former configurations at step 5'
+grep -q 'max_steps: 0$' run/config.step-5.yaml || complain 'the configuration of the first 5 steps'
+grep -q 'lr: 0.01$' run/config.step-5-2.yaml || complain 'the one after it'
+grep -q 'lr: 0.02$' run/config.yaml || complain 'config.yaml is the newest'
+
+# 48 sequences seen are one step of 32 and a half.
+goes_on 3 train.epochs=2 train.lr=0.02 train.batch=32
+has err 'cdsr: warning: train.batch: epoch 2 has seen 48 sequences, and goes on after 32: 16 are seen again'
+has err 'resumed at step 8 from run/checkpoints/step-8.h5'
+[ -e run/config.step-8.yaml ] || complain 'the configuration up to step 8'
+[ "$(losses run | tail -n 1 | cut -d ' ' -f 1)" = 10 ] || complain 'two more steps end the epoch'
+
+# The same figure with other weights: that of the best epoch so far is taken again.
+goes_on 1 train.epochs=2 train.lr=0.02 train.batch=32 eval.lambda2=2
+has err 'cdsr: warning: eval.lambda2: null -> 2'
+now=$(sed -n 's/^cdsr: the best epoch so far, [12], now has mrr of all, full \([0-9.]*\)$/\1/p' err)
+[ "$(awk '$1 == "valid" && $2 == "all" && $3 == "model" && $4 == "full" { print $5 }' run/result.txt)" = "$now" ] ||
+    complain "the figure of the best epoch in $(cat err)"
+leaves ': its best epoch is that of the mrr of all, full, and those of the hr@10 of all, full may be gone;' \
+    --resume eval.select=hr train.batch=32
+ranks 2 train run.yaml run.dir=run --overwrite train.epochs=0
+statuses 0 0
+[ "$(ls run/config.*)" = run/config.yaml ] || complain 'an overwritten run leaves no configuration'
 finish

@@ -5,7 +5,14 @@
 #include <string.h>
 
 static const struct checkpoint_state written = {
-    12, 3, 4, 9, 2, 1, 0.125, (char *)"run: {seed: 1}", (char *)"0123abcd"};
+    12,    3, 4, 9, 2, 1, 0.125, (char *)"run: {seed: 1}", (char *)"0123abcd", (char *)"4567ef",
+    {3, 4}};
+
+static char key_bytes[] = "a\0b\0long key\0a\0e\0f\0g";
+static char *key_text[] = {key_bytes,      key_bytes + 2,  key_bytes + 4, key_bytes + 13,
+                           key_bytes + 15, key_bytes + 17, key_bytes + 19};
+static const struct item_keys keys = {{3, 4},          0, 7, key_bytes, sizeof key_bytes, 0,
+                                      sizeof key_bytes};
 
 static struct params params;
 static real *good; /* parameters, then both moments, as written */
@@ -29,7 +36,7 @@ static void write_good(void) {
     memcpy(good, params.x, block);
     memcpy(good + params.total, params.m, block);
     memcpy(good + 2 * params.total, params.v, block);
-    REQUIRE(checkpoint_write(&alone, alone_path, &params, &written) == STATUS_OK);
+    REQUIRE(checkpoint_write(&alone, alone_path, &params, &keys, &written) == STATUS_OK);
     FILE *file = fopen(alone_path, "rb");
     REQUIRE(file && fseek(file, 0, SEEK_END) == 0);
     size_of_file = (size_t)ftell(file);
@@ -54,6 +61,20 @@ static void require_state(const struct checkpoint_state *s) {
     REQUIRE(s->step == 12 && s->epoch == 3 && s->cursor == 4 && s->best_step == 9);
     REQUIRE(s->best_epoch == 2 && s->stale == 1 && s->best_metric == 0.125);
     REQUIRE(!strcmp(s->config, written.config) && !strcmp(s->dataset_hash, written.dataset_hash));
+    REQUIRE(!strcmp(s->items_hash, written.items_hash) && s->domain_items[0] == 3);
+}
+
+/* Whatever stands in a file: keys, or a refusal. */
+static void read_keys(bool whole) {
+    struct h5_file file;
+    struct h5_strings some;
+    if (h5_open(&file, alone_path) != STATUS_OK)
+        return;
+    if (item_keys_load(&file, 1, 7, &some) == STATUS_OK)
+        for (int i = 0; i < 6; i++)
+            REQUIRE(!whole || !strcmp(some.text[i], key_text[i + 1]));
+    h5_strings_free(&some);
+    h5_close(&file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -65,12 +86,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     write_damaged(data, size);
     enum status verified = checkpoint_verify(&alone, alone_path);
     REQUIRE(size > 1 || (size && data[0]) || verified == STATUS_OK);
-    if (checkpoint_read_params(&alone, alone_path, &params, true) == STATUS_OK &&
+    if (checkpoint_read_params(&alone, alone_path, NULL, &params, true) == STATUS_OK &&
         verified == STATUS_OK) {
         REQUIRE(!memcmp(params.x, good, block));
         REQUIRE(!memcmp(params.m, good + params.total, block));
         REQUIRE(!memcmp(params.v, good + 2 * params.total, block));
     }
+    read_keys(verified == STATUS_OK);
     if (checkpoint_read_state(&alone, alone_path, &state) == STATUS_OK) {
         require_state(&state);
         checkpoint_state_free(&state);

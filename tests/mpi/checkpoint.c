@@ -4,6 +4,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/rng.h"
+#include "io/dataset_content.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 #include <fcntl.h>
@@ -53,20 +54,75 @@ static int64_t visit(const struct params *params, bool set) {
     return wrong;
 }
 
-static const struct checkpoint_state written = {
-    12, 3, 4, 9, 2, 1, 0.125, (char *)"run: {seed: 1}", (char *)"0123abcd"};
+/* Item i of `domain`, its n-th, for keys of different lengths; both domains have the key "one". */
+static void make_key(int64_t i, char key[32]) {
+    int64_t n = i < X_ROWS ? i : i - X_ROWS;
+    snprintf(key, 32, n == 1 ? "one" : "%c%0*ld", i < X_ROWS ? 'a' : 'b', 1 + (int)(i % 7),
+             (long)n);
+}
+
+/* The share of this rank. */
+static void make_keys(const struct comm *comm, struct item_keys *keys) {
+    struct range mine = range_of(ROWS, comm->size, comm->rank);
+    char key[32];
+    *keys = (struct item_keys){{X_ROWS, ROWS - X_ROWS}, mine.lo, mine.hi};
+    keys->bytes = mem_alloc(ROWS, sizeof key);
+    for (int64_t i = 0; i < ROWS; i++) {
+        make_key(i, key);
+        int64_t size = (int64_t)strlen(key) + 1;
+        keys->before += i < mine.lo ? size : 0;
+        keys->total += size;
+        if (i < mine.lo || i >= mine.hi)
+            continue;
+        memcpy(keys->bytes + keys->size, key, (size_t)size);
+        keys->size += size;
+    }
+}
+
+static const struct checkpoint_state written = {12,
+                                                3,
+                                                4,
+                                                9,
+                                                2,
+                                                1,
+                                                0.125,
+                                                (char *)"run: {seed: 1}",
+                                                (char *)"0123abcd",
+                                                (char *)"4567ef",
+                                                {X_ROWS, ROWS - X_ROWS}};
 
 static bool same_state(const struct checkpoint_state *s) {
     return s->step == 12 && s->epoch == 3 && s->cursor == 4 && s->best_step == 9 &&
            s->best_epoch == 2 && s->stale == 1 && s->best_metric == 0.125 &&
-           !strcmp(s->config, written.config) && !strcmp(s->dataset_hash, written.dataset_hash);
+           !strcmp(s->config, written.config) && !strcmp(s->dataset_hash, written.dataset_hash) &&
+           !strcmp(s->items_hash, written.items_hash) && s->domain_items[0] == X_ROWS &&
+           s->domain_items[1] == ROWS - X_ROWS;
+}
+
+/* The keys of the file are those of make_key. */
+static bool same_keys(const char *path) {
+    struct h5_file f;
+    struct h5_strings keys = {0};
+    char key[32];
+    bool same = h5_open(&f, path) == STATUS_OK;
+    same = same && item_keys_load(&f, 0, ROWS, &keys) == STATUS_OK;
+    for (int64_t i = 0; same && i < ROWS; i++) {
+        make_key(i, key);
+        same = !strcmp(keys.text[i], key);
+    }
+    h5_strings_free(&keys);
+    h5_close(&f);
+    return same;
 }
 
 static void write_file(const struct comm *comm, bool sharded, const char *path) {
     struct params params;
+    struct item_keys keys;
     make_params(comm, sharded, &params);
+    make_keys(comm, &keys);
     visit(&params, true);
-    MPI_REQUIRE(checkpoint_write(comm, path, &params, &written) == STATUS_OK, "write");
+    MPI_REQUIRE(checkpoint_write(comm, path, &params, &keys, &written) == STATUS_OK, "write");
+    item_keys_free(&keys);
     params_free(&params);
 }
 
@@ -76,10 +132,11 @@ static void read_file(const struct comm *comm, bool sharded, const char *path) {
     struct checkpoint_state state = {0};
     make_params(comm, sharded, &params);
     MPI_REQUIRE(checkpoint_verify(comm, path) == STATUS_OK, "verify on %d ranks", comm->size);
-    MPI_REQUIRE(checkpoint_read_params(comm, path, &params, true) == STATUS_OK, "params");
+    MPI_REQUIRE(checkpoint_read_params(comm, path, NULL, &params, true) == STATUS_OK, "params");
     MPI_REQUIRE(checkpoint_read_state(comm, path, &state) == STATUS_OK, "state");
     MPI_EXPECT(visit(&params, false) == 0, "values on %d ranks", comm->size);
     MPI_EXPECT(same_state(&state), "state on %d ranks", comm->size);
+    MPI_EXPECT(same_keys(path), "keys on %d ranks", comm->size);
     checkpoint_state_free(&state);
     params_free(&params);
 }
@@ -149,6 +206,182 @@ MPI_TEST(checkpoint, any_ranks_write_and_read_the_same_bytes, 4) {
     remove_directory();
 }
 
+/* ---- other items ---- */
+
+/* Row i of the file belongs to item i + 2 of the model, but for every fifth, which is gone; what no
+ * row belongs to stays as it was. */
+static int32_t moved(int64_t i) {
+    return i % 5 == 0 || i + 2 >= ROWS ? -1 : (int32_t)i + 2;
+}
+
+static void read_mapped(const struct comm *comm, bool sharded, const char *path) {
+    struct params params;
+    int32_t to[ROWS], from[ROWS];
+    struct item_map map = {ROWS, to, {0, 0, 0}};
+    int64_t wrong = 0;
+    make_params(comm, sharded, &params);
+    params_of_items(&params, 0);
+    visit(&params, true);
+    for (int i = 0; i < ROWS; i++)
+        from[i] = -1;
+    for (int i = 0; i < ROWS; i++)
+        if ((to[i] = moved(i)) >= 0)
+            from[to[i]] = i;
+    struct param *table = &params.list[0];
+    for (int64_t i = 0; i < param_size(table); i++)
+        table->tensor.x[i] = -1;
+    MPI_REQUIRE(checkpoint_read_params(comm, path, &map, &params, false) == STATUS_OK, "read");
+    for (int64_t i = 0; i < param_size(table); i++) {
+        int32_t row = from[parts_row(&table->here, i / COLS)];
+        wrong += table->tensor.x[i] != (row < 0 ? -1 : expected(0, 0, row * COLS + i % COLS));
+        table->tensor.x[i] = expected(0, 0, parts_row(&table->here, i / COLS) * COLS + i % COLS);
+    }
+    MPI_EXPECT(wrong == 0, "%ld elements on %d ranks", (long)wrong, comm->size);
+    MPI_EXPECT(visit(&params, false) == 0, "the other tensors are read as they are");
+    params_free(&params);
+}
+
+MPI_TEST(checkpoint, rows_of_items_follow_the_map, 4) {
+    make_directory();
+    write_file(&test_comm, true, file);
+    for (int readers = 1; readers <= 4; readers++) {
+        on_ranks(readers, read_mapped, false);
+        on_ranks(readers, read_mapped, true);
+    }
+    remove_directory();
+}
+
+/* A data set of these keys, 3 of the first domain, in the directory. */
+static enum status open_keys(const char *const *keys, int n, struct dataset *dataset) {
+    static char name[] = "d", a[] = "food", b[] = "tea";
+    static const int32_t items[] = {0, 1};
+    static const int64_t times[] = {1, 2};
+    struct dataset_content content = {
+        .name = name, .protocol = name, .labels = {a, b}, .max_len = 5, .domain_items = {3, n - 3}};
+    char path[96];
+    for (int i = 0; i < n; i++) {
+        string_list_add(&content.keys, keys[i]);
+        string_list_add(&content.titles, "");
+    }
+    for (int s = 0; s < SPLITS; s++)
+        split_content_add(&content.split[s], "u", 2, items, times);
+    snprintf(path, sizeof path, "%s/data.h5", dir);
+    enum status status = dataset_write(&test_comm, path, &content);
+    content.name = content.protocol = content.labels[0] = content.labels[1] = NULL;
+    dataset_content_free(&content);
+    MPI_REQUIRE(status == STATUS_OK, "%s", path);
+    return dataset_open(&test_comm, path, dataset);
+}
+
+/* The file's items are those of make_key: a0 one a0002 ... of X, b000 one b0 ... of Y. */
+MPI_TEST(checkpoint, items_have_their_key_within_their_domain, 2) {
+    static const char *const keys[] = {"one", "new", "a0", "b000", "a0002", "one"};
+    static const char *const twice[] = {"one", "a0", "one", "b000"};
+    static const int64_t domain_items[2] = {X_ROWS, ROWS - X_ROWS};
+    struct dataset dataset;
+    struct item_map map;
+    char *text;
+    make_directory();
+    write_file(&test_comm, false, file);
+    MPI_REQUIRE(open_keys(keys, 6, &dataset) == STATUS_OK, "open");
+    MPI_REQUIRE(item_map_make(&test_comm, file, domain_items, &dataset, &map) == STATUS_OK, "map");
+    MPI_EXPECT(map.to[0] == 2 && map.to[1] == 0 && map.to[2] == -1, "items of X");
+    MPI_EXPECT(map.to[X_ROWS] == 3 && map.to[X_ROWS + 1] == 5, "items of Y");
+    MPI_EXPECT(map.counts.kept == 4 && map.counts.added == 2 && map.counts.dropped == ROWS - 4,
+               "%ld kept", (long)map.counts.kept);
+    MPI_REQUIRE(item_map_difference(&test_comm, file, domain_items, &dataset, &text) == STATUS_OK,
+                "difference");
+    MPI_EXPECT(test_comm.rank > 0 ||
+                   !strcmp(text, "item 0 is 'a0' of food here and 'one' of food there"),
+               "%s", text);
+    mem_free(text);
+    item_map_free(&map);
+    dataset_close(&dataset);
+    MPI_REQUIRE(open_keys(twice, 4, &dataset) == STATUS_OK, "open");
+    log_hold();
+    MPI_EXPECT(item_map_make(&test_comm, file, domain_items, &dataset, &map) == STATUS_INPUT,
+               "a key that stands for two items");
+    const char *line = log_release();
+    MPI_EXPECT(test_comm.rank > 0 || strstr(line, "have the same key 'one'"), "%s", line);
+    dataset_close(&dataset);
+    remove_directory();
+}
+
+/* ---- files of before ---- */
+
+static const char *const tables[] = {"/param/embed.id",  "/param/w",          "/param/b",
+                                     "/param/scale",     "/optim/m/embed.id", "/optim/m/w",
+                                     "/optim/m/b",       "/optim/m/scale",    "/optim/v/embed.id",
+                                     "/optim/v/w",       "/optim/v/b",        "/optim/v/scale",
+                                     "/items/key_bytes", "/items/key_offsets"};
+enum { FORMER_TABLES = 12, TABLES = sizeof tables / sizeof *tables };
+
+static void remove_items(hid_t f) {
+    static const char *const names[] = {"items_hash", "items_a", "items_b"};
+    hid_t state = H5Gopen2(f, "state", H5P_DEFAULT);
+    for (int i = 0; i < 3; i++)
+        MPI_REQUIRE(H5Adelete(state, names[i]) >= 0, "%s", names[i]);
+    H5Gclose(state);
+    MPI_REQUIRE(H5Ldelete(f, "items", H5P_DEFAULT) >= 0, "items");
+}
+
+static int64_t get(hid_t f, const char *object, const char *name) {
+    int64_t value = 0;
+    hid_t id = H5Aopen_by_name(f, object, name, H5P_DEFAULT, H5P_DEFAULT);
+    MPI_REQUIRE(H5Aread(id, H5T_NATIVE_INT64, &value) >= 0, "%s", name);
+    H5Aclose(id);
+    return value;
+}
+
+static void set(hid_t f, const char *object, const char *name, int64_t value) {
+    hid_t space = H5Screate(H5S_SCALAR);
+    MPI_REQUIRE(H5Adelete_by_name(f, object, name, H5P_DEFAULT) >= 0, "%s", name);
+    hid_t id = H5Acreate_by_name(f, object, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT,
+                                 H5P_DEFAULT);
+    MPI_REQUIRE(H5Awrite(id, H5T_NATIVE_INT64, &value) >= 0, "%s", name);
+    H5Aclose(id);
+    H5Sclose(space);
+}
+
+/* As schema 2 had it: no word of the items. */
+static int64_t former_sum(hid_t f) {
+    uint64_t sum = rng_hash("12 3 4 9 2 1 0x1p-3\nrun: {seed: 1}\n0123abcd");
+    for (int k = 0; k < FORMER_TABLES; k++)
+        sum += rng_bits((uint64_t)get(f, tables[k], "checksum"), rng_hash(tables[k]));
+    return (int64_t)sum;
+}
+
+static void make_former(int64_t schema) {
+    hid_t f = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
+    remove_items(f);
+    set(f, "state", "schema", schema);
+    set(f, "state", "checksum", schema == 2 ? former_sum(f) : 0);
+    H5Fclose(f);
+}
+
+MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
+    make_directory();
+    for (int64_t schema = 1; schema <= 2; schema++) {
+        struct checkpoint_state state = {0};
+        struct params params;
+        write_file(&test_comm, false, file);
+        if (test_comm.rank == 0)
+            make_former(schema);
+        MPI_Barrier(test_comm.mpi);
+        make_params(&test_comm, true, &params);
+        MPI_EXPECT(checkpoint_verify(&test_comm, file) == STATUS_OK, "schema %d", (int)schema);
+        MPI_REQUIRE(checkpoint_read_params(&test_comm, file, NULL, &params, true) == STATUS_OK,
+                    "params");
+        MPI_REQUIRE(checkpoint_read_state(&test_comm, file, &state) == STATUS_OK, "state");
+        MPI_EXPECT(visit(&params, false) == 0, "values of schema %d", (int)schema);
+        MPI_EXPECT(state.step == 12 && !state.items_hash[0], "'%s'", state.items_hash);
+        checkpoint_state_free(&state);
+        params_free(&params);
+        MPI_Barrier(test_comm.mpi);
+    }
+    remove_directory();
+}
+
 /* ---- damage ---- */
 
 static void flip(const char *path, int64_t at, int bit) {
@@ -170,17 +403,13 @@ static int64_t offset_of(const char *path, const char *name, int64_t *bytes) {
     return at;
 }
 
-/* One bit of the first, a middle and the last byte of every tensor: the line names the tensor. */
-MPI_TEST(checkpoint, a_flipped_bit_of_any_tensor_is_found, 3) {
-    static const char *const groups[] = {"/param", "/optim/m", "/optim/v"}, *const names[] = {
-                                                                                "embed.id", "w",
-                                                                                "b", "scale"};
+/* One bit of the first, a middle and the last byte of every table: the line names the table. */
+MPI_TEST(checkpoint, a_flipped_bit_of_any_table_is_found, 3) {
     make_directory();
     write_file(&test_comm, true, file);
-    for (int k = 0; k < 3 * 4 * 3; k++) {
-        char name[64];
+    for (int k = 0; k < 3 * TABLES; k++) {
+        const char *name = tables[k / 3];
         int64_t bytes, at = 0;
-        snprintf(name, sizeof name, "%s/%s", groups[k / 12], names[k / 3 % 4]);
         if (test_comm.rank == 0) {
             at = offset_of(file, name, &bytes);
             at += k % 3 * (bytes - 1) / 2;
@@ -205,9 +434,9 @@ static bool harmless(void) {
     struct params params;
     struct checkpoint_state state = {0};
     make_params(&test_comm, false, &params);
-    bool read = checkpoint_read_params(&test_comm, file, &params, true) == STATUS_OK &&
+    bool read = checkpoint_read_params(&test_comm, file, NULL, &params, true) == STATUS_OK &&
                 checkpoint_read_state(&test_comm, file, &state) == STATUS_OK;
-    bool same = read && visit(&params, false) == 0 && same_state(&state);
+    bool same = read && visit(&params, false) == 0 && same_state(&state) && same_keys(file);
     checkpoint_state_free(&state);
     params_free(&params);
     return same;
@@ -219,7 +448,7 @@ enum { STRIDE = 40 };
 enum { STRIDE = 4 };
 #endif
 
-MPI_TEST(checkpoint, no_flipped_bit_gives_other_values, 1, .timeout = 120) {
+MPI_TEST(checkpoint, no_flipped_bit_gives_other_values, 1, .timeout = 240) {
     unsigned char *bytes;
     int64_t tried = 0;
     make_directory();

@@ -209,11 +209,14 @@ MPI_TEST(damage, no_flipped_bit_of_a_data_set_passes, 1, .timeout = 200) {
 
 MPI_TEST(damage, no_flipped_bit_of_a_checkpoint_passes, 1, .timeout = 200) {
     struct params params = {0};
-    struct checkpoint_state state = {12, 3, 4, 9, 2, 1, 0.125, (char *)"run: {}", (char *)"01"};
+    struct checkpoint_state state = {
+        12, 3, 4, 9, 2, 1, 0.125, (char *)"run: {}", (char *)"01", (char *)"02", {2, 3}};
+    char bytes[] = "a\0b\0c\0d\0e";
+    struct item_keys keys = {{2, 3}, 0, 5, bytes, sizeof bytes, 0, sizeof bytes};
     enter();
     params_add(&params, 2, 5, 3, PARAM_NORMAL, 1, "w");
     params_allocate(&params, 1, 1);
-    MPI_REQUIRE(checkpoint_write(&test_comm, "step-12.h5", &params, &state) == STATUS_OK);
+    MPI_REQUIRE(checkpoint_write(&test_comm, "step-12.h5", &params, &keys, &state) == STATUS_OK);
     params_free(&params);
     damage("step-12.h5", FLIPS, true, read_state);
     leave();

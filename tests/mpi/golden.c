@@ -148,6 +148,7 @@ static void compare_ranks(struct golden *g, const char *what, const char *ranks)
     snprintf(path, sizeof path, "%s/metrics.json", g->dir);
     g->nargs = 0;
     arg(g, "evaluate");
+    arg(g, "--overwrite");
     arg(g, "--output=%s", path);
     arg(g, "%s", what);
     model_args(g);

@@ -60,15 +60,24 @@ static bool exists(const char *file) {
     return stat(path, &info) == 0;
 }
 
+/* Open and begin. */
+static enum status open_run(enum report_mode mode, struct report *r) {
+    TRY(report_open(&test_comm, &config, mode, r));
+    enum status status = report_begin(r, &config, 3);
+    if (status != STATUS_OK)
+        report_close(r);
+    return status;
+}
+
 static enum status open_again(enum report_mode mode) {
     report_close(&report);
-    return report_open(&test_comm, &config, mode, &report);
+    return open_run(mode, &report);
 }
 
 MPI_TEST(report, makes_the_directory, 2) {
     struct config again;
     start();
-    MPI_REQUIRE(report_open(&test_comm, &config, REPORT_REFUSE, &report) == STATUS_OK);
+    MPI_REQUIRE(open_run(REPORT_REFUSE, &report) == STATUS_OK);
     MPI_EXPECT((report.log != NULL) == (test_comm.rank == 0));
     if (test_comm.rank == 0) {
         char *text = read_file("config.yaml");
@@ -92,28 +101,28 @@ MPI_TEST(report, one_job_at_a_time, 2) {
     struct report second = {0};
     start();
     as_job("17", "0");
-    MPI_REQUIRE(report_open(&test_comm, &config, REPORT_RESUME, &report) == STATUS_OK);
+    MPI_REQUIRE(open_run(REPORT_RESUME, &report) == STATUS_OK);
     for (enum report_mode mode = REPORT_REFUSE; mode <= REPORT_OVERWRITE; mode++)
-        MPI_EXPECT(report_open(&test_comm, &config, mode, &second) == STATUS_INPUT);
+        MPI_EXPECT(open_run(mode, &second) == STATUS_INPUT);
     as_job("18", "1");
     log_hold();
-    MPI_EXPECT(report_open(&test_comm, &config, REPORT_RESUME, &second) == STATUS_INPUT);
+    MPI_EXPECT(open_run(REPORT_RESUME, &second) == STATUS_INPUT);
     const char *line = log_release();
     MPI_EXPECT(test_comm.rank > 0 ||
                    (strstr(line, "is in use by process") && strstr(line, "SLURM job 17;")),
                "%s", line);
     as_job("17", "1");
-    MPI_EXPECT(report_open(&test_comm, &config, REPORT_RESUME, &second) == STATUS_OK);
+    MPI_EXPECT(open_run(REPORT_RESUME, &second) == STATUS_OK);
     report_close(&second);
     report_close(&report);
     as_job("18", "0");
-    MPI_EXPECT(report_open(&test_comm, &config, REPORT_RESUME, &report) == STATUS_OK);
+    MPI_EXPECT(open_run(REPORT_RESUME, &report) == STATUS_OK);
     finish();
 }
 
 MPI_TEST(report, refuses_resumes_overwrites, 2) {
     start();
-    MPI_REQUIRE(report_open(&test_comm, &config, REPORT_RESUME, &report) == STATUS_OK);
+    MPI_REQUIRE(open_run(REPORT_RESUME, &report) == STATUS_OK);
     if (test_comm.rank == 0) {
         write_text("checkpoints/step-3.h5", "w", "x");
         write_text("checkpoints/mine", "w", "x");
@@ -123,7 +132,7 @@ MPI_TEST(report, refuses_resumes_overwrites, 2) {
         write_text("log.jsonl", "w", "{\"event\": \"a\"}\n{\"eve");
     }
     report_close(&report);
-    MPI_EXPECT(report_open(&test_comm, &config, REPORT_REFUSE, &report) == STATUS_INPUT);
+    MPI_EXPECT(open_run(REPORT_REFUSE, &report) == STATUS_INPUT);
     MPI_REQUIRE(open_again(REPORT_RESUME) == STATUS_OK);
     report_end(&report, &(struct report_end){STATUS_STOPPED, 3, 1, 0.5, "signal"});
     if (test_comm.rank == 0) {
@@ -146,7 +155,7 @@ MPI_TEST(report, refuses_resumes_overwrites, 2) {
 MPI_TEST(report, cannot_be_made_under_a_file, 2) {
     start();
     strcpy(config.run.dir, "/dev/null/run");
-    MPI_EXPECT(report_open(&test_comm, &config, REPORT_REFUSE, &report) == STATUS_IO);
+    MPI_EXPECT(open_run(REPORT_REFUSE, &report) == STATUS_IO);
     finish();
 }
 
@@ -226,7 +235,7 @@ static void check_rest(const json_t *checkpoint, const json_t *end) {
 
 MPI_TEST(report, logs_one_object_per_line, 2) {
     start();
-    MPI_REQUIRE(report_open(&test_comm, &config, REPORT_REFUSE, &report) == STATUS_OK);
+    MPI_REQUIRE(open_run(REPORT_REFUSE, &report) == STATUS_OK);
     write_events();
     if (test_comm.rank == 0) {
         char *text = read_file("log.jsonl"), *rest = text;
@@ -245,7 +254,7 @@ MPI_TEST(report, logs_one_object_per_line, 2) {
 MPI_TEST(report, a_lost_line_fails_the_run, 2) {
     struct report_results results = {.config = &config, .dataset = &dataset};
     start();
-    MPI_REQUIRE(report_open(&test_comm, &config, REPORT_REFUSE, &report) == STATUS_OK);
+    MPI_REQUIRE(open_run(REPORT_REFUSE, &report) == STATUS_OK);
     if (test_comm.rank == 0) {
         fclose(report.log);
         report.log = fopen("/dev/full", "w");
@@ -302,7 +311,7 @@ static void check_table(const char *text) {
 MPI_TEST(report, results, 2) {
     start();
     struct report_results results = some_results();
-    MPI_REQUIRE(report_open(&test_comm, &config, REPORT_REFUSE, &report) == STATUS_OK);
+    MPI_REQUIRE(open_run(REPORT_REFUSE, &report) == STATUS_OK);
     MPI_EXPECT(report_finish(&report, &results) == STATUS_OK);
     if (test_comm.rank == 0) {
         char *metrics = read_file("metrics.json"), *text = read_file("result.txt");

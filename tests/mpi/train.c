@@ -57,6 +57,67 @@ MPI_TEST(train, refuses_nan_in_a_table, 4) {
         MPI_EXPECT(system(command) == 0, "rm");
 }
 
+/* Exchange the keys of two items. */
+static void swap_keys(const char *path, int64_t a, int64_t b) {
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, H5T_VARIABLE);
+    H5Tset_cset(text, H5T_CSET_UTF8);
+    hid_t set = H5Dopen2(file, "items/key", H5P_DEFAULT);
+    char *key[60], *first;
+    MPI_REQUIRE(H5Dread(set, text, H5S_ALL, H5S_ALL, H5P_DEFAULT, key) >= 0, "read");
+    first = key[a], key[a] = key[b], key[b] = first;
+    MPI_REQUIRE(H5Dwrite(set, text, H5S_ALL, H5S_ALL, H5P_DEFAULT, key) >= 0, "write");
+    for (int i = 0; i < 60; i++)
+        H5free_memory(key[i]);
+    H5Tclose(text);
+    H5Dclose(set);
+    H5Fclose(file);
+}
+
+static void drop_hash(const char *path) {
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    MPI_REQUIRE(H5Adelete(file, "items_hash") >= 0, "items_hash");
+    H5Fclose(file);
+}
+
+/* A file whose keys changed places is refused; where it does not say its hash, as data sets of
+ * before, the hash is that of the keys. */
+MPI_TEST(train, items_have_their_hash, 2) {
+    char dir[64] = "/tmp/cdsr-train-XXXXXX", data[128], command[128];
+    struct dataset whole, before, swapped;
+    if (test_comm.rank == 0)
+        MPI_REQUIRE(mkdtemp(dir), "mkdtemp");
+    comm_bcast(&test_comm, dir, sizeof dir);
+    snprintf(data, sizeof data, "%s/data.h5", dir);
+    MPI_REQUIRE(make_data(data) == STATUS_OK, "synth");
+    MPI_REQUIRE(dataset_open(&test_comm, data, &whole) == STATUS_OK, "whole");
+    if (test_comm.rank == 0)
+        swap_keys(data, 3, 7);
+    MPI_Barrier(test_comm.mpi);
+    log_hold();
+    MPI_EXPECT(dataset_open(&test_comm, data, &swapped) == STATUS_INPUT, "swapped");
+    const char *line = log_release();
+    MPI_EXPECT(test_comm.rank > 0 || strstr(line, "/items/key does not have its items_hash"), "%s",
+               line);
+    if (test_comm.rank == 0)
+        drop_hash(data);
+    MPI_Barrier(test_comm.mpi);
+    MPI_REQUIRE(dataset_open(&test_comm, data, &swapped) == STATUS_OK, "no hash");
+    MPI_EXPECT(strcmp(swapped.items_hash, whole.items_hash), "other items, another hash");
+    if (test_comm.rank == 0)
+        swap_keys(data, 3, 7);
+    MPI_Barrier(test_comm.mpi);
+    MPI_REQUIRE(dataset_open(&test_comm, data, &before) == STATUS_OK, "no hash, first order");
+    MPI_EXPECT(!strcmp(before.items_hash, whole.items_hash), "%s", before.items_hash);
+    dataset_close(&whole);
+    dataset_close(&before);
+    dataset_close(&swapped);
+    MPI_Barrier(test_comm.mpi);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    if (test_comm.rank == 0)
+        MPI_EXPECT(system(command) == 0, "rm");
+}
+
 /* One parameter of one rank is not a number: the step ends with a line of that rank, and changes
  * nothing. */
 MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {

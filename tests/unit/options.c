@@ -435,3 +435,24 @@ Test(options, every_key_is_explained) {
     cr_expect_str_eq(expected, "text of 1 to 4095 bytes or null");
     cr_expect(options_is_text(0) && !options_is_text(1));
 }
+
+static bool may_change(const char *key) {
+    int i = 0;
+    while (i < options_count() && strcmp(options_key(i), key) != 0)
+        i++;
+    cr_assert(i < options_count(), "%s", key);
+    return options_may_change(i);
+}
+
+Test(options, a_run_that_goes_on_keeps_its_parameters_and_its_data) {
+    static const char *const fixed[] = {"run.seed",    "data.max_len",  "model.name",
+                                        "model.dim",   "model.lambda1", "model.id_init",
+                                        "model.heads", "train.init"};
+    static const char *const free_ones[] = {"run.dir",         "run.margin",  "model.dropout",
+                                            "train.lr",        "train.batch", "train.epochs",
+                                            "train.placement", "eval.select", "checkpoint.keep"};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        cr_expect(!may_change(fixed[i]), "%s", fixed[i]);
+    for (size_t i = 0; i < sizeof free_ones / sizeof *free_ones; i++)
+        cr_expect(may_change(free_ones[i]), "%s", free_ones[i]);
+}
