@@ -75,24 +75,103 @@ Test(data, map_numbers_distinct_strings) {
     string_map_free(&map);
 }
 
+/* The lines of "file", each followed by "|", into text (64 bytes). */
+static enum status read_lines(bool strict, char text[64]) {
+    struct lines lines;
+    bool more = true;
+    *text = '\0';
+    TRY(lines_open(&lines, "file", strict));
+    enum status status = lines_next(&lines, &more);
+    for (; status == STATUS_OK && more; status = lines_next(&lines, &more))
+        strcat(strcat(text, lines.text), "|");
+    lines_close(&lines);
+    return status;
+}
+
 Test(data, lines_and_their_ends) {
+    static const struct {
+        const char *file, *lines;
+    } cases[] = {{"one\r\n two\n", "one| two|"},
+                 {"one\ntwo", "one|two|"},
+                 {"one\ntwo\n\n\r\n\n", "one|two|"},
+                 {"\n\n", ""},
+                 {"\xEF\xBB\xBFone\n\xEF\xBB\xBFtwo\n", "one|\xEF\xBB\xBFtwo|"},
+                 {"\xEF\xBB\xBF", ""},
+                 {"one\rtwo\n", "one\rtwo|"}};
+    char text[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("file", cases[i].file);
+        cr_expect(read_lines(false, text) == STATUS_OK, "case %zu", i);
+        cr_expect_str_eq(text, cases[i].lines, "case %zu: %s", i, text);
+    }
+}
+
+Test(data, lines_refused) {
+    static const char *const cases[] = {"one\n\ntwo\n", "\xFF\xFE\x6F", "\xFE\xFF\x01",
+                                        "one\rtwo\r"};
+    char text[64];
+    struct lines lines;
+    log_set_level((enum log_level) - 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("file", cases[i]);
+        cr_expect(read_lines(false, text) == STATUS_INPUT, "case %zu", i);
+    }
+    put("file", "one\ntwo");
+    cr_expect(read_lines(true, text) == STATUS_INPUT);
+    cr_expect_str_eq(text, "one|");
+    cr_expect(lines_open(&lines, "absent", false) == STATUS_IO);
+}
+
+/* At the end the number is that of a line more, whatever empty lines there are: files of keys are
+ * counted so. */
+Test(data, lines_are_numbered) {
+    struct lines lines;
+    bool more = true;
+    put("file", "a\nb\n\n\n");
+    cr_assert(lines_open(&lines, "file", false) == STATUS_OK);
+    for (int i = 1; i <= 3; i++)
+        cr_expect(lines_next(&lines, &more) == STATUS_OK && lines.number == i);
+    cr_expect(!more);
+    lines_close(&lines);
+}
+
+Test(data, lines_go_on) {
     struct lines lines;
     bool more;
-    put("file", "one\r\n\ntwo");
+    put("file", "a\n\nb\nc\n");
     cr_assert(lines_open(&lines, "file", false) == STATUS_OK);
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, "one"));
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, ""));
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, "two"));
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && !more);
+    cr_assert(lines_next(&lines, &more) == STATUS_OK);
+    cr_assert(lines_continue(&lines, &more) == STATUS_OK && more);
+    cr_assert(lines_continue(&lines, &more) == STATUS_OK && more);
+    cr_expect_str_eq(lines.text, "a\n\nb");
+    cr_expect(lines.number == 1);
+    cr_assert(lines_next(&lines, &more) == STATUS_OK && lines.number == 4);
+    cr_assert(lines_continue(&lines, &more) == STATUS_OK && !more);
+    cr_expect_str_eq(lines.text, "c");
     lines_close(&lines);
+}
+
+/* Two members, and the hash of the file as it stands. */
+Test(data, lines_of_gzip) {
+    struct lines lines;
+    char text[64], hash[SHA256_TEXT], whole[SHA256_TEXT];
+    bool more = true;
+    cr_assert(system("{ printf '\\357\\273\\277one\\ntw' | gzip; printf 'o\\n' | gzip; } >file && "
+                     "head -c 30 file >cut && { cat file; echo; } >tail") == 0);
+    cr_assert(read_lines(true, text) == STATUS_OK);
+    cr_expect_str_eq(text, "one|two|");
+    cr_assert(lines_open(&lines, "file", false) == STATUS_OK);
+    while (more)
+        cr_assert(lines_next(&lines, &more) == STATUS_OK);
+    lines_sha256(&lines, hash);
+    lines_close(&lines);
+    cr_assert(sha256_file("file", whole) == STATUS_OK);
+    cr_expect_str_eq(hash, whole);
     log_set_level((enum log_level) - 1);
-    cr_assert(lines_open(&lines, "file", true) == STATUS_OK);
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK)
-        status = lines_next(&lines, &more);
-    cr_expect(status == STATUS_INPUT && lines.number == 3);
-    lines_close(&lines);
-    cr_expect(lines_open(&lines, "absent", false) == STATUS_IO);
+    cr_assert(rename("cut", "file") == 0);
+    cr_expect(read_lines(false, text) == STATUS_INPUT);
+    cr_assert(rename("tail", "file") == 0);
+    cr_expect(read_lines(false, text) == STATUS_INPUT);
 }
 
 Test(data, numbers_are_whole_fields) {
