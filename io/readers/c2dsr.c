@@ -100,7 +100,7 @@ struct events {
     int64_t count, room;
     int32_t *items;
     int64_t *times;
-    double *keys;
+    struct moment *keys;
     int64_t *order;
     int32_t *sorted_items;
     int64_t *sorted_times;
@@ -127,6 +127,7 @@ static void events_free(struct events *e) {
 }
 
 static void events_sort(struct events *e) {
+    identity_order(e->count, e->order);
     stable_order(e->keys, e->count, e->order);
     for (int64_t i = 0; i < e->count; i++) {
         e->sorted_items[i] = e->items[e->order[i]];
@@ -152,7 +153,7 @@ static enum status add_event(struct lines *lines, char *event, int64_t items, st
     if (e->count == e->room)
         events_grow(e);
     e->items[e->count] = (int32_t)item;
-    e->keys[e->count] = (double)time;
+    e->keys[e->count] = (struct moment){time, 0};
     e->times[e->count++] = time;
     return STATUS_OK;
 }

@@ -1,0 +1,51 @@
+#include "io/readers/columns.h"
+#include <stdio.h>
+#include <string.h>
+
+void columns_default(struct columns *columns) {
+    *columns = (struct columns){{"user_id", "item_id", "timestamp", "domain", "title",
+                                 "description", "item_id_list", "timestamp_list"}};
+}
+
+static int role_of(const char *text, size_t n) {
+    static const char *const names[ROLES] = {"user",  "item",        "time",  "domain",
+                                             "title", "description", "items", "times"};
+    for (int r = 0; r < ROLES; r++)
+        if (strlen(names[r]) == n && !memcmp(names[r], text, n))
+            return r;
+    return -1;
+}
+
+/* One "role=name" of n bytes. */
+static bool take(struct columns *columns, const char *text, size_t n) {
+    const char *equals = memchr(text, '=', n);
+    if (!equals)
+        return false;
+    int role = role_of(text, (size_t)(equals - text));
+    size_t length = n - (size_t)(equals + 1 - text);
+    if (role < 0 || length == 0 || length > COLUMN_NAME - 8)
+        return false;
+    snprintf(columns->name[role], COLUMN_NAME, "%.*s", (int)length, equals + 1);
+    return true;
+}
+
+static bool take_all(struct columns *columns, const char *text) {
+    for (;;) {
+        size_t n = strcspn(text, ",");
+        if (!take(columns, text, n))
+            return false;
+        if (!text[n])
+            return true;
+        text += n + 1;
+    }
+}
+
+bool columns_parse(struct columns *columns, const char *text) {
+    *columns->name[ROLE_ITEMS] = *columns->name[ROLE_TIMES] = '\0';
+    bool good = take_all(columns, text);
+    for (int r = ROLE_ITEMS; r <= ROLE_TIMES; r++)
+        if (!*columns->name[r])
+            snprintf(columns->name[r], COLUMN_NAME, "%.*s_list", COLUMN_NAME - 8,
+                     columns->name[r == ROLE_ITEMS ? ROLE_ITEM : ROLE_TIME]);
+    return good;
+}
