@@ -12,16 +12,17 @@ void atomic_free(struct atomic *atomic) {
 
 /* ---- fields ---- */
 
-static enum status token(const struct sheet *sheet, enum role role, const char *what) {
+static enum status token(const struct sheet *sheet, enum role role) {
     const char *text = sheet_field(sheet, role);
     if (!*text || !utf8_valid(text) || text[strcspn(text, "\t\r\n")])
         return lines_error(&sheet->lines,
-                           "the %s is empty, not UTF-8 or more than a line; correct it", what);
+                           "the %s is empty, not UTF-8 or more than a line; correct it",
+                           string_at(&sheet->names, sheet->at[role]));
     return STATUS_OK;
 }
 
 static enum status domain_number(const struct sheet *sheet, struct raw *raw, int *domain) {
-    TRY(token(sheet, ROLE_DOMAIN, "domain"));
+    TRY(token(sheet, ROLE_DOMAIN));
     const char *label = sheet_field(sheet, ROLE_DOMAIN);
     *domain = raw_domain(raw, label);
     if (*domain < 0)
@@ -34,16 +35,16 @@ static enum status domain_number(const struct sheet *sheet, struct raw *raw, int
 
 /* The domain of all rows of the file, or -1: each row has its own. */
 static enum status file_domain(const struct sheet *sheet, const struct layout_file *file,
-                               struct raw *raw, int *domain) {
+                               struct atomic *a, int *domain) {
     *domain = -1;
     if (!file->label && file->items && sheet->at[ROLE_DOMAIN] < 0)
         return log_error(STATUS_INPUT,
-                         "%s:1: the header has no column 'domain'; add it, or give each domain "
-                         "files of its own: --domain LABEL=FILE,FILE",
-                         file->path);
+                         "%s:1: the header has no column '%s'; add it, or give each domain files "
+                         "of its own: --domain LABEL=FILE,FILE",
+                         file->path, a->columns->name[ROLE_DOMAIN]);
     if (!file->label)
         return STATUS_OK;
-    *domain = raw_domain(raw, file->label);
+    *domain = raw_domain(&a->raw, file->label);
     if (*domain < 0)
         return log_error(STATUS_INPUT, "%s: is of the third domain '%s'; choose two with --domains",
                          file->path, file->label);
@@ -77,7 +78,7 @@ static bool same_text(const struct sheet *sheet, enum role role, const char *tex
 static enum status item_row(const struct sheet *sheet, struct raw *raw, int domain,
                             int64_t *repeated) {
     bool added;
-    TRY(token(sheet, ROLE_ITEM, "item_id"));
+    TRY(token(sheet, ROLE_ITEM));
     if (domain < 0)
         TRY(domain_number(sheet, raw, &domain));
     TRY(check_text(sheet, ROLE_TITLE, "title"));
@@ -102,7 +103,7 @@ static enum status item_rows(struct sheet *sheet, struct atomic *a,
     int64_t repeated = 0;
     int domain;
     TRY(sheet_need(sheet, a->columns, ROLE_ITEM));
-    TRY(file_domain(sheet, file, &a->raw, &domain));
+    TRY(file_domain(sheet, file, a, &domain));
     a->raw.described |= sheet->at[ROLE_DESCRIPTION] >= 0;
     for (bool more;;) {
         TRY(sheet_next(sheet, &more));
@@ -228,8 +229,8 @@ static enum status event_row(struct event_file *f, struct atomic *a) {
     struct raw_event event = {.part = (uint8_t)f->file->split};
     int domain = f->domain;
     bool by_row = domain < 0 && sheet->at[ROLE_DOMAIN] >= 0;
-    TRY(token(sheet, ROLE_USER, "user_id"));
-    TRY(token(sheet, ROLE_ITEM, "item_id"));
+    TRY(token(sheet, ROLE_USER));
+    TRY(token(sheet, ROLE_ITEM));
     if (by_row)
         TRY(domain_number(sheet, &a->raw, &domain));
     TRY(find_item(f, a, sheet_field(sheet, ROLE_ITEM), domain, by_row, &event));
@@ -291,7 +292,7 @@ static enum status event_rows(struct event_file *f, struct atomic *a) {
     TRY(sheet_need(sheet, a->columns, ROLE_USER));
     TRY(sheet_need(sheet, a->columns, ROLE_ITEM));
     TRY(check_lists(f, a));
-    TRY(file_domain(sheet, f->file, &a->raw, &f->domain));
+    TRY(file_domain(sheet, f->file, a, &f->domain));
     for (bool more;;) {
         TRY(sheet_next(sheet, &more));
         if (!more)

@@ -40,12 +40,19 @@ static bool take_all(struct columns *columns, const char *text) {
     }
 }
 
+/* Unless it is named, a list is called after its column. */
+static void name_list(struct columns *columns, enum role list, enum role of) {
+    char base[COLUMN_NAME];
+    if (*columns->name[list])
+        return;
+    memcpy(base, columns->name[of], sizeof base);
+    snprintf(columns->name[list], COLUMN_NAME, "%.*s_list", COLUMN_NAME - 8, base);
+}
+
 bool columns_parse(struct columns *columns, const char *text) {
     *columns->name[ROLE_ITEMS] = *columns->name[ROLE_TIMES] = '\0';
     bool good = take_all(columns, text);
-    for (int r = ROLE_ITEMS; r <= ROLE_TIMES; r++)
-        if (!*columns->name[r])
-            snprintf(columns->name[r], COLUMN_NAME, "%.*s_list", COLUMN_NAME - 8,
-                     columns->name[r == ROLE_ITEMS ? ROLE_ITEM : ROLE_TIME]);
+    name_list(columns, ROLE_ITEMS, ROLE_ITEM);
+    name_list(columns, ROLE_TIMES, ROLE_TIME);
     return good;
 }

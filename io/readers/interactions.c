@@ -126,21 +126,28 @@ static enum status build(const struct raw *raw, bool by_name,
 
 /* ---- files ---- */
 
-static enum status check_chosen(const struct raw *raw, const struct dataset_content *content) {
-    char others[400] = "";
+/* "'a', 'b'"; cut where there are many. */
+static void quote_labels(const struct raw *raw, char text[400]) {
     size_t n = 0;
+    *text = '\0';
     for (int64_t i = 0; i < raw->left_out.list.count && n < 300; i++)
-        n += (size_t)snprintf(others + n, sizeof others - n, "%s'%.60s'", n ? ", " : "",
+        n += (size_t)snprintf(text + n, 400 - n, "%s'%.60s'", n ? ", " : "",
                               string_at(&raw->left_out.list, i));
+}
+
+/* The domains asked for are there, and what is left out for them is told. */
+static enum status check_chosen(const struct raw *raw, const struct dataset_content *content) {
+    char others[400];
+    quote_labels(raw, others);
     for (int i = 0; i < 2 && raw->chosen[i]; i++) {
         bool there = false;
         for (int d = 0; d < raw->domains; d++)
             there |= !strcmp(raw->domain[d].label, raw->chosen[i]);
         if (!there)
-            return log_error(STATUS_INPUT, "%s: has no domain '%s' but: %s; correct --domains",
-                             last_path(content), raw->chosen[i], others);
+            return log_error(STATUS_INPUT, "%s: has no domain '%s', but %s; correct --domains",
+                             last_path(content), raw->chosen[i], *others ? others : "no other");
     }
-    if (n > 0)
+    if (*others)
         log_info("left out: %lld events and %lld items of %s", (long long)raw->left_out_events,
                  (long long)raw->domain[RAW_LEFT_OUT].ids.list.count, others);
     return STATUS_OK;

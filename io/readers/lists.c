@@ -110,11 +110,12 @@ static enum status unfold(const struct lists *lists, const int64_t *order, int64
         const struct list_row *row = &lists->row[order[i]];
         int64_t known = s->count;
         if (!follow(s, lists, row, longest))
-            return log_error(STATUS_INPUT,
-                             "%s:%lld: the list of user '%.100s' does not continue the user's "
-                             "shorter lists; give each sequence a user of its own",
-                             string_at(&lists->paths, row->file), (long long)row->line,
-                             string_at(&raw->users.list, row->user));
+            return log_error(
+                STATUS_INPUT,
+                "%s:%lld: the list of user '%.100s' does not go on from the user's "
+                "shorter lists and earlier parts; give each sequence a user of its own",
+                string_at(&lists->paths, row->file), (long long)row->line,
+                string_at(&raw->users.list, row->user));
         for (int64_t e = known; e < s->count; e++) {
             struct raw_event event = s->event[e];
             event.user = row->user;

@@ -247,13 +247,17 @@ static enum status take_row(struct sheet *r, bool *more) {
     if (!*more)
         return STATUS_OK;
     TRY(split_line(&r->lines, r->separator, start, r->count, &n));
-    if (n > r->count || (n < r->count && !may_end(r, n)))
-        return lines_error(
-            &r->lines, "has %d fields, but the header has %d; is the line truncated?", n, r->count);
+    if (n > r->count)
+        return lines_error(&r->lines,
+                           "has %d fields, more than the header's %d; is there a separator or a "
+                           "quote too many?",
+                           n, r->count);
+    if (n < r->count && !may_end(r, n))
+        return lines_error(&r->lines, "has not the %d fields of the header; is the line truncated?",
+                           r->count);
     r->lacking += n < r->count;
-    for (int c = 0; c < r->count; c++) {
+    for (int c = 0; c < r->count; c++)
         r->field[c] = c < n ? r->lines.text + start[c] : nothing;
-    }
     return STATUS_OK;
 }
 
