@@ -66,7 +66,7 @@ static const char doc[] =
     "validation target, the last after them a test target. --split=given: of every user the last "
     "event of the file is the target, what is before it and in the earlier files its history.\n\n"
     "Events of a user at one time keep the order of the file (--ties=file) or take that of their "
-    "items' ids (key); drop: as file, but targets at the time of an event beside them are not held "
+    "items' ids (key); drop: as key, and targets at the time of an event beside them are not held "
     "out.\n\n"
     "The leak report counts what would make an evaluation say too much; --strict makes such "
     "findings, and a last line without line end, errors.";

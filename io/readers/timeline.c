@@ -65,7 +65,7 @@ void timeline_build(const struct raw *raw, bool parts, bool by_name, enum ties t
     int64_t users = raw->users.list.count, *place = mem_alloc(users, sizeof *place);
     struct moment *key = mem_alloc(n, sizeof *key);
     identity_order(n, order);
-    if (ties == TIES_KEY)
+    if (ties != TIES_FILE)
         order_by_item(raw, key, order);
     for (int64_t e = 0; e < n; e++)
         key[e] = raw->event[e].time;

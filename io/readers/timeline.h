@@ -7,7 +7,7 @@
 enum ties {
     TIES_FILE, /* in the order of the files: by place, and before that by the name of the domain */
     TIES_KEY,  /* in the order of their items' ids, then domains: the same for any order of rows */
-    TIES_DROP  /* as TIES_FILE; but a target at the time of an event beside it is not held out */
+    TIES_DROP  /* as TIES_KEY; and a target at the time of an event beside it is not held out */
 };
 
 struct timeline {

@@ -86,8 +86,13 @@ has out 'leak: targets at the time of the event before them: 0 of validation, 0 
 hash key.inter x.item --ties key
 cp hash wanted
 same 'ties by the key, rows in another order' day.inter x.item --ties key
-hash day.inter x.item --ties file
-cmp -s wanted hash && complain 'ties in the order of the file are those of the key'
+hash key.inter x.item --ties drop
+cp hash wanted
+same 'tied targets dropped, rows in another order' day.inter x.item --ties drop
+hash key.inter x.item
+cp hash wanted
+hash day.inter x.item
+cmp -s wanted hash && complain 'ties keep the order of the file unless told otherwise'
 
 # The same rows in other clothes.
 cp plain wanted
@@ -135,27 +140,34 @@ cp plain wanted
 same 'the same ids in both domains' clash.inter clash.item
 has err 'cdsr: 50 items have an id that is in both domains; their keys are LABEL:ID'
 
-# What is refused.
+# denied LINE FILE...: one line is said; on one rank, for a file is read on one.
+denied() {
+    local line=$1
+    shift
+    ranks 1 prepare --format interactions "$@" -o no.h5
+    statuses 2
+    says err "$line"
+}
 iconv -f utf-8 -t utf-16 x.inter >wide.inter
-refused 'cdsr: error: wide.inter:1: the file is UTF-16; convert it: iconv -f utf-16 -t utf-8' \
-    prepare --format interactions wide.inter x.item -o no.h5
+denied 'cdsr: error: wide.inter:1: the file is UTF-16; convert it: iconv -f utf-16 -t utf-8' \
+    wide.inter x.item
 head -c 200 packed/packed.item.gz >cut.item
-refused 'cdsr: error: cut.item: ends within its gzip data; is the file truncated?' \
-    prepare --format interactions x.inter cut.item -o no.h5
+denied 'cdsr: error: cut.item: ends within its gzip data; is the file truncated?' \
+    x.inter cut.item
 sed '3s/^/\n/' x.item >gap.item
-refused 'cdsr: error: gap.item:3: the line is empty, and more follow; remove it' \
-    prepare --format interactions x.inter gap.item -o no.h5
+denied 'cdsr: error: gap.item:3: the line is empty, and more follow; remove it' \
+    x.inter gap.item
 sed '1s/item_id_list/past_list/' lists.inter >past.inter
-refused "cdsr: error: past.inter:1: the column 'past_list' holds events of the past, but there is no column 'item_id_list'; name the lists with --columns items=NAME,times=NAME, or remove them" \
-    prepare --format interactions past.inter x.item -o no.h5
-refused "cdsr: error: given/x.test.inter: is part of a given split, whose file .train.inter is not there; name all three, or rename the file" \
-    prepare --format interactions given/x.test.inter x.item -o no.h5
-refused "cdsr: error: prepare: --ties: 'none' is not one of file, key, drop" \
-    prepare --format interactions x.inter x.item --ties none -o no.h5
-refused "cdsr: error: prepare: INPUT 'x.inter' stands beside --domain; name all files in one way" \
-    prepare --format interactions x.inter --domain A=A -o no.h5
-refused "cdsr: error: prepare: --domains: 'A' is not two labels, as books,movies" \
-    prepare --format interactions x.inter x.item --domains A -o no.h5
+denied "cdsr: error: past.inter:1: the column 'past_list' holds events of the past, but there is no column 'item_id_list'; name the lists with --columns items=NAME,times=NAME, or remove them" \
+    past.inter x.item
+denied "cdsr: error: given/x.test.inter: is part of a given split, whose file .train.inter is not there; name all three, or rename the file" \
+    given/x.test.inter x.item
+denied "cdsr: error: prepare: --ties: 'none' is not one of file, key, drop" \
+    x.inter x.item --ties none
+denied "cdsr: error: prepare: INPUT 'x.inter' stands beside --domain; name all files in one way" \
+    x.inter --domain A=A
+denied "cdsr: error: prepare: --domains: 'A' is not two labels, as books,movies" \
+    x.inter x.item --domains A
 
 # A C2DSR folder, as it is and with all this.
 good_folder
