@@ -24,7 +24,7 @@ static int64_t fraction(const char **at) {
 
 /* "-12.5" exactly. */
 static bool parse_decimal(const char *text, struct moment *value) {
-    const char *point = strchr(text, '.'), *at = point + 1;
+    const char *point = strchr(text, '.');
     char whole[32];
     if (!point || point == text || (size_t)(point - text) >= sizeof whole)
         return false;
@@ -32,6 +32,7 @@ static bool parse_decimal(const char *text, struct moment *value) {
     whole[point - text] = '\0';
     if (!parse_int(whole, &value->seconds))
         return false;
+    const char *at = point + 1;
     value->rest = fraction(&at);
     if (*text == '-' && value->rest > 0)
         *value = (struct moment){value->seconds - 1, WHOLE - value->rest};
