@@ -117,7 +117,7 @@ static enum status skip_empty(struct lines *lines, bool *more) {
     while (*more && lines->length == 0)
         TRY(append(lines, more));
     if (*more)
-        return lines_error(lines, "the line is empty, and more follow; remove it");
+        return lines_error(lines, "the line is empty, and others follow; complete it or remove it");
     return STATUS_OK;
 }
 

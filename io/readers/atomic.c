@@ -6,6 +6,8 @@
 #include <string.h>
 
 void atomic_free(struct atomic *atomic) {
+    for (int d = 0; d <= RAW_LEFT_OUT; d++)
+        mem_free(atomic->said[d]);
     raw_free(&atomic->raw);
     lists_free(&atomic->lists);
 }
@@ -21,7 +23,28 @@ static enum status token(const struct sheet *sheet, enum role role) {
     return STATUS_OK;
 }
 
-static enum status domain_number(const struct sheet *sheet, struct raw *raw, int *domain) {
+/* A file under a label is of one domain, whatever its rows call that. */
+static enum status check_said(const struct sheet *sheet, char **said) {
+    const char *text = sheet_field(sheet, ROLE_DOMAIN);
+    if (!text)
+        return STATUS_OK;
+    if (!*said)
+        *said = mem_string(text);
+    if (strcmp(text, *said) != 0)
+        return lines_error(&sheet->lines,
+                           "is of domain '%.100s', and rows before it of '%.100s', but the file is "
+                           "given as that of one domain; give it as the file of both",
+                           text, *said);
+    return STATUS_OK;
+}
+
+/* The domain of the row: `of_file`, or, where that is -1, what the row says. */
+static enum status row_domain(const struct sheet *sheet, struct atomic *a, int of_file,
+                              int *domain) {
+    struct raw *raw = &a->raw;
+    *domain = of_file;
+    if (of_file >= 0)
+        return check_said(sheet, &a->said[of_file]);
     TRY(token(sheet, ROLE_DOMAIN));
     const char *label = sheet_field(sheet, ROLE_DOMAIN);
     *domain = raw_domain(raw, label);
@@ -75,15 +98,15 @@ static bool same_text(const struct sheet *sheet, enum role role, const char *tex
     return !strcmp(field ? field : "", text);
 }
 
-static enum status item_row(const struct sheet *sheet, struct raw *raw, int domain,
+static enum status item_row(const struct sheet *sheet, struct atomic *a, int of_file,
                             int64_t *repeated) {
     bool added;
+    int domain;
     TRY(token(sheet, ROLE_ITEM));
-    if (domain < 0)
-        TRY(domain_number(sheet, raw, &domain));
+    TRY(row_domain(sheet, a, of_file, &domain));
     TRY(check_text(sheet, ROLE_TITLE, "title"));
     TRY(check_text(sheet, ROLE_DESCRIPTION, "description"));
-    struct raw_domain *d = &raw->domain[domain];
+    struct raw_domain *d = &a->raw.domain[domain];
     const char *id = sheet_field(sheet, ROLE_ITEM);
     int64_t item = raw_item(d, id, sheet_field(sheet, ROLE_TITLE),
                             sheet_field(sheet, ROLE_DESCRIPTION), &added);
@@ -109,7 +132,7 @@ static enum status item_rows(struct sheet *sheet, struct atomic *a,
         TRY(sheet_next(sheet, &more));
         if (!more)
             break;
-        TRY(item_row(sheet, &a->raw, domain, &repeated));
+        TRY(item_row(sheet, a, domain, &repeated));
     }
     if (repeated)
         log_info("%s: lines that repeat an earlier item word for word: %lld", file->path,
@@ -231,8 +254,8 @@ static enum status event_row(struct event_file *f, struct atomic *a) {
     bool by_row = domain < 0 && sheet->at[ROLE_DOMAIN] >= 0;
     TRY(token(sheet, ROLE_USER));
     TRY(token(sheet, ROLE_ITEM));
-    if (by_row)
-        TRY(domain_number(sheet, &a->raw, &domain));
+    if (domain >= 0 || by_row)
+        TRY(row_domain(sheet, a, domain, &domain));
     TRY(find_item(f, a, sheet_field(sheet, ROLE_ITEM), domain, by_row, &event));
     if (sheet->at[ROLE_TIME] >= 0)
         TRY(times_add(&f->times, &sheet->lines, sheet_field(sheet, ROLE_TIME), &event.time));

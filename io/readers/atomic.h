@@ -11,14 +11,16 @@
 
 struct atomic {
     const struct columns *columns;
-    bool strict; /* see struct lines */
+    char *said[RAW_DOMAINS + 1]; /* the domain in the rows of files with a label, if any */
+    bool strict;                 /* see struct lines */
     struct raw raw;
     struct lists lists;              /* of the rows that carry lists, to be unfolded */
     struct dataset_content *content; /* is told of the files read */
 };
 
-/* A line per item: item, domain (unless the file has a label), title, description. The same line
- * again counts for nothing. Files of items come before those of events. */
+/* A line per item: item, domain, title, description. The same line again counts for nothing. Files
+ * of items come before those of events. Where the file has a label, there need be no domain; if
+ * there is, all rows under the label have the same. */
 CHECKED enum status atomic_items(struct atomic *atomic, const struct layout_file *file);
 
 /* A line per event: user, item, time, domain. The domain of an item is the file's label, or stands

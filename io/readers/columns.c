@@ -16,6 +16,22 @@ static int role_of(const char *text, size_t n) {
     return -1;
 }
 
+/* What the lists are called that go with a column. */
+static void list_name(const char *column, char name[COLUMN_NAME]) {
+    snprintf(name, COLUMN_NAME, "%.*s_list", COLUMN_NAME - 8, column);
+}
+
+/* A list that is called after its column goes on to be. */
+static void rename_column(struct columns *columns, enum role role, enum role list, const char *name,
+                          size_t n) {
+    char before[COLUMN_NAME], after[COLUMN_NAME];
+    list_name(columns->name[role], before);
+    snprintf(columns->name[role], COLUMN_NAME, "%.*s", (int)n, name);
+    list_name(columns->name[role], after);
+    if (list != role && !strcmp(columns->name[list], before))
+        memcpy(columns->name[list], after, sizeof after);
+}
+
 /* One "role=name" of n bytes. */
 static bool take(struct columns *columns, const char *text, size_t n) {
     const char *equals = memchr(text, '=', n);
@@ -25,11 +41,12 @@ static bool take(struct columns *columns, const char *text, size_t n) {
     size_t length = n - (size_t)(equals + 1 - text);
     if (role < 0 || length == 0 || length > COLUMN_NAME - 8)
         return false;
-    snprintf(columns->name[role], COLUMN_NAME, "%.*s", (int)length, equals + 1);
+    int list = role == ROLE_ITEM ? ROLE_ITEMS : role == ROLE_TIME ? ROLE_TIMES : role;
+    rename_column(columns, (enum role)role, (enum role)list, equals + 1, length);
     return true;
 }
 
-static bool take_all(struct columns *columns, const char *text) {
+bool columns_parse(struct columns *columns, const char *text) {
     for (;;) {
         size_t n = strcspn(text, ",");
         if (!take(columns, text, n))
@@ -38,21 +55,4 @@ static bool take_all(struct columns *columns, const char *text) {
             return true;
         text += n + 1;
     }
-}
-
-/* Unless it is named, a list is called after its column. */
-static void name_list(struct columns *columns, enum role list, enum role of) {
-    char base[COLUMN_NAME];
-    if (*columns->name[list])
-        return;
-    memcpy(base, columns->name[of], sizeof base);
-    snprintf(columns->name[list], COLUMN_NAME, "%.*s_list", COLUMN_NAME - 8, base);
-}
-
-bool columns_parse(struct columns *columns, const char *text) {
-    *columns->name[ROLE_ITEMS] = *columns->name[ROLE_TIMES] = '\0';
-    bool good = take_all(columns, text);
-    name_list(columns, ROLE_ITEMS, ROLE_ITEM);
-    name_list(columns, ROLE_TIMES, ROLE_TIME);
-    return good;
 }

@@ -155,7 +155,7 @@ head -c 200 packed/packed.item.gz >cut.item
 denied 'cdsr: error: cut.item: ends within its gzip data; is the file truncated?' \
     x.inter cut.item
 sed '3s/^/\n/' x.item >gap.item
-denied 'cdsr: error: gap.item:3: the line is empty, and more follow; remove it' \
+denied 'cdsr: error: gap.item:3: the line is empty, and others follow; complete it or remove it' \
     x.inter gap.item
 sed '1s/item_id_list/past_list/' lists.inter >past.inter
 denied "cdsr: error: past.inter:1: the column 'past_list' holds events of the past, but there is no column 'item_id_list'; name the lists with --columns items=NAME,times=NAME, or remove them" \
@@ -171,6 +171,7 @@ denied "cdsr: error: prepare: --domains: 'A' is not two labels, as books,movies"
 
 # A C2DSR folder, as it is and with all this.
 good_folder
+sed -i '1s/$/\tprice/; 2s/$/\t3/' in/items.tsv
 printf '{"item": 0, "tags": ["x"]}\n' >in/tags.jsonl
 "$CDSR" prepare --format c2dsr in -o good.h5 --name good >good 2>&1 || complain "$(cat good)"
 for file in in/*; do
@@ -178,7 +179,8 @@ for file in in/*; do
     rm "$file"
 done
 "$CDSR" prepare --format c2dsr in -o packed.h5 --name good >packed.out 2>&1 || complain "$(cat packed.out)"
-diff <(tail -n +2 good) <(tail -n +2 packed.out) >&2 || complain 'a C2DSR folder of gzip'
+grep -qxF 'cdsr: in/items.tsv: columns not used: price' good || complain 'a column of items.tsv is named'
+diff <(sed 's/good.h5/packed.h5/; s/items.tsv/&.gz/' good) packed.out >&2 || complain 'a C2DSR folder of gzip'
 
 # ---- real rows, where they are ----
 

@@ -197,7 +197,7 @@ Test(layouts, columns_have_names) {
     cr_expect_str_eq(columns.name[ROLE_ITEM], "sku");
     cr_expect_str_eq(columns.name[ROLE_TIME], "timestamp");
     cr_expect_str_eq(columns.name[ROLE_ITEMS], "sku_list");
-    cr_expect(columns_parse(&columns, "items=past"));
+    cr_expect(columns_parse(&columns, "items=past") && columns_parse(&columns, "item=thing"));
     cr_expect_str_eq(columns.name[ROLE_ITEMS], "past");
     cr_expect(!columns_parse(&columns, "sku") && !columns_parse(&columns, "item=") &&
               !columns_parse(&columns, "thing=sku") && !columns_parse(&columns, "item=a,") &&
@@ -392,6 +392,8 @@ Test(layouts, refusals_of_files) {
     refuse("x.train.inter x.valid.inter", "", "no test part");
     refuse("x.train.inter x.inter", "", "a part and a whole");
     refuse("x.txt", "", "neither events nor items");
+    put("food/f.item", "item_id\tdomain\n1\tA\n2\tB\n");
+    refuse("food kitchen", "", "a folder of two domains");
     refuse("", "food", "no label");
     refuse("", "=food", "no label");
     refuse("", "food=", "no file");
