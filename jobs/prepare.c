@@ -19,6 +19,7 @@ enum format { FORMAT_NONE, FORMAT_C2DSR, FORMAT_INTERACTIONS };
 struct request {
     enum format format;
     int inputs, domains;
+    int interactions_key; /* the last option given that only interactions has, 0: none */
     const char *input[INPUTS], *domain[DOMAINS], *output, *name;
     int64_t max_len;
     bool overwrite, split_chosen;
@@ -36,7 +37,7 @@ enum {
     KEY_STRICT,
     KEY_OVERWRITE,
     KEY_WAIT,
-    KEY_SPLIT,
+    KEY_SPLIT, /* from here on of interactions alone */
     KEY_FRACTIONS,
     KEY_MIN_USER,
     KEY_MIN_ITEM,
@@ -124,31 +125,6 @@ static error_t set_choice(const struct argp_state *state, const char *option, co
     return EINVAL;
 }
 
-static error_t set_split(const struct argp_state *state, const char *text, struct request *r) {
-    int choice;
-    r->split_chosen = true;
-    error_t error = set_choice(state, "--split", text, split_rule_names, &choice);
-    r->interactions.split = (enum split_rule)choice;
-    return error;
-}
-
-static error_t set_ties(const struct argp_state *state, const char *text, enum ties *ties) {
-    static const char *const names[3] = {"file", "key", "drop"};
-    int choice;
-    error_t error = set_choice(state, "--ties", text, names, &choice);
-    *ties = (enum ties)choice;
-    return error;
-}
-
-static error_t set_repeats(const struct argp_state *state, const char *text,
-                           enum repeats *repeats) {
-    static const char *const names[3] = {"none", "first", "last"};
-    int choice;
-    error_t error = set_choice(state, "--deduplicate", text, names, &choice);
-    *repeats = (enum repeats)choice;
-    return error;
-}
-
 static error_t set_domains(const struct argp_state *state, const char *text, struct request *r) {
     char *comma = NULL;
     if (strlen(text) < sizeof r->chosen) {
@@ -206,6 +182,14 @@ static error_t add_input(const struct argp_state *state, const char *text, struc
     return 0;
 }
 
+/* The name of an option. */
+static const char *name_of_key(int key) {
+    int i = 0;
+    while (options[i].key != key)
+        i++;
+    return options[i].name;
+}
+
 static error_t check_request(const struct argp_state *state, const struct request *r) {
     const char *missing = r->format == FORMAT_NONE      ? "--format c2dsr|interactions"
                           : r->inputs + r->domains == 0 ? "INPUT, the raw files"
@@ -216,6 +200,9 @@ static error_t check_request(const struct argp_state *state, const struct reques
     else if (r->inputs > 0 && r->domains > 0)
         argp_error(state, "INPUT '%.100s' stands beside --domain; name all files in one way",
                    r->input[0]);
+    else if (r->format == FORMAT_C2DSR && r->interactions_key)
+        argp_error(state, "--%s says nothing to --format c2dsr; leave it away",
+                   name_of_key(r->interactions_key));
     else if (r->format == FORMAT_C2DSR && r->inputs != 1)
         argp_error(state, "c2dsr has one INPUT, a folder; got %d", r->inputs);
     else if (strlen(r->output) > PATH - 64)
@@ -234,15 +221,34 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state) {
         return args_integer(state, "--min-item-events", arg, 0, INT32_MAX, &f->min_item_events);
     case KEY_MIN_DOMAIN:
         return args_integer(state, "--min-per-domain", arg, 0, INT32_MAX, &f->min_per_domain);
-    case KEY_DEDUPLICATE:
-        return set_repeats(state, arg, &f->repeats);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static error_t parse_layout(int key, char *arg, struct argp_state *state) {
+static error_t parse_choice(int key, const char *arg, struct argp_state *state) {
+    static const char *const ties[3] = {"file", "key", "drop"};
+    static const char *const repeats[3] = {"none", "first", "last"};
     struct request *r = state->input;
+    int choice = 0;
+    error_t error = key == KEY_SPLIT  ? set_choice(state, "--split", arg, split_rule_names, &choice)
+                    : key == KEY_TIES ? set_choice(state, "--ties", arg, ties, &choice)
+                                      : set_choice(state, "--deduplicate", arg, repeats, &choice);
+    if (key == KEY_SPLIT) {
+        r->interactions.split = (enum split_rule)choice;
+        r->split_chosen = true;
+    } else if (key == KEY_TIES)
+        r->interactions.ties = (enum ties)choice;
+    else
+        r->interactions.filters.repeats = (enum repeats)choice;
+    return error;
+}
+
+/* The options of interactions alone. */
+static error_t parse_interactions(int key, char *arg, struct argp_state *state) {
+    struct request *r = state->input;
+    if (key >= KEY_SPLIT && key <= KEY_DEDUPLICATE)
+        r->interactions_key = key;
     switch (key) {
     case KEY_DOMAIN:
         return add_domain(state, arg, r);
@@ -251,11 +257,11 @@ static error_t parse_layout(int key, char *arg, struct argp_state *state) {
     case KEY_COLUMNS:
         return set_columns(state, arg, &r->interactions.columns);
     case KEY_SPLIT:
-        return set_split(state, arg, r);
+    case KEY_TIES:
+    case KEY_DEDUPLICATE:
+        return parse_choice(key, arg, state);
     case KEY_FRACTIONS:
         return set_fractions(state, arg, r->interactions.fractions);
-    case KEY_TIES:
-        return set_ties(state, arg, &r->interactions.ties);
     default:
         return parse_filter(key, arg, state);
     }
@@ -287,7 +293,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_END:
         return check_request(state, r);
     default:
-        return parse_layout(key, arg, state);
+        return parse_interactions(key, arg, state);
     }
 }
 
@@ -312,16 +318,19 @@ static void print_split(const struct dataset_content *content, enum split split)
     putchar('\n');
 }
 
-static void print_leaks(const struct leak_report *leaks) {
-    if (leaks->has_times)
+static void print_leaks(const struct dataset_content *content) {
+    const struct leak_report *leaks = &content->leaks;
+    if (leaks->has_times) {
         printf("leak: training events later than a held-out target of their user: %lld\n",
                (long long)leaks->later);
-    else
+        printf("leak: targets at the time of the event before them: %lld of %lld of validation, "
+               "%lld of %lld of test\n",
+               (long long)leaks->tied[SPLIT_VALID],
+               (long long)content->split[SPLIT_VALID].sequences.count,
+               (long long)leaks->tied[SPLIT_TEST],
+               (long long)content->split[SPLIT_TEST].sequences.count);
+    } else
         printf("leak: times are positions, so users' training events and targets have no order\n");
-    if (leaks->has_times)
-        printf("leak: targets at the time of the event before them: %lld of validation, %lld of "
-               "test\n",
-               (long long)leaks->tied[SPLIT_VALID], (long long)leaks->tied[SPLIT_TEST]);
     printf("leak: targets inside their own history: %lld\n", (long long)leaks->repeated_target);
     printf("leak: held-out sequences that are also training sequences: %lld\n",
            (long long)leaks->in_training);
@@ -345,7 +354,7 @@ static void print_summary(const struct request *r, const struct dataset_content 
     if (content->tags.offsets)
         printf("tags: %lld, %.2f per item\n", (long long)content->tags.vocabulary.list.count,
                (double)content->tags.offsets[content->keys.count] / (double)content->keys.count);
-    print_leaks(&content->leaks);
+    print_leaks(content);
     printf("content hash: %s\n", hash);
 }
 
@@ -381,7 +390,7 @@ static enum status read_input(const struct request *r, struct dataset_content *c
         TRY(read_interactions(r, content));
     leak_check(content);
     if (r->interactions.strict && leak_found(&content->leaks)) {
-        print_leaks(&content->leaks);
+        print_leaks(content);
         return log_error(STATUS_INPUT,
                          "%s: the leak report has findings and --strict was given; "
                          "repair the data or leave --strict away",

@@ -305,8 +305,11 @@ static enum status check_lists(const struct event_file *f, struct atomic *a) {
     if (!lists)
         return sheet_need(sheet, a->columns, ROLE_TIME);
     string_list_add(&a->lists.paths, f->file->path);
-    if (sheet->at[ROLE_TIMES] < 0 || sheet->at[ROLE_TIME] < 0)
+    if (sheet->at[ROLE_TIMES] < 0 || sheet->at[ROLE_TIME] < 0) {
+        log_info("%s: has not both columns '%s' and '%s': the events have an order, but no times",
+                 f->file->path, a->columns->name[ROLE_TIME], a->columns->name[ROLE_TIMES]);
         a->lists.untimed = true;
+    }
     return STATUS_OK;
 }
 
