@@ -12,38 +12,48 @@ static const char *last_path(const struct dataset_content *content) {
 
 /* ---- numbering: domains by label, items of the first domain first ---- */
 
-static enum status add_key(const struct raw *raw, int domain, int64_t item, struct string_map *keys,
-                           int64_t *prefixed) {
-    const char *id = string_at(&raw->domain[domain].ids.list, item);
-    const char *label = raw->domain[domain].label;
-    bool added, clash = string_map_find(&raw->domain[1 - domain].ids, id) >= 0;
+struct numbering {
+    const struct raw *raw;
+    const int64_t *events; /* [items] of each; NULL: items without events stay */
+    int32_t *number;       /* [items] */
+    struct string_map keys;
+    int64_t prefixed; /* keys that are not the ids */
+    struct dataset_content *content;
+};
+
+/* The key of item i of domain d is the next. */
+static enum status add_key(struct numbering *n, int d, int64_t i) {
+    const char *id = string_at(&n->raw->domain[d].ids.list, i), *label = n->raw->domain[d].label;
+    bool added, clash = string_map_find(&n->raw->domain[1 - d].ids, id) >= 0;
     int64_t room = (int64_t)(strlen(id) + strlen(label) + 2);
     char *key = mem_alloc(room, 1);
     snprintf(key, (size_t)room, "%s%s%s", clash ? label : "", clash ? ":" : "", id);
-    string_map_add(keys, key, &added);
+    string_map_add(&n->keys, key, &added);
+    n->prefixed += clash;
+    enum status status =
+        added
+            ? STATUS_OK
+            : log_error(STATUS_INPUT,
+                        "the key '%.200s' would be that of two items, of one by its id and of one "
+                        "whose id both domains have; give the items other ids",
+                        key);
     mem_free(key);
-    *prefixed += clash;
-    if (!added)
-        return log_error(STATUS_INPUT,
-                         "item '%.100s' is in both domains, and '%.100s:%.100s' is an item too; "
-                         "give the items other ids",
-                         id, label, id);
-    return STATUS_OK;
+    return status;
 }
 
-static enum status number_domain(const struct raw *raw, int d, const int64_t *events, int domain,
-                                 int32_t *number, struct string_map *keys, int64_t *prefixed,
-                                 struct dataset_content *content) {
-    const struct raw_domain *from = &raw->domain[d];
+/* Domain d of the raw collection, whose items begin at `base`, becomes domain `domain`. */
+static enum status number_domain(struct numbering *n, int d, int64_t base, int domain) {
+    const struct raw_domain *from = &n->raw->domain[d];
+    struct dataset_content *content = n->content;
     content->labels[domain] = mem_string(from->label);
     for (int64_t i = 0; i < from->ids.list.count; i++) {
-        if (events && events[i] == 0)
+        if (n->events && n->events[base + i] == 0)
             continue;
-        number[i] = (int32_t)keys->list.count;
+        n->number[base + i] = (int32_t)n->keys.list.count;
         content->domain_items[domain]++;
-        TRY(add_key(raw, d, i, keys, prefixed));
+        TRY(add_key(n, d, i));
         string_list_add(&content->titles, string_at(&from->titles, i));
-        if (raw->described)
+        if (n->raw->described)
             string_list_add(&content->descriptions, string_at(&from->descriptions, i));
     }
     if (content->domain_items[domain] == 0)
@@ -54,27 +64,21 @@ static enum status number_domain(const struct raw *raw, int d, const int64_t *ev
     return STATUS_OK;
 }
 
-/* `events` [items] of an item; NULL: items without stay. */
-static enum status number_items(const struct raw *raw, const int64_t *events, const int64_t base[3],
-                                int32_t *number, struct dataset_content *content) {
-    struct string_map keys = {0};
-    int64_t prefixed = 0;
+static enum status number_items(struct numbering *n, const int64_t base[3]) {
+    const struct raw *raw = n->raw;
     enum status status = STATUS_OK;
     if (raw->domains < 2)
         return log_error(STATUS_INPUT, "%s: has items of one domain only; two are needed",
-                         last_path(content));
+                         last_path(n->content));
     int first = strcmp(raw->domain[0].label, raw->domain[1].label) > 0;
-    for (int domain = 0; domain < 2 && status == STATUS_OK; domain++) {
-        int d = domain ^ first;
-        status = number_domain(raw, d, events ? events + base[d] : NULL, domain, number + base[d],
-                               &keys, &prefixed, content);
-    }
-    if (prefixed)
+    for (int domain = 0; domain < 2 && status == STATUS_OK; domain++)
+        status = number_domain(n, domain ^ first, base[domain ^ first], domain);
+    if (n->prefixed)
         log_info("%lld items have an id that is in both domains; their keys are LABEL:ID",
-                 (long long)prefixed);
-    content->keys = keys.list;
-    keys.list = (struct string_list){0};
-    string_map_free(&keys);
+                 (long long)n->prefixed);
+    n->content->keys = n->keys.list;
+    n->keys.list = (struct string_list){0};
+    string_map_free(&n->keys);
     return status;
 }
 
@@ -91,14 +95,16 @@ static enum status filter_and_split(const struct raw *raw, const struct interact
                                     const int64_t base[3], struct timeline *timeline,
                                     struct dataset_content *content) {
     filters_apply(&o->filters, base, timeline);
-    int32_t *number = mem_zero(base[2], sizeof *number);
     int64_t *events = count_events(timeline, base);
-    enum status status =
-        number_items(raw, filters_count(&o->filters) ? events : NULL, base, number, content);
+    struct numbering numbering = {.raw = raw,
+                                  .events = filters_count(&o->filters) ? events : NULL,
+                                  .number = mem_zero(base[2], sizeof *numbering.number),
+                                  .content = content};
+    enum status status = number_items(&numbering, base);
     if (status == STATUS_OK)
-        split_timeline(timeline, o->split, o->fractions, o->ties, number, base, content);
+        split_timeline(timeline, o->split, o->fractions, o->ties, numbering.number, base, content);
+    mem_free(numbering.number);
     mem_free(events);
-    mem_free(number);
     return status;
 }
 

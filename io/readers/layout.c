@@ -93,7 +93,8 @@ static enum status add_ending(struct layout *l, const char *folder, const char *
                          strerror(errno));
     for (int i = 0; i < n; i++) {
         const char *name = entries[i]->d_name;
-        if (status == STATUS_OK && (has_ending(name, endings[0]) || has_ending(name, endings[1]))) {
+        bool wanted = has_ending(name, endings[0]) || has_ending(name, endings[1]);
+        if (status == STATUS_OK && wanted && *name != '.') {
             snprintf(path, sizeof path, "%.3800s/%s", folder, name);
             status = add_file(l, path, label, columns);
         }

@@ -29,9 +29,9 @@ struct layout {
 };
 
 /* Find the files of `inputs`: files and folders, of which the .inter and .item files are taken, or,
- * where there are none, the .csv and .tsv files. Two folders are two domains, called as they are.
- * `domains`, in the place of inputs, are LABEL=FILE,FILE... or LABEL=FOLDER. On failure the object
- * is zeroed. */
+ * where there are none, the .csv and .tsv files, hidden ones aside. Two folders are two domains,
+ * called as they are. `domains`, in the place of inputs, are LABEL=FILE,FILE... or LABEL=FOLDER. On
+ * failure the object is zeroed. */
 CHECKED enum status layout_find(struct layout *layout, const char *const *inputs, int input_count,
                                 const char *const *domains, int domain_count,
                                 const struct columns *columns);

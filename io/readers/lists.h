@@ -19,7 +19,7 @@ struct lists {
     struct string_list paths;
     int64_t rows, rows_room, events, events_room;
     struct list_row *row;
-    struct raw_event *event; /* time and item only */
+    struct raw_event *event; /* time, domain and item only */
     bool untimed;            /* some file has no times of the lists' events */
 };
 

@@ -90,100 +90,134 @@ static void unquote(char *field) {
 
 /* ---- header ---- */
 
-static void add_name(struct sheet *r, char *name) {
-    while (*name == ' ')
-        name++;
+static char *trim(char *name) {
+    name += strspn(name, " ");
     size_t n = strlen(name);
     while (n > 0 && name[n - 1] == ' ')
         name[--n] = '\0';
+    return name;
+}
+
+/* A name without its quotes and its type. */
+static void add_name(struct sheet *s, char *name) {
+    name = trim(name);
     if (in_quotes(name))
         unquote(name);
     name[strcspn(name, ":")] = '\0';
-    n = strlen(name);
-    while (n > 0 && name[n - 1] == ' ')
-        name[--n] = '\0';
-    string_list_add(&r->names, name);
+    string_list_add(&s->names, trim(name));
 }
 
-static enum status find_roles(struct sheet *r, const struct columns *columns) {
+static enum status find_roles(struct sheet *s, const struct columns *columns) {
     for (int role = 0; role < ROLES; role++) {
-        r->at[role] = -1;
-        for (int c = 0; c < r->count; c++) {
-            if (strcmp(string_at(&r->names, c), columns->name[role]) != 0)
+        s->at[role] = -1;
+        for (int c = 0; c < s->count; c++) {
+            if (strcmp(string_at(&s->names, c), columns->name[role]) != 0)
                 continue;
-            if (r->at[role] >= 0)
-                return lines_error(&r->lines, "the header has two columns '%s'; rename one",
+            if (s->at[role] >= 0)
+                return lines_error(&s->lines, "the header has two columns '%s'; rename one",
                                    columns->name[role]);
-            r->at[role] = c;
-            r->role[c] = true;
+            s->at[role] = c;
+            s->role[c] = true;
         }
     }
-    for (int c = 0; c < r->count; c++)
-        r->last[c] = !r->role[c] || c == r->at[ROLE_TITLE] || c == r->at[ROLE_DESCRIPTION];
+    for (int c = 0; c < s->count; c++)
+        s->last[c] = !s->role[c] || c == s->at[ROLE_TITLE] || c == s->at[ROLE_DESCRIPTION];
     return STATUS_OK;
 }
 
-static enum status read_header(struct sheet *r) {
+static enum status read_header(struct sheet *s) {
     size_t start[COLUMNS];
     bool more = false;
-    TRY(lines_next(&r->lines, &more));
+    TRY(lines_next(&s->lines, &more));
     if (!more)
-        return lines_error(&r->lines, "the file is empty; it begins with a header line");
-    r->separator = separator_of(r->lines.path, r->lines.text);
-    TRY(split_line(&r->lines, r->separator, start, COLUMNS, &r->count));
-    if (r->count > COLUMNS)
-        return lines_error(&r->lines, "has more than %d columns", COLUMNS);
-    for (int c = 0; c < r->count; c++)
-        add_name(r, r->lines.text + start[c]);
+        return lines_error(&s->lines, "the file is empty; it begins with a header line");
+    s->separator = separator_of(s->lines.path, s->lines.text);
+    TRY(split_line(&s->lines, s->separator, start, COLUMNS, &s->count));
+    if (s->count > COLUMNS)
+        return lines_error(&s->lines, "has more than %d columns", COLUMNS);
+    for (int c = 0; c < s->count; c++)
+        add_name(s, s->lines.text + start[c]);
     return STATUS_OK;
 }
 
-static enum status take_row(struct sheet *r, bool *more);
+/* ---- rows ---- */
+
+/* The columns behind the first n may be lacking. */
+static bool may_end(const struct sheet *s, int n) {
+    for (int c = n; c < s->count; c++)
+        if (!s->last[c])
+            return false;
+    return n > 0;
+}
+
+static enum status take_row(struct sheet *s, bool *more) {
+    static char nothing[1];
+    size_t start[COLUMNS];
+    int n;
+    TRY(lines_next(&s->lines, more));
+    if (!*more)
+        return STATUS_OK;
+    TRY(split_line(&s->lines, s->separator, start, s->count, &n));
+    if (n > s->count)
+        return lines_error(&s->lines,
+                           "has %d fields, more than the header's %d; is there a separator or a "
+                           "quote too many?",
+                           n, s->count);
+    if (n < s->count && !may_end(s, n))
+        return lines_error(&s->lines, "has not the %d fields of the header; is the line truncated?",
+                           s->count);
+    s->lacking += n < s->count;
+    for (int c = 0; c < s->count; c++)
+        s->field[c] = c < n ? s->lines.text + start[c] : nothing;
+    return STATUS_OK;
+}
+
+/* ---- opening ---- */
 
 /* Which columns of a tab-separated file are in quotes from the first row to the last. The file is
  * read through for that only if the first row has quotes. */
-static enum status find_quoted(struct sheet *r, bool *reread) {
+static enum status find_quoted(struct sheet *s, bool *reread) {
     bool more, left = false;
-    TRY(take_row(r, &more));
-    r->ahead = more;
-    for (int c = 0; more && c < r->count; c++)
-        left |= r->quoted[c] = in_quotes(r->field[c]);
+    TRY(take_row(s, &more));
+    s->ahead = more;
+    for (int c = 0; more && c < s->count; c++)
+        left |= s->quoted[c] = in_quotes(s->field[c]);
     *reread = left;
     while (left) {
-        TRY(take_row(r, &more));
+        TRY(take_row(s, &more));
         if (!more)
             return STATUS_OK;
         left = false;
-        for (int c = 0; c < r->count; c++)
-            left |= r->quoted[c] = r->quoted[c] && in_quotes(r->field[c]);
+        for (int c = 0; c < s->count; c++)
+            left |= s->quoted[c] = s->quoted[c] && in_quotes(s->field[c]);
     }
     return STATUS_OK;
 }
 
 /* Back to the first row. */
-static enum status begin_again(struct sheet *r) {
-    char *path = mem_string(r->lines.path);
-    bool strict = r->lines.strict, more;
-    lines_close(&r->lines);
-    enum status status = lines_open(&r->lines, path, strict);
+static enum status begin_again(struct sheet *s) {
+    char *path = mem_string(s->lines.path);
+    bool strict = s->lines.strict, more;
+    lines_close(&s->lines);
+    enum status status = lines_open(&s->lines, path, strict);
     mem_free(path);
     TRY(status);
-    r->ahead = false;
-    r->lacking = 0;
-    return lines_next(&r->lines, &more);
+    s->ahead = false;
+    s->lacking = 0;
+    return lines_next(&s->lines, &more);
 }
 
-static enum status open_rows(struct sheet *r, const struct columns *columns) {
+static enum status open_rows(struct sheet *s, const struct columns *columns) {
     bool reread = false;
-    TRY(read_header(r));
-    r->field = mem_zero(r->count, sizeof *r->field);
-    r->role = mem_zero(r->count, sizeof *r->role);
-    r->quoted = mem_zero(r->count, sizeof *r->quoted);
-    r->last = mem_zero(r->count, sizeof *r->last);
-    TRY(find_roles(r, columns));
-    if (r->separator == '\t')
-        TRY(find_quoted(r, &reread));
-    return reread ? begin_again(r) : STATUS_OK;
+    TRY(read_header(s));
+    s->field = mem_zero(s->count, sizeof *s->field);
+    s->role = mem_zero(s->count, sizeof *s->role);
+    s->quoted = mem_zero(s->count, sizeof *s->quoted);
+    s->last = mem_zero(s->count, sizeof *s->last);
+    TRY(find_roles(s, columns));
+    if (s->separator == '\t')
+        TRY(find_quoted(s, &reread));
+    return reread ? begin_again(s) : STATUS_OK;
 }
 
 enum status sheet_open(struct sheet *sheet, const char *path, bool strict,
@@ -229,37 +263,7 @@ enum status sheet_need(const struct sheet *sheet, const struct columns *columns,
                      sheet->lines.path, columns->name[role], names);
 }
 
-/* ---- rows ---- */
-
-/* The columns behind the first n may be lacking. */
-static bool may_end(const struct sheet *r, int n) {
-    for (int c = n; c < r->count; c++)
-        if (!r->last[c])
-            return false;
-    return n > 0;
-}
-
-static enum status take_row(struct sheet *r, bool *more) {
-    static char nothing[1];
-    size_t start[COLUMNS];
-    int n;
-    TRY(lines_next(&r->lines, more));
-    if (!*more)
-        return STATUS_OK;
-    TRY(split_line(&r->lines, r->separator, start, r->count, &n));
-    if (n > r->count)
-        return lines_error(&r->lines,
-                           "has %d fields, more than the header's %d; is there a separator or a "
-                           "quote too many?",
-                           n, r->count);
-    if (n < r->count && !may_end(r, n))
-        return lines_error(&r->lines, "has not the %d fields of the header; is the line truncated?",
-                           r->count);
-    r->lacking += n < r->count;
-    for (int c = 0; c < r->count; c++)
-        r->field[c] = c < n ? r->lines.text + start[c] : nothing;
-    return STATUS_OK;
-}
+/* ---- reading ---- */
 
 enum status sheet_next(struct sheet *sheet, bool *more) {
     *more = true;

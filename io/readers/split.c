@@ -23,7 +23,7 @@ static bool same_time(const struct splitting *s, int64_t a, int64_t b) {
     return moment_same(s->t->event[a].time, s->t->event[b].time);
 }
 
-/* Whether another event of the user u, whose events begin at lo, could as well be the target e. */
+/* Whether another event of user u could as well stand in the place of e. */
 static bool is_tied(const struct splitting *s, int64_t u, int64_t e) {
     return (e > s->t->first[u] && same_time(s, e - 1, e)) ||
            (e + 1 < s->t->first[u + 1] && same_time(s, e, e + 1));
