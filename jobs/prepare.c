@@ -81,8 +81,10 @@ static const struct argp_option options[] = {
     {"max-len", KEY_MAX_LEN, "N", 0, "Longest history a model sees by default (15)", 0},
     {"strict", KEY_STRICT, NULL, 0, "Leaks are errors", 0},
     {"domain", KEY_DOMAIN, "LABEL=FILES", 0,
-     "interactions: the files of one domain, with commas between them, or their folder; twice", 0},
-    {"domains", KEY_DOMAINS, "LABEL,LABEL", 0, "interactions: read only these of several domains",
+     "interactions: the files of one domain, with commas between them, or their folder; once or "
+     "twice",
+     0},
+    {"domains", KEY_DOMAINS, "LABEL[,LABEL]", 0, "interactions: read only these of several domains",
      0},
     {"columns", KEY_COLUMNS, "ROLE=NAME,...", 0,
      "interactions: names of columns; roles are user, item, time, domain, title, description, "
@@ -127,17 +129,19 @@ static error_t set_choice(const struct argp_state *state, const char *option, co
 
 static error_t set_domains(const struct argp_state *state, const char *text, struct request *r) {
     char *comma = NULL;
-    if (strlen(text) < sizeof r->chosen) {
+    bool fits = *text && strlen(text) < sizeof r->chosen;
+    if (fits) {
         strcpy(r->chosen, text);
         comma = strchr(r->chosen, ',');
     }
-    if (!comma || comma == r->chosen || !comma[1] || strchr(comma + 1, ',')) {
-        argp_error(state, "--domains: '%.100s' is not two labels, as books,movies", text);
+    if (!fits || comma == r->chosen || (comma && (!comma[1] || strchr(comma + 1, ',')))) {
+        argp_error(state, "--domains: '%.100s' is not one label or two, as books,movies", text);
         return EINVAL;
     }
-    *comma = '\0';
+    if (comma)
+        *comma = '\0';
     r->interactions.domains[0] = r->chosen;
-    r->interactions.domains[1] = comma + 1;
+    r->interactions.domains[1] = comma ? comma + 1 : NULL;
     return 0;
 }
 
@@ -154,7 +158,7 @@ static error_t set_columns(const struct argp_state *state, const char *text,
 
 static error_t add_domain(const struct argp_state *state, const char *text, struct request *r) {
     if (r->domains == DOMAINS) {
-        argp_error(state, "--domain: '%.100s' is a third domain; two are needed", text);
+        argp_error(state, "--domain: '%.100s' is a third domain; a data set has two at most", text);
         return EINVAL;
     }
     r->domain[r->domains++] = text;

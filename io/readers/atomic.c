@@ -56,19 +56,35 @@ static enum status row_domain(const struct sheet *sheet, struct atomic *a, int o
     return STATUS_OK;
 }
 
-/* The domain of all rows of the file, or -1: each row has its own. */
+/* All items are of one domain, where no row tells another. */
+static enum status one_domain(const struct layout_file *file, struct atomic *a, int *domain) {
+    if (a->divided)
+        return log_error(STATUS_INPUT,
+                         "%s:1: the header has no column '%s', unlike the files before; add it, or "
+                         "give each domain files of its own: --domain LABEL=FILE,FILE",
+                         file->path, a->columns->name[ROLE_DOMAIN]);
+    a->undivided = true;
+    *domain = raw_domain(&a->raw, "A");
+    return STATUS_OK;
+}
+
+/* The domain of all rows of the file, or -1: each row has its own, or its item has. */
 static enum status file_domain(const struct sheet *sheet, const struct layout_file *file,
                                struct atomic *a, int *domain) {
+    bool column = sheet->at[ROLE_DOMAIN] >= 0;
     *domain = -1;
-    if (!file->label && file->items && sheet->at[ROLE_DOMAIN] < 0)
-        return log_error(STATUS_INPUT,
-                         "%s:1: the header has no column '%s'; add it, or give each domain files "
-                         "of its own: --domain LABEL=FILE,FILE",
-                         file->path, a->columns->name[ROLE_DOMAIN]);
-    if (!file->label)
-        return STATUS_OK;
-    *domain = raw_domain(&a->raw, file->label);
-    if (*domain < 0)
+    if (file->label)
+        *domain = raw_domain(&a->raw, file->label);
+    else if (!column && (file->items || !a->listed || a->undivided))
+        return one_domain(file, a, domain);
+    else if (column && a->undivided)
+        return log_error(
+            STATUS_INPUT,
+            "%s:1: there is a column '%s' here and none in the .item file, or in those "
+            "of events before; add it there too",
+            file->path, a->columns->name[ROLE_DOMAIN]);
+    a->divided |= column;
+    if (file->label && *domain < 0)
         return log_error(STATUS_INPUT, "%s: is of the third domain '%s'; choose two with --domains",
                          file->path, file->label);
     return STATUS_OK;
@@ -134,6 +150,7 @@ static enum status item_rows(struct sheet *sheet, struct atomic *a,
             break;
         TRY(item_row(sheet, a, domain, &repeated));
     }
+    a->listed = true;
     if (repeated)
         log_info("%s: lines that repeat an earlier item word for word: %lld", file->path,
                  (long long)repeated);

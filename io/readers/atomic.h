@@ -13,14 +13,17 @@ struct atomic {
     const struct columns *columns;
     char *said[RAW_DOMAINS + 1]; /* the domain in the rows of files with a label, if any */
     bool strict;                 /* see struct lines */
+    bool listed;                 /* a file of items was read */
+    bool divided, undivided; /* the files have a column of domains; they have none, and no labels */
     struct raw raw;
     struct lists lists;              /* of the rows that carry lists, to be unfolded */
     struct dataset_content *content; /* is told of the files read */
 };
 
 /* A line per item: item, domain, title, description. The same line again counts for nothing. Files
- * of items come before those of events. Where the file has a label, there need be no domain; if
- * there is, all rows under the label have the same. */
+ * of items come before those of events. Without a label and a column of domains all items are of
+ * the domain "A". Where the file has a label, there need be no domain; if there is, all rows under
+ * the label have the same. */
 CHECKED enum status atomic_items(struct atomic *atomic, const struct layout_file *file);
 
 /* A line per event: user, item, time, domain. The domain of an item is the file's label, or stands

@@ -48,8 +48,9 @@ static void tally(const struct timeline *t, const int64_t base[3], const bool *k
 static bool is_rare(const struct filters *f, const struct tallies *n, const int64_t base[3],
                     const struct raw_event *event) {
     const int64_t *domain = n->domain + 2 * event->user;
+    int64_t min_of_other = base[2] > base[1] ? f->min_per_domain : 0; /* if there is another */
     return n->user[event->user] < f->min_user_events || domain[0] < f->min_per_domain ||
-           domain[1] < f->min_per_domain ||
+           domain[1] < min_of_other ||
            n->item[base[event->domain] + event->item] < f->min_item_events;
 }
 

@@ -67,12 +67,12 @@ static enum status number_domain(struct numbering *n, int d, int64_t base, int d
 static enum status number_items(struct numbering *n, const int64_t base[3]) {
     const struct raw *raw = n->raw;
     enum status status = STATUS_OK;
-    if (raw->domains < 2)
-        return log_error(STATUS_INPUT, "%s: has items of one domain only; two are needed",
-                         last_path(n->content));
-    int first = strcmp(raw->domain[0].label, raw->domain[1].label) > 0;
-    for (int domain = 0; domain < 2 && status == STATUS_OK; domain++)
+    bool one = raw->domains < 2;
+    int first = !one && strcmp(raw->domain[0].label, raw->domain[1].label) > 0;
+    for (int domain = 0; domain < (one ? 1 : 2) && status == STATUS_OK; domain++)
         status = number_domain(n, domain ^ first, base[domain ^ first], domain);
+    if (one)
+        n->content->labels[1] = mem_string(strcmp(raw->domain[0].label, "B") ? "B" : "A");
     if (n->prefixed)
         log_info("%lld items have an id that is in both domains; their keys are LABEL:ID",
                  (long long)n->prefixed);

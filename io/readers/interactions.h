@@ -11,7 +11,7 @@
 
 struct interactions_options {
     struct columns columns;
-    const char *domains[2]; /* labels of those to read, NULL: all, which are two */
+    const char *domains[2]; /* labels of those to read, NULL: all, which are two at most */
     enum split_rule split;
     double fractions[3]; /* SPLIT_TEMPORAL */
     enum ties ties;

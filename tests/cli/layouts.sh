@@ -19,13 +19,30 @@ same() {
     cmp -s wanted hash || complain "$what: another data set than one pair's"
 }
 
+# leave_one_out INTER: its events as a given split in given/.
+leave_one_out() {
+    rm -rf given
+    mkdir given
+    awk -F'\t' '
+        NR == FNR { events[$1]++; next }
+        FNR == 1 { for (part in name) print >name[part]; next }
+        {
+            left = --events[$1]
+            n = $1 == user ? n + 1 : 1
+            user = $1
+            print >name[n + left < 3 || left > 1 ? "train" : left ? "valid" : "test"]
+        }
+        BEGIN { for (i = split("train valid test", p, " "); i; i--) name[p[i]] = "given/x." p[i] ".inter" }
+        ' "$1" "$1"
+}
+
 # three_layouts INTER ITEM [OPTION...]: one pair, a pair per domain and leave-one-out as a given split.
 # The events of INTER are user, item and time, by user and time; ITEM has item, domain and more.
 three_layouts() {
     local inter=$1 item=$2
     shift 2
-    rm -rf A B given
-    mkdir A B given
+    rm -rf A B
+    mkdir A B
     hash "$inter" "$item" "$@"
     cp hash wanted
     awk -F'\t' -v OFS='\t' '
@@ -38,17 +55,7 @@ three_layouts() {
             next
         }
         { print >(domain[$2] "/x.inter") }' "$item" "$inter"
-    awk -F'\t' '
-        NR == FNR { events[$1]++; next }
-        FNR == 1 { for (part in name) print >name[part]; next }
-        {
-            left = --events[$1]
-            n = $1 == user ? n + 1 : 1
-            user = $1
-            print >name[n + left < 3 || left > 1 ? "train" : left ? "valid" : "test"]
-        }
-        BEGIN { for (i = split("train valid test", p, " "); i; i--) name[p[i]] = "given/x." p[i] ".inter" }
-        ' "$inter" "$inter"
+    leave_one_out "$inter"
     same 'a folder per domain' A B "$@"
     same 'files under --domain' --domain B=B --domain A=A/x.item,A/x.inter "$@"
     same 'a given split' given "$item" "$@"
@@ -124,6 +131,8 @@ same 'lists of the events before' lists.inter x.item
 { cat x.inter; printf 'u1\tj1\t1\nz\tj2\t5\n'; } >three.inter
 same 'two of three domains' three.inter three.item --domains B,A
 has err "cdsr: left out: 2 events and 2 items of 'C'"
+hash x.inter x.item --domains B
+has out 'items: 25 of B, 0 of A: one domain'
 has err 'cdsr: three.item: lines that repeat an earlier item word for word: 1'
 has err 'cdsr: three.item: rows that end before the last columns, which are taken as empty: 1'
 { cat x.inter; tail -n +2 x.inter | awk -F'\t' -v OFS='\t' '{ $3 = 2000000000; print }'; } >twice.inter
@@ -168,8 +177,8 @@ denied "cdsr: error: prepare: INPUT 'x.inter' stands beside --domain; name all f
     x.inter --domain A=A
 refused 'cdsr: error: prepare: --ties says nothing to --format c2dsr; leave it away' \
     prepare --format c2dsr in --ties key -o no.h5
-denied "cdsr: error: prepare: --domains: 'A' is not two labels, as books,movies" \
-    x.inter x.item --domains A
+denied "cdsr: error: prepare: --domains: 'A,' is not one label or two, as books,movies" \
+    x.inter x.item --domains A,
 
 # A C2DSR folder, as it is and with all this.
 good_folder
@@ -193,6 +202,11 @@ if [ -d "$data" ]; then
     awk -F'\t' -v OFS='\t' 'NR > 1 { $2 = substr($1, 2) % 2 ? "A" : "B" } { print }' \
         "$data/beauty/beauty.item" >beauty.item
     three_layouts "$data/beauty/beauty.inter" beauty.item
+    hash "$data/beauty"
+    cp hash wanted
+    has out 'items: 54542 of A, 0 of B: one domain'
+    same 'one domain under --domain' --domain A="$data/beauty"
+    same 'one domain, a given split' given "$data/beauty/beauty.item"
 else
     echo "no real data at $data: its layouts are not compared" >&2
 fi

@@ -105,6 +105,32 @@ Test(layouts, filters_reach_a_fixed_point) {
     forget();
 }
 
+/* By the column of domains, or for want of one; a filter of both domains looks at the one there is.
+ */
+Test(layouts, one_domain) {
+    options = (struct interactions_options){.filters = {.min_per_domain = 2}};
+    put_interactions();
+    put("x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tB\ni3\tB\n");
+    cr_assert(prepare("x.inter x.item", "") == STATUS_OK);
+    cr_expect(content.domain_items[0] == 3 && content.domain_items[1] == 0);
+    cr_expect_str_eq(content.labels[0], "B");
+    cr_expect_str_eq(content.labels[1], "A");
+    cr_expect(content.split[SPLIT_TRAIN].sequences.count == 2);
+    put("x.item", "item_id:token\ttitle:token_seq\ni1\tT\ni2\tU\ni3\t\n");
+    for (int listed = 0; listed < 2; listed++) {
+        cr_assert(prepare(listed ? "x.inter x.item" : "x.inter", "") == STATUS_OK);
+        cr_expect(content.domain_items[0] == 3 && content.domain_items[1] == 0);
+        cr_expect_str_eq(content.labels[0], "A");
+        cr_expect_str_eq(content.labels[1], "B");
+    }
+    cr_assert(prepare("", "shop=x.inter,x.item") == STATUS_OK);
+    cr_expect_str_eq(content.labels[0], "shop");
+    cr_expect_str_eq(content.labels[1], "B");
+    forget();
+    put("x.inter", "user_id:token\titem_id:token\ttimestamp:float\tdomain:token\nu\ti1\t1\tB\n");
+    refuse("x.inter x.item", "", "a column of domains in one file only");
+}
+
 Test(layouts, refusals_of_a_pair) {
     static const struct {
         const char *file, *text;
@@ -112,9 +138,8 @@ Test(layouts, refusals_of_a_pair) {
                             "i1\tB\tS\n"},
                  {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\ni3\tC\n"},
                  {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\n"}, /* no i3 */
-                 {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tB\ni3\tB\n"},
                  {"x.item", "item_id:token\tdomain:token\ni1\tB\ni1\tA\ni2\tA\ni3\tB\n"},
-                 {"x.item", "item_id:token\ni1\n"},
+                 {"x.item", "domain:token\ttitle:token_seq\nB\tT\n"},
                  {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\n"},
                  {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\tnan\n"},
                  {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\n\ti1\t1\n"},
@@ -398,7 +423,6 @@ Test(layouts, refusals_of_files) {
     refuse("", "=food", "no label");
     refuse("", "food=", "no file");
     refuse("", "A=food A=kitchen", "one label twice");
-    refuse("", "A=food", "one domain");
     rmdir("empty");
     cr_assert(mkdir("empty", 0700) == 0);
     refuse("empty", "", "an empty folder");
@@ -436,6 +460,15 @@ Test(layouts, given_split) {
     cr_assert(prepare("x.test.inter x.train.inter x.valid.inter", "") == STATUS_OK);
     cr_expect_str_eq(keys_of(SPLIT_TRAIN, 0), "4 1");
     forget();
+}
+
+Test(layouts, parts_agree_about_domains) {
+    put_given();
+    put("x.test.inter", "user_id\titem_id\ttimestamp\nu\t4\t0\n");
+    refuse(".", "", "no column of domains in the last");
+    put_given();
+    put("x.train.inter", "user_id\titem_id\ttimestamp\nu\t1\t1\n");
+    refuse(".", "", "none in the first");
 }
 
 /* ---- lists ---- */
