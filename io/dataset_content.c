@@ -89,6 +89,20 @@ void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n) {
     sha256_add(hash, items, (size_t)n * sizeof *items);
 }
 
+void content_hash(const struct dataset_content *content, char text[SHA256_TEXT]) {
+    static const int64_t none[1] = {0};
+    struct sha256 hash;
+    content_hash_begin(&hash, content->domain_items);
+    for (int split = 0; split < SPLITS; split++) {
+        const struct sequences *s = &content->split[split].sequences;
+        const int64_t *offsets = s->count ? s->offsets : none;
+        content_hash_count(&hash, s->count);
+        content_hash_offsets(&hash, offsets, s->count + 1);
+        content_hash_items(&hash, s->items, offsets[s->count]);
+    }
+    sha256_end(&hash, text);
+}
+
 void items_hash_begin(struct sha256 *hash, const int64_t domain_items[2]) {
     content_hash_begin(hash, domain_items);
 }

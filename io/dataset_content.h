@@ -14,6 +14,7 @@ struct split_content {
     struct sequences sequences;
     int64_t *times; /* [events] seconds, or positions where the input has no times */
     struct string_list users;
+    int64_t apart;    /* sequences whose last two events are apart by less than their second */
     int64_t rooms[2]; /* allocated: sequences, events */
 };
 
@@ -27,9 +28,10 @@ struct tags_content {
 
 /* What may be wrong with the protocol of a data set; counts of the leak check (io/leak.h). */
 struct leak_report {
-    bool has_times;          /* false: times are mere positions, `later` was not counted */
+    bool has_times;          /* false: times are mere positions, `later` and `tied` count nothing */
     int64_t later;           /* training events later than a held-out target of their user */
     int64_t repeated_target; /* held-out targets that stand in their own history */
+    int64_t tied[SPLITS];    /* targets of a split at the time of the event before them */
     int64_t in_training;     /* held-out sequences that are also training sequences */
     int64_t ascending;       /* sequences of at least 4 events whose item ids ascend ... */
     int64_t ascending_of;    /* ... of so many of that length */
@@ -66,6 +68,9 @@ void content_hash_begin(struct sha256 *hash, const int64_t domain_items[2]);
 void content_hash_count(struct sha256 *hash, int64_t count);
 void content_hash_offsets(struct sha256 *hash, const int64_t *offsets, int64_t n);
 void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n);
+
+/* The same of a content in memory. */
+void content_hash(const struct dataset_content *content, char text[SHA256_TEXT]);
 
 /* The hash that says which item has which number: SHA-256 of |X| and |Y|, little-endian, and the
  * keys in the order of the items, each with its NUL. Begin, add the keys, end. */

@@ -117,8 +117,11 @@ enum status dataset_write_tags(struct h5_writer *w, int64_t items,
 }
 
 static enum status put_leaks(struct h5_writer *w, const struct leak_report *leaks) {
-    if (leaks->has_times)
+    if (leaks->has_times) {
         TRY(h5_writer_put_int(w, "/", "leak_later_events", leaks->later));
+        TRY(h5_writer_put_int(w, "/", "leak_tied_targets",
+                              leaks->tied[SPLIT_VALID] + leaks->tied[SPLIT_TEST]));
+    }
     TRY(h5_writer_put_int(w, "/", "leak_target_in_history", leaks->repeated_target));
     TRY(h5_writer_put_int(w, "/", "leak_held_out_in_training", leaks->in_training));
     TRY(h5_writer_put_int(w, "/", "leak_ascending_ids", leaks->ascending));
@@ -142,18 +145,8 @@ static enum status put_sources(struct h5_writer *w, const struct dataset_content
 }
 
 static enum status put_hash(struct h5_writer *w, const struct dataset_content *content) {
-    static const int64_t none[1] = {0};
-    struct sha256 hash;
     char text[SHA256_TEXT];
-    content_hash_begin(&hash, content->domain_items);
-    for (int split = 0; split < SPLITS; split++) {
-        const struct sequences *s = &content->split[split].sequences;
-        const int64_t *offsets = s->count ? s->offsets : none;
-        content_hash_count(&hash, s->count);
-        content_hash_offsets(&hash, offsets, s->count + 1);
-        content_hash_items(&hash, s->items, offsets[s->count]);
-    }
-    sha256_end(&hash, text);
+    content_hash(content, text);
     return h5_writer_put_text(w, "/", "content_hash", text);
 }
 

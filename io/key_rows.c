@@ -28,8 +28,6 @@ enum status key_map(struct string_map *map, const struct h5_strings *keys, const
 static enum status take_line(struct reading *r) {
     const char *key = r->lines.text;
     int64_t item = string_map_find(&r->map, key);
-    if (!*key)
-        return lines_error(&r->lines, "the key is empty; every row has one");
     if (item >= 0 && r->row_of[item] >= 0)
         return lines_error(&r->lines, "key '%.100s' is on line %lld already; an item has one row",
                            key, (long long)r->row_of[item] + 1);

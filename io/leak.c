@@ -55,6 +55,16 @@ static int64_t count_later(const struct dataset_content *content) {
     return later;
 }
 
+/* Which of two events at one time is the target, their order in the source has decided. */
+static int64_t count_tied(const struct split_content *split) {
+    int64_t tied = -split->apart;
+    for (int64_t s = 0; s < split->sequences.count; s++) {
+        struct view v = view_of(split, s);
+        tied += v.n > 1 && v.times[v.n - 1] == v.times[v.n - 2];
+    }
+    return tied;
+}
+
 static int64_t count_repeated(const struct split_content *split) {
     int64_t repeated = 0;
     for (int64_t s = 0; s < split->sequences.count; s++) {
@@ -120,6 +130,8 @@ static void count_ascending(const struct split_content *split, struct leak_repor
 void leak_check(struct dataset_content *content) {
     struct leak_report leaks = {.has_times = has_times(content)};
     leaks.later = leaks.has_times ? count_later(content) : 0;
+    for (int split = SPLIT_VALID; split <= SPLIT_TEST && leaks.has_times; split++)
+        leaks.tied[split] = count_tied(&content->split[split]);
     for (int split = SPLIT_VALID; split <= SPLIT_TEST; split++)
         leaks.repeated_target += count_repeated(&content->split[split]);
     leaks.in_training = count_in_training(content);

@@ -4,11 +4,12 @@
 #include "io/dataset_content.h"
 
 /* Fill content->leaks. Times that are everywhere 0, 1, 2, ... are positions, not times: they say
- * nothing about the order of two sequences, and `later` is not counted. */
+ * nothing about the order of two sequences, and `later` and `tied` are not counted. */
 void leak_check(struct dataset_content *content);
 
-/* True when something found speaks against the data: any of the first three counts, or more than
- * half of the longer sequences in the order of their item ids. */
+/* True when something found speaks against the data: later events, repeated targets, held-out
+ * sequences in training, or more than half of the longer sequences in the order of their item ids.
+ * Tied targets are no leak: they are as good as their order in the source. */
 bool leak_found(const struct leak_report *leaks);
 
 #endif

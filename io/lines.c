@@ -3,37 +3,27 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { BUFFER = 1 << 16 };
 
 enum status lines_open(struct lines *lines, const char *path, bool strict) {
-    struct stat info;
-    *lines = (struct lines){0};
-    if (stat(path, &info) != 0)
-        return log_error(STATUS_IO, "%s: cannot be read: %s; check the path", path,
-                         strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return log_error(STATUS_INPUT, "%s: is not a regular file; name a text file", path);
-    FILE *stream = fopen(path, "rb");
-    if (!stream)
-        return log_error(STATUS_IO, "%s: cannot be read: %s; check its permissions", path,
-                         strerror(errno));
-    *lines = (struct lines){
-        .stream = stream, .path = mem_string(path), .room = BUFFER, .strict = strict};
+    *lines = (struct lines){.room = BUFFER, .strict = strict};
+    enum status status = bytes_open(&lines->bytes, path);
+    if (status != STATUS_OK) {
+        *lines = (struct lines){0};
+        return status;
+    }
+    lines->path = lines->bytes.path;
     lines->text = mem_alloc(BUFFER, 1);
-    sha256_begin(&lines->hash);
     return STATUS_OK;
 }
 
 void lines_close(struct lines *lines) {
-    if (lines->stream)
-        fclose(lines->stream);
-    mem_free(lines->path);
+    bytes_close(&lines->bytes);
     mem_free(lines->text);
-    sha256_drop(&lines->hash);
     *lines = (struct lines){0};
 }
 
@@ -46,53 +36,110 @@ enum status lines_error(const struct lines *lines, const char *format, ...) {
     return log_error(STATUS_INPUT, "%s:%lld: %s", lines->path, (long long)lines->number, text);
 }
 
-/* Read up to and with the line end; *length = 0 at the end of the file. */
-static enum status fill(struct lines *lines, size_t *length) {
-    size_t n = 0;
-    for (int c; (c = getc_unlocked(lines->stream)) != EOF;) {
-        if (n + 1 >= lines->room) {
-            if (n >= LINE_LIMIT)
-                return lines_error(lines, "the line is longer than %d bytes; is this a text file?",
-                                   LINE_LIMIT);
-            lines->room *= 2;
-            lines->text = mem_resize(lines->text, (int64_t)lines->room, 1);
-        }
-        lines->text[n++] = (char)c;
-        if (c == '\n')
-            break;
+/* Append n bytes of the block to the line. */
+static enum status take(struct lines *lines, size_t n) {
+    if (lines->length + n > LINE_LIMIT)
+        return lines_error(lines, "the line is longer than %d bytes; is this a text file?",
+                           LINE_LIMIT);
+    while (lines->room < lines->length + n + 1) {
+        lines->room *= 2;
+        lines->text = mem_resize(lines->text, (int64_t)lines->room, 1);
     }
-    if (ferror(lines->stream))
-        return log_error(STATUS_IO, "%s: cannot be read: %s; check the disk", lines->path,
-                         strerror(errno));
-    lines->text[n] = '\0';
-    *length = n;
+    memcpy(lines->text + lines->length, lines->block, n);
+    lines->length += n;
+    lines->text[lines->length] = '\0';
+    lines->block += n;
+    lines->left -= n;
     return STATUS_OK;
 }
 
-enum status lines_next(struct lines *lines, bool *more) {
-    size_t n = 0;
-    lines->number++;
-    TRY(fill(lines, &n));
-    *more = n > 0;
-    if (n == 0)
+/* Append up to and with the line end; *ended tells whether there was one. */
+static enum status fill(struct lines *lines, bool *ended) {
+    *ended = false;
+    while (!*ended) {
+        if (lines->left == 0)
+            TRY(bytes_next(&lines->bytes, &lines->block, &lines->left));
+        if (lines->left == 0)
+            return STATUS_OK;
+        const char *end = memchr(lines->block, '\n', lines->left);
+        TRY(take(lines, end ? (size_t)(end - lines->block) + 1 : lines->left));
+        *ended = end != NULL;
+    }
+    return STATUS_OK;
+}
+
+/* Cut the last n bytes off. */
+static void cut(struct lines *lines, size_t n) {
+    lines->length -= n;
+    lines->text[lines->length] = '\0';
+}
+
+/* What the first line tells of the whole file. */
+static enum status check_encoding(struct lines *lines, bool ended) {
+    char *text = lines->text;
+    if (lines->length >= 2 && (!memcmp(text, "\xFF\xFE", 2) || !memcmp(text, "\xFE\xFF", 2)))
+        return lines_error(lines, "the file is UTF-16; convert it: iconv -f utf-16 -t utf-8");
+    if (lines->length >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
+        memmove(text, text + 3, lines->length - 3);
+        cut(lines, 3);
+    }
+    if (!ended && memchr(text, '\r', lines->length))
+        return lines_error(lines, "the lines end in CR alone; convert them: tr '\\r' '\\n'");
+    return STATUS_OK;
+}
+
+/* Append the next line, without its end, to what is in the text. */
+static enum status append(struct lines *lines, bool *more) {
+    size_t before = lines->length;
+    bool ended;
+    TRY(fill(lines, &ended));
+    *more = lines->length > before;
+    if (!*more)
         return STATUS_OK;
-    sha256_add(&lines->hash, lines->text, n);
-    if (strlen(lines->text) != n)
+    if (lines->count++ == 0)
+        TRY(check_encoding(lines, ended));
+    if (memchr(lines->text + before, '\0', lines->length - before))
         return lines_error(lines, "holds a NUL byte; is this a text file?");
-    if (lines->text[n - 1] == '\n')
-        lines->text[--n] = '\0';
+    if (ended)
+        cut(lines, 1);
     else if (lines->strict)
         return lines_error(lines, "the last line has no line end; is the file truncated?");
     else
         log_warn("%s:%lld: the last line has no line end; is the file truncated?", lines->path,
-                 (long long)lines->number);
-    if (n > 0 && lines->text[n - 1] == '\r')
-        lines->text[n - 1] = '\0';
+                 (long long)lines->count);
+    if (lines->length > before && lines->text[lines->length - 1] == '\r')
+        cut(lines, 1);
+    return STATUS_OK;
+}
+
+/* To the end of the file, where no other line may stand behind the empty one. */
+static enum status skip_empty(struct lines *lines, bool *more) {
+    while (*more && lines->length == 0)
+        TRY(append(lines, more));
+    if (*more)
+        return lines_error(lines, "the line is empty, and others follow; complete it or remove it");
+    return STATUS_OK;
+}
+
+enum status lines_next(struct lines *lines, bool *more) {
+    lines->length = 0;
+    lines->text[0] = '\0';
+    lines->number = lines->count + 1;
+    TRY(append(lines, more));
+    return *more && lines->length == 0 ? skip_empty(lines, more) : STATUS_OK;
+}
+
+enum status lines_continue(struct lines *lines, bool *more) {
+    size_t before = lines->length;
+    lines->text[lines->length++] = '\n';
+    TRY(append(lines, more));
+    if (!*more)
+        cut(lines, lines->length - before);
     return STATUS_OK;
 }
 
 void lines_sha256(struct lines *lines, char text[SHA256_TEXT]) {
-    sha256_end(&lines->hash, text);
+    bytes_sha256(&lines->bytes, text);
 }
 
 char *next_field(char **rest) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistring/version.h>
 #include <yaml.h>
+#include <zlib.h>
 
 /* Open MPI adds its package and build after a comma; others continue on a second line. */
 static void mpi_version(char *text, size_t size) {
@@ -33,8 +34,8 @@ static void blas_version(char *text, size_t size) {
 }
 
 void versions_get(struct version versions[VERSIONS]) {
-    static const char *const names[VERSIONS] = {"cdsr",    "mpi",     "hdf5",        "openblas",
-                                                "jansson", "libyaml", "libunistring"};
+    static const char *const names[VERSIONS] = {"cdsr",    "mpi",     "hdf5",         "openblas",
+                                                "jansson", "libyaml", "libunistring", "zlib"};
     for (int i = 0; i < VERSIONS; i++)
         versions[i].name = names[i];
     snprintf(versions[0].text, sizeof versions[0].text, "%s", CDSR_VERSION);
@@ -45,4 +46,5 @@ void versions_get(struct version versions[VERSIONS]) {
     snprintf(versions[5].text, sizeof versions[5].text, "%s", yaml_get_version_string());
     snprintf(versions[6].text, sizeof versions[6].text, "%d.%d.%d", _libunistring_version >> 16,
              _libunistring_version >> 8 & 255, _libunistring_version & 255);
+    snprintf(versions[7].text, sizeof versions[7].text, "%s", zlibVersion());
 }

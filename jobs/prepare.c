@@ -7,25 +7,25 @@
 #include "jobs/args.h"
 #include "jobs/dataset_lock.h"
 #include "jobs/job.h"
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { PATH = 4096, INPUTS = 16, DEFAULT_MAX_LEN = 15 };
+enum { PATH = 4096, INPUTS = 16, DOMAINS = 2, DEFAULT_MAX_LEN = 15 };
 
 enum format { FORMAT_NONE, FORMAT_C2DSR, FORMAT_INTERACTIONS };
 
 struct request {
     enum format format;
-    int inputs;
-    const char *input[INPUTS], *output, *name;
+    int inputs, domains;
+    int interactions_key; /* the last option given that only interactions has, 0: none */
+    const char *input[INPUTS], *domain[DOMAINS], *output, *name;
     int64_t max_len;
-    bool overwrite;
+    bool overwrite, split_chosen;
     double wait; /* seconds */
     struct interactions_options interactions;
+    char chosen[256]; /* labels of --domains */
 };
 
 /* ---- command line ---- */
@@ -37,36 +37,69 @@ enum {
     KEY_STRICT,
     KEY_OVERWRITE,
     KEY_WAIT,
-    KEY_SPLIT,
+    KEY_SPLIT, /* from here on of interactions alone */
     KEY_FRACTIONS,
     KEY_MIN_USER,
     KEY_MIN_ITEM,
-    KEY_MIN_DOMAIN
+    KEY_MIN_DOMAIN,
+    KEY_DOMAIN,
+    KEY_DOMAINS,
+    KEY_COLUMNS,
+    KEY_TIES,
+    KEY_DEDUPLICATE
 };
 
 static const char doc[] =
     "Turn raw files into a data set.\v"
     "INPUT of c2dsr is the folder with Alist.txt, Blist.txt and {train,valid,test}data_new.txt, "
-    "items.tsv and tags.jsonl if there. INPUT of interactions is FILE.inter and FILE.item, or a "
-    "folder with one of each.\n\n"
+    "items.tsv and tags.jsonl if there.\n\n"
+    "INPUT of interactions is a file of events and one of items, or a folder with them. Names that "
+    "end in .inter and .item tell which is which (RecBole's atomic files), otherwise the header: "
+    "user_id, item_id, timestamp and domain of events; item_id, domain, title and description of "
+    "items. Fields stand between tabs, or in .csv between commas. Each domain may have files of "
+    "its "
+    "own: two folders, called as the domains, or --domain. Events in NAME.train.inter, "
+    "NAME.valid.inter and NAME.test.inter are a given split; the lists item_id_list and "
+    "timestamp_list of sequential benchmarks are read. Any text file may be gzip's.\n\n"
     "--split=loo: of every user with at least 3 events the last is the test target, the one before "
     "it the validation target, and the rest is for training. --split=temporal: two moments cut the "
     "events of all users into --temporal-fractions; of every user the last event between them is a "
-    "validation target, the last after them a test target.\n\n"
+    "validation target, the last after them a test target. --split=given: of every user the last "
+    "event of the file is the target, what is before it and in the earlier files its history.\n\n"
+    "Events of a user at one time keep the order of the file (--ties=file) or take that of their "
+    "items' ids (key); drop: as key, and targets at the time of an event beside them are not held "
+    "out.\n\n"
     "The leak report counts what would make an evaluation say too much; --strict makes such "
     "findings, and a last line without line end, errors.";
 
 static const struct argp_option options[] = {
-    {"format", KEY_FORMAT, "FORMAT", 0, "c2dsr or interactions (RecBole atomic files)", 0},
+    {"format", KEY_FORMAT, "FORMAT", 0, "c2dsr or interactions (RecBole atomic files, CSV)", 0},
     {"output", 'o', "FILE", 0, "Data set to write (HDF5)", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
     DATASET_WAIT(KEY_WAIT),
     {"name", KEY_NAME, "NAME", 0, "Name of the data set (default: that of the output file)", 0},
     {"max-len", KEY_MAX_LEN, "N", 0, "Longest history a model sees by default (15)", 0},
     {"strict", KEY_STRICT, NULL, 0, "Leaks are errors", 0},
-    {"split", KEY_SPLIT, "SPLIT", 0, "interactions: loo (default) or temporal", 0},
+    {"domain", KEY_DOMAIN, "LABEL=FILES", 0,
+     "interactions: the files of one domain, with commas between them, or their folder; once or "
+     "twice",
+     0},
+    {"domains", KEY_DOMAINS, "LABEL[,LABEL]", 0, "interactions: read only these of several domains",
+     0},
+    {"columns", KEY_COLUMNS, "ROLE=NAME,...", 0,
+     "interactions: names of columns; roles are user, item, time, domain, title, description, "
+     "items "
+     "and times (the lists)",
+     0},
+    {"split", KEY_SPLIT, "SPLIT", 0,
+     "interactions: loo (default), temporal or given (default where the files are that)", 0},
     {"temporal-fractions", KEY_FRACTIONS, "T,V,T", 0,
      "interactions: training, validation and test (0.8,0.1,0.1)", 0},
+    {"ties", KEY_TIES, "RULE", 0, "interactions: file (default), key or drop", 0},
+    {"deduplicate", KEY_DEDUPLICATE, "WHICH", 0,
+     "interactions: of a user's events with one item keep the first or the last; none (default): "
+     "all",
+     0},
     {"min-user-events", KEY_MIN_USER, "N", 0, "interactions: drop users with fewer events", 0},
     {"min-item-events", KEY_MIN_ITEM, "N", 0, "interactions: drop items with fewer events", 0},
     {"min-per-domain", KEY_MIN_DOMAIN, "N", 0,
@@ -83,14 +116,53 @@ static error_t set_format(const struct argp_state *state, const char *text, enum
     return EINVAL;
 }
 
-static error_t set_split(const struct argp_state *state, const char *text,
-                         enum interactions_split *split) {
-    bool loo = !strcmp(text, "loo"), temporal = !strcmp(text, "temporal");
-    *split = temporal ? INTERACTIONS_TEMPORAL : INTERACTIONS_LOO;
-    if (loo || temporal)
-        return 0;
-    argp_error(state, "--split: '%.100s' is not one of loo, temporal", text);
+/* Number of `text` among three names. */
+static error_t set_choice(const struct argp_state *state, const char *option, const char *text,
+                          const char *const names[3], int *choice) {
+    for (*choice = 0; *choice < 3; ++*choice)
+        if (!strcmp(text, names[*choice]))
+            return 0;
+    argp_error(state, "%s: '%.100s' is not one of %s, %s, %s", option, text, names[0], names[1],
+               names[2]);
     return EINVAL;
+}
+
+static error_t set_domains(const struct argp_state *state, const char *text, struct request *r) {
+    char *comma = NULL;
+    bool fits = *text && strlen(text) < sizeof r->chosen;
+    if (fits) {
+        strcpy(r->chosen, text);
+        comma = strchr(r->chosen, ',');
+    }
+    if (!fits || comma == r->chosen || (comma && (!comma[1] || strchr(comma + 1, ',')))) {
+        argp_error(state, "--domains: '%.100s' is not one label or two, as books,movies", text);
+        return EINVAL;
+    }
+    if (comma)
+        *comma = '\0';
+    r->interactions.domains[0] = r->chosen;
+    r->interactions.domains[1] = comma ? comma + 1 : NULL;
+    return 0;
+}
+
+static error_t set_columns(const struct argp_state *state, const char *text,
+                           struct columns *columns) {
+    if (columns_parse(columns, text))
+        return 0;
+    argp_error(state,
+               "--columns: '%.200s' is not ROLE=NAME,...; roles are user, item, time, domain, "
+               "title, description, items, times",
+               text);
+    return EINVAL;
+}
+
+static error_t add_domain(const struct argp_state *state, const char *text, struct request *r) {
+    if (r->domains == DOMAINS) {
+        argp_error(state, "--domain: '%.100s' is a third domain; a data set has two at most", text);
+        return EINVAL;
+    }
+    r->domain[r->domains++] = text;
+    return 0;
 }
 
 static error_t set_fractions(const struct argp_state *state, const char *text, double *f) {
@@ -114,13 +186,27 @@ static error_t add_input(const struct argp_state *state, const char *text, struc
     return 0;
 }
 
+/* The name of an option. */
+static const char *name_of_key(int key) {
+    int i = 0;
+    while (options[i].key != key)
+        i++;
+    return options[i].name;
+}
+
 static error_t check_request(const struct argp_state *state, const struct request *r) {
-    const char *missing = r->format == FORMAT_NONE ? "--format c2dsr|interactions"
-                          : r->inputs == 0         ? "INPUT, the raw files"
-                          : !r->output             ? "-o FILE, the data set to write"
-                                                   : NULL;
+    const char *missing = r->format == FORMAT_NONE      ? "--format c2dsr|interactions"
+                          : r->inputs + r->domains == 0 ? "INPUT, the raw files"
+                          : !r->output                  ? "-o FILE, the data set to write"
+                                                        : NULL;
     if (missing)
         argp_error(state, "missing %s", missing);
+    else if (r->inputs > 0 && r->domains > 0)
+        argp_error(state, "INPUT '%.100s' stands beside --domain; name all files in one way",
+                   r->input[0]);
+    else if (r->format == FORMAT_C2DSR && r->interactions_key)
+        argp_error(state, "--%s says nothing to --format c2dsr; leave it away",
+                   name_of_key(r->interactions_key));
     else if (r->format == FORMAT_C2DSR && r->inputs != 1)
         argp_error(state, "c2dsr has one INPUT, a folder; got %d", r->inputs);
     else if (strlen(r->output) > PATH - 64)
@@ -131,16 +217,57 @@ static error_t check_request(const struct argp_state *state, const struct reques
 }
 
 static error_t parse_filter(int key, char *arg, struct argp_state *state) {
-    struct interactions_options *o = &((struct request *)state->input)->interactions;
+    struct filters *f = &((struct request *)state->input)->interactions.filters;
     switch (key) {
     case KEY_MIN_USER:
-        return args_integer(state, "--min-user-events", arg, 0, INT32_MAX, &o->min_user_events);
+        return args_integer(state, "--min-user-events", arg, 0, INT32_MAX, &f->min_user_events);
     case KEY_MIN_ITEM:
-        return args_integer(state, "--min-item-events", arg, 0, INT32_MAX, &o->min_item_events);
+        return args_integer(state, "--min-item-events", arg, 0, INT32_MAX, &f->min_item_events);
     case KEY_MIN_DOMAIN:
-        return args_integer(state, "--min-per-domain", arg, 0, INT32_MAX, &o->min_per_domain);
+        return args_integer(state, "--min-per-domain", arg, 0, INT32_MAX, &f->min_per_domain);
     default:
         return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse_choice(int key, const char *arg, struct argp_state *state) {
+    static const char *const ties[3] = {"file", "key", "drop"};
+    static const char *const repeats[3] = {"none", "first", "last"};
+    struct request *r = state->input;
+    int choice = 0;
+    error_t error = key == KEY_SPLIT  ? set_choice(state, "--split", arg, split_rule_names, &choice)
+                    : key == KEY_TIES ? set_choice(state, "--ties", arg, ties, &choice)
+                                      : set_choice(state, "--deduplicate", arg, repeats, &choice);
+    if (key == KEY_SPLIT) {
+        r->interactions.split = (enum split_rule)choice;
+        r->split_chosen = true;
+    } else if (key == KEY_TIES)
+        r->interactions.ties = (enum ties)choice;
+    else
+        r->interactions.filters.repeats = (enum repeats)choice;
+    return error;
+}
+
+/* The options of interactions alone. */
+static error_t parse_interactions(int key, char *arg, struct argp_state *state) {
+    struct request *r = state->input;
+    if (key >= KEY_SPLIT && key <= KEY_DEDUPLICATE)
+        r->interactions_key = key;
+    switch (key) {
+    case KEY_DOMAIN:
+        return add_domain(state, arg, r);
+    case KEY_DOMAINS:
+        return set_domains(state, arg, r);
+    case KEY_COLUMNS:
+        return set_columns(state, arg, &r->interactions.columns);
+    case KEY_SPLIT:
+    case KEY_TIES:
+    case KEY_DEDUPLICATE:
+        return parse_choice(key, arg, state);
+    case KEY_FRACTIONS:
+        return set_fractions(state, arg, r->interactions.fractions);
+    default:
+        return parse_filter(key, arg, state);
     }
 }
 
@@ -165,64 +292,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_STRICT:
         r->interactions.strict = true;
         return 0;
-    case KEY_SPLIT:
-        return set_split(state, arg, &r->interactions.split);
-    case KEY_FRACTIONS:
-        return set_fractions(state, arg, r->interactions.fractions);
     case ARGP_KEY_ARG:
         return add_input(state, arg, r);
     case ARGP_KEY_END:
         return check_request(state, r);
     default:
-        return parse_filter(key, arg, state);
+        return parse_interactions(key, arg, state);
     }
-}
-
-/* ---- which raw files ---- */
-
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n > m && !strcmp(text + n - m, end);
-}
-
-static enum status take_file(const char *path, char inter[PATH], char item[PATH]) {
-    char *to = ends_with(path, ".inter") ? inter : ends_with(path, ".item") ? item : NULL;
-    if (!to)
-        return log_error(STATUS_INPUT, "%s: is neither .inter nor .item; rename it", path);
-    if (*to)
-        return log_error(STATUS_INPUT, "%s: is the second of its kind after %s; name one", path,
-                         to);
-    snprintf(to, PATH, "%s", path);
-    return STATUS_OK;
-}
-
-static enum status take_folder(const char *folder, char inter[PATH], char item[PATH]) {
-    char path[PATH];
-    enum status status = STATUS_OK;
-    DIR *directory = opendir(folder);
-    if (!directory)
-        return log_error(STATUS_IO, "%s: cannot be read: %s; check its permissions", folder,
-                         strerror(errno));
-    for (struct dirent *entry; status == STATUS_OK && (entry = readdir(directory));)
-        if (ends_with(entry->d_name, ".inter") || ends_with(entry->d_name, ".item")) {
-            snprintf(path, sizeof path, "%.3800s/%s", folder, entry->d_name);
-            status = take_file(path, inter, item);
-        }
-    closedir(directory);
-    return status;
-}
-
-static enum status read_interactions(const struct request *r, struct dataset_content *content) {
-    char inter[PATH] = "", item[PATH] = "";
-    for (int i = 0; i < r->inputs; i++) {
-        struct stat info;
-        bool folder = stat(r->input[i], &info) == 0 && S_ISDIR(info.st_mode);
-        TRY((folder ? take_folder : take_file)(r->input[i], inter, item));
-    }
-    if (!*inter)
-        return log_error(STATUS_INPUT, "%s: no .inter file among the inputs; name one",
-                         r->input[0]);
-    return interactions_read(inter, *item ? item : NULL, &r->interactions, content);
 }
 
 /* ---- summary ---- */
@@ -246,11 +322,18 @@ static void print_split(const struct dataset_content *content, enum split split)
     putchar('\n');
 }
 
-static void print_leaks(const struct leak_report *leaks) {
-    if (leaks->has_times)
+static void print_leaks(const struct dataset_content *content) {
+    const struct leak_report *leaks = &content->leaks;
+    if (leaks->has_times) {
         printf("leak: training events later than a held-out target of their user: %lld\n",
                (long long)leaks->later);
-    else
+        printf("leak: targets at the time of the event before them: %lld of %lld of validation, "
+               "%lld of %lld of test\n",
+               (long long)leaks->tied[SPLIT_VALID],
+               (long long)content->split[SPLIT_VALID].sequences.count,
+               (long long)leaks->tied[SPLIT_TEST],
+               (long long)content->split[SPLIT_TEST].sequences.count);
+    } else
         printf("leak: times are positions, so users' training events and targets have no order\n");
     printf("leak: targets inside their own history: %lld\n", (long long)leaks->repeated_target);
     printf("leak: held-out sequences that are also training sequences: %lld\n",
@@ -262,6 +345,8 @@ static void print_leaks(const struct leak_report *leaks) {
 static void print_summary(const struct request *r, const struct dataset_content *content) {
     const struct sequences *train = &content->split[SPLIT_TRAIN].sequences;
     double cells = (double)train->count * (double)content->keys.count;
+    char hash[SHA256_TEXT];
+    content_hash(content, hash);
     printf("%s: %s, protocol %s, max_len %d\n", r->output, content->name, content->protocol,
            content->max_len);
     printf("items: %lld of %s, %lld of %s%s\n", (long long)content->domain_items[0],
@@ -273,17 +358,30 @@ static void print_summary(const struct request *r, const struct dataset_content 
     if (content->tags.offsets)
         printf("tags: %lld, %.2f per item\n", (long long)content->tags.vocabulary.list.count,
                (double)content->tags.offsets[content->keys.count] / (double)content->keys.count);
-    print_leaks(&content->leaks);
+    print_leaks(content);
+    printf("content hash: %s\n", hash);
 }
 
 /* ---- job ---- */
+
+static enum status read_interactions(const struct request *r, struct dataset_content *content) {
+    struct interactions_options o = r->interactions;
+    struct layout layout;
+    TRY(layout_find(&layout, r->input, r->inputs, r->domain, r->domains, &o.columns));
+    if (!r->split_chosen)
+        o.split = layout.given ? SPLIT_GIVEN : SPLIT_LOO;
+    enum status status = interactions_read(&layout, &o, content);
+    layout_free(&layout);
+    return status;
+}
 
 /* The last component of the output's path without ".h5". */
 static char *name_of(const struct request *r) {
     const char *slash = strrchr(r->output, '/');
     char *name = mem_string(r->name ? r->name : slash ? slash + 1 : r->output);
-    if (!r->name && ends_with(name, ".h5"))
-        name[strlen(name) - 3] = '\0';
+    size_t n = strlen(name);
+    if (!r->name && n > 3 && !strcmp(name + n - 3, ".h5"))
+        name[n - 3] = '\0';
     return name;
 }
 
@@ -296,11 +394,11 @@ static enum status read_input(const struct request *r, struct dataset_content *c
         TRY(read_interactions(r, content));
     leak_check(content);
     if (r->interactions.strict && leak_found(&content->leaks)) {
-        print_leaks(&content->leaks);
+        print_leaks(content);
         return log_error(STATUS_INPUT,
                          "%s: the leak report has findings and --strict was given; "
                          "repair the data or leave --strict away",
-                         r->input[0]);
+                         r->inputs ? r->input[0] : r->domain[0]);
     }
     return STATUS_OK;
 }
@@ -322,6 +420,7 @@ enum status job_prepare(struct comm *comm, int argc, char **argv) {
         .max_len = DEFAULT_MAX_LEN, .wait = INFINITY, .interactions.fractions = {0.8, 0.1, 0.1}};
     struct lock lock;
     bool done;
+    columns_default(&r.interactions.columns);
     TRY(args_parse(comm, &argp, argc, argv, &r, &done));
     if (done)
         return STATUS_OK;

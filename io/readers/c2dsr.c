@@ -14,6 +14,16 @@ enum { PATH = 4096 };
 /* Indices of Blist.txt count from 0 (local) or go on from those of Alist.txt (global). */
 enum numbering { UNKNOWN, LOCAL, GLOBAL };
 
+/* The file of that name in the folder, or with .gz behind it where only that is there. */
+static void name_file(const char *folder, const char *name, char path[PATH]) {
+    snprintf(path, PATH, "%s/%s.gz", folder, name);
+    size_t plain = strlen(path) - strlen(".gz");
+    bool packed = access(path, F_OK) == 0;
+    path[plain] = '\0';
+    if (packed && access(path, F_OK) != 0)
+        path[plain] = '.';
+}
+
 /* ---- Alist.txt, Blist.txt: original id, key, index; the line order is the item id ---- */
 
 static enum status list_line(struct lines *lines, int64_t at, int64_t first,
@@ -70,7 +80,7 @@ static enum status read_list(const char *folder, const char *name, bool strict, 
                              struct string_map *keys, struct dataset_content *content) {
     char path[PATH], hash[SHA256_TEXT];
     struct lines lines;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    name_file(folder, name, path);
     TRY(lines_open(&lines, path, strict));
     enum status status = read_list_lines(&lines, domain, keys, content);
     if (status == STATUS_OK) {
@@ -100,7 +110,7 @@ struct events {
     int64_t count, room;
     int32_t *items;
     int64_t *times;
-    double *keys;
+    struct moment *keys;
     int64_t *order;
     int32_t *sorted_items;
     int64_t *sorted_times;
@@ -127,6 +137,7 @@ static void events_free(struct events *e) {
 }
 
 static void events_sort(struct events *e) {
+    identity_order(e->count, e->order);
     stable_order(e->keys, e->count, e->order);
     for (int64_t i = 0; i < e->count; i++) {
         e->sorted_items[i] = e->items[e->order[i]];
@@ -152,7 +163,7 @@ static enum status add_event(struct lines *lines, char *event, int64_t items, st
     if (e->count == e->room)
         events_grow(e);
     e->items[e->count] = (int32_t)item;
-    e->keys[e->count] = (double)time;
+    e->keys[e->count] = (struct moment){time, 0};
     e->times[e->count++] = time;
     return STATUS_OK;
 }
@@ -181,10 +192,11 @@ static enum status sequence_line(struct lines *lines, enum split split, int64_t 
 
 static enum status read_sequences(const char *folder, bool strict, enum split split,
                                   struct dataset_content *content) {
-    char path[PATH], hash[SHA256_TEXT];
+    char name[32], path[PATH], hash[SHA256_TEXT];
     struct lines lines;
     struct events events = {0};
-    snprintf(path, sizeof path, "%s/%sdata_new.txt", folder, split_names[split]);
+    snprintf(name, sizeof name, "%sdata_new.txt", split_names[split]);
+    name_file(folder, name, path);
     TRY(lines_open(&lines, path, strict));
     enum status status = STATUS_OK;
     for (bool more;;) {
@@ -209,12 +221,12 @@ done:
 
 static enum status read_optional(const char *folder, bool strict, struct dataset_content *content) {
     char path[PATH];
-    snprintf(path, sizeof path, "%s/items.tsv", folder);
+    name_file(folder, "items.tsv", path);
     if (access(path, F_OK) == 0)
         TRY(items_tsv_read(path, strict, content));
     while (content->titles.count < content->keys.count)
         string_list_add(&content->titles, "");
-    snprintf(path, sizeof path, "%s/tags.jsonl", folder);
+    name_file(folder, "tags.jsonl", path);
     return access(path, F_OK) == 0 ? tags_jsonl_read(path, strict, content) : STATUS_OK;
 }
 

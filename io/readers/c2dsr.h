@@ -1,5 +1,5 @@
 /* The folder of C2DSR: Alist.txt, Blist.txt, {train,valid,test}data_new.txt, and optionally
- * items.tsv and tags.jsonl. Not collective. */
+ * items.tsv and tags.jsonl; each may have .gz behind its name. Not collective. */
 #ifndef IO_READERS_C2DSR_H
 #define IO_READERS_C2DSR_H
 #include "core/status.h"

@@ -1,6 +1,7 @@
 #include "io/readers/items.h"
 #include "core/mem.h"
 #include "io/lines.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { INDEX, DOMAIN, TITLE, DESCRIPTION, COLUMNS, NEEDED = DESCRIPTION, FIELDS = 64 };
@@ -11,16 +12,31 @@ struct columns {
     int count;
 };
 
+/* Take column `name` as the next; if it is none of ours, or the key, it is added to `unused`. */
+static void take_column(struct columns *columns, const char *name, char unused[400]) {
+    static const char *const names[] = {"index", "domain", "title", "description", "key"};
+    int c = 0;
+    while (c <= COLUMNS && strcmp(name, names[c]) != 0)
+        c++;
+    if (c < COLUMNS)
+        columns->at[c] = columns->count;
+    size_t n = strlen(unused);
+    if (c > COLUMNS && n < 300)
+        snprintf(unused + n, 400 - n, "%s%.60s", n ? ", " : "", name);
+    columns->count++;
+}
+
 static enum status read_header(struct lines *lines, struct columns *columns) {
-    static const char *const names[COLUMNS] = {"index", "domain", "title", "description"};
+    static const char *const names[NEEDED] = {"index", "domain", "title"};
+    char unused[400] = "";
     bool more;
     *columns = (struct columns){.at = {-1, -1, -1, -1}};
     TRY(lines_next(lines, &more));
     char *rest = more ? lines->text : NULL;
-    for (char *field; (field = next_field(&rest)); columns->count++)
-        for (int c = 0; c < COLUMNS; c++)
-            if (!strcmp(field, names[c]))
-                columns->at[c] = columns->count;
+    for (char *field; (field = next_field(&rest));)
+        take_column(columns, field, unused);
+    if (*unused)
+        log_info("%s: columns not used: %s", lines->path, unused);
     for (int c = 0; c < NEEDED; c++)
         if (columns->at[c] < 0 || columns->count > FIELDS)
             return lines_error(lines,

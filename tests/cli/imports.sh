@@ -282,6 +282,10 @@ printf 'A7\nB3\nA0\n' >keys.txt
 takes 4 'keys.txt: 3 of 50 items have a row; 0 of 3 keys are no item'"'"'s' \
     'copy.h5: table new, 50 rows of 3 columns, 47 missing; norms 1.294 to 1.294, mean 1.294' -- \
     --from three.npy --keys keys.txt
+printf '\xef\xbb\xbfA7\r\nB3\r\nA0\r\n\r\n' | gzip >keys.txt.gz
+takes 1 'keys.txt.gz: 3 of 50 items have a row; 0 of 3 keys are no item'"'"'s' \
+    'copy.h5: table new, 50 rows of 3 columns, 47 missing; norms 1.294 to 1.294, mean 1.294' -- \
+    --from three.npy --keys keys.txt.gz
 printf 'A7\nwho\nA0\n' >keys.txt
 refuses 2 "keys.txt:2: key 'who' is no item's, one of 1 such lines; correct them or give --ignore-unknown" \
     --from three.npy --keys keys.txt
@@ -300,7 +304,7 @@ printf 'A7\nB3\n' >keys.txt
 refuses 2 'keys.txt: has 2 keys, but the table has 3 rows; give one key per row' \
     --from three.npy --keys keys.txt
 printf 'A7\n\nB3\n' >keys.txt
-refuses 2 'keys.txt:2: the key is empty; every row has one' --from three.npy --keys keys.txt
+refuses 2 'keys.txt:2: the line is empty, and others follow; complete it or remove it' --from three.npy --keys keys.txt
 printf 'x\ny\nz\n' >keys.txt
 refuses 2 'keys.txt: has no key of an item' --from three.npy --keys keys.txt --ignore-unknown
 refuses 3 'absent.txt: cannot be read: No such file or directory; check the path' \

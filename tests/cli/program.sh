@@ -10,7 +10,7 @@ has out 'Usage: cdsr [OPTION...] JOB [ARGUMENT...]'
 ranks 4 --version
 statuses 0 0 0 0
 says_nothing err
-for name in cdsr mpi hdf5 openblas jansson libyaml libunistring; do
+for name in cdsr mpi hdf5 openblas jansson libyaml libunistring zlib; do
     [ "$(grep -c "^$name [0-9A-Za-z]" "$work/out")" = 1 ] || complain "one version of $name"
 done
 

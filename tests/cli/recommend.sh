@@ -68,6 +68,11 @@ awk -F '\t' '
 awk -F '\t' 'NR > 1 && $3 > 1 && $5 > last { exit 1 } { last = $5 }' replicated-1.tsv ||
     complain 'the best come first'
 
+# Packed, with a byte order mark, CRLF and an empty line at the end.
+{ printf '\xef\xbb\xbf'; sed 's/$/\r/' histories.tsv; echo; } | gzip >histories.tsv.gz
+ranks 1 recommend runs/run -i histories.tsv.gz -k 7 -o packed.tsv
+cmp -s packed.tsv replicated-1.tsv || complain 'a packed file of histories gives the same lists'
+
 # The same in the other formats.
 ranks 2 recommend runs/run -i histories.tsv -k 7 --domain B -o top.jsonl
 [ "$(wc -l <top.jsonl)" = 60 ] || complain 'a line per user'

@@ -4,38 +4,18 @@
 #include "io/lines.h"
 #include "io/npy.h"
 #include "io/readers/c2dsr.h"
-#include "io/readers/interactions.h"
 #include "io/readers/order.h"
 #include "io/sha256.h"
 #include "io/string_list.h"
 #include "io/synth.h"
+#include "tests/unit/folder.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char folder[64];
-
-static void enter(void) {
-    strcpy(folder, "/tmp/cdsr-test-XXXXXX");
-    cr_assert(mkdtemp(folder) && chdir(folder) == 0);
-    log_set_level(LOG_ERROR);
-}
-
-static void leave(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_expect(chdir("/") == 0 && system(command) == 0);
-    cr_expect(mem_live() == 0, "%lld allocations left", (long long)mem_live());
-}
-
-TestSuite(data, .init = enter, .fini = leave);
-
-static void put(const char *path, const char *text) {
-    FILE *stream = fopen(path, "wb");
-    cr_assert(stream && fputs(text, stream) >= 0 && fclose(stream) == 0);
-}
+TestSuite(data, .init = enter_folder, .fini = leave_folder);
 
 /* FIPS 180-2, appendix B. */
 Test(data, sha256_of_the_standard) {
@@ -75,24 +55,103 @@ Test(data, map_numbers_distinct_strings) {
     string_map_free(&map);
 }
 
+/* The lines of "file", each followed by "|", into text (64 bytes). */
+static enum status read_lines(bool strict, char text[64]) {
+    struct lines lines;
+    bool more = true;
+    *text = '\0';
+    TRY(lines_open(&lines, "file", strict));
+    enum status status = lines_next(&lines, &more);
+    for (; status == STATUS_OK && more; status = lines_next(&lines, &more))
+        strcat(strcat(text, lines.text), "|");
+    lines_close(&lines);
+    return status;
+}
+
 Test(data, lines_and_their_ends) {
+    static const struct {
+        const char *file, *lines;
+    } cases[] = {{"one\r\n two\n", "one| two|"},
+                 {"one\ntwo", "one|two|"},
+                 {"one\ntwo\n\n\r\n\n", "one|two|"},
+                 {"\n\n", ""},
+                 {"\xEF\xBB\xBFone\n\xEF\xBB\xBFtwo\n", "one|\xEF\xBB\xBFtwo|"},
+                 {"\xEF\xBB\xBF", ""},
+                 {"one\rtwo\n", "one\rtwo|"}};
+    char text[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("file", cases[i].file);
+        cr_expect(read_lines(false, text) == STATUS_OK, "case %zu", i);
+        cr_expect_str_eq(text, cases[i].lines, "case %zu: %s", i, text);
+    }
+}
+
+Test(data, lines_refused) {
+    static const char *const cases[] = {"one\n\ntwo\n", "\xFF\xFE\x6F", "\xFE\xFF\x01",
+                                        "one\rtwo\r"};
+    char text[64];
+    struct lines lines;
+    log_set_level((enum log_level) - 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("file", cases[i]);
+        cr_expect(read_lines(false, text) == STATUS_INPUT, "case %zu", i);
+    }
+    put("file", "one\ntwo");
+    cr_expect(read_lines(true, text) == STATUS_INPUT);
+    cr_expect_str_eq(text, "one|");
+    cr_expect(lines_open(&lines, "absent", false) == STATUS_IO);
+}
+
+/* At the end the number is that of a line more, whatever empty lines there are: files of keys are
+ * counted so. */
+Test(data, lines_are_numbered) {
+    struct lines lines;
+    bool more = true;
+    put("file", "a\nb\n\n\n");
+    cr_assert(lines_open(&lines, "file", false) == STATUS_OK);
+    for (int i = 1; i <= 3; i++)
+        cr_expect(lines_next(&lines, &more) == STATUS_OK && lines.number == i);
+    cr_expect(!more);
+    lines_close(&lines);
+}
+
+Test(data, lines_go_on) {
     struct lines lines;
     bool more;
-    put("file", "one\r\n\ntwo");
+    put("file", "a\n\nb\nc\n");
     cr_assert(lines_open(&lines, "file", false) == STATUS_OK);
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, "one"));
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, ""));
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && more && !strcmp(lines.text, "two"));
-    cr_assert(lines_next(&lines, &more) == STATUS_OK && !more);
+    cr_assert(lines_next(&lines, &more) == STATUS_OK);
+    cr_assert(lines_continue(&lines, &more) == STATUS_OK && more);
+    cr_assert(lines_continue(&lines, &more) == STATUS_OK && more);
+    cr_expect_str_eq(lines.text, "a\n\nb");
+    cr_expect(lines.number == 1);
+    cr_assert(lines_next(&lines, &more) == STATUS_OK && lines.number == 4);
+    cr_assert(lines_continue(&lines, &more) == STATUS_OK && !more);
+    cr_expect_str_eq(lines.text, "c");
     lines_close(&lines);
+}
+
+/* Two members, and the hash of the file as it stands. */
+Test(data, lines_of_gzip) {
+    struct lines lines;
+    char text[64], hash[SHA256_TEXT], whole[SHA256_TEXT];
+    bool more = true;
+    cr_assert(system("{ printf '\\357\\273\\277one\\ntw' | gzip; printf 'o\\n' | gzip; } >file && "
+                     "head -c 30 file >cut && { cat file; echo; } >tail") == 0);
+    cr_assert(read_lines(true, text) == STATUS_OK);
+    cr_expect_str_eq(text, "one|two|");
+    cr_assert(lines_open(&lines, "file", false) == STATUS_OK);
+    while (more)
+        cr_assert(lines_next(&lines, &more) == STATUS_OK);
+    lines_sha256(&lines, hash);
+    lines_close(&lines);
+    cr_assert(sha256_file("file", whole) == STATUS_OK);
+    cr_expect_str_eq(hash, whole);
     log_set_level((enum log_level) - 1);
-    cr_assert(lines_open(&lines, "file", true) == STATUS_OK);
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK)
-        status = lines_next(&lines, &more);
-    cr_expect(status == STATUS_INPUT && lines.number == 3);
-    lines_close(&lines);
-    cr_expect(lines_open(&lines, "absent", false) == STATUS_IO);
+    cr_assert(rename("cut", "file") == 0);
+    cr_expect(read_lines(false, text) == STATUS_INPUT);
+    cr_assert(rename("tail", "file") == 0);
+    cr_expect(read_lines(false, text) == STATUS_INPUT);
 }
 
 Test(data, numbers_are_whole_fields) {
@@ -107,14 +166,15 @@ Test(data, numbers_are_whole_fields) {
 
 Test(data, order_is_stable) {
     enum { N = 1000 };
-    double key[N];
+    struct moment key[N];
     int64_t order[N];
     for (int i = 0; i < N; i++)
-        key[i] = i * 7 % 10;
+        key[i] = (struct moment){INT64_MAX - i * 7 % 10 / 2, i * 7 % 10 % 2};
+    identity_order(N, order);
     stable_order(key, N, order);
     for (int i = 1; i < N; i++)
-        cr_assert(key[order[i - 1]] < key[order[i]] ||
-                  (key[order[i - 1]] == key[order[i]] && order[i - 1] < order[i]));
+        cr_assert(moment_after(key[order[i]], key[order[i - 1]]) ||
+                  (moment_same(key[order[i]], key[order[i - 1]]) && order[i - 1] < order[i]));
 }
 
 Test(data, half_precision) {
@@ -323,115 +383,6 @@ Test(data, c2dsr_refusals) {
     dataset_content_free(&content);
 }
 
-static void put_interactions(void) {
-    put("x.item", "title:token_seq\titem_id:token\tdomain:token\n"
-                  "T\ti1\tB\nU\ti2\tA\n\ti3\tB\n");
-    put("x.inter", "timestamp:float\tuser_id:token\titem_id:token\n"
-                   "5\tu\ti1\n4\tu\ti2\n5\tu\ti3\n9\tv\ti2\n1\tv\ti1\n");
-}
-
-Test(data, interactions_leave_one_out) {
-    struct dataset_content content = {0};
-    struct interactions_options options = {.split = INTERACTIONS_LOO};
-    put_interactions();
-    cr_assert(interactions_read("x.inter", "x.item", &options, &content) == STATUS_OK);
-    const struct sequences *train = &content.split[SPLIT_TRAIN].sequences;
-    const struct sequences *test = &content.split[SPLIT_TEST].sequences;
-    cr_expect(content.domain_items[0] == 1 && content.domain_items[1] == 2);
-    cr_expect_str_eq(string_at(&content.keys, 0), "i2");
-    cr_expect_str_eq(string_at(&content.titles, 1), "T");
-    cr_expect(train->count == 2 && train->offsets[1] == 1 && train->offsets[2] == 3);
-    cr_expect(train->items[0] == 0 && train->items[1] == 1 && train->items[2] == 0);
-    cr_expect(content.split[SPLIT_VALID].sequences.offsets[1] == 2);
-    cr_expect(test->count == 1 && test->items[1] == 1 && test->items[2] == 2);
-    dataset_content_free(&content);
-}
-
-/* Times 1, 4, 5, 5, 9: cut behind 4 and behind 5. */
-Test(data, interactions_temporal) {
-    struct dataset_content content = {0};
-    struct interactions_options options = {.split = INTERACTIONS_TEMPORAL,
-                                           .fractions = {0.4, 0.4, 0.2}};
-    put_interactions();
-    cr_assert(interactions_read("x.inter", "x.item", &options, &content) == STATUS_OK);
-    const struct sequences *valid = &content.split[SPLIT_VALID].sequences;
-    const struct sequences *test = &content.split[SPLIT_TEST].sequences;
-    cr_expect(content.split[SPLIT_TRAIN].sequences.count == 2);
-    cr_expect(valid->count == 1 && valid->offsets[1] == 3 && valid->items[2] == 2);
-    cr_expect(test->count == 1 && test->offsets[1] == 2 && test->items[1] == 0);
-    dataset_content_free(&content);
-}
-
-/* Without u2 the item i3 has one event, without i3 the user u1 has two. */
-Test(data, filters_reach_a_fixed_point) {
-    struct dataset_content content = {0};
-    struct interactions_options options = {.min_user_events = 3, .min_item_events = 2};
-    put("x.inter", "user_id:token\titem_id:token\ttimestamp:float\tdomain:token\n"
-                   "u1\ti1\t1\tA\nu1\ti2\t2\tB\nu1\ti3\t3\tA\nu2\ti3\t1\tA\nu2\ti1\t2\tA\n"
-                   "u3\ti1\t1\tA\nu3\ti2\t2\tB\nu3\ti4\t3\tB\n"
-                   "u4\ti1\t1\tA\nu4\ti2\t2\tB\nu4\ti4\t3\tB\n");
-    cr_assert(interactions_read("x.inter", NULL, &options, &content) == STATUS_OK);
-    cr_expect(content.domain_items[0] == 1 && content.domain_items[1] == 2);
-    cr_expect(content.split[SPLIT_TEST].sequences.count == 2);
-    cr_expect_str_eq(string_at(&content.split[SPLIT_TEST].users, 0), "u3");
-    dataset_content_free(&content);
-}
-
-/* By the column of domains, or for want of one; a filter of both domains looks at the one there is.
- */
-Test(data, interactions_of_one_domain) {
-    struct dataset_content content = {0};
-    struct interactions_options options = {.split = INTERACTIONS_LOO, .min_per_domain = 2};
-    put_interactions();
-    put("x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tB\ni3\tB\n");
-    cr_assert(interactions_read("x.inter", "x.item", &options, &content) == STATUS_OK);
-    cr_expect(content.domain_items[0] == 3 && content.domain_items[1] == 0);
-    cr_expect_str_eq(content.labels[0], "B");
-    cr_expect_str_eq(content.labels[1], "A");
-    cr_expect(content.split[SPLIT_TRAIN].sequences.count == 2);
-    dataset_content_free(&content);
-    put("x.item", "item_id:token\ttitle:token_seq\ni1\tT\ni2\tU\ni3\t\n");
-    for (int listed = 0; listed < 2; listed++) {
-        content = (struct dataset_content){0};
-        cr_assert(interactions_read("x.inter", listed ? "x.item" : NULL, &options, &content) ==
-                  STATUS_OK);
-        cr_expect(content.domain_items[0] == 3 && content.domain_items[1] == 0);
-        cr_expect_str_eq(content.labels[0], "A");
-        cr_expect_str_eq(content.labels[1], "B");
-        dataset_content_free(&content);
-    }
-    put("x.inter", "user_id:token\titem_id:token\ttimestamp:float\tdomain:token\nu\ti1\t1\tB\n");
-    log_set_level((enum log_level) - 1);
-    content = (struct dataset_content){0};
-    cr_expect(interactions_read("x.inter", "x.item", &options, &content) == STATUS_INPUT);
-    dataset_content_free(&content);
-}
-
-Test(data, interactions_refusals) {
-    static const struct {
-        const char *file, *text;
-    } cases[] = {{"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\ni3\tB\ni1\tB\n"},
-                 {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\ni3\tC\n"},
-                 {"x.item", "item_id:token\tdomain:token\ni1\tB\ni2\tA\n"}, /* no i3 */
-                 {"x.item", "domain:token\ttitle:token_seq\nB\tT\n"},
-                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\n"},
-                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\tnan\n"},
-                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\n\ti1\t1\n"},
-                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\n"},
-                 {"x.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti1\t1\n"},
-                 {"x.inter", ""}};
-    struct interactions_options options = {.split = INTERACTIONS_LOO};
-    log_set_level((enum log_level) - 1);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct dataset_content content = {0};
-        put_interactions();
-        put(cases[i].file, cases[i].text);
-        cr_expect(interactions_read("x.inter", "x.item", &options, &content) == STATUS_INPUT,
-                  "case %zu", i);
-        dataset_content_free(&content);
-    }
-}
-
 /* ---- leaks ---- */
 
 static void sequence(struct dataset_content *content, enum split split, const char *user, int64_t n,
@@ -454,6 +405,22 @@ Test(data, leaks_are_counted) {
     cr_expect(content.leaks.repeated_target == 1 && content.leaks.in_training == 1);
     cr_expect(content.leaks.ascending == 1 && content.leaks.ascending_of == 3);
     cr_expect(leak_found(&content.leaks));
+    dataset_content_free(&content);
+}
+
+/* Of the two of test one is known to be later within its second. */
+Test(data, tied_targets_are_counted) {
+    static const int32_t items[] = {1, 2, 3};
+    static const int64_t tied[] = {7, 8, 8}, later[] = {7, 8, 9};
+    struct dataset_content content = {0};
+    split_content_add(&content.split[SPLIT_VALID], "u", 3, items, tied);
+    split_content_add(&content.split[SPLIT_VALID], "v", 3, items, later);
+    split_content_add(&content.split[SPLIT_TEST], "v", 3, items, tied);
+    split_content_add(&content.split[SPLIT_TEST], "w", 3, items, tied);
+    content.split[SPLIT_TEST].apart = 1;
+    leak_check(&content);
+    cr_expect(content.leaks.tied[SPLIT_VALID] == 1 && content.leaks.tied[SPLIT_TEST] == 1);
+    cr_expect(!leak_found(&content.leaks));
     dataset_content_free(&content);
 }
 
