@@ -131,10 +131,10 @@ same 'lists of the events before' lists.inter x.item
 { cat x.inter; printf 'u1\tj1\t1\nz\tj2\t5\n'; } >three.inter
 same 'two of three domains' three.inter three.item --domains B,A
 has err "cdsr: left out: 2 events and 2 items of 'C'"
-hash x.inter x.item --domains B
-has out 'items: 25 of B, 0 of A: one domain'
 has err 'cdsr: three.item: lines that repeat an earlier item word for word: 1'
 has err 'cdsr: three.item: rows that end before the last columns, which are taken as empty: 1'
+hash x.inter x.item --domains B
+has out 'items: 25 of B, 0 of A: one domain'
 { cat x.inter; tail -n +2 x.inter | awk -F'\t' -v OFS='\t' '{ $3 = 2000000000; print }'; } >twice.inter
 hash x.inter x.item --deduplicate first
 cp hash wanted
