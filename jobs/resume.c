@@ -13,26 +13,37 @@ void resume_close(struct resume *resume) {
 
 /* ---- settings ---- */
 
-/* A length of 0 is the data set's, which has none yet: resume_check looks at it. */
-static bool is_changed(const struct resume *r, const struct config *now, int i) {
-    bool open = now->data.max_len == 0 && !strcmp(options_key(i), "data.max_len");
-    return !open && !options_equal(&r->was, now, i);
-}
-
 static enum status refuse(const struct resume *r, const struct config *now, int i) {
     char before[OPTION_PATH], after[OPTION_PATH];
     options_value(&r->was, i, before, sizeof before);
     options_value(now, i, after, sizeof after);
-    return log_error(STATUS_INPUT,
-                     "%s: %s: %s -> %s cannot change in a run that goes on; leave it as it was, or "
-                     "start another run (run.dir, or --overwrite)",
-                     r->path, options_key(i), before, after);
+    return r->comm->rank
+               ? STATUS_INPUT
+               : log_error(STATUS_INPUT,
+                           "%s: %s: %s -> %s cannot change in a run that goes on; leave it as it "
+                           "was, or start another run (run.dir, or --overwrite)",
+                           r->path, options_key(i), before, after);
 }
 
-static enum status check_settings(const struct resume *r, const struct config *now) {
+/* Today's settings as the checkpoint's data set makes them; that it is today's, resume_check sees.
+ * Files that do not say their items have some of either domain. */
+static enum status settle(const struct resume *r, struct config *now) {
+    static char label[] = "A";
+    const int64_t *items = r->state.domain_items;
+    bool known = items[0] > 0;
+    struct dataset data = {.path = now->data.path,
+                           .labels = {label, label},
+                           .domain_items = {known ? items[0] : 1, known ? items[1] : 1},
+                           .max_len = (int)r->was.data.max_len};
+    return run_settle(r->comm, &data, now);
+}
+
+static enum status check_settings(const struct resume *r, const struct config *today) {
+    struct config now = *today;
+    TRY(settle(r, &now));
     for (int i = 0; i < options_count(); i++)
-        if (!options_may_change(i) && is_changed(r, now, i))
-            return refuse(r, now, i);
+        if (!options_may_change(i) && !options_equal(&r->was, &now, i))
+            return refuse(r, &now, i);
     return STATUS_OK;
 }
 
@@ -40,11 +51,9 @@ static enum status read_settings(struct resume *r, const struct config *now) {
     enum status status = STATUS_OK;
     if (r->comm->rank == 0)
         status = config_from_text(r->state.config, r->path, &r->was);
-    if (r->comm->rank == 0 && status == STATUS_OK)
-        status = check_settings(r, now);
     TRY(comm_agree(r->comm, status));
     comm_bcast(r->comm, &r->was, sizeof r->was);
-    return STATUS_OK;
+    return check_settings(r, now);
 }
 
 enum status resume_open(const struct comm *comm, const char *directory, const struct config *now,

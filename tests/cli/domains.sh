@@ -52,6 +52,16 @@ grep -A 2 '"B": {' runs/run/metrics.json | grep -q '"mrr": null' || complain 'nu
 near 10 'a second domain without events' runs/run runs/two
 [ "$(mrr runs/run A full)" = "$(mrr runs/two A full)" ] || complain 'other figures with two domains'
 
+# It goes on, although the settings that it leaves out are given as before.
+ranks 2 train run.yaml -q --resume train.epochs=3
+statuses 0 0
+has err 'cdsr: warning: train.epochs: 2 -> 3'
+[ "$(grep -c warning: err)" = 1 ] || complain "one warning, but: $(cat err)"
+ranks 2 train run.yaml -q --resume model.dim=8
+statuses 2 2
+[ "$(grep -c . err)" = 1 ] || complain "one line, but: $(cat err)"
+has err 'model.dim: 16 -> 8 cannot change'
+
 # Ranks, placements and losses; not a bit differs where that is asked for.
 for setting in train.placement=sharded 'train.loss=sampled model.mixed_softmax=all' \
     'train.loss=gbce train.sampler=popularity'; do
