@@ -17,10 +17,6 @@ static inline __attribute__((always_inline)) uint64_t hash_block(const char *x, 
     return hash;
 }
 
-HOT static uint64_t hash_bytes(const char *x, int64_t n, int64_t first) {
-    return hash_block(x, sizeof(uint8_t), n, first);
-}
-
 HOT static uint64_t hash_words(const char *x, int64_t n, int64_t first) {
     return hash_block(x, sizeof(uint32_t), n, first);
 }
@@ -35,9 +31,8 @@ uint64_t hash_elements(const void *x, size_t size, int64_t n, int64_t first) {
     for (int64_t lo = 0; lo < n; lo += BLOCK) {
         const char *at = (const char *)x + (size_t)lo * size;
         int64_t length = n - lo < BLOCK ? n - lo : BLOCK;
-        hash += size == sizeof(uint32_t)  ? hash_words(at, length, first + lo)
-                : size == sizeof(uint8_t) ? hash_bytes(at, length, first + lo)
-                                          : hash_doubles(at, length, first + lo);
+        hash += size == sizeof(uint32_t) ? hash_words(at, length, first + lo)
+                                         : hash_doubles(at, length, first + lo);
     }
     return hash;
 }

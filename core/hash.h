@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of n elements of `size` (1, 4 or 8) bytes that are the elements first, first + 1, ... of the whole.
+/* Of n elements of `size` (4 or 8) bytes that are the elements first, first + 1, ... of the whole.
  */
 uint64_t hash_elements(const void *x, size_t size, int64_t n, int64_t first);
 

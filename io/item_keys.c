@@ -1,7 +1,7 @@
 #include "io/item_keys.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "io/h5_sum.h"
 #include "partition/range.h"
 #include <string.h>
 
@@ -113,9 +113,9 @@ enum status item_keys_write(struct h5_writer *writer, const struct item_keys *ke
 void item_keys_hash(const struct item_keys *keys, uint64_t sum[ITEM_KEY_TABLES]) {
     struct walk w = walk_new(keys);
     while (next_offsets(&w))
-        sum[OFFSETS] += hash_elements(w.offset, sizeof *w.offset, w.hi - w.lo, w.lo);
+        sum[OFFSETS] += h5_sum_data(H5_I64, H5_I64, w.offset, w.hi - w.lo, w.lo);
     mem_free(w.offset);
-    sum[BYTES] += hash_elements(keys->bytes, 1, keys->size, keys->before);
+    sum[BYTES] += h5_sum_data(H5_U8, H5_U8, keys->bytes, keys->size, keys->before);
 }
 
 /* ---- reading ---- */

@@ -34,7 +34,7 @@ extern const char *const item_key_tables[ITEM_KEY_TABLES];
 CHECKED enum status item_keys_declare(struct h5_writer *writer, const struct item_keys *keys);
 CHECKED enum status item_keys_write(struct h5_writer *writer, const struct item_keys *keys);
 
-/* Not collective. Add this rank's share to the tables' hash_elements. */
+/* Not collective. Add this rank's share to the tables' checksums (io/h5_sum.h). */
 void item_keys_hash(const struct item_keys *keys, uint64_t sum[ITEM_KEY_TABLES]);
 
 /* Not collective. The keys of the items [lo, hi), hi > lo, of a checkpoint; STATUS_INPUT for tables

@@ -20,8 +20,7 @@ struct run_result {
     struct config config;
     char started[RESULT_TIME];                               /* the first time, "": not known */
     char dataset_hash[RESULT_HASH], items_hash[RESULT_HASH]; /* "": not known */
-    char fault[RESULT_FAULT]; /* "": finished and VALID; else why its figures do not count, in words
-                               */
+    char fault[RESULT_FAULT]; /* "": finished and VALID; else, in words, why it does not count */
     char label[RESULT_DOMAINS][OPTION_NAME]; /* the two domains, "all"; "" without figures */
     bool history_excluded[RESULT_CANDIDATES];
     /* by split (valid, test), candidates (full, sampled), domain */
@@ -31,7 +30,7 @@ struct run_result {
 extern const char *const result_split_names[RESULT_SPLITS];
 extern const char *const result_candidate_names[RESULT_CANDIDATES];
 
-/* A run that goes on, failed or was stopped has a fault, and no figures or those of an earlier end.
+/* A run that goes on, failed or was stopped has a fault and no figures.
  * STATUS_IO for a directory without a run, STATUS_INPUT for a file that is not what a run wrote. */
 CHECKED enum status run_result_read(const char *directory, struct run_result *result);
 
