@@ -184,7 +184,7 @@ ended 'every checkpoint truncated, evaluate' 2
 one_error 'run/checkpoints: no checkpoint is whole; name another run'
 train ruined --resume
 ended 'every checkpoint truncated' 2
-one_error 'run/checkpoints: no checkpoint is whole; --overwrite starts the run anew'
+one_error 'run/checkpoints: no checkpoint is whole; name another run, or start this one anew with --overwrite'
 
 part vanished
 mv data.h5 away.h5
