@@ -120,8 +120,9 @@ takes 2 'copy.h5: table new, 50 rows of 3 columns, 0 missing; norms 1.294 to 1.2
     --from fortran.npy
 for kind in "z.npz:numpy.load('z.npz')['NAME']" "t.pt:torch.load('t.pt').float().numpy()" \
     "p.pkl:pickle.load(open('p.pkl', 'rb'))" "t.csv:numpy.loadtxt('t.csv', delimiter=',')" "a.parquet:X"; do
-    refuses 2 "${kind%%:*}: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; convert it: numpy.save('table.npy', ${kind#*:})" \
-        --from "${kind%%:*}"
+    ranks 1 features data.h5 --name new --from "${kind%%:*}"
+    statuses 2
+    says err "cdsr: error: ${kind%%:*}: is none of FILE.npy, FILE.safetensors, FILE.h5, FILE.h5:DATASET; convert it: numpy.save('table.npy', ${kind#*:})"
 done
 
 # ---- rows of extreme norm ----

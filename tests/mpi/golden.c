@@ -150,6 +150,7 @@ static void compare_ranks(struct golden *g, const char *what, const char *ranks)
     arg(g, "evaluate");
     arg(g, "--overwrite");
     arg(g, "--output=%s", path);
+    arg(g, "--overwrite");
     arg(g, "%s", what);
     model_args(g);
     MPI_REQUIRE(job_evaluate(&test_comm, g->nargs, g->args) == STATUS_OK, "evaluate");
