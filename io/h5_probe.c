@@ -144,7 +144,7 @@ static char listen_to(int out, int seconds) {
         int ready = poll(&wait, 1, 1000 * seconds);
         if (ready < 0 && errno == EINTR)
             continue;
-        if (ready <= 0 || read(out, &last, 1) <= 0)
+        if (ready <= 0 || read(out, &last, 1) <= 0 || last == DONE)
             return last;
     }
 }
@@ -166,8 +166,7 @@ static enum status look(const char *path) {
     }
     char last = listen_to(out, PATIENCE + seconds_for(path));
     close(out);
-    if (last != DONE)
-        kill(pid, SIGKILL);
+    kill(pid, SIGKILL); /* changes nothing for one that has crashed */
     while (waitpid(pid, &outcome, 0) < 0 && errno == EINTR)
         ;
     if (last == DONE)
