@@ -185,6 +185,7 @@ one_error 'run/checkpoints: no checkpoint is whole; name another run'
 train ruined --resume
 ended 'every checkpoint truncated' 2
 one_error 'run/checkpoints: no checkpoint is whole; name another run, or start this one anew with --overwrite'
+[ -e ruined/run/checkpoints/step-4.h5 ] || complain 'a refusal puts no checkpoint aside'
 
 part vanished
 mv data.h5 away.h5
