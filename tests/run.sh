@@ -1,19 +1,30 @@
 #!/usr/bin/env bash
-# Everything: install what is missing, build, run all tests, then the serial ones and those of MPI again
-# under AddressSanitizer and UndefinedBehaviorSanitizer. Exit status 0 only if all of it succeeded; what this
-# machine cannot test is named at the end.
+# tests/run.sh          installs what is missing, builds, runs all tests, then the serial ones and those of
+#                       MPI again under AddressSanitizer and UndefinedBehaviorSanitizer
+# tests/run.sh quick    builds and runs the serial tests: below a minute after the build
+# tests/run.sh NAME...  builds and runs the tests whose names have NAME in them, and shows their output
+#
+# Exit status 0 only if all of it succeeded; what this machine cannot test is named at the end.
 set -eu
 cd "$(dirname "$0")/.."
 jobs/packages.sh
-# For the tests of slurm/, of several hosts and of the scripts; without them those are skipped.
-jobs/packages.sh slurmctld slurmd slurm-client munge iproute2 procps shellcheck ||
-    echo 'run.sh: without SLURM and shellcheck' >&2
 
 build() {
     cmake --preset "$1" >/dev/null
     cmake --build --preset "$1"
 }
 
+if [ "${1:-}" = quick ]; then
+    build release
+    exec ctest --preset release -L serial
+elif [ $# -gt 0 ]; then
+    build release
+    exec ctest --preset release -V -R "$(printf '%s\n' "$@" | paste -sd '|')"
+fi
+
+# For the tests of slurm/, of several hosts and of the scripts; without them those are skipped.
+jobs/packages.sh slurmctld slurmd slurm-client munge iproute2 procps shellcheck ||
+    echo 'run.sh: without SLURM and shellcheck' >&2
 build release
 build asan
 failed=0
