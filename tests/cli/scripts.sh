@@ -8,6 +8,6 @@ command -v shellcheck >/dev/null || {
     echo 'skipped: there is no shellcheck'
     exit 77
 }
-shellcheck slurm/* tests/hosts.bash tests/slurm/* tests/net/*sh tests/cli/scripts.sh jobs/*.sh tests/run.sh >"$work/out"
+shellcheck slurm/*.sh slurm/*.sbatch tests/hosts.bash tests/slurm/* tests/net/*sh tests/cli/scripts.sh jobs/*.sh tests/run.sh >"$work/out"
 says_nothing out
 finish
