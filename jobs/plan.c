@@ -311,14 +311,16 @@ static int target_domain(const struct data *data, int64_t i) {
 }
 
 /* As many histories as a rank ranks at once, of the domain with more targets, from all over the
- * validation split. */
-static void pack_histories(const struct data *data, int ranks, struct workload *work) {
+ * validation split. Where items are shared out the ranks rank theirs together. */
+static void pack_histories(const struct data *data, const struct model *model, int ranks,
+                           struct workload *work) {
+    int64_t at_once = model->shape.peers ? (RANKED + ranks - 1) / ranks : RANKED;
     struct sample samples[RANKED];
     int64_t count[2] = {0, 0}, n = 0, seen = 0;
     for (int64_t i = 0; i < data->valid.count; i++)
         count[target_domain(data, i)]++;
     work->domain = count[1] > count[0];
-    int64_t of = count[work->domain], most = at_most(RANKED, (of + ranks - 1) / ranks);
+    int64_t of = count[work->domain], most = at_most(at_once, (of + ranks - 1) / ranks);
     for (int64_t i = 0; i < data->valid.count && n < most; i++)
         if (target_domain(data, i) == work->domain && seen++ >= n * of / most) {
             samples[n] = sample_of(&data->valid, i);
@@ -366,7 +368,7 @@ static void fill_line(const struct plan *plan, struct model *model, struct line 
     struct workload work = {0};
     struct cost_step step;
     largest_step(plan->data, model, parts, &work);
-    pack_histories(plan->data, ranks, &work);
+    pack_histories(plan->data, model, ranks, &work);
     cost_step_run(model, &work.part, &work.all, parts, &step);
     bool ranks_any = c->eval.every > 0 && work.history.samples > 0;
     cost_memory(model, ranks, &step,

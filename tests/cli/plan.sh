@@ -61,6 +61,13 @@ has out 'with 8 ranks on a node of'
 has out ': sharded'
 ranks 1 plan run.yaml model.dim=1024 --ranks 64 --per-node 8 --memory "$(awk "BEGIN { print $sharded * 7.9 / 1000 }")"
 has out ': none'
+
+# However many ranks share the items out, they rank no more histories at once than one alone.
+"$CDSR" synth --items-a 2000 --items-b 3000 --users 30000 --seed 2 -o many.h5 >/dev/null || complain synth
+ranks 1 plan run.yaml data.path=many.h5 model.modalities=id --ranks 64
+statuses 0
+[ "$(awk '$1 == "evaluation" { print ($3 > 0 && $3 < 2 * $2) }' "$work/out")" = 1 ] ||
+    complain "sharded evaluation: $(grep evaluation "$work/out")"
 ranks 1 plan run.yaml --ranks 4 --latency 2 --bandwidth 10
 has out 'traffic, s per step'
 
