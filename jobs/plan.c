@@ -343,7 +343,7 @@ struct line {
 
 struct plan {
     const struct request *request;
-    const struct data *data;
+    struct data *data;
     int threads;
     int64_t base, sequences; /* bytes: of the process itself, of the data */
     double node;             /* bytes */
@@ -361,6 +361,19 @@ static void share_out(struct model_shape *shape, const struct peers *peers) {
     shape->most[1] = y;
 }
 
+/* As in training: negatives that come from the batch are drawn from all its targets. */
+static void pool_targets(struct data *data, const struct batch *all) {
+    int64_t n = 0, at = 0;
+    for (int s = 0; s < STREAMS; s++)
+        n += all->stream[s].aimed ? all->stream[s].tokens : 0;
+    int32_t *targets = mem_alloc(n, sizeof *targets);
+    for (int s = 0; s < STREAMS; s++)
+        for (int64_t t = 0; all->stream[s].aimed && t < all->stream[s].tokens; t++)
+            targets[at++] = all->stream[s].targets[t];
+    sampler_pool(&data->sampler, targets, n);
+    mem_free(targets);
+}
+
 static void fill_line(const struct plan *plan, struct model *model, struct line *line) {
     const struct request *r = plan->request;
     const struct config *c = model->config;
@@ -369,6 +382,8 @@ static void fill_line(const struct plan *plan, struct model *model, struct line 
     struct cost_step step;
     largest_step(plan->data, model, parts, &work);
     pack_histories(plan->data, model, ranks, &work);
+    if (c->train.loss != LOSS_EXACT && c->train.sampler == SAMPLER_BATCH)
+        pool_targets(plan->data, &work.all);
     cost_step_run(model, &work.part, &work.all, parts, &step);
     bool ranks_any = c->eval.every > 0 && work.history.samples > 0;
     cost_memory(model, ranks, &step,

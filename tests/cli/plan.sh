@@ -44,6 +44,7 @@ for model in llm_emf tema_llm sema_cdr; do
         near_plan 2 sharded model.name=$model train.loss=$loss
     done
 done
+near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
 has out '"configured_loss": "sampled"'
 has out '"choice": "replicated"'
 for name in parameters gradients moments reduction features activations tiles evaluation data base; do
