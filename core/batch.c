@@ -132,3 +132,24 @@ void batch_count_targets(const int32_t *items, int64_t length, int64_t x_items, 
         count[d][d] = targets > 0 ? targets : 0;
     }
 }
+
+int64_t batch_room(const struct batch *batch) {
+    int64_t n = 0;
+    for (int s = 0; s < STREAMS; s++)
+        n += 2 * batch->stream[s].tokens;
+    return n;
+}
+
+int64_t batch_items(const struct batch *batch, bool inputs, int32_t *out) {
+    int64_t n = 0;
+    for (int s = 0; s < STREAMS; s++) {
+        const struct stream *stream = &batch->stream[s];
+        for (int64_t t = 0; t < stream->tokens; t++) {
+            if (inputs)
+                out[n++] = stream->items[t];
+            if (stream->aimed)
+                out[n++] = stream->targets[t];
+        }
+    }
+    return n;
+}

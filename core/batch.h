@@ -50,6 +50,11 @@ void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, i
 
 void batch_free(struct batch *batch); /* zeroes it */
 
+/* The targets of all streams, and with `inputs` each behind its input, into out, repetitions
+ * included. Returns how many; batch_room is at least that. */
+int64_t batch_items(const struct batch *batch, bool inputs, int32_t *out);
+int64_t batch_room(const struct batch *batch);
+
 /* Training targets of a sequence: count[s][d] in stream s and domain d. */
 void batch_count_targets(const int32_t *items, int64_t length, int64_t x_items, int64_t max_len,
                          int64_t count[STREAMS][2]);

@@ -363,14 +363,8 @@ static void share_out(struct model_shape *shape, const struct peers *peers) {
 
 /* As in training: negatives that come from the batch are drawn from all its targets. */
 static void pool_targets(struct data *data, const struct batch *all) {
-    int64_t n = 0, at = 0;
-    for (int s = 0; s < STREAMS; s++)
-        n += all->stream[s].aimed ? all->stream[s].tokens : 0;
-    int32_t *targets = mem_alloc(n, sizeof *targets);
-    for (int s = 0; s < STREAMS; s++)
-        for (int64_t t = 0; all->stream[s].aimed && t < all->stream[s].tokens; t++)
-            targets[at++] = all->stream[s].targets[t];
-    sampler_pool(&data->sampler, targets, n);
+    int32_t *targets = mem_alloc(batch_room(all), sizeof *targets);
+    sampler_pool(&data->sampler, targets, batch_items(all, false, targets));
     mem_free(targets);
 }
 

@@ -142,22 +142,13 @@ static int32_t *gather_items(struct stepper *s, const int32_t *mine, int64_t n, 
 
 /* The items of this rank's parts, with repetitions: targets, and inputs if `all`. */
 static int64_t items_of_parts(struct stepper *s, bool all, int32_t **items) {
-    int64_t n = 0, at = 0;
+    int64_t room = 0, n = 0;
     for (int i = 0; i < s->parts; i++)
-        for (int k = 0; k < STREAMS; k++)
-            n += 2 * s->batch[i].stream[k].tokens;
-    *items = arena_alloc(&s->arena, n, sizeof **items);
+        room += batch_room(&s->batch[i]);
+    *items = arena_alloc(&s->arena, room, sizeof **items);
     for (int i = 0; i < s->parts; i++)
-        for (int k = 0; k < STREAMS; k++) {
-            const struct stream *stream = &s->batch[i].stream[k];
-            for (int64_t t = 0; t < stream->tokens; t++) {
-                if (all)
-                    (*items)[at++] = stream->items[t];
-                if (stream->aimed)
-                    (*items)[at++] = stream->targets[t];
-            }
-        }
-    return at;
+        n += batch_items(&s->batch[i], all, *items + n);
+    return n;
 }
 
 /* The targets of the global batch become the pool that negatives are drawn from: the same on all

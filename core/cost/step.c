@@ -38,22 +38,12 @@ struct peers cost_peers(const int *ranks) {
 /* ---- a step ---- */
 
 /* The distinct items of a batch, which the arena holds: inputs and targets. */
-static int64_t batch_items(struct arena *arena, const struct batch *batch, int32_t **items) {
-    int64_t n = 0, at = 0;
-    for (int s = 0; s < STREAMS; s++)
-        n += 2 * batch->stream[s].tokens;
-    int32_t *all = arena_alloc(arena, n, sizeof *all),
-            *place = arena_alloc(arena, n, sizeof *place);
-    *items = arena_alloc(arena, n, sizeof **items);
-    for (int s = 0; s < STREAMS; s++) {
-        const struct stream *stream = &batch->stream[s];
-        for (int64_t t = 0; t < stream->tokens; t++) {
-            all[at++] = stream->items[t];
-            if (stream->aimed)
-                all[at++] = stream->targets[t];
-        }
-    }
-    return distinct(arena, all, at, *items, place);
+static int64_t distinct_items(struct arena *arena, const struct batch *batch, int32_t **items) {
+    int64_t room = batch_room(batch);
+    int32_t *all = arena_alloc(arena, room, sizeof *all),
+            *place = arena_alloc(arena, room, sizeof *place);
+    *items = arena_alloc(arena, room, sizeof **items);
+    return distinct(arena, all, batch_items(batch, true, all), *items, place);
 }
 
 /* Rows of the item sets of all ranks together. */
@@ -96,7 +86,7 @@ void cost_step_run(struct model *model, const struct batch *part, const struct b
     struct arena arena = {0};
     int32_t *items;
     *step = (struct cost_step){0};
-    int64_t n = batch_items(&arena, all, &items);
+    int64_t n = distinct_items(&arena, all, &items);
     run(model, &tape, part, parts, items, n, step);
     step->most = (int64_t)tape.arena.peak;
     step->activations = (int64_t)tape.arena.used;
