@@ -6,11 +6,11 @@
 #include "io/config.h"
 #include "io/file.h"
 #include "io/output.h"
-#include "jobs/args.h"
-#include "jobs/evaluation.h"
+#include "jobs/engine/evaluation.h"
+#include "jobs/engine/peak.h"
+#include "jobs/engine/stepper.h"
 #include "jobs/job.h"
-#include "jobs/peak.h"
-#include "jobs/stepper.h"
+#include "jobs/launch/args.h"
 #include <jansson.h>
 #include <omp.h>
 #include <stdio.h>

@@ -5,10 +5,10 @@
 #include "io/h5.h"
 #include "io/output.h"
 #include "io/version.h"
-#include "jobs/args.h"
 #include "jobs/job.h"
-#include "jobs/launch.h"
-#include "jobs/memory_limit.h"
+#include "jobs/launch/args.h"
+#include "jobs/launch/launch.h"
+#include "jobs/launch/memory_limit.h"
 #include <cblas.h>
 #include <errno.h>
 #include <stdio.h>

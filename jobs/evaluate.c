@@ -1,10 +1,10 @@
 /* cdsr evaluate: a saved model on the validation and test splits. */
 #include "core/mem.h"
 #include "io/output.h"
-#include "jobs/args.h"
-#include "jobs/evaluation.h"
+#include "jobs/engine/evaluation.h"
+#include "jobs/engine/saved.h"
 #include "jobs/job.h"
-#include "jobs/saved.h"
+#include "jobs/launch/args.h"
 #include <omp.h>
 #include <stdio.h>
 

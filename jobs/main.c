@@ -5,11 +5,11 @@
 #include "core/text.h"
 #include "io/h5_probe.h"
 #include "io/version.h"
-#include "jobs/agreement.h"
-#include "jobs/args.h"
 #include "jobs/job.h"
-#include "jobs/memory_limit.h"
-#include "jobs/streams.h"
+#include "jobs/launch/agreement.h"
+#include "jobs/launch/args.h"
+#include "jobs/launch/memory_limit.h"
+#include "jobs/launch/streams.h"
 #include <cblas.h>
 #include <omp.h>
 #include <stdio.h>

@@ -6,9 +6,9 @@
 #include "core/rng.h"
 #include "io/config.h"
 #include "io/shard.h"
-#include "jobs/args.h"
+#include "jobs/engine/stepper.h"
 #include "jobs/job.h"
-#include "jobs/stepper.h"
+#include "jobs/launch/args.h"
 #include "partition/balance.h"
 #include "partition/range.h"
 #include <jansson.h>

@@ -4,9 +4,9 @@
 #include "io/leak.h"
 #include "io/readers/c2dsr.h"
 #include "io/readers/interactions.h"
-#include "jobs/args.h"
-#include "jobs/dataset_lock.h"
 #include "jobs/job.h"
+#include "jobs/launch/args.h"
+#include "jobs/launch/dataset_lock.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

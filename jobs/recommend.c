@@ -4,10 +4,10 @@
 #include "io/output.h"
 #include "io/readers/histories.h"
 #include "io/recommendations.h"
-#include "jobs/args.h"
+#include "jobs/engine/run.h"
+#include "jobs/engine/saved.h"
 #include "jobs/job.h"
-#include "jobs/run.h"
-#include "jobs/saved.h"
+#include "jobs/launch/args.h"
 #include "partition/range.h"
 #include <math.h>
 #include <stdio.h>

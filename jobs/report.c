@@ -6,8 +6,8 @@
 #include "io/output.h"
 #include "io/protocol.h"
 #include "io/run_result.h"
-#include "jobs/args.h"
 #include "jobs/job.h"
+#include "jobs/launch/args.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

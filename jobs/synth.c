@@ -2,9 +2,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/dataset_content.h"
-#include "jobs/args.h"
-#include "jobs/dataset_lock.h"
 #include "jobs/job.h"
+#include "jobs/launch/args.h"
+#include "jobs/launch/dataset_lock.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

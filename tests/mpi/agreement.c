@@ -1,5 +1,5 @@
 /* Ranks that are not alike end together, with a line of the first that is not like rank 0. */
-#include "jobs/agreement.h"
+#include "jobs/launch/agreement.h"
 #include "core/log.h"
 #include "io/version.h"
 #include "tests/mpitest.h"

@@ -1,4 +1,4 @@
-#include "jobs/args.h"
+#include "jobs/launch/args.h"
 #include "core/log.h"
 #include "tests/mpitest.h"
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "jobs/encode.h"
+#include "jobs/features/encode.h"
 #include "core/log.h"
 #include "core/rng.h"
 #include "io/dataset_content.h"

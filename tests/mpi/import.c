@@ -1,4 +1,4 @@
-#include "jobs/import.h"
+#include "jobs/features/import.h"
 #include "core/log.h"
 #include "io/dataset.h"
 #include "io/h5_sum.h"

@@ -1,7 +1,7 @@
 /* Training on files that were changed behind the program's back. */
 #include "core/log.h"
 #include "jobs/job.h"
-#include "jobs/stepper.h"
+#include "jobs/engine/stepper.h"
 #include "tests/mpitest.h"
 #include <hdf5.h>
 #include <math.h>

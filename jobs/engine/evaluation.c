@@ -1,0 +1,454 @@
+#include "jobs/engine/evaluation.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include "core/search.h"
+#include "jobs/engine/popularity.h"
+#include "mpi/tree.h"
+#include "partition/balance.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 256 };
+
+/* The counts of one sample on their way to rank 0. */
+struct outcome {
+    int64_t place, domain;
+    struct rank_count full, sampled;
+};
+
+/* ---- samples ---- */
+
+static int64_t target_cost(const void *context, const int32_t *items, int64_t length) {
+    const struct dataset *dataset = context;
+    return 1 + dataset->domain_items[items[length - 1] >= dataset->domain_items[0]];
+}
+
+static int parts_per_rank(const struct run *run) {
+    bool fixed = run->config.train.reproducible && TREE_LEAVES % run->comm->size == 0;
+    return fixed ? TREE_LEAVES / run->comm->size : 1;
+}
+
+static enum status deal(struct evaluation *e, const struct shard *shard) {
+    int64_t *order = mem_alloc(shard->count, sizeof *order);
+    int32_t *part = mem_alloc(shard->count, sizeof *part);
+    int32_t *owner = mem_alloc(shard->count, sizeof *owner);
+    balance(shard->cost, shard->count, shard->comm->size * e->parts, part);
+    for (int64_t i = 0; i < shard->count; i++) {
+        order[i] = i;
+        owner[i] = part[i] / e->parts;
+    }
+    enum status status = shard_deal(shard, order, owner, &e->share);
+    if (status == STATUS_OK) {
+        e->part = mem_alloc(e->share.count, sizeof *e->part);
+        for (int64_t i = 0; i < e->share.count; i++)
+            e->part[i] = part[e->share.place[i]] % e->parts;
+    }
+    mem_free(order);
+    mem_free(part);
+    mem_free(owner);
+    return status;
+}
+
+enum status evaluation_open(struct evaluation *e, const struct run *run, enum split split) {
+    struct shard shard;
+    *e = (struct evaluation){.run = run,
+                             .split = split,
+                             .count = run->dataset.counts[split],
+                             .parts = parts_per_rank(run)};
+    TRY(shard_open(&shard, run->comm, &run->dataset, split, target_cost, &run->dataset));
+    enum status status = deal(e, &shard);
+    shard_close(&shard);
+    return status;
+}
+
+void evaluation_close(struct evaluation *e) {
+    exchange_free(&e->share);
+    mem_free(e->part);
+    *e = (struct evaluation){0};
+}
+
+static int32_t target_of(const struct evaluation *e, int64_t i) {
+    return e->share.values[e->share.offsets[i + 1] - 1];
+}
+
+static int domain_of(const struct evaluation *e, int32_t item) {
+    return item >= e->run->dataset.domain_items[0];
+}
+
+/* ---- negatives of the sampled protocol ---- */
+
+struct negatives {
+    int64_t *offsets;
+    int32_t *items;
+    uint8_t *taken; /* [items of the catalogue], all zero between samples */
+};
+
+static int ascending(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void mark(const struct evaluation *e, int64_t i, uint8_t *taken, uint8_t value) {
+    for (int64_t k = e->share.offsets[i]; k < e->share.offsets[i + 1]; k++)
+        taken[e->share.values[k]] = value;
+}
+
+/* Items of [lo, hi) that are not taken. */
+static int64_t available(const uint8_t *taken, int64_t lo, int64_t hi) {
+    int64_t n = 0;
+    for (int64_t i = lo; i < hi; i++)
+        n += !taken[i];
+    return n;
+}
+
+/* `want` of the items of [lo, hi) that are not taken, which are more; ascending. */
+static void draw(const struct evaluation *e, int64_t i, int64_t lo, int64_t hi, int64_t want,
+                 uint8_t *taken, int32_t *out) {
+    const struct config *config = &e->run->config;
+    uint64_t key = rng_key((uint64_t)config->run.seed, RNG_CANDIDATES, (uint64_t)e->split,
+                           (uint64_t)e->share.place[i]);
+    int64_t n = 0;
+    for (uint64_t counter = 0; n < want; counter++) {
+        int32_t item = (int32_t)(lo + rng_below(key, counter, hi - lo));
+        if (taken[item])
+            continue;
+        taken[item] = config->eval.exclude_history;
+        out[n++] = item;
+    }
+    for (int64_t k = 0; k < n; k++)
+        taken[out[k]] = 0;
+    qsort(out, (size_t)n, sizeof *out, ascending);
+}
+
+static int64_t take_all(const uint8_t *taken, int64_t lo, int64_t hi, int32_t *out) {
+    int64_t n = 0;
+    for (int64_t i = lo; i < hi; i++)
+        if (!taken[i])
+            out[n++] = (int32_t)i;
+    return n;
+}
+
+/* With eval.exclude_history the user's own items are left out and nothing is drawn twice; without,
+ * draws are independent and only the target is left out (methods, section 1). Where that leaves no
+ * more items than are wanted, each of them is a negative once. */
+static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *taken, int32_t *out) {
+    const struct config *config = &e->run->config;
+    int32_t target = target_of(e, i);
+    int64_t lo = domain_of(e, target) ? e->run->dataset.domain_items[0] : 0;
+    int64_t hi = lo + e->run->dataset.domain_items[domain_of(e, target)];
+    int64_t want = config->eval.sampled_negatives;
+    mark(e, i, taken, config->eval.exclude_history);
+    taken[target] = 1;
+    if (available(taken, lo, hi) > want)
+        draw(e, i, lo, hi, want, taken, out);
+    else
+        want = take_all(taken, lo, hi, out);
+    mark(e, i, taken, 0);
+    return want;
+}
+
+static struct negatives negatives_new(const struct evaluation *e) {
+    int64_t items = e->run->dataset.items, want = e->run->config.eval.sampled_negatives;
+    return (struct negatives){mem_alloc(BATCH + 1, sizeof(int64_t)),
+                              mem_alloc(BATCH * (want < items ? want : items), sizeof(int32_t)),
+                              mem_zero(items, 1)};
+}
+
+static void negatives_free(struct negatives *n) {
+    mem_free(n->offsets);
+    mem_free(n->items);
+    mem_free(n->taken);
+}
+
+static void negatives_draw(const struct evaluation *e, const int64_t *index, int64_t n,
+                           struct negatives *negatives) {
+    negatives->offsets[0] = 0;
+    for (int64_t k = 0; k < n; k++)
+        negatives->offsets[k + 1] =
+            negatives->offsets[k] +
+            draw_negatives(e, index[k], negatives->taken, negatives->items + negatives->offsets[k]);
+}
+
+/* ---- from counts to metrics ---- */
+
+static struct metrics_place place_of(const struct rank_count *count, int64_t domain, int ties) {
+    return (struct metrics_place){metrics_rank(count->above, count->equal, ties), count->all,
+                                  (int)domain};
+}
+
+/* Rank 0's part: every sample must have arrived once. */
+static enum status compute(const struct evaluation *e, const struct outcome *all, int64_t n,
+                           struct report_scores *result) {
+    const struct config *config = &e->run->config;
+    struct metrics_place *full = mem_zero(e->count, sizeof *full);
+    struct metrics_place *sampled = mem_zero(e->count, sizeof *sampled);
+    int64_t missing = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const struct outcome *o = &all[i];
+        full[o->place] = place_of(&o->full, o->domain, config->eval.ties);
+        sampled[o->place] = place_of(&o->sampled, o->domain, config->eval.ties);
+    }
+    for (int64_t i = 0; i < e->count; i++)
+        missing += full[i].rank < 1;
+    if (n == e->count && !missing) {
+        metrics_compute(full, e->count, 0, &config->eval.cutoffs, &result->full);
+        metrics_compute(sampled, e->count, config->eval.sampled_negatives, &config->eval.cutoffs,
+                        &result->sampled);
+    }
+    mem_free(full);
+    mem_free(sampled);
+    if (n == e->count && !missing)
+        return STATUS_OK;
+    return log_error(STATUS_FAIL, "evaluation of %s: %lld of %lld samples were ranked",
+                     split_names[e->split], (long long)n, (long long)e->count);
+}
+
+static enum status finish(const struct evaluation *e, const struct outcome *mine,
+                          enum status status, struct report_scores *out) {
+    const struct comm *comm = e->run->comm;
+    struct report_scores result = {.has_full = e->run->config.eval.candidates != CANDIDATES_SAMPLED,
+                                   .has_sampled =
+                                       e->run->config.eval.candidates != CANDIDATES_FULL};
+    int64_t bytes;
+    TRY(comm_agree(comm, status));
+    struct outcome *all = comm_collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
+    if (comm->rank == 0)
+        status = compute(e, all, bytes / (int64_t)sizeof *all, &result);
+    mem_free(all);
+    TRY(comm_agree(comm, status));
+    comm_bcast(comm, &result, sizeof result);
+    *out = result;
+    return STATUS_OK;
+}
+
+/* ---- the model ---- */
+
+struct pass {
+    struct evaluation *e;
+    struct model *model;
+    struct tape tape, item_tape;
+    struct batch batch;
+    struct negatives negatives;
+    const real *items[OPTION_LIST];
+    int64_t batch_size;
+    bool sampled;
+    struct outcome *outcomes;
+};
+
+static void add_work(struct evaluation *e, const struct tape *tape, double flops) {
+    e->work.flops += tape->work[PHASE_FORWARD].flops + flops;
+    e->work.bytes += tape->work[PHASE_FORWARD].bytes;
+}
+
+/* Rank samples index[0..n), whose targets lie in one domain. Collective where items are shared out;
+ * n may be 0 then. */
+static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n, int domain) {
+    struct evaluation *e = pass->e;
+    struct sample samples[BATCH];
+    int32_t target[BATCH];
+    struct rank_count full[BATCH], sampled[BATCH] = {0};
+    struct rank_lists negatives = {pass->negatives.offsets, pass->negatives.items}, own;
+    struct ranking ranking = {.full = full, .sampled = sampled};
+    struct item_set items;
+    bool by_rows = model_ranks_by_rows(pass->model);
+    for (int64_t k = 0; k < n; k++) {
+        int64_t i = index[k], at = e->share.offsets[i];
+        samples[k] = (struct sample){e->share.values + at, e->share.offsets[i + 1] - at - 1,
+                                     e->share.place[i]};
+        target[k] = target_of(e, i);
+    }
+    batch_history(&pass->batch, samples, n, e->run->dataset.domain_items[0],
+                  pass->model->shape.max_len);
+    tape_begin(&pass->tape, false, 0);
+    if (by_rows) {
+        model_items(pass->model, &pass->tape, &pass->batch, 0, &items);
+        placement_fetch(e->run->placement, pass->model, &items);
+    }
+    model_ranking(pass->model, &pass->tape, &pass->batch, by_rows ? &items : NULL, target, domain,
+                  &ranking);
+    memcpy(ranking.items, pass->items, sizeof pass->items);
+    if (e->run->config.eval.exclude_history) {
+        own = rank_own_items(&pass->tape.arena, samples, target, n);
+        ranking.excluded = &own;
+    }
+    if (pass->sampled) {
+        negatives_draw(e, index, n, &pass->negatives);
+        ranking.negatives = &negatives;
+    }
+    add_work(e, &pass->tape, rank_flops(&ranking));
+    TRY(rank_targets(&pass->tape.arena, &ranking));
+    for (int64_t k = 0; k < n; k++)
+        pass->outcomes[index[k]] =
+            (struct outcome){e->share.place[index[k]], domain, full[k], sampled[k]};
+    return STATUS_OK;
+}
+
+/* Samples of this rank that are ranked at a time: where those of all ranks are, they are as many.
+ */
+static int64_t batch_size(const struct evaluation *e, const struct model *model) {
+    int64_t ranks = model->shape.peers ? e->run->comm->size : 1;
+    return BATCH / ranks > 0 ? BATCH / ranks : 1;
+}
+
+/* Batches of a domain's `n` samples: as many on every rank where they are ranked together. */
+static int64_t batches(const struct pass *pass, int64_t n) {
+    int64_t count = (n + pass->batch_size - 1) / pass->batch_size;
+    if (pass->model->shape.peers)
+        MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_MAX, pass->e->run->comm->mpi);
+    return count;
+}
+
+/* The samples of a part with targets in a domain. A failure with shared out items is that of all
+ * ranks. */
+static enum status rank_some(struct pass *pass, int part, int domain, int64_t *index) {
+    struct evaluation *e = pass->e;
+    int64_t n = 0;
+    for (int64_t i = 0; i < e->share.count; i++)
+        if (e->part[i] == part && domain_of(e, target_of(e, i)) == domain)
+            index[n++] = i;
+    int64_t count = batches(pass, n);
+    for (int64_t b = 0; b < count; b++) {
+        int64_t at = b * pass->batch_size < n ? b * pass->batch_size : n;
+        int64_t size = n - at < pass->batch_size ? n - at : pass->batch_size;
+        TRY(rank_batch(pass, index + at, size, domain));
+    }
+    return STATUS_OK;
+}
+
+static enum status rank_all(struct pass *pass) {
+    int64_t *index = mem_alloc(pass->e->share.count, sizeof *index);
+    enum status status = STATUS_OK;
+    for (int i = 0; i < 2 * pass->e->parts && status == STATUS_OK; i++)
+        status = rank_some(pass, i / 2, i % 2, index);
+    mem_free(index);
+    return status;
+}
+
+enum status evaluation_run(struct evaluation *e, struct model *model,
+                           struct report_scores *result) {
+    struct pass pass = {.e = e,
+                        .model = model,
+                        .negatives = negatives_new(e),
+                        .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
+                        .batch_size = batch_size(e, model),
+                        .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
+    fault_point("evaluate");
+    e->work = (struct tape_work){0};
+    tape_begin(&pass.item_tape, false, 0);
+    pass.item_tape.replicas = model->shape.peers ? 1 : e->run->comm->size;
+    model_item_rows(model, &pass.item_tape, pass.items);
+    add_work(e, &pass.item_tape, 0);
+    enum status status = finish(e, pass.outcomes, rank_all(&pass), result);
+    tape_free(&pass.item_tape);
+    tape_free(&pass.tape);
+    batch_free(&pass.batch);
+    negatives_free(&pass.negatives);
+    mem_free(pass.outcomes);
+    return status;
+}
+
+/* ---- popularity ---- */
+
+static struct rank_count count_popular(const int32_t *events, const int32_t *items, int64_t n,
+                                       int32_t target) {
+    struct rank_count count = {.all = n};
+    for (int64_t k = 0; k < n; k++) {
+        count.above += events[items[k]] > events[target];
+        count.equal += events[items[k]] == events[target];
+    }
+    return count;
+}
+
+/* `sorted`: the events of the domain's n items, ascending. */
+static struct rank_count count_all(const int32_t *sorted, int64_t n, int32_t events) {
+    int64_t up_to = search_first(sorted, 0, n, (int64_t)events + 1);
+    return (struct rank_count){n - up_to, up_to - search_first(sorted, 0, n, events) - 1, n - 1};
+}
+
+/* Take the user's own items of the target's domain from the candidates of sample i. */
+static void leave_out(const struct evaluation *e, int64_t i, const int32_t *events,
+                      struct arena *arena, struct rank_count *count) {
+    int64_t at = e->share.offsets[i], split = e->run->dataset.domain_items[0];
+    struct sample sample = {e->share.values + at, e->share.offsets[i + 1] - at - 1, 0};
+    int32_t target = target_of(e, i);
+    struct arena_mark mark = arena_mark(arena);
+    struct rank_lists own = rank_own_items(arena, &sample, &target, 1);
+    int64_t second = search_first(own.items, 0, own.offsets[1], split);
+    int64_t first = domain_of(e, target) ? second : 0;
+    int64_t n = domain_of(e, target) ? own.offsets[1] - second : second;
+    struct rank_count out = count_popular(events, own.items + first, n, target);
+    count->above -= out.above;
+    count->equal -= out.equal;
+    count->all -= out.all;
+    arena_release(arena, mark);
+}
+
+static void rank_popular(const struct evaluation *e, const int32_t *events, const int32_t *sorted,
+                         struct outcome *outcomes) {
+    struct negatives negatives = negatives_new(e);
+    struct arena arena = {0};
+    const struct config *config = &e->run->config;
+    const int64_t *domain_items = e->run->dataset.domain_items;
+    for (int64_t i = 0; i < e->share.count; i++) {
+        int32_t target = target_of(e, i);
+        int domain = domain_of(e, target);
+        struct outcome *o = &outcomes[i];
+        *o = (struct outcome){.place = e->share.place[i], .domain = domain};
+        o->full = count_all(sorted + (domain ? domain_items[0] : 0), domain_items[domain],
+                            events[target]);
+        if (config->eval.exclude_history)
+            leave_out(e, i, events, &arena, &o->full);
+        if (config->eval.candidates != CANDIDATES_FULL) {
+            negatives_draw(e, &i, 1, &negatives);
+            o->sampled = count_popular(events, negatives.items, negatives.offsets[1], target);
+        }
+    }
+    negatives_free(&negatives);
+    arena_free(&arena);
+}
+
+enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
+                                  struct report_scores *result) {
+    const int64_t *domain_items = e->run->dataset.domain_items;
+    struct outcome *outcomes = mem_zero(e->share.count, sizeof *outcomes);
+    int32_t *sorted = mem_alloc(e->run->dataset.items, sizeof *sorted);
+    memcpy(sorted, events, (size_t)e->run->dataset.items * sizeof *sorted);
+    qsort(sorted, (size_t)domain_items[0], sizeof *sorted, ascending);
+    qsort(sorted + domain_items[0], (size_t)domain_items[1], sizeof *sorted, ascending);
+    rank_popular(e, events, sorted, outcomes);
+    enum status status = finish(e, outcomes, STATUS_OK, result);
+    mem_free(sorted);
+    mem_free(outcomes);
+    return status;
+}
+
+static enum status score_split(struct run *run, enum split split, const int32_t *events,
+                               struct report_results *results) {
+    struct evaluation e;
+    TRY(evaluation_open(&e, run, split));
+    enum status status = evaluation_run(&e, &run->model, &results->model[split]);
+    if (status == STATUS_OK)
+        status = evaluation_popularity(&e, events, &results->popularity[split]);
+    evaluation_close(&e);
+    return status;
+}
+
+enum status evaluation_splits(struct run *run, struct report_results *results) {
+    int32_t *events;
+    TRY(popularity_count(run->comm, &run->dataset, &events));
+    enum status status = score_split(run, SPLIT_VALID, events, results);
+    if (status == STATUS_OK)
+        status = score_split(run, SPLIT_TEST, events, results);
+    mem_free(events);
+    return status;
+}
+
+double evaluation_select(const struct config *config, const struct report_scores *result) {
+    const struct metrics_table *table = result->has_full ? &result->full : &result->sampled;
+    enum target target = options_select_target(config);
+    const struct metrics *metrics =
+        target == TARGET_BOTH ? &table->all : &table->domain[target == TARGET_Y];
+    return metrics_select(metrics, &config->eval.cutoffs, config->eval.select);
+}

@@ -1,0 +1,49 @@
+/* Exact evaluation of a split over the full item space: rank 0 coordinates, all ranks work.
+ *
+ * With eval.exclude_history the items that a sample's history has are no candidates, but for the
+ * target; a target without any other candidate has no rank.
+ *
+ * Samples are dealt to the ranks by cost (items of the target's domain). Each rank ranks its own
+ * against all items; rank 0 collects the counts in data set order and computes the metrics, so that
+ * they do not depend on the number of ranks. The sampled protocol draws its negatives per sample,
+ * keyed by (seed, split, sample). */
+#ifndef JOBS_ENGINE_EVALUATION_H
+#define JOBS_ENGINE_EVALUATION_H
+#include "io/report.h"
+#include "io/shard.h"
+#include "jobs/engine/run.h"
+
+struct evaluation {
+    const struct run *run;
+    enum split split;
+    int64_t count;              /* samples of the split */
+    struct exchange_rows share; /* this rank's */
+    int parts;                  /* ranked one after another on this rank, see evaluation_open */
+    int32_t *part;              /* [share.count] of each of this rank's samples */
+    struct tape_work work;      /* of this rank in the last evaluation_run */
+};
+
+/* Collective. With train.reproducible samples are ranked in TREE_LEAVES groups, where the ranks
+ * divide that, whatever the ranks: the rounding of a score depends on the samples beside it. */
+CHECKED enum status evaluation_open(struct evaluation *evaluation, const struct run *run,
+                                    enum split split);
+void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes it */
+
+/* Collective. Rank with the model's present parameters; the same result on all ranks. STATUS_FAIL
+ * when a score is not finite or the number of ranked samples is not the expected one. */
+CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *model,
+                                   struct report_scores *result);
+
+/* Collective. Rank by popularity, the baseline any model must beat: `events` [items] are the
+ * training events of each item. */
+CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const int32_t *events,
+                                          struct report_scores *result);
+
+/* Collective. Model and popularity on the validation and test splits. */
+CHECKED enum status evaluation_splits(struct run *run, struct report_results *results);
+
+/* The figure for model selection (protocol_select): full where it is computed, of the targets of
+ * options_select_target. NaN where there are none. */
+double evaluation_select(const struct config *config, const struct report_scores *result);
+
+#endif

@@ -1,0 +1,19 @@
+/* What this machine can do, measured by all ranks and threads at once: the yardstick of bench. */
+#ifndef JOBS_ENGINE_PEAK_H
+#define JOBS_ENGINE_PEAK_H
+#include "core/params.h"
+#include "mpi/comm.h"
+
+/* Of all ranks together, best of several. */
+struct peak {
+    double sgemm_gflops;  /* a large product per thread */
+    double copy_gbs;      /* a = b, 2 x bytes */
+    double triad_gbs;     /* a = b + s c, 3 x bytes (STREAM: McCalpin, 1995) */
+    double allreduce_gbs; /* bytes of a rank's gradients per second; NaN on one rank */
+};
+
+/* Collective. Overwrites the gradients in `params`, whose reduction is timed. Takes 192 MiB per
+ * rank and 12 MiB per thread. */
+void peak_measure(const struct comm *comm, struct params *params, struct peak *peak);
+
+#endif

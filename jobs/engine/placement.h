@@ -1,0 +1,45 @@
+/* Where the item tables are (train.placement) and how a step comes by their rows and hands back
+ * their gradients.
+ *
+ * replicated: every rank has all rows. sharded: rank r of n has the r-th block of each domain's
+ * rows of the id table, of its moments and of the frozen tables; rows are looked up where they are,
+ * the gradients go there and are added in the order of the ranks, the exact softmax and the ranking
+ * take each rank's own columns (core/peers.h). */
+#ifndef JOBS_ENGINE_PLACEMENT_H
+#define JOBS_ENGINE_PLACEMENT_H
+#include "core/models/model.h"
+#include "mpi/lookup.h"
+#include "mpi/rows.h"
+
+struct placement {
+    const struct comm *comm;
+    bool sharded;
+    int64_t *first; /* [2 size + 1] of the blocks that are shared out: X's by rank, then Y's */
+    struct peers peers;
+    struct lookup lookup; /* sharded */
+    struct rows rows;     /* replicated, sampled loss */
+};
+
+/* Not collective. Both outlive the result. */
+struct placement *placement_new(const struct comm *comm, const struct config *config,
+                                const struct model_shape *shape);
+void placement_free(struct placement *placement); /* NULL is allowed */
+
+/* Not collective. The shape's peers, here and most. */
+void placement_shape(const struct placement *placement, struct model_shape *shape);
+
+/* Collective if sharded. Fill in the rows of an item set. */
+void placement_fetch(struct placement *placement, const struct model *model, struct item_set *set);
+
+/* Collective, after backward: the gradients that the item set holds, over all ranks. They are added
+ * to the table's dense gradient, if it has one, and *rows is empty; else they are *rows, valid
+ * until the next call and as long as the tape. Without `exchange`, which is for measurements, they
+ * are this rank's alone where tables are replicated. */
+void placement_reduce(struct placement *placement, struct model *model, const struct item_set *set,
+                      bool exchange, struct row_grad *rows);
+
+/* Collective if sharded. Sum of squares of the gradient of everything. */
+double placement_grad_square(const struct placement *placement, const struct model *model,
+                             const struct row_grad *rows);
+
+#endif

@@ -1,0 +1,229 @@
+#include "jobs/engine/run.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/ops/norm.h"
+#include "jobs/engine/popularity.h"
+#include "jobs/launch/memory_limit.h"
+#include <math.h>
+#include <string.h>
+
+/* Where all ranks hold the same table, rank 0 speaks. */
+static enum status check_finite(const struct run *run, const char *name, const real *rows,
+                                const struct parts *here, int64_t dim) {
+    for (int64_t i = 0; i < parts_count(here) * dim; i++)
+        if (!isfinite((double)rows[i]))
+            return run->comm->rank && !run->placement->sharded
+                       ? STATUS_INPUT
+                       : log_error(STATUS_INPUT,
+                                   "%s: feature table '%s': row %lld, column %lld is not finite; "
+                                   "import it again with 'cdsr features'",
+                                   run->dataset.path, name, (long long)parts_row(here, i / dim),
+                                   (long long)(i % dim));
+    return STATUS_OK;
+}
+
+/* The table's rows that are here, at unit norm; mem_free them. */
+static enum status read_unit_rows(struct run *run, const struct parts *here, const char *name,
+                                  int *dim, real **rows) {
+    int64_t n = parts_count(here), x_rows = here->hi[0] - here->lo[0];
+    TRY(dataset_feature_dim(run->comm, &run->dataset, name, dim));
+    *rows = mem_alloc(n * *dim, sizeof(real));
+    for (int d = 0; d < PARTS; d++)
+        TRY(dataset_read_feature(run->comm, &run->dataset, name, here->lo[d], here->hi[d],
+                                 *rows + d * x_rows * *dim));
+    TRY(comm_agree(run->comm, check_finite(run, name, *rows, here, *dim)));
+    unit_norm_rows(*rows, n, *dim);
+    return STATUS_OK;
+}
+
+static enum status check_finite_vectors(const struct run *run, const char *name, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite((double)run->tag_vectors[i]))
+            return run->comm->rank ? STATUS_INPUT
+                                   : log_error(STATUS_INPUT,
+                                               "%s: tag vectors '%s' are not finite; make them "
+                                               "again with 'cdsr features'",
+                                               run->dataset.path, name);
+    return STATUS_OK;
+}
+
+/* What stands in for what a paper had is said in every run. */
+static enum status tell_provenance(struct run *run, int m, bool tags) {
+    const char *name = run->config.model.modalities.name[m];
+    char **text = &run->provenance[m];
+    enum status status = STATUS_OK;
+    if (run->comm->rank == 0)
+        status = tags ? dataset_tags_provenance(&run->dataset, text)
+                      : dataset_feature_provenance(&run->dataset, name, text);
+    if (status == STATUS_OK && *text)
+        log_info("table %s: %s", name, *text);
+    return comm_agree(run->comm, status);
+}
+
+/* Tags and their vectors, which all ranks have of all items. */
+static enum status read_tags(struct run *run, int m, struct model_shape *shape) {
+    const char *name = run->config.model.tag_vectors;
+    struct tag_table *tags = &shape->tags;
+    TRY(dataset_read_tag_vectors(run->comm, &run->dataset, name, &tags->tags, &tags->dim,
+                                 &run->tag_vectors));
+    TRY(check_finite_vectors(run, name, tags->tags * tags->dim));
+    TRY(dataset_read_tags(run->comm, &run->dataset, 0, run->dataset.items, &run->tag_rows));
+    TRY(tell_provenance(run, m, true));
+    unit_norm_rows(run->tag_vectors, tags->tags, tags->dim);
+    tags->vectors = run->tag_vectors;
+    tags->offsets = run->tag_rows.offsets;
+    tags->tag = run->tag_rows.tags;
+    tags->weight = run->tag_rows.weights;
+    shape->table[m].dim = tags->dim;
+    return STATUS_OK;
+}
+
+static enum status read_table(struct run *run, int m, struct model_shape *shape) {
+    const char *name = run->config.model.modalities.name[m];
+    bool tema = !strcmp(run->config.model.name, "tema_llm");
+    int dim = 0;
+    if (tema && !strcmp(name, OPTION_TAGS))
+        return read_tags(run, m, shape);
+    if (!strcmp(name, "id"))
+        return STATUS_OK;
+    TRY(read_unit_rows(run, &shape->here, name, &dim, &run->tables[m]));
+    TRY(tell_provenance(run, m, false));
+    shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
+    return STATUS_OK;
+}
+
+/* The modality whose table model.id_init means, -1: none of those that are read. */
+static int init_modality(const struct run *run) {
+    const char *name = run->config.model.id_init;
+    bool any = !strcmp(name, "auto"); /* of the right width */
+    for (int m = 0; m < run->model.modalities; m++)
+        if (run->tables[m] && (any ? run->model.shape.table[m].dim == run->config.model.dim
+                                   : !strcmp(name, run->config.model.modalities.name[m])))
+            return m;
+    return -1;
+}
+
+static enum status init_from(struct run *run, const char *name, const real *rows, int64_t dim) {
+    if (!model_init_id(&run->model, rows, dim))
+        return run->comm->rank
+                   ? STATUS_INPUT
+                   : log_error(STATUS_INPUT,
+                               "model.id_init: '%s' has %lld columns where model.dim is %lld; make "
+                               "a table of that width with 'cdsr features'",
+                               name, (long long)dim, (long long)run->config.model.dim);
+    log_info("the id embedding starts from table %s", name);
+    return STATUS_OK;
+}
+
+/* The id embedding starts from the rows of a feature table (model.id_init), one of the modalities'
+ * or another. */
+enum status run_init_items(struct run *run) {
+    const char *name = run->config.model.id_init;
+    int m = init_modality(run), dim = 0;
+    real *rows = NULL;
+    if (!params_find(&run->model.params, "embed.id"))
+        return STATUS_OK;
+    if (m >= 0)
+        return init_from(run, run->config.model.modalities.name[m], run->tables[m],
+                         run->model.shape.table[m].dim);
+    if (!strcmp(name, "auto") || !strcmp(name, "random"))
+        return STATUS_OK;
+    enum status status = read_unit_rows(run, &run->model.shape.here, name, &dim, &rows);
+    if (status == STATUS_OK)
+        status = init_from(run, name, rows, dim);
+    mem_free(rows);
+    return status;
+}
+
+static enum status open_sampler(struct run *run) {
+    const struct config *config = &run->config;
+    int32_t *events = NULL;
+    bool batch = config->train.sampler == SAMPLER_BATCH;
+    if (config->train.sampler != SAMPLER_UNIFORM)
+        TRY(popularity_count(run->comm, &run->dataset, &events));
+    sampler_open(&run->sampler, run->dataset.items, events,
+                 batch ? 1 : config->train.sampler_alpha);
+    mem_free(events);
+    return STATUS_OK;
+}
+
+/* Its faults are the same on all ranks: rank 0 speaks of them. */
+static enum status create_model(struct run *run, const struct model_shape *shape, bool training) {
+    if (run->comm->rank)
+        log_hold();
+    enum status status = model_create(&run->model, &run->config, shape, training);
+    if (run->comm->rank)
+        (void)log_release();
+    return comm_agree(run->comm, status);
+}
+
+static enum status open_model(struct run *run, bool training) {
+    struct model_shape shape = {.items = run->dataset.items,
+                                .x_items = run->dataset.domain_items[0],
+                                .max_len = run->config.data.max_len};
+    run->placement = placement_new(run->comm, &run->config, &shape);
+    placement_shape(run->placement, &shape);
+    if (training && run->config.train.loss != LOSS_EXACT)
+        TRY(open_sampler(run));
+    shape.sampler = &run->sampler;
+    for (int m = 0; m < run->config.model.modalities.count; m++)
+        TRY(read_table(run, m, &shape));
+    TRY(create_model(run, &shape, training));
+    return training ? run_init_items(run) : STATUS_OK;
+}
+
+/* The mixed stream would repeat it. */
+static void use_one_stream(struct config *config) {
+    config->model.lambda2 = 0;
+    config->eval.lambda1 = config->eval.lambda2 = NAN;
+    config->model.mixed_softmax = MIXED_DOMAIN;
+    config->model.share_encoders = SHARE_STREAMS;
+}
+
+enum status run_settle(const struct comm *comm, const struct dataset *dataset,
+                       struct config *config) {
+    const char *fault =
+        !strcmp(config->model.name, "sema_cdr")     ? "model.name: sema_cdr fuses two domains"
+        : config->train.target == TARGET_Y          ? "train.target: y has no targets"
+        : options_select_target(config) == TARGET_Y ? "eval.select_domain: y has no targets"
+                                                    : NULL;
+    if (config->data.max_len == 0)
+        config->data.max_len = dataset->max_len;
+    if (dataset->domain_items[1] > 0)
+        return STATUS_OK;
+    if (fault)
+        return comm->rank ? STATUS_INPUT
+                          : log_error(STATUS_INPUT, "%s, and %s has items of '%s' only", fault,
+                                      dataset->path, dataset->labels[0]);
+    use_one_stream(config);
+    return STATUS_OK;
+}
+
+enum status run_open(struct run *run, struct comm *comm, const struct config *config,
+                     bool training) {
+    *run = (struct run){.comm = comm, .config = *config};
+    TRY(memory_limit_reserve(comm));
+    TRY(dataset_open(comm, config->data.path, &run->dataset));
+    fault_point("load");
+    enum status status = run_settle(comm, &run->dataset, &run->config);
+    if (status == STATUS_OK)
+        status = open_model(run, training);
+    if (status != STATUS_OK)
+        run_close(run);
+    return status;
+}
+
+void run_close(struct run *run) {
+    model_free(&run->model);
+    sampler_close(&run->sampler);
+    for (int m = 0; m < OPTION_LIST; m++) {
+        mem_free(run->tables[m]);
+        mem_free(run->provenance[m]);
+    }
+    tag_rows_free(&run->tag_rows);
+    mem_free(run->tag_vectors);
+    placement_free(run->placement);
+    dataset_close(&run->dataset);
+    *run = (struct run){0};
+}

@@ -1,0 +1,43 @@
+/* What train and evaluate share: the open data set, its feature tables, the model. */
+#ifndef JOBS_ENGINE_RUN_H
+#define JOBS_ENGINE_RUN_H
+#include "core/models/model.h"
+#include "io/dataset.h"
+#include "io/item_map.h"
+#include "jobs/engine/placement.h"
+
+struct run {
+    struct comm *comm;
+    struct config config;
+    struct dataset dataset;
+    struct placement *placement;
+    real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id: the rows that are
+                                * here */
+    char *provenance[OPTION_LIST]; /* of those tables, on rank 0; NULL: the file does not say */
+    struct tag_rows tag_rows;      /* of all items, tema_llm */
+    real *tag_vectors;
+    struct sampler sampler; /* of the training negatives */
+    struct model model;
+    bool by_key; /* rows of item tables were found by the items' keys (jobs/engine/restore.h) ... */
+    struct item_counts item_counts; /* ... of so many items */
+};
+
+/* Collective; the same on all ranks. What a data set decides of the configuration: data.max_len
+ * where it is 0; with one domain its stream is the whole sequence, and what concerns the mixed one
+ * or two domains does not apply. STATUS_INPUT where that leaves nothing. */
+CHECKED enum status run_settle(const struct comm *comm, const struct dataset *dataset,
+                               struct config *config);
+
+/* Collective. `config` is checked and the same on all ranks. Takes what the BLAS needs of a limited
+ * address space, reads the feature tables that the modalities name, normalises their rows, creates
+ * the model with initial parameters. On failure nothing stays open. */
+CHECKED enum status run_open(struct run *run, struct comm *comm, const struct config *config,
+                             bool training);
+
+/* Collective. Start the rows of item tables as a new training would, from a feature table where
+ * model.id_init says so; run_open does it for training. */
+CHECKED enum status run_init_items(struct run *run);
+
+void run_close(struct run *run); /* not collective; safe on a zeroed object */
+
+#endif

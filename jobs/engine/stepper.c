@@ -1,0 +1,388 @@
+#include "jobs/engine/stepper.h"
+#include "core/distinct.h"
+#include "core/fault.h"
+#include "core/gemm_bf16.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/optim.h"
+#include "mpi/peers.h"
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- beginning and end ---- */
+
+/* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
+ * block is 6 d^2 multiplications per token where a candidate is d. Candidates that are shared out
+ * cost all ranks the same, whose target it is. */
+struct feed_price stepper_prices(const struct config *c, const struct dataset *dataset) {
+    struct feed_price price;
+    double weight[LOSS_PARTS];
+    int64_t encoder = 6 * c->model.blocks * c->model.dim;
+    model_loss_weights(c, weight);
+    for (int s = 0; s < STREAMS; s++)
+        for (int d = 0; d < 2; d++) {
+            bool all = s == STREAM_XY && c->model.mixed_softmax == MIXED_ALL;
+            int64_t candidates = c->train.loss != LOSS_EXACT ? c->train.negatives
+                                 : all                       ? dataset->items
+                                                             : dataset->domain_items[d];
+            if (c->train.placement == PLACEMENT_SHARDED && c->train.loss == LOSS_EXACT)
+                candidates = 1;
+            price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
+        }
+    return price;
+}
+
+/* The same on all ranks: rank 0 speaks. */
+static enum status check(const struct stepper *s) {
+    const struct config *c = &s->run->config;
+    bool first = s->comm->rank == 0, reproducible = c->train.reproducible;
+    if (s->run->dataset.counts[SPLIT_TRAIN] == 0)
+        return !first ? STATUS_INPUT
+                      : log_error(STATUS_INPUT, "%s: no training sequences", c->data.path);
+    if (reproducible && TREE_LEAVES % s->comm->size)
+        return !first ? STATUS_INPUT
+                      : log_error(STATUS_INPUT,
+                                  "train.reproducible: %d ranks do not divide the %d shards of a "
+                                  "step; start 1, 2, 4 or 8",
+                                  s->comm->size, (int)TREE_LEAVES);
+    if (reproducible && !comm_same(s->comm, (uint64_t)omp_get_max_threads()))
+        return !first ? STATUS_INPUT
+                      : log_error(STATUS_INPUT, "train.reproducible: the ranks differ in their "
+                                                "threads; set OMP_NUM_THREADS");
+    return STATUS_OK;
+}
+
+static void open_tree(struct stepper *s) {
+    tree_open(&s->tree, s->comm, &s->run->model.params);
+    log_info("reproducible: %d shards, %d ranks x threads %d, extra memory %.1f MB per rank; the "
+             "same bits for 1, 2, 4 and 8 ranks of %d threads",
+             (int)TREE_LEAVES, s->comm->size, omp_get_max_threads(),
+             (double)tree_bytes(&s->tree) / 1e6, omp_get_max_threads());
+}
+
+enum status stepper_open(struct stepper *s, struct run *run) {
+    const struct config *c = &run->config;
+    *s = (struct stepper){.comm = run->comm, .run = run};
+    TRY(check(s));
+    struct feed_price price = stepper_prices(c, &run->dataset);
+    int parts = c->train.reproducible ? TREE_LEAVES : s->comm->size;
+    TRY(feed_open(&s->feed, s->comm, parts, &run->dataset, &price, c->data.max_len, c->train.batch,
+                  c->run.seed));
+    if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
+        log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
+    s->feed.mixed = model_takes_mixed(&run->model);
+    s->parts = parts / s->comm->size;
+    s->batch = mem_zero(s->parts, sizeof *s->batch);
+    if (c->train.reproducible)
+        open_tree(s);
+    else
+        reduce_open(&s->reduce, s->comm, &run->model.params);
+    return STATUS_OK;
+}
+
+void stepper_close(struct stepper *s) {
+    for (int i = 0; i < s->parts; i++)
+        batch_free(&s->batch[i]);
+    mem_free(s->batch);
+    feed_close(&s->feed);
+    reduce_close(&s->reduce);
+    tree_close(&s->tree);
+    tape_free(&s->tape);
+    arena_free(&s->arena);
+    *s = (struct stepper){0};
+}
+
+/* ---- one step ---- */
+
+/* This rank's i-th part among all. */
+static int part_of(const struct stepper *s, int i) {
+    return s->comm->rank * s->parts + i;
+}
+
+int64_t stepper_load(struct stepper *s, int64_t k) {
+    int64_t sequences = 0;
+    for (int i = 0; i < s->parts; i++)
+        sequences = feed_step(&s->feed, k, part_of(s, i), &s->batch[i]);
+    return sequences;
+}
+
+static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
+    for (int k = 0; k < STREAMS; k++)
+        count[k] = 0;
+    for (int i = 0; i < s->parts; i++) {
+        int64_t of_part[STREAMS];
+        model_count(&s->run->model, &s->batch[i], of_part);
+        for (int k = 0; k < STREAMS; k++)
+            count[k] += of_part[k];
+    }
+    comm_sum_i64(s->comm, count, STREAMS);
+}
+
+/* Collective. The `n` items of every rank, one rank after another, in s->arena. */
+static int32_t *gather_items(struct stepper *s, const int32_t *mine, int64_t n, int64_t *total) {
+    struct peers peers = peers_of(s->comm);
+    int64_t *counts = arena_alloc(&s->arena, peers.size, sizeof *counts), before = 0;
+    int64_t *one = arena_alloc(&s->arena, peers.size, sizeof *one);
+    for (int r = 0; r < peers.size; r++)
+        one[r] = 1;
+    counts[peers.rank] = n;
+    peers.gather(peers.context, counts, one, sizeof *counts);
+    *total = 0;
+    for (int r = 0; r < peers.size; r++) {
+        before += r < peers.rank ? counts[r] : 0;
+        *total += counts[r];
+    }
+    int32_t *all = arena_alloc(&s->arena, *total, sizeof *all);
+    for (int64_t k = 0; k < n; k++)
+        all[before + k] = mine[k];
+    peers.gather(peers.context, all, counts, sizeof *all);
+    return all;
+}
+
+/* The items of this rank's parts, with repetitions: targets, and inputs if `all`. */
+static int64_t items_of_parts(struct stepper *s, bool all, int32_t **items) {
+    int64_t room = 0, n = 0;
+    for (int i = 0; i < s->parts; i++)
+        room += batch_room(&s->batch[i]);
+    *items = arena_alloc(&s->arena, room, sizeof **items);
+    for (int i = 0; i < s->parts; i++)
+        n += batch_items(&s->batch[i], all, *items + n);
+    return n;
+}
+
+/* The targets of the global batch become the pool that negatives are drawn from: the same on all
+ * ranks, whatever their number. */
+static void pool_targets(struct stepper *s) {
+    int32_t *mine;
+    int64_t total, n = items_of_parts(s, false, &mine);
+    const int32_t *all = gather_items(s, mine, n, &total);
+    sampler_pool(&s->run->sampler, all, total);
+}
+
+static int64_t distinct_items(struct stepper *s, const int32_t *items, int64_t n, int32_t **out) {
+    int32_t *place = arena_alloc(&s->arena, n, sizeof *place);
+    *out = arena_alloc(&s->arena, n, sizeof **out);
+    return distinct(&s->arena, items, n, *out, place);
+}
+
+/* Collective. The distinct items of the whole batch, the same on all ranks. */
+static void gather_whole(struct stepper *s) {
+    int32_t *mine, *of_rank;
+    int64_t total, n = items_of_parts(s, true, &mine);
+    n = distinct_items(s, mine, n, &of_rank);
+    const int32_t *all = gather_items(s, of_rank, n, &total);
+    s->whole_count = distinct_items(s, all, total, &s->whole);
+}
+
+static void add_work(struct stepper *s) {
+    for (int p = 0; p < PHASES; p++) {
+        s->work[p].flops += s->tape.work[p].flops;
+        s->work[p].bytes += s->tape.work[p].bytes;
+    }
+}
+
+/* Those with a dense gradient, and the rows of tables whose gradient comes as rows. */
+static int64_t count_touched(const struct params *params, const struct row_grad *rows) {
+    int64_t n = params->dense;
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].by_rows)
+            n += rows->n * params->list[i].cols;
+    return n;
+}
+
+/* Gradients of part i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
+ * backward runs, of item rows in `items`. */
+static void differentiate(struct stepper *s, int i, struct model_step *step, struct item_set *items,
+                          struct reduce *reduce, struct phases *phases, double loss[LOSS_PARTS]) {
+    struct model *model = &s->run->model;
+    struct item_set whole_items, *whole = &whole_items;
+    phases_enter(phases, PHASE_FORWARD);
+    tape_begin(&s->tape, true, model->params.count);
+    params_zero_grad(&model->params);
+    step->items = step->whole = NULL;
+    step->part = part_of(s, i);
+    step->parts = s->parts * s->comm->size;
+    if (model_contrasts(model)) {
+        model_whole_items(model, &s->tape, s->whole, s->whole_count, whole);
+        placement_fetch(s->run->placement, model, whole);
+        step->whole = whole;
+    }
+    if (model_by_rows(model)) {
+        model_items(model, &s->tape, &s->batch[i], step->step, items);
+        placement_fetch(s->run->placement, model, items);
+        step->items = items;
+    }
+    model_loss(model, &s->tape, &s->batch[i], step, phases, loss);
+    phases_enter(phases, PHASE_BACKWARD);
+    if (reduce)
+        reduce_begin(reduce);
+    tape_backward(&s->tape, reduce ? reduce_ready : NULL, reduce);
+    add_work(s);
+    phases_enter(phases, PHASE_REDUCE);
+    fault_point("reduce");
+}
+
+static void gradients(struct stepper *s, struct model_step *step, struct phases *phases,
+                      double loss[LOSS_PARTS], struct row_grad *rows) {
+    struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
+    struct item_set items;
+    differentiate(s, 0, step, &items, reduce, phases, loss);
+    if (reduce)
+        reduce_finish(reduce);
+    if (step->items)
+        placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, rows);
+    memcpy(s->own_loss, loss, sizeof s->own_loss);
+    comm_sum_f64(s->comm, loss, LOSS_PARTS);
+}
+
+/* Every part's losses in a place of its own: whatever the order of MPI's sum, a number is added to
+ * zeros. */
+static void gradients_by_parts(struct stepper *s, struct model_step *step, struct phases *phases,
+                               double loss[LOSS_PARTS]) {
+    double part[TREE_LEAVES][LOSS_PARTS] = {{0}};
+    struct item_set items;
+    for (int i = 0; i < s->parts; i++) {
+        differentiate(s, i, step, &items, NULL, phases, part[part_of(s, i)]);
+        if (step->items)
+            model_scatter_items(&s->run->model, &items);
+        tree_add(&s->tree);
+    }
+    if (!s->without_reduction)
+        tree_finish(&s->tree);
+    for (int k = 0; k < LOSS_PARTS; k++) {
+        s->own_loss[k] = 0;
+        for (int i = 0; i < s->parts; i++)
+            s->own_loss[k] += part[part_of(s, i)][k];
+    }
+    comm_sum_f64(s->comm, part[0], TREE_LEAVES * LOSS_PARTS);
+    for (int k = 0; k < LOSS_PARTS; k++) {
+        loss[k] = 0;
+        for (int i = 0; i < TREE_LEAVES; i++)
+            loss[k] += part[i][k];
+    }
+}
+
+/* ---- numbers that are not ---- */
+
+/* The first parameter here, or gradient, with an element that is not finite, in words. */
+static bool find_tensor(const struct params *params, bool gradient, char *text, size_t size) {
+    for (int i = 0; i < params->count; i++) {
+        const struct param *p = &params->list[i];
+        const real *x = gradient ? p->tensor.g : p->tensor.x;
+        int64_t at = x ? first_not_finite(x, param_size(p)) : -1;
+        if (at < 0)
+            continue;
+        snprintf(text, size, "element %lld of %s%s",
+                 (long long)(parts_row(&p->here, at / p->cols) * p->cols + at % p->cols),
+                 gradient ? "the gradient of " : "", p->name);
+        return true;
+    }
+    return false;
+}
+
+static bool find_stream(const struct stepper *s, char *text, size_t size) {
+    for (int k = 0; k < LOSS_PARTS; k++)
+        if (!isfinite(s->own_loss[k])) {
+            snprintf(text, size, "the loss of %s%s", k < STREAMS ? "stream " : "",
+                     k < STREAMS ? stream_names[k] : "the contrast");
+            return true;
+        }
+    return false;
+}
+
+static int first_rank(const struct stepper *s, bool mine) {
+    int first = mine ? s->comm->rank : s->comm->size;
+    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, s->comm->mpi);
+    return first;
+}
+
+/* Said by the first rank with something at fault: a parameter or its share of the loss; else, as
+ * gradients are all ranks' alike after their sum, by the first that has one of those. */
+static enum status not_finite(const struct stepper *s, int64_t step) {
+    const struct params *params = &s->run->model.params;
+    char culprit[256] = "the gradient";
+    int rank = s->comm->rank;
+    int first = first_rank(s, find_tensor(params, false, culprit, sizeof culprit) ||
+                                  find_stream(s, culprit, sizeof culprit));
+    if (first == s->comm->size)
+        first = first_rank(s, find_tensor(params, true, culprit, sizeof culprit) ||
+                                  rank == s->comm->size - 1);
+    if (rank != first)
+        return STATUS_FAIL;
+    return log_error(STATUS_FAIL,
+                     "step %lld, rank %d: %s is not finite; lower train.lr or check the feature "
+                     "tables",
+                     (long long)step, rank, culprit);
+}
+
+enum status stepper_check(const struct stepper *s, int64_t step) {
+    char culprit[256];
+    bool bad = find_tensor(&s->run->model.params, false, culprit, sizeof culprit);
+    if (comm_agree(s->comm, bad ? STATUS_FAIL : STATUS_OK) == STATUS_OK)
+        return STATUS_OK;
+    return not_finite(s, step);
+}
+
+static bool all_finite(const double *x, int n) {
+    for (int i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+/* ---- the update ---- */
+
+/* Not finite where the gradient's norm is not. */
+static double clip_scale(const struct stepper *s, const struct row_grad *rows) {
+    double limit = s->run->config.train.grad_clip;
+    if (limit <= 0)
+        return 1;
+    double norm = sqrt(placement_grad_square(s->run->placement, &s->run->model, rows));
+    return !isfinite(norm) ? norm : norm > limit ? limit / norm : 1;
+}
+
+static enum status update(struct stepper *s, int64_t step, const struct row_grad *rows) {
+    const struct config *c = &s->run->config;
+    struct params *params = &s->run->model.params;
+    struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
+                          c->train.weight_decay};
+    double scale = clip_scale(s, rows);
+    if (!isfinite(scale))
+        return not_finite(s, step);
+    adamw_step(&adamw, params, step, scale);
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].by_rows)
+            adamw_rows(&adamw, params, i, rows, c->train.optimizer == OPTIMIZER_LAZY_ADAMW, step,
+                       scale);
+    return STATUS_OK;
+}
+
+enum status stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
+                            double loss[LOSS_PARTS]) {
+    struct model_step step = {.step = number};
+    struct row_grad rows = {0};
+    enum status status = STATUS_OK;
+    count_targets(s, step.count);
+    arena_reset(&s->arena);
+    memset(s->work, 0, sizeof s->work);
+    if (s->run->config.train.loss != LOSS_EXACT && s->run->config.train.sampler == SAMPLER_BATCH)
+        pool_targets(s);
+    if (model_contrasts(&s->run->model))
+        gather_whole(s);
+    if (s->run->config.train.reproducible)
+        gradients_by_parts(s, &step, phases, loss);
+    else
+        gradients(s, &step, phases, loss, &rows);
+    for (int k = 0; k < STREAMS; k++)
+        loss[k] = step.count[k] ? loss[k] / (double)step.count[k] : 0;
+    s->touched = count_touched(&s->run->model.params, &rows);
+    phases_enter(phases, PHASE_OPTIMIZER);
+    fault_point("update");
+    if (!all_finite(loss, STREAMS))
+        status = not_finite(s, number);
+    else if (!s->without_optimizer)
+        status = update(s, number, &rows);
+    phases_stop(phases);
+    return status;
+}

@@ -1,0 +1,250 @@
+#include "jobs/features/encode.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/phase.h"
+#include "io/h5.h"
+#include "io/sha256.h"
+#include "jobs/features/feature_table.h"
+#include "mpi/svd.h"
+#include "partition/range.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 1 << 22 };
+
+struct encode {
+    const struct comm *comm;
+    const struct dataset *dataset;
+    const struct encode_request *request;
+    struct range mine; /* items whose rows this rank makes */
+    struct tfidf tfidf;
+    struct svd svd;
+    unsigned char *mask; /* [mine] */
+    int64_t missing;
+    struct range my_tags;
+    struct sparse tags; /* rows: my_tags */
+    int64_t tag_count, tags_missing;
+    int64_t dropped; /* terms that tell the domain */
+    double since;
+};
+
+/* ---- decomposition ---- */
+
+/* Every tag of the vocabulary is a text. */
+static enum status fold_tags(struct encode *e) {
+    struct tag_rows tags;
+    struct tfidf_builder builder = {0};
+    enum status status = STATUS_OK;
+    TRY(dataset_read_tags(e->comm, e->dataset, 0, 0, &tags));
+    e->tag_count = tags.vocabulary.count;
+    e->my_tags = range_of(e->tag_count, e->comm->size, e->comm->rank);
+    for (int64_t g = e->my_tags.lo; g < e->my_tags.hi && status == STATUS_OK; g++) {
+        if (!tfidf_add(&builder, tags.vocabulary.text[g], 1))
+            status = log_error(STATUS_INPUT,
+                               "%s: tag %lld is not UTF-8; make the file again with 'cdsr prepare'",
+                               e->dataset->path, (long long)g);
+        tfidf_next(&builder);
+    }
+    tag_rows_free(&tags);
+    tfidf_fold(&e->tfidf, &builder, &e->tags);
+    return comm_agree(e->comm, status);
+}
+
+static enum status check_terms(const struct encode *e) {
+    const struct encode_request *r = e->request;
+    if (e->tfidf.matrix.columns >= r->dim)
+        return STATUS_OK;
+    if (e->comm->rank != 0)
+        return STATUS_INPUT;
+    return log_error(STATUS_INPUT,
+                     "%s: the %s have %d terms that at least %d items share, too few for --dim "
+                     "%lld; lower it",
+                     e->dataset->path, encode_source_names[r->from], (int)e->tfidf.matrix.columns,
+                     TFIDF_LEAST, (long long)r->dim);
+}
+
+/* Terms tell a domain from another. */
+static enum status check_two_domains(const struct encode *e) {
+    if (e->dataset->domain_items[1] > 0)
+        return STATUS_OK;
+    if (e->comm->rank != 0)
+        return STATUS_INPUT;
+    return log_error(STATUS_INPUT,
+                     "--agnostic: %s has items of '%s' only, from which no term tells",
+                     e->dataset->path, e->dataset->labels[0]);
+}
+
+static enum status decompose(struct encode *e) {
+    TRY(terms_read(e->comm, e->dataset, e->request->from, e->request->terms, &e->tfidf));
+    if (e->request->chi_square > 0) {
+        TRY(check_two_domains(e));
+        int64_t first = e->dataset->domain_items[0] - e->mine.lo;
+        e->dropped = tfidf_drop_telling(e->comm, &e->tfidf, first, e->request->chi_square);
+    }
+    TRY(check_terms(e));
+    log_info("lsa: items %lld, terms %d, texts %.1f s", (long long)e->dataset->items,
+             (int)e->tfidf.matrix.columns, phase_clock() - e->since);
+    TRY(svd_sparse(e->comm, &e->tfidf.matrix, (int)e->request->dim, &e->svd));
+    log_info("lsa: decomposed after %.1f s", phase_clock() - e->since);
+    return e->request->vocabulary ? fold_tags(e) : STATUS_OK;
+}
+
+/* ---- writing ---- */
+
+static int64_t rows_at_once(const struct encode *e) {
+    return BLOCK_BYTES / (e->request->dim * (int64_t)sizeof(float)) + 1;
+}
+
+/* Rows of this rank's items, block by block, to the file, or for the mask alone if it is NULL. */
+static enum status make_rows(struct encode *e, struct h5_writer *w, const char *path) {
+    int64_t block = rows_at_once(e), n = e->mine.hi - e->mine.lo;
+    float *rows = mem_alloc(block * e->request->dim, sizeof *rows);
+    enum status status = STATUS_OK;
+    for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += block) {
+        int64_t hi = lo + block < n ? lo + block : n;
+        svd_coordinates(&e->svd, &e->tfidf.matrix, lo, hi, rows, e->mask + lo);
+        if (w)
+            status = h5_writer_write(w, path, H5_F32, e->mine.lo + lo, e->mine.lo + hi, rows);
+    }
+    mem_free(rows);
+    return status;
+}
+
+static void find_missing(struct encode *e) {
+    e->mask = mem_zero(e->mine.hi - e->mine.lo, 1);
+    if (make_rows(e, NULL, NULL) != STATUS_OK)
+        return;
+    for (int64_t i = 0; i < e->mine.hi - e->mine.lo; i++)
+        e->missing += !e->mask[i];
+    comm_sum_i64(e->comm, &e->missing, 1);
+}
+
+/* This rank's tags; a vocabulary fits into memory. */
+static enum status write_tags(struct encode *e, struct h5_writer *w, const char *path) {
+    int64_t n = e->my_tags.hi - e->my_tags.lo;
+    float *rows = mem_alloc(n * e->request->dim, sizeof *rows);
+    unsigned char *present = mem_alloc(n, 1);
+    svd_coordinates(&e->svd, &e->tags, 0, n, rows, present);
+    for (int64_t i = 0; i < n; i++)
+        e->tags_missing += !present[i];
+    enum status status = h5_writer_write(w, path, H5_F32, e->my_tags.lo, e->my_tags.hi, rows);
+    mem_free(rows);
+    mem_free(present);
+    return status;
+}
+
+static enum status declare_tags(const struct encode *e, struct h5_writer *w, const char *path) {
+    int64_t extent[2] = {e->tag_count, e->request->dim};
+    TRY(h5_writer_remove(w, path));
+    return h5_writer_declare(w, path, e->request->half ? H5_F16 : H5_F32, 2, extent);
+}
+
+/* What a run says about the table. */
+static enum status put_provenance(const struct encode *e, struct h5_writer *w, const char *path) {
+    const char *source = encode_source_names[e->request->from];
+    char text[256];
+    snprintf(text, sizeof text, "lsa of %s", source);
+    if (e->request->chi_square > 0) {
+        snprintf(text, sizeof text,
+                 "lsa of %s without the %lld terms that tell the domain (chi-square above %g), a "
+                 "stand-in for domain-agnostic texts",
+                 source, (long long)e->dropped, e->request->chi_square);
+        TRY(h5_writer_put_double(w, path, "chi_square", e->request->chi_square));
+        TRY(h5_writer_put_int(w, path, "terms_left_out", e->dropped));
+    }
+    return h5_writer_put_text(w, path, "provenance", text);
+}
+
+static enum status put_attributes(const struct encode *e, struct h5_writer *w, const char *path) {
+    const struct string_list *terms = &e->tfidf.terms;
+    char hash[SHA256_TEXT];
+    struct sha256 sha;
+    sha256_begin(&sha);
+    sha256_add(&sha, terms->bytes, (size_t)terms->used);
+    sha256_end(&sha, hash);
+    TRY(h5_writer_put_text(w, path, "encoder", "lsa"));
+    TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
+    TRY(h5_writer_put_text(w, path, "source", encode_source_names[e->request->from]));
+    TRY(put_provenance(e, w, path));
+    TRY(h5_writer_put_int(w, path, "terms", terms->count));
+    TRY(h5_writer_put_text(w, path, "terms_sha256", hash)); /* each term with a NUL */
+    TRY(h5_writer_put_double(w, path, "explained_share", svd_share(&e->svd)));
+    TRY(h5_writer_put_double(w, path, "singular_value_first", e->svd.values[0]));
+    TRY(h5_writer_put_double(w, path, "singular_value_last", e->svd.values[e->svd.k - 1]));
+    return h5_writer_put_int(w, path, "normalised", 1);
+}
+
+/* Collective up to the reservation; then each rank for itself, until the commit. */
+static enum status write_table(struct encode *e, struct h5_writer *w) {
+    const struct encode_request *r = e->request;
+    struct feature_paths paths;
+    feature_paths(&paths, r->name);
+    TRY(feature_declare(w, &paths, e->dataset->items, r->dim, r->half, e->missing > 0));
+    TRY(put_attributes(e, w, paths.table));
+    if (r->vocabulary) {
+        TRY(declare_tags(e, w, paths.tags));
+        TRY(put_attributes(e, w, paths.tags));
+    }
+    TRY(h5_writer_reserve(w));
+    TRY(make_rows(e, w, paths.table));
+    if (r->vocabulary)
+        TRY(write_tags(e, w, paths.tags));
+    if (e->missing == 0)
+        return STATUS_OK;
+    return h5_writer_write(w, paths.mask, H5_U8, e->mine.lo, e->mine.hi, e->mask);
+}
+
+static void print_outcome(const struct encode *e) {
+    const struct svd *svd = &e->svd;
+    printf("%s: table %s, %lld rows of %d columns by lsa of %s, %lld missing\n", e->dataset->path,
+           e->request->name, (long long)e->dataset->items, svd->k,
+           encode_source_names[e->request->from], (long long)e->missing);
+    printf("terms: %lld of %lld; singular values %.4g to %.4g, rank %d, explained share %.4f; "
+           "%.1f s\n",
+           (long long)e->tfidf.terms.count, (long long)e->tfidf.found, svd->values[0],
+           svd->values[svd->k - 1], svd->rank, svd_share(svd), phase_clock() - e->since);
+    if (e->request->chi_square > 0)
+        printf("terms that tell the domain left out: %lld\n", (long long)e->dropped);
+    if (e->request->vocabulary)
+        printf("tag vectors: %lld, %lld without a known term\n", (long long)e->tag_count,
+               (long long)e->tags_missing);
+}
+
+/* On rank 0: may the table be made? */
+static enum status check_request(const struct encode *e) {
+    const struct encode_request *r = e->request;
+    struct feature_paths paths;
+    feature_paths(&paths, r->name);
+    TRY(feature_check_name(e->dataset, &paths, r->name, r->overwrite));
+    TRY(terms_check(e->dataset, r->from));
+    return r->vocabulary ? terms_check(e->dataset, ENCODE_TAGS) : STATUS_OK;
+}
+
+static enum status encode(struct encode *e) {
+    const struct comm *comm = e->comm;
+    struct h5_writer writer;
+    TRY(comm_agree(comm, comm->rank == 0 ? check_request(e) : STATUS_OK));
+    TRY(decompose(e));
+    find_missing(e);
+    TRY(h5_writer_edit(&writer, comm, e->dataset->path, H5_PARALLEL));
+    TRY(h5_writer_commit(&writer, write_table(e, &writer)));
+    comm_sum_i64(comm, &e->tags_missing, 1);
+    if (comm->rank == 0)
+        print_outcome(e);
+    return STATUS_OK;
+}
+
+enum status encode_lsa(const struct comm *comm, const struct dataset *dataset,
+                       const struct encode_request *request) {
+    struct encode e = {.comm = comm,
+                       .dataset = dataset,
+                       .request = request,
+                       .mine = range_of(dataset->items, comm->size, comm->rank),
+                       .since = phase_clock()};
+    enum status status = encode(&e);
+    tfidf_free(&e.tfidf);
+    sparse_free(&e.tags);
+    svd_free(&e.svd);
+    mem_free(e.mask);
+    return status;
+}
