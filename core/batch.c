@@ -23,17 +23,17 @@ static void reserve_tokens(struct stream *s, int64_t n) {
     s->keys = mem_resize(s->keys, s->token_room, sizeof *s->keys);
 }
 
-static bool belongs(int32_t item, enum stream_name stream, int64_t x_items) {
-    return stream == STREAM_XY || (item < x_items) == (stream == STREAM_X);
+static bool belongs(int32_t item, enum stream_name stream, int64_t a_items) {
+    return stream == STREAM_MIXED || (item < a_items) == (stream == STREAM_A);
 }
 
 /* The last `most` items of a sequence that belong to a stream, in order, to `out`; returns their
  * number. */
-static int64_t cut(const struct sample *sample, enum stream_name stream, int64_t x_items,
+static int64_t cut(const struct sample *sample, enum stream_name stream, int64_t a_items,
                    int64_t most, int32_t *out) {
     int64_t have = 0;
     for (int64_t i = sample->length - 1; i >= 0 && have < most; i--)
-        if (belongs(sample->items[i], stream, x_items))
+        if (belongs(sample->items[i], stream, a_items))
             out[have++] = sample->items[i];
     for (int64_t i = 0; i < have / 2; i++) {
         int32_t t = out[i];
@@ -59,7 +59,7 @@ static void append(struct stream *s, enum stream_name name, const struct sample 
 /* With `train` the last item is a target only; without, the last `drop` items of all do not count.
  */
 static void build_stream(struct stream *s, enum stream_name name, const struct sample *samples,
-                         int64_t n, int64_t x_items, int64_t max_len, bool train, int drop) {
+                         int64_t n, int64_t a_items, int64_t max_len, bool train, int drop) {
     reserve_sequences(s, n);
     s->aimed = train;
     s->sequences = s->tokens = 0;
@@ -68,7 +68,7 @@ static void build_stream(struct stream *s, enum stream_name name, const struct s
         reserve_tokens(s, s->tokens + max_len + 1);
         struct sample sample = {samples[b].items, samples[b].length - drop, samples[b].id};
         int32_t *at = s->items + s->tokens;
-        int64_t have = cut(&sample, name, x_items, max_len + train, at);
+        int64_t have = cut(&sample, name, a_items, max_len + train, at);
         int64_t inputs = have - train;
         if (inputs <= 0)
             continue;
@@ -78,30 +78,30 @@ static void build_stream(struct stream *s, enum stream_name name, const struct s
     }
 }
 
-static void build(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+static void build(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                   int64_t max_len, bool train) {
     batch->samples = n;
     for (int s = 0; s < STREAMS; s++)
-        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, x_items, max_len, train,
+        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, a_items, max_len, train,
                      0);
 }
 
-void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len) {
-    build(batch, samples, n, x_items, max_len, true);
+    build(batch, samples, n, a_items, max_len, true);
 }
 
-void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                    int64_t max_len) {
-    build(batch, samples, n, x_items, max_len, false);
+    build(batch, samples, n, a_items, max_len, false);
 }
 
-void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len) {
     batch->samples = n;
     for (int s = 0; s < STREAMS; s++)
-        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, x_items, max_len,
-                     s == STREAM_XY, s != STREAM_XY);
+        build_stream(&batch->stream[s], (enum stream_name)s, samples, n, a_items, max_len,
+                     s == STREAM_MIXED, s != STREAM_MIXED);
 }
 
 void batch_free(struct batch *batch) {
@@ -116,16 +116,16 @@ void batch_free(struct batch *batch) {
     *batch = (struct batch){0};
 }
 
-void batch_count_targets(const int32_t *items, int64_t length, int64_t x_items, int64_t max_len,
+void batch_count_targets(const int32_t *items, int64_t length, int64_t a_items, int64_t max_len,
                          int64_t count[STREAMS][2]) {
     int64_t seen[2] = {0, 0}, kept = 0;
     memset(count, 0, STREAMS * sizeof count[0]);
     for (int64_t i = length - 1; i >= 0; i--) {
-        int d = items[i] >= x_items;
+        int d = items[i] >= a_items;
         seen[d]++;
         /* The oldest item of a stream is an input only: it becomes a target when one more comes. */
         if (i > 0 && kept++ < max_len)
-            count[STREAM_XY][d]++;
+            count[STREAM_MIXED][d]++;
     }
     for (int d = 0; d < 2; d++) {
         int64_t targets = seen[d] - 1 < max_len ? seen[d] - 1 : max_len;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum stream_name { STREAM_X, STREAM_Y, STREAM_XY, STREAMS };
+enum stream_name { STREAM_A, STREAM_B, STREAM_MIXED, STREAMS };
 extern const char *const stream_names[STREAMS]; /* "x", "y", "xy" */
 
 struct stream {
@@ -33,19 +33,19 @@ struct sample {
 };
 
 /* Of each stream the last max_len + 1 items: max_len inputs and as many targets. A stream with
- * fewer than two items gives nothing. `x_items` = |X|: smaller ids are X's. The batch keeps its
+ * fewer than two items gives nothing. `a_items` = |X|: smaller ids are X's. The batch keeps its
  * memory from call to call; a zeroed one is empty. */
-void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len);
 
 /* Histories (all items are inputs): of each stream the last max_len items. */
-void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                    int64_t max_len);
 
 /* Training from the mixed stream alone: of it the last max_len + 1 items, as batch_train; of the
  * other streams the last max_len items before the last item of all, without targets. So each stream
  * has, for every target, its states up to the item before. */
-void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t x_items,
+void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len);
 
 void batch_free(struct batch *batch); /* zeroes it */
@@ -56,7 +56,7 @@ int64_t batch_items(const struct batch *batch, bool inputs, int32_t *out);
 int64_t batch_room(const struct batch *batch);
 
 /* Training targets of a sequence: count[s][d] in stream s and domain d. */
-void batch_count_targets(const int32_t *items, int64_t length, int64_t x_items, int64_t max_len,
+void batch_count_targets(const int32_t *items, int64_t length, int64_t a_items, int64_t max_len,
                          int64_t count[STREAMS][2]);
 
 #endif

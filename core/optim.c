@@ -69,7 +69,7 @@ void adamw_rows(const struct adamw *adamw, struct params *params, int param,
                 const struct row_grad *grad, bool lazy, int64_t step, double scale) {
     const struct param *p = &params->list[param];
     const struct update u = constants(adamw, step, scale);
-    int64_t rows = parts_count(&p->here), block = 1 + (1 << 14) / p->cols;
+    int64_t rows = item_block_count(&p->local), block = 1 + (1 << 14) / p->cols;
 #pragma omp parallel for schedule(static)
     for (int64_t lo = 0; lo < rows; lo += block)
         update_rows(&u, params, p, grad, lazy, lo, lo + block < rows ? lo + block : rows);

@@ -650,10 +650,10 @@ enum target options_select_target(const struct config *config) {
     switch (config->eval.select_domain) {
     case SELECT_DOMAIN_BOTH:
         return TARGET_BOTH;
-    case SELECT_DOMAIN_X:
-        return TARGET_X;
-    case SELECT_DOMAIN_Y:
-        return TARGET_Y;
+    case SELECT_DOMAIN_A:
+        return TARGET_A;
+    case SELECT_DOMAIN_B:
+        return TARGET_B;
     }
     return (enum target)config->train.target;
 }

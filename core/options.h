@@ -22,11 +22,11 @@ enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
 enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
-enum target { TARGET_BOTH, TARGET_X, TARGET_Y };
+enum target { TARGET_BOTH, TARGET_A, TARGET_B };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
 enum select_metric { SELECT_MRR, SELECT_NDCG, SELECT_HR }; /* the last two at the last cut-off */
-enum select_domain { SELECT_DOMAIN_AUTO, SELECT_DOMAIN_BOTH, SELECT_DOMAIN_X, SELECT_DOMAIN_Y };
+enum select_domain { SELECT_DOMAIN_AUTO, SELECT_DOMAIN_BOTH, SELECT_DOMAIN_A, SELECT_DOMAIN_B };
 
 struct names {
     int count;

@@ -19,7 +19,7 @@ int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum
     *p = (struct param){.ndim = ndim,
                         .rows = rows,
                         .cols = cols,
-                        .here = {.hi = {rows}},
+                        .local = {.hi = {rows}},
                         .fan_in = fan_in,
                         .init = init};
     va_start(args, name);
@@ -28,8 +28,8 @@ int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum
     return params->count++;
 }
 
-void params_part(struct params *params, int index, const struct parts *here) {
-    params->list[index].here = *here;
+void params_local(struct params *params, int index, const struct item_block *local) {
+    params->list[index].local = *local;
     params->list[index].partial = true;
 }
 
@@ -49,7 +49,7 @@ bool params_have_items(const struct params *params) {
 }
 
 int64_t param_size(const struct param *param) {
-    return parts_count(&param->here) * param->cols;
+    return item_block_count(&param->local) * param->cols;
 }
 
 int64_t param_end(const struct param *param) {
@@ -77,7 +77,7 @@ static void initialise(struct param *p, real *x, uint64_t seed) {
     int64_t n = param_size(p);
 #pragma omp parallel for schedule(static) if (n > 10000)
     for (int64_t i = 0; i < n; i++)
-        x[i] = draw(p, key, parts_row(&p->here, i / p->cols) * p->cols + i % p->cols);
+        x[i] = draw(p, key, item_block_item(&p->local, i / p->cols) * p->cols + i % p->cols);
 }
 
 /* Give the tensors of one kind their places, from `at` on, in the order of their declaration. */
@@ -106,7 +106,7 @@ void params_allocate(struct params *params, uint64_t seed, int training) {
         struct param *p = &params->list[i];
         p->tensor = (struct tensor){.x = params->x + p->at,
                                     .g = training && !p->by_rows ? params->g + p->at : NULL,
-                                    .rows = parts_count(&p->here),
+                                    .rows = item_block_count(&p->local),
                                     .cols = p->cols,
                                     .learned = training,
                                     .param = i};

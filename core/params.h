@@ -8,8 +8,8 @@
  * `dense`, the length of g; then the tables whose gradient comes as rows. */
 #ifndef CORE_PARAMS_H
 #define CORE_PARAMS_H
-#include "core/parts.h"
 #include "core/tensor.h"
+#include "partition/item_block.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,15 +27,15 @@ enum param_init {
 
 struct param {
     char name[PARAM_NAME];
-    int ndim;          /* 0, 1 or 2: the shape in files */
-    int64_t rows;      /* of the whole tensor; 1 below two dimensions */
-    int64_t cols;      /* 1 for a scalar */
-    struct parts here; /* rows that are here */
-    bool partial;      /* other ranks have the other rows */
-    bool by_rows;      /* the gradient comes as rows: tensor.g is NULL */
-    bool of_items;     /* row i belongs to item i of the data set */
-    int64_t at;        /* offset in the blocks */
-    int64_t fan_in;    /* of PARAM_FAN_IN */
+    int ndim;                /* 0, 1 or 2: the shape in files */
+    int64_t rows;            /* of the whole tensor; 1 below two dimensions */
+    int64_t cols;            /* 1 for a scalar */
+    struct item_block local; /* rows that are here */
+    bool partial;            /* other ranks have the other rows */
+    bool by_rows;            /* the gradient comes as rows: tensor.g is NULL */
+    bool of_items;           /* row i belongs to item i of the data set */
+    int64_t at;              /* offset in the blocks */
+    int64_t fan_in;          /* of PARAM_FAN_IN */
     enum param_init init;
     struct tensor tensor; /* of the rows that are here; x and g point into the blocks */
 };
@@ -67,7 +67,7 @@ int params_add(struct params *params, int ndim, int64_t rows, int64_t cols, enum
                int64_t fan_in, const char *name, ...) __attribute__((format(printf, 7, 8)));
 
 /* Of a declared table: only these rows are here. */
-void params_part(struct params *params, int index, const struct parts *here);
+void params_local(struct params *params, int index, const struct item_block *local);
 
 /* Of a declared table: its gradient comes as rows. */
 void params_by_rows(struct params *params, int index);

@@ -50,7 +50,7 @@ static void dry_param(struct tape *tape, const struct param *p, int index, struc
     real *nowhere = arena_numbers(&tape->arena, 0, sizeof *nowhere);
     *t = (struct tensor){.x = nowhere,
                          .g = p->by_rows ? NULL : nowhere,
-                         .rows = parts_count(&p->here),
+                         .rows = item_block_count(&p->local),
                          .cols = p->cols,
                          .learned = tape->record,
                          .param = index};

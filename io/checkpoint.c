@@ -114,13 +114,13 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
 
 /* The rows that this rank writes: its own of a table that is shared out, a block of one that all
  * have; the rest is rank 0's. */
-static struct parts rows_to_write(const struct comm *comm, const struct param *p) {
+static struct item_block rows_to_write(const struct comm *comm, const struct param *p) {
     struct range block = range_of(p->rows, comm->size, comm->rank);
     if (p->partial)
-        return p->here;
+        return p->local;
     if (p->ndim == 2)
-        return (struct parts){{block.lo}, {block.hi}};
-    return (struct parts){{0}, {comm->rank == 0 ? file_rows(p) : 0}};
+        return (struct item_block){{block.lo}, {block.hi}};
+    return (struct item_block){{0}, {comm->rank == 0 ? file_rows(p) : 0}};
 }
 
 /* Numbers in a row of the file. */
@@ -129,20 +129,20 @@ static int64_t file_width(const struct param *p) {
 }
 
 /* Where part k of the rows to write stands in memory. */
-static const real *share(const struct param *p, const struct parts *rows, int k,
+static const real *share(const struct param *p, const struct item_block *rows, int k,
                          const real *values) {
-    int64_t at = p->partial ? parts_place(&p->here, rows->lo[k]) : rows->lo[k];
+    int64_t at = p->partial ? item_block_index(&p->local, rows->lo[k]) : rows->lo[k];
     return values + p->at + at * file_width(p);
 }
 
 /* Adds up over the ranks to the tensor's checksum. *bad: the first element that is not finite, -1:
  * none. */
-static uint64_t hash_share(const struct param *p, const struct parts *rows, const real *values,
+static uint64_t hash_share(const struct param *p, const struct item_block *rows, const real *values,
                            int64_t *bad) {
     int64_t width = file_width(p);
     uint64_t hash = 0;
     *bad = -1;
-    for (int k = 0; k < PARTS; k++) {
+    for (int k = 0; k < DOMAINS; k++) {
         int64_t n = (rows->hi[k] - rows->lo[k]) * width, first = rows->lo[k] * width;
         if (n == 0)
             continue;
@@ -163,7 +163,7 @@ static enum status sum_shares(const struct comm *comm, const char *path,
     for (int k = 0; k < GROUPS * params->count; k++) {
         const struct param *p = &params->list[k % params->count];
         int group = k / params->count;
-        struct parts rows = rows_to_write(comm, p);
+        struct item_block rows = rows_to_write(comm, p);
         dataset_name(group, p, tensors->name[k]);
         tensors->count = k + 1;
         tensors->sum[k] = hash_share(p, &rows, group_values(params, group), &bad);
@@ -186,10 +186,10 @@ static void sum_keys(const struct item_keys *keys, struct listing *tensors) {
 }
 
 static enum status write_tensor(struct h5_writer *writer, const struct param *p, int group,
-                                const struct parts *rows, const real *values) {
+                                const struct item_block *rows, const real *values) {
     char name[NAME];
     dataset_name(group, p, name);
-    for (int k = 0; k < PARTS; k++)
+    for (int k = 0; k < DOMAINS; k++)
         if (rows->hi[k] > rows->lo[k])
             TRY(h5_writer_write(writer, name, H5_REAL, rows->lo[k], rows->hi[k],
                                 share(p, rows, k, values)));
@@ -200,7 +200,7 @@ static enum status write_share(const struct comm *comm, struct h5_writer *writer
                                const struct params *params) {
     for (int g = 0; g < GROUPS; g++) {
         for (int i = 0; i < params->count; i++) {
-            struct parts rows = rows_to_write(comm, &params->list[i]);
+            struct item_block rows = rows_to_write(comm, &params->list[i]);
             TRY(write_tensor(writer, &params->list[i], g, &rows, group_values(params, g)));
         }
         fault_point("write");
@@ -411,12 +411,12 @@ static enum status check_shapes(const struct reading *r) {
 
 static enum status read_tensor(const struct h5_file *file, const struct param *p, int group,
                                real *values) {
-    struct parts all = {{0}, {file_rows(p)}};
-    const struct parts *rows = p->partial ? &p->here : &all;
+    struct item_block all = {{0}, {file_rows(p)}};
+    const struct item_block *rows = p->partial ? &p->local : &all;
     int64_t width = file_width(p), at = p->at;
     char name[NAME];
     dataset_name(group, p, name);
-    for (int k = 0; k < PARTS; k++) {
+    for (int k = 0; k < DOMAINS; k++) {
         if (rows->hi[k] > rows->lo[k])
             TRY(h5_read(file, name, H5_REAL, rows->lo[k], rows->hi[k], values + at));
         at += (rows->hi[k] - rows->lo[k]) * width;
@@ -427,7 +427,7 @@ static enum status read_tensor(const struct h5_file *file, const struct param *p
 /* Is one of the file's rows [lo, hi) a row that is here? */
 static bool any_here(const struct item_map *map, const struct param *p, int64_t lo, int64_t hi) {
     for (int64_t i = lo; i < hi; i++)
-        if (parts_place(&p->here, map->to[i]) >= 0)
+        if (item_block_index(&p->local, map->to[i]) >= 0)
             return true;
     return false;
 }
@@ -446,7 +446,7 @@ static enum status read_mapped(const struct reading *r, const struct param *p, i
             continue;
         status = h5_read(r->file, name, H5_REAL, lo, hi, block);
         for (int64_t i = lo; i < hi && status == STATUS_OK; i++) {
-            int64_t place = parts_place(&p->here, r->map->to[i]);
+            int64_t place = item_block_index(&p->local, r->map->to[i]);
             if (place >= 0)
                 memcpy(values + p->at + place * width, block + (i - lo) * width,
                        (size_t)width * sizeof *block);
@@ -489,9 +489,9 @@ static enum status check_finite(const struct comm *comm, const char *path,
         int64_t k =
             comm->rank == 0 || p->partial ? first_not_finite(p->tensor.x, param_size(p)) : -1;
         if (k >= 0)
-            return log_error(STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path,
-                             p->name,
-                             (long long)(parts_row(&p->here, k / p->cols) * p->cols + k % p->cols));
+            return log_error(
+                STATUS_INPUT, "%s: /param/%s: element %lld is not finite", path, p->name,
+                (long long)(item_block_item(&p->local, k / p->cols) * p->cols + k % p->cols));
     }
     return STATUS_OK;
 }

@@ -23,6 +23,6 @@ void protocol_select(const struct config *config, const struct dataset *dataset,
                  config->eval.select == SELECT_NDCG ? "ndcg" : "hr",
                  cutoffs->value[cutoffs->count - 1]);
     snprintf(name, PROTOCOL_NAME, "%s of %.*s, %s", metric, OPTION_NAME - 1,
-             target == TARGET_BOTH ? "all" : report_label(dataset, target == TARGET_Y),
+             target == TARGET_BOTH ? "all" : report_label(dataset, target == TARGET_B),
              protocol_candidates(sampled, config->eval.exclude_history));
 }

@@ -59,8 +59,8 @@ struct report_start {
 };
 
 struct report_step {
-    int64_t step, epoch;            /* counted from 1 */
-    double loss_x, loss_y, loss_xy; /* NaN, a stream without targets, is null in the file */
+    int64_t step, epoch;               /* counted from 1 */
+    double loss_a, loss_b, loss_mixed; /* NaN, a stream without targets, is null in the file */
     double loss_total;
     double lr, sequences_per_s;
     const struct phases *phases; /* of this step */

@@ -110,7 +110,7 @@ static enum status open_bench(struct bench *b, const struct config *given) {
         TRY(evaluation_open(&b->valid, &b->run, SPLIT_VALID));
     b->steps = config.bench.steps;
     b->seconds = mem_zero((PHASES + 1) * b->steps, sizeof *b->seconds);
-    return feed_epoch(&b->stepper.feed, 0);
+    return loader_epoch(&b->stepper.loader, 0);
 }
 
 static void close_bench(struct bench *b) {
@@ -134,8 +134,8 @@ static double median(double *x, int64_t n) {
 
 /* Whole batches only, round and round the first epoch. */
 static int64_t batch_of(const struct bench *b, int64_t step) {
-    const struct feed *feed = &b->stepper.feed;
-    int64_t whole = feed->train.count / feed->batch;
+    const struct loader *loader = &b->stepper.loader;
+    int64_t whole = loader->train.count / loader->batch;
     return step % (whole > 0 ? whole : 1);
 }
 

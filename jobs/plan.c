@@ -80,7 +80,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 struct data {
     struct dataset dataset;
     struct sequences train, valid;
-    struct model_shape shape; /* no rows: widths, and offsets of the tags */
+    struct catalogue shape; /* no rows: widths, and offsets of the tags */
     struct tag_rows tags;
     struct sampler sampler;
     struct config config; /* as run_settle leaves it */
@@ -189,9 +189,9 @@ static enum status data_open(const struct comm *comm, const struct config *confi
     TRY(dataset_open(comm, config->data.path, &data->dataset));
     data->base = resident_bytes();
     enum status status = run_settle(comm, &data->dataset, &data->config);
-    data->shape = (struct model_shape){.items = data->dataset.items,
-                                       .x_items = data->dataset.domain_items[0],
-                                       .max_len = data->config.data.max_len};
+    data->shape = (struct catalogue){.items = data->dataset.items,
+                                     .a_items = data->dataset.domain_items[0],
+                                     .max_len = data->config.data.max_len};
     if (status == STATUS_OK)
         status = data_read(comm, data);
     if (status != STATUS_OK)
@@ -214,7 +214,7 @@ static struct sample sample_of(const struct sequences *s, int64_t i) {
 
 /* ---- the largest step ---- */
 
-/* The sequences of a step, dealt as io/feed does. */
+/* The sequences of a step, dealt as io/loader does. */
 struct deal {
     int64_t n, *sequence; /* [n] */
     int64_t *cost;
@@ -236,21 +236,23 @@ static void workload_free(struct workload *work) {
 static int64_t count_tokens(const struct data *data, int64_t sequence) {
     struct sample s = sample_of(&data->train, sequence);
     int64_t count[STREAMS][2], n = 0;
-    batch_count_targets(s.items, s.length, data->shape.x_items, data->shape.max_len, count);
+    batch_count_targets(s.items, s.length, data->shape.a_items, data->shape.max_len, count);
     for (int k = 0; k < STREAMS; k++)
         n += count[k][0] + count[k][1];
     return n;
 }
 
-static void deal_step(const struct data *data, int parts, const struct feed_price *price,
+static void deal_step(const struct data *data, int parts, const struct target_price *price,
                       struct deal *deal) {
     for (int64_t i = 0; i < deal->n; i++) {
         struct sample s = sample_of(&data->train, deal->sequence[i]);
         int64_t count[STREAMS][2];
-        batch_count_targets(s.items, s.length, data->shape.x_items, data->shape.max_len, count);
-        deal->cost[i] = feed_cost(price, count);
+        batch_count_targets(s.items, s.length, data->shape.a_items, data->shape.max_len, count);
+        deal->cost[i] = loader_cost(price, count);
     }
-    balance(deal->cost, deal->n, parts, deal->part);
+    int64_t *room = mem_alloc(balance_room(deal->n, parts), sizeof *room);
+    balance(deal->cost, deal->n, parts, room, deal->part);
+    mem_free(room);
 }
 
 /* The part of the step with the most tokens. */
@@ -275,7 +277,7 @@ static void pack(const struct data *data, bool mixed, const struct deal *deal, i
     for (int64_t i = 0; i < deal->n; i++)
         if (part < 0 || deal->part[i] == part)
             samples[n++] = sample_of(&data->train, deal->sequence[i]);
-    (mixed ? batch_mixed : batch_train)(batch, samples, n, data->shape.x_items,
+    (mixed ? batch_mixed : batch_train)(batch, samples, n, data->shape.a_items,
                                         data->shape.max_len);
     mem_free(samples);
 }
@@ -286,7 +288,7 @@ static void largest_step(const struct data *data, const struct model *model, int
     const struct config *c = model->config;
     int64_t n = data->train.count, batch = at_most(c->train.batch, n), largest = 0, tokens;
     int64_t *order = mem_alloc(n, sizeof *order);
-    struct feed_price price = stepper_prices(c, &data->dataset);
+    struct target_price price = stepper_prices(c, &data->dataset);
     struct deal deal = {.cost = mem_alloc(batch, sizeof *deal.cost),
                         .part = mem_alloc(batch, sizeof *deal.part)};
     rng_permutation(rng_key((uint64_t)c->run.seed, RNG_SHUFFLE, 0, 0), n, order);
@@ -307,14 +309,14 @@ static void largest_step(const struct data *data, const struct model *model, int
 }
 
 static int target_domain(const struct data *data, int64_t i) {
-    return data->valid.items[data->valid.offsets[i + 1] - 1] >= data->shape.x_items;
+    return data->valid.items[data->valid.offsets[i + 1] - 1] >= data->shape.a_items;
 }
 
 /* As many histories as a rank ranks at once, of the domain with more targets, from all over the
  * validation split. Where items are shared out the ranks rank theirs together. */
 static void pack_histories(const struct data *data, const struct model *model, int ranks,
                            struct workload *work) {
-    int64_t at_once = model->shape.peers ? (RANKED + ranks - 1) / ranks : RANKED;
+    int64_t at_once = model->catalogue.collectives ? (RANKED + ranks - 1) / ranks : RANKED;
     struct sample samples[RANKED];
     int64_t count[2] = {0, 0}, n = 0, seen = 0;
     for (int64_t i = 0; i < data->valid.count; i++)
@@ -326,7 +328,7 @@ static void pack_histories(const struct data *data, const struct model *model, i
             samples[n] = sample_of(&data->valid, i);
             samples[n++].length--; /* without the target */
         }
-    batch_history(&work->history, samples, n, data->shape.x_items, data->shape.max_len);
+    batch_history(&work->history, samples, n, data->shape.a_items, data->shape.max_len);
 }
 
 /* ---- the plan ---- */
@@ -352,13 +354,13 @@ struct plan {
 };
 
 /* The first rank's, whose blocks are the largest. */
-static void share_out(struct model_shape *shape, const struct peers *peers) {
-    int64_t x = range_of(shape->x_items, peers->size, 0).hi;
-    int64_t y = range_of(shape->items - shape->x_items, peers->size, 0).hi;
-    shape->peers = peers;
-    shape->here = (struct parts){{0, shape->x_items}, {x, shape->x_items + y}};
-    shape->most[0] = x;
-    shape->most[1] = y;
+static void share_out(struct catalogue *shape, const struct collectives *collectives) {
+    int64_t x = range_of(shape->a_items, collectives->size, 0).hi;
+    int64_t y = range_of(shape->items - shape->a_items, collectives->size, 0).hi;
+    shape->collectives = collectives;
+    shape->local = (struct item_block){{0, shape->a_items}, {x, shape->a_items + y}};
+    shape->max_local[0] = x;
+    shape->max_local[1] = y;
 }
 
 /* As in training: negatives that come from the batch are drawn from all its targets. */
@@ -371,7 +373,7 @@ static void pool_targets(struct data *data, const struct batch *all) {
 static void fill_line(const struct plan *plan, struct model *model, struct line *line) {
     const struct request *r = plan->request;
     const struct config *c = model->config;
-    int ranks = (int)r->ranks, parts = c->train.reproducible ? TREE_LEAVES : ranks;
+    int ranks = (int)r->ranks, parts = c->train.reproducible ? REDUCE_SHARES : ranks;
     struct workload work = {0};
     struct cost_step step;
     largest_step(plan->data, model, parts, &work);
@@ -393,13 +395,13 @@ static void fill_line(const struct plan *plan, struct model *model, struct line 
 static enum status plan_loss(struct plan *plan, int loss) {
     struct config config = plan->data->config;
     int ranks = (int)plan->request->ranks;
-    struct peers peers = cost_peers(&ranks);
+    struct collectives collectives = cost_collectives(&ranks);
     config.train.loss = loss;
     for (int p = 0; p < PLACEMENTS; p++) {
-        struct model_shape shape = plan->data->shape;
+        struct catalogue shape = plan->data->shape;
         struct model model;
         if (p == SHARDED)
-            share_out(&shape, &peers);
+            share_out(&shape, &collectives);
         TRY(model_declare(&model, &config, &shape));
         fill_line(plan, &model, &plan->line[loss][p]);
         model_free(&model);

@@ -181,7 +181,7 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
             (struct sample){s->items + s->offsets[u], s->offsets[u + 1] - s->offsets[u], u};
         top[i] = (struct top){list + (u - w->mine.lo) * k, k, 0};
     }
-    batch_history(&w->batch, samples, n, w->run->dataset.domain_items[0], model->shape.max_len);
+    batch_history(&w->batch, samples, n, w->run->dataset.domain_items[0], model->catalogue.max_len);
     tape_begin(&w->tape, false, 0);
     if (by_rows) {
         model_items(model, &w->tape, &w->batch, 0, &items);
@@ -200,7 +200,7 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
 /* Where items are shared out, ranks list as many batches, of all ranks' histories together. */
 static enum status list_all(struct work *w, int domain, struct top_item *list, int64_t *counts) {
     const struct comm *comm = w->run->comm;
-    bool together = w->run->model.shape.peers;
+    bool together = w->run->model.catalogue.collectives;
     int64_t size = together && comm->size < BATCH ? BATCH / comm->size : together ? 1 : BATCH;
     int64_t batches = (w->count + size - 1) / size;
     enum status status = STATUS_OK;

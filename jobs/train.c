@@ -93,7 +93,7 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
     log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
-                 (long long)t->state.cursor, (long long)feed_steps(&t->stepper.feed), total,
+                 (long long)t->state.cursor, (long long)loader_steps(&t->stepper.loader), total,
                  step.sequences_per_s);
     if (now - t->logged_at >= c->log.every_s) {
         log_info("epoch %lld step %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
@@ -156,8 +156,9 @@ static enum status save(struct trainer *t) {
     return status;
 }
 
-/* Between steps: what any rank was asked for, and a checkpoint by rank 0's clock, all obey. */
-static enum status obey(struct trainer *t) {
+/* Between steps: what any rank was asked for, and a checkpoint by rank 0's clock, all
+ * poll_requests. */
+static enum status poll_requests(struct trainer *t) {
     double every = config_of(t)->checkpoint.every_s;
     bool due = every > 0 && phase_clock() - t->saved_at >= every;
     int ask[2] = {stop_requested(), t->comm->rank == 0 && due};
@@ -235,13 +236,13 @@ static bool ended(struct trainer *t) {
 static enum status train_epoch(struct trainer *t) {
     const struct config *c = config_of(t);
     double start = phase_clock(), io = t->io_seconds;
-    TRY(feed_epoch(&t->stepper.feed, t->state.epoch));
-    while (t->state.cursor < feed_steps(&t->stepper.feed) && !ended(t)) {
+    TRY(loader_epoch(&t->stepper.loader, t->state.epoch));
+    while (t->state.cursor < loader_steps(&t->stepper.loader) && !ended(t)) {
         TRY(train_step(t));
-        TRY(obey(t));
+        TRY(poll_requests(t));
     }
     t->train_seconds += phase_clock() - start - (t->io_seconds - io);
-    if (t->state.cursor < feed_steps(&t->stepper.feed))
+    if (t->state.cursor < loader_steps(&t->stepper.loader))
         return STATUS_OK;
     t->state.epoch++;
     t->state.cursor = 0;
@@ -382,7 +383,7 @@ static int64_t learned_numbers(const struct params *params) {
 static void log_start(struct trainer *t) {
     struct report_start start = {&t->run.dataset, omp_get_max_threads(),
                                  learned_numbers(&t->run.model.params),
-                                 feed_steps(&t->stepper.feed), t->state.step};
+                                 loader_steps(&t->stepper.loader), t->state.step};
     report_start(&t->report, &start);
     log_info("data %s: items %lld + %lld, sequences %lld; %s: parameters %lld; ranks %d x "
              "threads %d",

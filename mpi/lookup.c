@@ -58,7 +58,7 @@ static int32_t place(const struct lookup *l, int32_t row) {
     return (int32_t)before;
 }
 
-void lookup_ask(struct lookup *l, const int32_t *row, int64_t n) {
+void lookup_plan(struct lookup *l, const int32_t *row, int64_t n) {
     const struct comm *comm = l->comm;
     sort_by_rank(l, row, n);
     MPI_Alltoall(l->ask, 1, MPI_INT, l->serve, 1, MPI_INT, comm->mpi);
@@ -85,7 +85,7 @@ static MPI_Datatype row_type(int64_t cols) {
     return type;
 }
 
-void lookup_fetch(struct lookup *l, const real *table, int64_t cols, real *out) {
+void lookup_pull(struct lookup *l, const real *table, int64_t cols, real *out) {
     MPI_Datatype row = row_type(cols);
     reserve(&l->given, &l->given_room, l->serves * cols, sizeof *l->given);
 #pragma omp parallel for schedule(static) if (l->serves * cols > 10000)
@@ -143,7 +143,7 @@ static void take(struct lookup *l, const real *g, int64_t cols) {
             memset(l->taken + i * cols, 0, (size_t)cols * sizeof *g);
 }
 
-void lookup_give(struct lookup *l, const real *g, int64_t cols, struct row_grad *out) {
+void lookup_push(struct lookup *l, const real *g, int64_t cols, struct row_grad *out) {
     MPI_Datatype row = row_type(cols);
     take(l, g, cols);
     reserve(&l->given, &l->given_room, l->serves * cols, sizeof *l->given);

@@ -32,13 +32,13 @@ void lookup_open(struct lookup *lookup, const struct comm *comm, const int64_t *
 void lookup_close(struct lookup *lookup); /* safe on a zeroed object; zeroes it */
 
 /* Collective. The rows that this rank works on, distinct and ascending. */
-void lookup_ask(struct lookup *lookup, const int32_t *row, int64_t n);
+void lookup_plan(struct lookup *lookup, const int32_t *row, int64_t n);
 
 /* Collective. The rows asked for into out [n, cols], from the owners' rows `table`. */
-void lookup_fetch(struct lookup *lookup, const real *table, int64_t cols, real *out);
+void lookup_pull(struct lookup *lookup, const real *table, int64_t cols, real *out);
 
 /* Collective. g [n, cols] (NULL: zero) of the rows asked for go to their owners, who add them in
  * the order of the ranks. *out, of this rank's rows, is valid until the next call. */
-void lookup_give(struct lookup *lookup, const real *g, int64_t cols, struct row_grad *out);
+void lookup_push(struct lookup *lookup, const real *g, int64_t cols, struct row_grad *out);
 
 #endif

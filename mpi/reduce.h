@@ -6,7 +6,7 @@
  * start in the same order on all ranks although ranks may complete them in different order (a rank
  * can have no tokens of a stream), so a bucket waits until all before it in the agreed order, last
  * parameter first, have started. Tables held in part or with gradients by rows are not summed here
- * (mpi/rows.h, mpi/lookup.h). */
+ * (mpi/reduce_sparse.h, mpi/lookup.h). */
 #ifndef MPI_REDUCE_H
 #define MPI_REDUCE_H
 #include "core/params.h"

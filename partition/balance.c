@@ -1,49 +1,44 @@
 #include "partition/balance.h"
-#include "core/mem.h"
 #include <stdlib.h>
+#include <string.h>
 
-struct entry {
-    int64_t cost, index;
-};
-
-static int larger_first(const void *a, const void *b) {
-    const struct entry *x = a, *y = b;
-    if (x->cost != y->cost)
-        return x->cost > y->cost ? -1 : 1;
-    return x->index < y->index ? -1 : 1;
+static int larger_first(const void *a, const void *b, void *costs) {
+    const int64_t *cost = costs, i = *(const int64_t *)a, j = *(const int64_t *)b;
+    if (cost[i] != cost[j])
+        return cost[i] > cost[j] ? -1 : 1;
+    return i < j ? -1 : 1;
 }
 
-static int least_loaded(const int64_t *load, int size) {
+static int least_loaded(const int64_t *load, int owners) {
     int best = 0;
-    for (int r = 1; r < size; r++)
+    for (int r = 1; r < owners; r++)
         if (load[r] < load[best])
             best = r;
     return best;
 }
 
-void balance(const int64_t *cost, int64_t n, int size, int32_t *owner) {
-    struct entry *order = mem_alloc(n, sizeof *order);
-    int64_t *load = mem_zero(size, sizeof *load);
+void balance(const int64_t *cost, int64_t n, int owners, int64_t *room, int32_t *owner) {
+    int64_t *order = room, *load = room + n;
+    memset(load, 0, (size_t)owners * sizeof *load);
     for (int64_t i = 0; i < n; i++)
-        order[i] = (struct entry){cost[i], i};
-    qsort(order, (size_t)n, sizeof *order, larger_first);
+        order[i] = i;
+    qsort_r(order, (size_t)n, sizeof *order, larger_first, (void *)(uintptr_t)cost);
     for (int64_t i = 0; i < n; i++) {
-        int r = least_loaded(load, size);
-        owner[order[i].index] = r;
-        load[r] += order[i].cost;
+        int r = least_loaded(load, owners);
+        owner[order[i]] = r;
+        load[r] += cost[order[i]];
     }
-    mem_free(order);
-    mem_free(load);
 }
 
-double balance_imbalance(const int64_t *cost, const int32_t *owner, int64_t n, int size) {
-    int64_t *load = mem_zero(size, sizeof *load), sum = 0, max = 0;
+double balance_imbalance(const int64_t *cost, const int32_t *owner, int64_t n, int owners,
+                         int64_t *room) {
+    int64_t *load = room, sum = 0, max = 0;
+    memset(load, 0, (size_t)owners * sizeof *load);
     for (int64_t i = 0; i < n; i++) {
         load[owner[i]] += cost[i];
         sum += cost[i];
     }
-    for (int r = 0; r < size; r++)
+    for (int r = 0; r < owners; r++)
         max = load[r] > max ? load[r] : max;
-    mem_free(load);
-    return sum ? (double)max * size / (double)sum : 1;
+    return sum ? (double)max * owners / (double)sum : 1;
 }

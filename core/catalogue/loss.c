@@ -1,8 +1,8 @@
 /* Outline: plan the tiles; for each tile of positions: gather the states, sweep 1 (all threads,
  * each its own chunks of items), join the threads' sums into the loss and the factors of the
  * gradients, sweep 2 (learned rows). A "softmax" here is what has one normaliser: a term in
- * probability fusion, all terms together in logit fusion. With peers a tile takes the next `quota`
- * positions of every rank, rank after rank. */
+ * probability fusion, all terms together in logit fusion. With collectives a tile takes the next
+ * `quota` positions of every rank, rank after rank. */
 #include "core/catalogue/loss.h"
 #include "core/catalogue/softmax.h"
 #include "core/check.h"
@@ -41,15 +41,15 @@ struct work {
     double *target[CATALOGUE_TERMS]; /* by softmax, [tile] logit of the target */
     real *kept[CATALOGUE_TERMS];     /* by softmax, [chunks][tile, CHUNK] */
     real *shift[CATALOGUE_TERMS];    /* by softmax, [chunks][tile] under which they were taken */
-    struct running *sum[CATALOGUE_TERMS];   /* by softmax, [threads][tile] */
-    real *state[CATALOGUE_TERMS];           /* [threads][tile, d] sum of exp(z) e */
-    real *unit[CATALOGUE_TERMS];            /* [threads][CHUNK, d] divided rows; NULL: as given */
-    real *logits;                           /* [threads][tile, CHUNK] */
-    real *scaled;                           /* [threads][tile, widest] */
-    int64_t widest;                         /* d of the terms */
-    struct running *total[CATALOGUE_TERMS]; /* by softmax, [tile], target included */
-    double *share[CATALOGUE_TERMS];         /* by softmax, [tile] weight * r, r of methods 3.5 */
-    double fusion[CATALOGUE_TERMS];         /* w */
+    struct logsumexp *sum[CATALOGUE_TERMS];   /* by softmax, [threads][tile] */
+    real *state[CATALOGUE_TERMS];             /* [threads][tile, d] sum of exp(z) e */
+    real *unit[CATALOGUE_TERMS];              /* [threads][CHUNK, d] divided rows; NULL: as given */
+    real *logits;                             /* [threads][tile, CHUNK] */
+    real *scaled;                             /* [threads][tile, widest] */
+    int64_t widest;                           /* d of the terms */
+    struct logsumexp *total[CATALOGUE_TERMS]; /* by softmax, [tile], target included */
+    double *share[CATALOGUE_TERMS];           /* by softmax, [tile] weight * r, r of methods 3.5 */
+    double fusion[CATALOGUE_TERMS];           /* w */
     double fusion_grad[CATALOGUE_TERMS];
 };
 
@@ -92,9 +92,9 @@ static void plan_fusion(struct work *w) {
 static void plan_tiles(struct work *w) {
     const struct catalogue_loss *loss = w->loss;
     int64_t budget = loss->buffer_bytes ? loss->buffer_bytes : CATALOGUE_BUFFER, per_row = 0;
-    int64_t ranks = loss->peers ? loss->peers->size : 1, positions = loss->positions;
-    int64_t most = loss->peers ? loss->most : loss->candidates;
-    for (int64_t r = 0; loss->peers && r < ranks; r++)
+    int64_t ranks = loss->collectives ? loss->collectives->size : 1, positions = loss->positions;
+    int64_t most = loss->collectives ? loss->max_local : loss->candidates;
+    for (int64_t r = 0; loss->collectives && r < ranks; r++)
         positions = w->all[r] > positions ? w->all[r] : positions;
     w->chunks = (loss->candidates + CHUNK - 1) / CHUNK;
     for (int s = 0; s < w->softmaxes; s++)
@@ -124,8 +124,8 @@ static void allocate(struct work *w, struct arena *arena) {
         bool keep = w->record && w->learned[s] && w->keep;
         w->target[s] = arena_numbers(arena, w->tile, sizeof(double));
         w->share[s] = arena_numbers(arena, w->tile, sizeof(double));
-        w->total[s] = arena_numbers(arena, w->tile, sizeof(struct running));
-        w->sum[s] = arena_numbers(arena, w->threads * w->tile, sizeof(struct running));
+        w->total[s] = arena_numbers(arena, w->tile, sizeof(struct logsumexp));
+        w->sum[s] = arena_numbers(arena, w->threads * w->tile, sizeof(struct logsumexp));
         w->kept[s] = keep ? arena_numbers(arena, w->chunks * w->tile * CHUNK, sizeof(real)) : NULL;
         w->shift[s] = keep ? arena_numbers(arena, w->chunks * w->tile, sizeof(real)) : NULL;
     }
@@ -222,7 +222,7 @@ static int64_t chunk_logits(const struct work *w, int s, int64_t c, int k, real 
 }
 
 /* Sums of gBCE have no shift. */
-static real add_sigmoids(struct running *sum, int64_t n, real *z) {
+static real add_sigmoids(struct logsumexp *sum, int64_t n, real *z) {
     sum->shift = 0;
     sum->sum += sigmoids_sum(n, z);
     return 1;
@@ -232,12 +232,12 @@ static real add_sigmoids(struct running *sum, int64_t n, real *z) {
 static void sweep_states(struct work *w, int s, int64_t c, int k) {
     const struct catalogue_loss *loss = w->loss;
     real *z = w->kept[s] ? w->kept[s] + c * w->tile * CHUNK : w->logits + k * w->tile * CHUNK;
-    struct running *sum = w->sum[s] + k * w->tile;
+    struct logsumexp *sum = w->sum[s] + k * w->tile;
     int64_t width = chunk_logits(w, s, c, k, z);
     for (int64_t t = 0; t < w->rows; t++) {
         real *row = z + t * CHUNK;
         real factor =
-            loss->gbce > 0 ? add_sigmoids(&sum[t], width, row) : running_add(&sum[t], width, row);
+            loss->gbce > 0 ? add_sigmoids(&sum[t], width, row) : logsumexp_add(&sum[t], width, row);
         for (int m = w->first[s]; w->record && factor != 1 && m < w->first[s + 1]; m++) {
             int64_t d = loss->term[m].q->cols;
             rescale(factor, d, w->state[m] + (k * w->tile + t) * d);
@@ -278,7 +278,7 @@ static void sweep_items(struct work *w, int s, int64_t c, int k) {
         if (!items->learned)
             continue;
         for (int64_t t = 0; t < w->rows; t++) {
-            const struct running *total = &w->total[s][t];
+            const struct logsumexp *total = &w->total[s][t];
             double lag = w->shift[s] ? exp((double)w->shift[s][c * w->tile + t] - total->shift) : 1;
             scale_row((real)(w->share[s][t] / total->sum * lag), d, w->q[m] + t * d,
                       scaled + t * d);
@@ -303,7 +303,7 @@ static void sweep(struct work *w, bool items) {
 static void clear_sums(struct work *w) {
     for (int s = 0; s < w->softmaxes; s++)
         for (int64_t i = 0; i < w->threads * w->tile; i++)
-            w->sum[s][i] = running_empty;
+            w->sum[s][i] = logsumexp_empty;
     for (int m = 0; w->record && m < w->loss->terms; m++)
         memset(w->state[m], 0,
                (size_t)(w->threads * w->tile * w->loss->term[m].q->cols) * sizeof(real));
@@ -314,7 +314,7 @@ static double join_sigmoids(struct work *w, int64_t t) {
     double z = w->target[0][t], sum = 0;
     for (int k = 0; k < w->threads; k++)
         sum += w->sum[0][k * w->tile + t].sum;
-    w->total[0][t] = (struct running){.sum = 1};
+    w->total[0][t] = (struct logsumexp){.sum = 1};
     w->share[0][t] = w->loss->weight;
     return sum + w->loss->gbce * ((z < 0 ? -z : 0) + log1p(exp(-fabs(z))));
 }
@@ -323,12 +323,12 @@ static double join_sigmoids(struct work *w, int64_t t) {
 static double join_softmaxes(struct work *w, int64_t t) {
     double log_p[CATALOGUE_TERMS], max = -INFINITY, p = 0;
     for (int s = 0; s < w->softmaxes; s++) {
-        struct running total = {.shift = (real)w->target[s][t]};
+        struct logsumexp total = {.shift = (real)w->target[s][t]};
         total.sum = exp(w->target[s][t] - (double)total.shift);
         for (int k = 0; k < w->threads; k++)
-            running_merge(&total, &w->sum[s][k * w->tile + t]);
+            logsumexp_merge(&total, &w->sum[s][k * w->tile + t]);
         w->total[s][t] = total;
-        log_p[s] = log(w->fusion[s]) + w->target[s][t] - running_log(&total);
+        log_p[s] = log(w->fusion[s]) + w->target[s][t] - logsumexp_log(&total);
         max = log_p[s] > max ? log_p[s] : max;
     }
     for (int s = 0; s < w->softmaxes; s++)
@@ -349,18 +349,18 @@ static double join_position(struct work *w, int64_t t) {
 static double target_slope(const struct work *w, int s, int64_t t) {
     double z = w->target[s][t];
     return w->loss->gbce > 0 ? -w->loss->gbce / (1 + exp(z))
-                             : exp(z - running_log(&w->total[s][t])) - 1;
+                             : exp(z - logsumexp_log(&w->total[s][t])) - 1;
 }
 
 /* dq of position t: weight r (sum_i P(i) e_i - (1 - P(y)) e_y). */
 HOT static void state_gradient(const struct work *w, int s, int m, int64_t t, real *dq) {
     const struct catalogue_loss *loss = w->loss;
-    const struct running *total = &w->total[s][t];
+    const struct logsumexp *total = &w->total[s][t];
     int64_t d = loss->term[m].q->cols;
     real slope = (real)(w->share[s][t] * target_slope(w, s, t));
     vec_axpy(slope * positive_factor(w, m, t), positive_row(w, m, t), dq, d);
     for (int k = 0; k < w->threads; k++) {
-        const struct running *sum = &w->sum[s][k * w->tile + t];
+        const struct logsumexp *sum = &w->sum[s][k * w->tile + t];
         if (sum->sum > 0)
             vec_axpy((real)(w->share[s][t] / total->sum *
                             exp((double)sum->shift - (double)total->shift)),
@@ -409,7 +409,7 @@ static void positive_gradients(const struct work *w) {
  * p / quota, after the rows of the ranks before it. */
 static int64_t row_of(const struct work *w, int rank, int64_t p) {
     int64_t before = p / w->quota * w->quota, row = p - before;
-    for (int r = 0; r < w->loss->peers->size; r++) {
+    for (int r = 0; r < w->loss->collectives->size; r++) {
         row += min64(w->all[r], before);
         if (r < rank)
             row += min64(w->all[r] > before ? w->all[r] - before : 0, w->quota);
@@ -421,17 +421,17 @@ static int64_t row_of(const struct work *w, int rank, int64_t p) {
 static void gather_hits(struct work *w, struct arena *arena) {
     const struct catalogue_loss *loss = w->loss;
     int64_t total = 0, before = 0, n = 0, at = 0;
-    for (int r = 0; r < loss->peers->size; r++) {
-        before += r < loss->peers->rank ? w->all[r] : 0;
+    for (int r = 0; r < loss->collectives->size; r++) {
+        before += r < loss->collectives->rank ? w->all[r] : 0;
         total += w->all[r];
     }
     int32_t *target = arena_alloc(arena, total, sizeof *target);
     struct catalogue_hit *hits = arena_alloc(arena, total, sizeof *hits);
     memcpy(target + before, loss->target, (size_t)loss->positions * sizeof *target);
-    loss->peers->gather(loss->peers->context, target, w->all, sizeof *target);
-    for (int r = 0; r < loss->peers->size; r++)
+    loss->collectives->gather(loss->collectives->context, target, w->all, sizeof *target);
+    for (int r = 0; r < loss->collectives->size; r++)
         for (int64_t p = 0; p < w->all[r]; p++, at++) {
-            int64_t column = parts_place(loss->here, target[at]) - loss->lo;
+            int64_t column = item_block_index(loss->local, target[at]) - loss->lo;
             if (column >= 0 && column < loss->candidates)
                 hits[n++] = (struct catalogue_hit){column, row_of(w, r, p)};
         }
@@ -442,39 +442,39 @@ static void gather_hits(struct work *w, struct arena *arena) {
 
 /* What the ranks agree on before the first tile; false when none of them has a position. */
 static bool open_peers(struct work *w, struct arena *arena) {
-    const struct peers *peers = w->loss->peers;
-    int64_t *one = arena_alloc(arena, peers->size, sizeof *one), total = 0;
-    w->all = arena_alloc(arena, peers->size, sizeof *w->all);
-    w->of_rank = arena_alloc(arena, peers->size, sizeof *w->of_rank);
-    for (int r = 0; r < peers->size; r++)
+    const struct collectives *collectives = w->loss->collectives;
+    int64_t *one = arena_alloc(arena, collectives->size, sizeof *one), total = 0;
+    w->all = arena_alloc(arena, collectives->size, sizeof *w->all);
+    w->of_rank = arena_alloc(arena, collectives->size, sizeof *w->of_rank);
+    for (int r = 0; r < collectives->size; r++)
         one[r] = 1;
-    w->all[peers->rank] = w->loss->positions;
-    peers->gather(peers->context, w->all, one, sizeof *w->all);
-    for (int r = 0; r < peers->size; r++)
+    w->all[collectives->rank] = w->loss->positions;
+    collectives->gather(collectives->context, w->all, one, sizeof *w->all);
+    for (int r = 0; r < collectives->size; r++)
         total += w->all[r];
     return total > 0;
 }
 
 /* Rows of tile i, and the states of the other ranks' positions. */
 static void lay_out_peers(struct work *w, int64_t i) {
-    const struct peers *peers = w->loss->peers;
+    const struct collectives *collectives = w->loss->collectives;
     w->rows = 0;
-    for (int r = 0; r < peers->size; r++) {
+    for (int r = 0; r < collectives->size; r++) {
         int64_t left = w->all[r] - i * w->quota;
-        if (r == peers->rank)
+        if (r == collectives->rank)
             w->home = w->rows;
         w->of_rank[r] = min64(left > 0 ? left : 0, w->quota);
         w->rows += w->of_rank[r];
     }
     w->p0 = i * w->quota;
-    w->own = w->of_rank[peers->rank];
+    w->own = w->of_rank[collectives->rank];
 }
 
 static void gather_states(const struct work *w) {
-    const struct peers *peers = w->loss->peers;
+    const struct collectives *collectives = w->loss->collectives;
     for (int m = 0; m < w->loss->terms; m++)
-        peers->gather(peers->context, w->q[m], w->of_rank,
-                      w->loss->term[m].q->cols * (int64_t)sizeof(real));
+        collectives->gather(collectives->context, w->q[m], w->of_rank,
+                            w->loss->term[m].q->cols * (int64_t)sizeof(real));
 }
 
 /* Put the threads' sums and state gradients of row t under the common shift `peak`, into the first
@@ -482,7 +482,7 @@ static void gather_states(const struct work *w) {
 static double join_threads(struct work *w, int s, int64_t t, real peak) {
     double sum = 0;
     for (int k = 0; k < w->threads; k++) {
-        struct running *r = &w->sum[s][k * w->tile + t];
+        struct logsumexp *r = &w->sum[s][k * w->tile + t];
         double factor = r->sum > 0 ? exp((double)r->shift - (double)peak) : 0;
         sum += r->sum * factor;
         for (int m = w->first[s]; w->record && m < w->first[s + 1]; m++) {
@@ -493,41 +493,43 @@ static double join_threads(struct work *w, int s, int64_t t, real peak) {
             else
                 add_scaled((real)factor, d, w->state[m] + (k * w->tile + t) * d, state);
         }
-        *r = running_empty;
+        *r = logsumexp_empty;
     }
     return sum;
 }
 
 /* The first thread's sums and state gradients of this rank's rows become those of all ranks. */
 static void join_peers(struct work *w) {
-    const struct peers *peers = w->loss->peers;
+    const struct collectives *collectives = w->loss->collectives;
     for (int s = 0; s < w->softmaxes; s++)
         for (int64_t t = 0; t < w->rows; t++) {
             real *peak = &w->peak[s * w->rows + t];
-            *peak = running_empty.shift;
+            *peak = logsumexp_empty.shift;
             for (int k = 0; k < w->threads; k++)
                 *peak = REAL_F(fmax)(*peak, w->sum[s][k * w->tile + t].shift);
         }
-    peers->max(peers->context, w->peak, w->softmaxes * w->rows);
+    collectives->max(collectives->context, w->peak, w->softmaxes * w->rows);
     for (int s = 0; s < w->softmaxes; s++)
         for (int64_t t = 0; t < w->rows; t++)
             w->peer_sum[s * w->rows + t] = join_threads(w, s, t, w->peak[s * w->rows + t]);
-    peers->sum(peers->context, w->peer_sum, w->softmaxes * w->rows);
+    collectives->sum(collectives->context, w->peer_sum, w->softmaxes * w->rows);
     for (int m = 0; w->record && m < w->loss->terms; m++)
-        peers->sum_own(peers->context, w->state[m], w->of_rank, w->loss->term[m].q->cols);
+        collectives->sum_own(collectives->context, w->state[m], w->of_rank,
+                             w->loss->term[m].q->cols);
     for (int s = 0; s < w->softmaxes; s++)
         for (int64_t t = w->home; t < w->home + w->own; t++)
-            w->sum[s][t] = (struct running){w->peak[s * w->rows + t], w->peer_sum[s * w->rows + t]};
+            w->sum[s][t] =
+                (struct logsumexp){w->peak[s * w->rows + t], w->peer_sum[s * w->rows + t]};
 }
 
 /* Normalisers and factors of all ranks' rows, for sweep 2. */
 static void gather_totals(const struct work *w) {
-    const struct peers *peers = w->loss->peers;
+    const struct collectives *collectives = w->loss->collectives;
     for (int s = 0; s < w->softmaxes; s++) {
         if (!w->learned[s])
             continue;
-        peers->gather(peers->context, w->total[s], w->of_rank, sizeof *w->total[s]);
-        peers->gather(peers->context, w->share[s], w->of_rank, sizeof *w->share[s]);
+        collectives->gather(collectives->context, w->total[s], w->of_rank, sizeof *w->total[s]);
+        collectives->gather(collectives->context, w->share[s], w->of_rank, sizeof *w->share[s]);
     }
 }
 
@@ -538,18 +540,18 @@ static double tile_loss(struct work *w) {
 #pragma omp parallel for schedule(static) num_threads(w->threads)
     for (int64_t t = w->home; t < w->home + w->own; t++)
         gather_tile(w, t);
-    if (w->loss->peers)
+    if (w->loss->collectives)
         gather_states(w);
     clear_sums(w);
     sweep(w, false);
-    if (w->loss->peers)
+    if (w->loss->collectives)
         join_peers(w);
     for (int64_t t = w->home; t < w->home + w->own; t++)
         loss += join_position(w, t);
     if (w->record) {
         state_gradients(w);
         positive_gradients(w);
-        if (w->loss->peers)
+        if (w->loss->collectives)
             gather_totals(w);
         sweep(w, true);
     }
@@ -559,12 +561,12 @@ static double tile_loss(struct work *w) {
 static void plan_hits(struct work *w, struct arena *arena) {
     w->hits = w->loss->hits;
     w->hit_count = w->loss->hit_count;
-    if (w->loss->peers)
+    if (w->loss->collectives)
         gather_hits(w, arena);
 }
 
 static void lay_out_tile(struct work *w, int64_t i) {
-    if (w->loss->peers) {
+    if (w->loss->collectives) {
         lay_out_peers(w, i);
         return;
     }
@@ -603,16 +605,16 @@ static double useful_work(const struct work *w, struct tape *tape) {
     const struct catalogue_loss *loss = w->loss;
     const double bytes = sizeof(real);
     double positions = (double)loss->positions, items = (double)loss->candidates, flops = 0;
-    if (loss->peers) {
+    if (loss->collectives) {
         positions = 0;
-        for (int r = 0; r < loss->peers->size; r++)
+        for (int r = 0; r < loss->collectives->size; r++)
             positions += (double)w->all[r];
     }
     for (int m = 0; m < loss->terms; m++) {
         double d = (double)loss->term[m].q->cols;
         bool learned = w->record && loss->term[m].items->learned;
         flops += (!w->record ? 2 : learned ? 6 : 4) * positions * items * d;
-        tape->shared += loss->peers ? (w->record ? 2 : 1) * bytes * positions * d : 0;
+        tape->shared += loss->collectives ? (w->record ? 2 : 1) * bytes * positions * d : 0;
         tape_add_bytes(tape, bytes * d * ((learned ? 3 : 1) * items + 3 * positions));
     }
     return flops;
@@ -629,7 +631,8 @@ static void check_term(const struct catalogue_loss *loss, const struct catalogue
 static void check_loss(const struct catalogue_loss *loss) {
     assert(loss->terms > 0 && loss->terms <= CATALOGUE_TERMS);
     assert(!loss->fusion_logits || has_shape(loss->fusion_logits, 1, loss->terms));
-    assert(loss->gbce == 0 || (!loss->peers && (loss->terms == 1 || loss->fusion == FUSION_LOGIT)));
+    assert(loss->gbce == 0 ||
+           (!loss->collectives && (loss->terms == 1 || loss->fusion == FUSION_LOGIT)));
     for (int m = 0; m < loss->terms; m++)
         check_term(loss, &loss->term[m]);
 }
@@ -644,7 +647,7 @@ double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss) {
     if (w.record)
         prepare_gradients(tape, loss);
     struct arena_mark mark = arena_mark(&tape->arena);
-    if (loss->peers ? !open_peers(&w, &tape->arena) : loss->positions == 0) {
+    if (loss->collectives ? !open_peers(&w, &tape->arena) : loss->positions == 0) {
         arena_release(&tape->arena, mark);
         return 0;
     }

@@ -16,7 +16,7 @@
  * that is still efficient, otherwise they are computed again: three products of T x N x d then, or
  * four. Extra memory is bounded by a constant either way.
  *
- * The candidates may be shared out among ranks (`peers`; the exact loss): a tile then holds
+ * The candidates may be shared out among ranks (`collectives`; the exact loss): a tile then holds
  * positions of all ranks. Each rank sweeps its own columns; the sums and state gradients go to the
  * rank whose position it is, the normalisers come back, and item gradients stay where the rows are.
  *
@@ -31,10 +31,10 @@
  * Useful work: 6 T |C| d flops for a learned term, 4 T |C| d for a frozen one. */
 #ifndef CORE_CATALOGUE_LOSS_H
 #define CORE_CATALOGUE_LOSS_H
+#include "core/collectives.h"
 #include "core/options.h"
-#include "core/parts.h"
-#include "core/peers.h"
 #include "core/tape.h"
+#include "partition/item_block.h"
 #include <stdint.h>
 
 enum { CATALOGUE_TERMS = OPTION_LIST, CATALOGUE_BUFFER = 32 << 20 };
@@ -72,15 +72,15 @@ struct catalogue_loss {
     const struct catalogue_hit *hits; /* sorted by column */
     int64_t hit_count;
 
-    /* With peers, which makes the call collective, the candidates of all ranks count, and instead
-     * of hits: */
-    const struct peers *peers; /* NULL: the candidates are all here */
-    int64_t most;              /* at least the candidates of any rank; the same on all */
-    const struct parts *here;  /* the items that are here: rows of `items` */
-    const int32_t *target;     /* [positions] items of the targets */
+    /* With collectives, which makes the call collective, the candidates of all ranks count, and
+     * instead of hits: */
+    const struct collectives *collectives; /* NULL: the candidates are all here */
+    int64_t max_local;              /* at least the candidates of any rank; the same on all */
+    const struct item_block *local; /* the items that are here: rows of `items` */
+    const int32_t *target;          /* [positions] items of the targets */
 
-    double gbce;   /* exponent beta of gBCE; 0: softmax. One term, or logit fusion; no peers */
-    double weight; /* of one position in the total loss */
+    double gbce; /* exponent beta of gBCE; 0: softmax. One term, or logit fusion; no collectives */
+    double weight;        /* of one position in the total loss */
     int64_t buffer_bytes; /* 0: CATALOGUE_BUFFER */
 };
 

@@ -16,15 +16,15 @@ struct work {
     int softmaxes, threads;
     int only; /* the one stream with a weight, whose logits are the scores; -1: probabilities are */
     int first[CATALOGUE_TERMS + 1];
-    struct running *sum[STREAMS][CATALOGUE_TERMS]; /* by stream and softmax, [threads][samples] */
-    real *log_sum[STREAMS][CATALOGUE_TERMS];       /* [samples] */
-    real *target_logit[STREAMS][CATALOGUE_TERMS];  /* [samples] as the tiles have it */
-    real *target_score;                            /* [samples] */
+    struct logsumexp *sum[STREAMS][CATALOGUE_TERMS]; /* by stream and softmax, [threads][samples] */
+    real *log_sum[STREAMS][CATALOGUE_TERMS];         /* [samples] */
+    real *target_logit[STREAMS][CATALOGUE_TERMS];    /* [samples] as the tiles have it */
+    real *target_score;                              /* [samples] */
     real *margin; /* [samples] of logits: rounding may have moved the tiles' by so much */
     struct rank_count *full, *sampled; /* [threads][samples] */
     real *unit[CATALOGUE_TERMS];       /* [threads][CHUNK, d] divided rows */
     real *logits, *scores;             /* [threads][samples, CHUNK] */
-    real *peak;                        /* [samples], with peers */
+    real *peak;                        /* [samples], with collectives */
     double *peer_sum;                  /* [samples] */
     struct top *top;                   /* [threads][samples]; NULL: targets count */
 };
@@ -37,7 +37,7 @@ static void allocate(struct work *w, struct arena *arena) {
     int64_t n = w->ranking->samples, all = w->threads * n;
     for (int s = 0; s < STREAMS; s++)
         for (int f = 0; f < w->softmaxes; f++) {
-            w->sum[s][f] = arena_numbers(arena, all, sizeof(struct running));
+            w->sum[s][f] = arena_numbers(arena, all, sizeof(struct logsumexp));
             w->log_sum[s][f] = arena_numbers(arena, n, sizeof(real));
             w->target_logit[s][f] = arena_numbers(arena, n, sizeof(real));
         }
@@ -61,7 +61,7 @@ static void clear(struct work *w) {
     for (int s = 0; s < STREAMS; s++)
         for (int f = 0; f < w->softmaxes; f++) {
             for (int64_t i = 0; i < all; i++)
-                w->sum[s][f][i] = running_empty;
+                w->sum[s][f][i] = logsumexp_empty;
             for (int64_t i = 0; i < n; i++)
                 w->target_logit[s][f][i] = -REAL_MAX;
         }
@@ -100,7 +100,7 @@ static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candid
                 int64_t i0 = lo + c * CHUNK, width = min64(CHUNK, hi - i0);
                 chunk_logits(w, s, f, i0, width, k, z);
                 for (int64_t t = 0; t < n; t++) {
-                    running_count(&w->sum[s][f][k * n + t], width, z + t * CHUNK);
+                    logsumexp_count(&w->sum[s][f][k * n + t], width, z + t * CHUNK);
                     if (candidates && r->target && r->target[t] >= i0 && r->target[t] < i0 + width)
                         w->target_logit[s][f][t] = z[t * CHUNK + r->target[t] - i0];
                 }
@@ -110,32 +110,32 @@ static void sum_range(struct work *w, int s, int64_t lo, int64_t hi, bool candid
 
 /* The first thread's sums and the targets' logits become those of all ranks. */
 static void join_peers(struct work *w, int s, int f) {
-    const struct peers *peers = w->ranking->peers;
+    const struct collectives *collectives = w->ranking->collectives;
     int64_t n = w->ranking->samples;
-    struct running *total = w->sum[s][f];
+    struct logsumexp *total = w->sum[s][f];
     for (int64_t t = 0; t < n; t++)
         w->peak[t] = total[t].shift;
-    peers->max(peers->context, w->peak, n);
-    peers->max(peers->context, w->target_logit[s][f], n);
+    collectives->max(collectives->context, w->peak, n);
+    collectives->max(collectives->context, w->target_logit[s][f], n);
     for (int64_t t = 0; t < n; t++)
         w->peer_sum[t] =
             total[t].sum != 0 ? total[t].sum * exp((double)total[t].shift - (double)w->peak[t]) : 0;
-    peers->sum(peers->context, w->peer_sum, n);
+    collectives->sum(collectives->context, w->peer_sum, n);
     for (int64_t t = 0; t < n; t++)
-        total[t] = (struct running){w->peak[t], w->peer_sum[t]};
+        total[t] = (struct logsumexp){w->peak[t], w->peer_sum[t]};
 }
 
 static void join_sums(struct work *w, int s) {
     int64_t n = w->ranking->samples;
     for (int f = 0; f < w->softmaxes; f++) {
-        struct running *total = w->sum[s][f];
+        struct logsumexp *total = w->sum[s][f];
         for (int k = 1; k < w->threads; k++)
             for (int64_t t = 0; t < n; t++)
-                running_merge(&total[t], &total[k * n + t]);
-        if (w->ranking->peers)
+                logsumexp_merge(&total[t], &total[k * n + t]);
+        if (w->ranking->collectives)
             join_peers(w, s, f);
         for (int64_t t = 0; t < n; t++)
-            w->log_sum[s][f][t] = (real)running_log(&total[t]);
+            w->log_sum[s][f][t] = (real)logsumexp_log(&total[t]);
     }
 }
 
@@ -154,7 +154,7 @@ static enum status check_targets(const struct work *w) {
     const struct ranking *r = w->ranking;
     for (int64_t t = 0; t < r->samples; t++)
         if (!isfinite((double)w->target_score[t]))
-            return r->peers && r->peers->rank
+            return r->collectives && r->collectives->rank
                        ? STATUS_FAIL
                        : log_error(STATUS_FAIL, "evaluation: the score of a target is not finite");
     return STATUS_OK;
@@ -311,8 +311,8 @@ static enum status aim(struct work *w) {
                              : here               ? logit_of(w, t, r->target[t])
                                                   : -REAL_MAX;
     }
-    if (r->peers)
-        r->peers->max(r->peers->context, w->target_score, r->samples);
+    if (r->collectives)
+        r->collectives->max(r->collectives->context, w->target_score, r->samples);
     return check_targets(w);
 }
 
@@ -424,25 +424,26 @@ struct rank_lists rank_own_items(struct arena *arena, const struct sample *sampl
 /* ---- items on several ranks ---- */
 
 /* A copy for all ranks of `count` rows of `bytes` bytes here, counts[r] on rank r. */
-static void *gather(struct arena *arena, const struct peers *peers, const void *mine,
+static void *gather(struct arena *arena, const struct collectives *collectives, const void *mine,
                     const int64_t *counts, int64_t bytes) {
     int64_t total = 0, before = 0;
-    for (int r = 0; r < peers->size; r++) {
-        before += r < peers->rank ? counts[r] : 0;
+    for (int r = 0; r < collectives->size; r++) {
+        before += r < collectives->rank ? counts[r] : 0;
         total += counts[r];
     }
     char *all = arena_alloc(arena, total, (size_t)bytes);
-    if (counts[peers->rank])
-        memcpy(all + before * bytes, mine, (size_t)(counts[peers->rank] * bytes));
-    peers->gather(peers->context, all, counts, bytes);
+    if (counts[collectives->rank])
+        memcpy(all + before * bytes, mine, (size_t)(counts[collectives->rank] * bytes));
+    collectives->gather(collectives->context, all, counts, bytes);
     return all;
 }
 
-static int64_t *gather_count(struct arena *arena, const struct peers *peers, int64_t mine) {
-    int64_t *one = arena_alloc(arena, peers->size, sizeof *one);
-    for (int r = 0; r < peers->size; r++)
+static int64_t *gather_count(struct arena *arena, const struct collectives *collectives,
+                             int64_t mine) {
+    int64_t *one = arena_alloc(arena, collectives->size, sizeof *one);
+    for (int r = 0; r < collectives->size; r++)
         one[r] = 1;
-    return gather(arena, peers, &mine, one, sizeof mine);
+    return gather(arena, collectives, &mine, one, sizeof mine);
 }
 
 /* Of all samples' lists, the places of the items that are here. */
@@ -454,14 +455,14 @@ static struct rank_lists *gather_lists(struct arena *arena, const struct ranking
     int64_t *offsets = arena_alloc(arena, n + 1, sizeof *offsets), at = 0, kept = 0;
     for (int64_t t = 0; t < r->samples; t++)
         length[t] = lists->offsets[t + 1] - lists->offsets[t];
-    int64_t *counts = gather_count(arena, r->peers, lists->offsets[r->samples]);
-    int32_t *items = gather(arena, r->peers, lists->items, counts, sizeof *items);
-    length = gather(arena, r->peers, length, samples, sizeof *length);
+    int64_t *counts = gather_count(arena, r->collectives, lists->offsets[r->samples]);
+    int32_t *items = gather(arena, r->collectives, lists->items, counts, sizeof *items);
+    length = gather(arena, r->collectives, length, samples, sizeof *length);
     for (int64_t t = 0; t < n; t++) {
         offsets[t] = kept;
         for (int64_t k = 0; k < length[t]; k++, at++)
-            if (parts_place(r->here, items[at]) >= 0)
-                items[kept++] = (int32_t)parts_place(r->here, items[at]);
+            if (item_block_index(r->local, items[at]) >= 0)
+                items[kept++] = (int32_t)item_block_index(r->local, items[at]);
     }
     offsets[n] = kept;
     *all = (struct rank_lists){offsets, items};
@@ -473,7 +474,7 @@ static const real *gather_states(struct arena *arena, const struct ranking *r, c
                                  const int64_t *samples, int64_t n, int64_t d) {
     if (arena->dry)
         return arena_numbers(arena, n * d, sizeof *mine);
-    return gather(arena, r->peers, mine, samples, d * (int64_t)sizeof *mine);
+    return gather(arena, r->collectives, mine, samples, d * (int64_t)sizeof *mine);
 }
 
 /* The samples of all ranks, samples[r] of rank r. */
@@ -481,19 +482,19 @@ static struct ranking gather_samples(struct arena *arena, const struct ranking *
                                      const int64_t *samples) {
     struct ranking all = *r;
     all.samples = 0;
-    for (int k = 0; k < r->peers->size; k++)
+    for (int k = 0; k < r->collectives->size; k++)
         all.samples += samples[k];
     if (r->target) {
-        int32_t *target = gather(arena, r->peers, r->target, samples, sizeof *target);
+        int32_t *target = gather(arena, r->collectives, r->target, samples, sizeof *target);
         for (int64_t t = 0; t < all.samples; t++)
-            target[t] = (int32_t)parts_place(r->here, target[t]);
+            target[t] = (int32_t)item_block_index(r->local, target[t]);
         all.target = target;
     }
     for (int s = 0; s < STREAMS; s++) {
         struct rank_stream *stream = &all.stream[s];
         if (stream->weight == 0)
             continue;
-        stream->present = gather(arena, r->peers, stream->present, samples, sizeof(bool));
+        stream->present = gather(arena, r->collectives, stream->present, samples, sizeof(bool));
         for (int m = 0; m < r->terms; m++)
             stream->q[m] = gather_states(arena, r, stream->q[m], samples, all.samples, r->dim[m]);
     }
@@ -526,8 +527,8 @@ static void sum_counts(struct arena *arena, const struct ranking *r, const struc
         put_count(&all->full[t], sum + COUNT_FIELDS * t);
         put_count(&all->sampled[t], sum + COUNT_FIELDS * (n + t));
     }
-    r->peers->sum(r->peers->context, sum, 2 * COUNT_FIELDS * n);
-    for (int k = 0; k < r->peers->rank; k++)
+    r->collectives->sum(r->collectives->context, sum, 2 * COUNT_FIELDS * n);
+    for (int k = 0; k < r->collectives->rank; k++)
         before += samples[k];
     for (int64_t t = 0; t < r->samples; t++) {
         r->full[t] = get_count(sum + COUNT_FIELDS * (before + t));
@@ -577,7 +578,7 @@ static enum status rank_items(struct arena *arena, const struct ranking *r) {
 }
 
 static enum status rank_together(struct arena *arena, const struct ranking *r) {
-    int64_t *samples = gather_count(arena, r->peers, r->samples);
+    int64_t *samples = gather_count(arena, r->collectives, r->samples);
     struct ranking all = gather_samples(arena, r, samples);
     if (all.samples == 0)
         return STATUS_OK;
@@ -590,7 +591,7 @@ static enum status rank_together(struct arena *arena, const struct ranking *r) {
 
 enum status rank_targets(struct arena *arena, const struct ranking *r) {
     struct arena_mark mark = arena_mark(arena);
-    enum status status = r->peers         ? rank_together(arena, r)
+    enum status status = r->collectives   ? rank_together(arena, r)
                          : r->samples > 0 ? rank_items(arena, r)
                                           : STATUS_OK;
     arena_release(arena, mark);
@@ -598,7 +599,7 @@ enum status rank_targets(struct arena *arena, const struct ranking *r) {
 }
 
 double rank_flops(const struct ranking *r) {
-    double states = 0, width = 0, ranks = r->peers ? r->peers->size : 1;
+    double states = 0, width = 0, ranks = r->collectives ? r->collectives->size : 1;
     for (int s = 0; s < STREAMS; s++)
         for (int64_t t = 0; t < r->samples; t++)
             states += uses(r, s, t);
@@ -615,7 +616,7 @@ static enum status check_sums(const struct work *w) {
         for (int f = 0; f < w->softmaxes; f++)
             for (int64_t t = 0; t < r->samples; t++)
                 if (uses(r, s, t) && !isfinite((double)w->log_sum[s][f][t]))
-                    return r->peers && r->peers->rank
+                    return r->collectives && r->collectives->rank
                                ? STATUS_FAIL
                                : log_error(STATUS_FAIL, "the scores of a history are not finite");
     return STATUS_OK;
@@ -648,27 +649,27 @@ static enum status top_items(struct arena *arena, const struct ranking *r, struc
 static void join_tops(struct arena *arena, const struct ranking *r, const struct top *all,
                       int64_t n, int64_t first, struct top *top) {
     int64_t k = all[0].k;
-    int64_t *rows = arena_alloc(arena, r->peers->size, sizeof *rows);
+    int64_t *rows = arena_alloc(arena, r->collectives->size, sizeof *rows);
     int64_t *count = arena_alloc(arena, n, sizeof *count);
-    for (int p = 0; p < r->peers->size; p++)
+    for (int p = 0; p < r->collectives->size; p++)
         rows[p] = n;
     for (int64_t t = 0; t < n; t++) {
         count[t] = all[t].count;
         for (int64_t i = 0; i < count[t]; i++)
-            all[t].list[i].item = (int32_t)parts_row(r->here, all[t].list[i].item);
+            all[t].list[i].item = (int32_t)item_block_item(r->local, all[t].list[i].item);
     }
-    count = gather(arena, r->peers, count, rows, sizeof *count);
+    count = gather(arena, r->collectives, count, rows, sizeof *count);
     const struct top_item *list =
-        gather(arena, r->peers, all[0].list, rows, k * (int64_t)sizeof *list);
+        gather(arena, r->collectives, all[0].list, rows, k * (int64_t)sizeof *list);
     for (int64_t t = 0; t < r->samples; t++)
-        for (int p = 0; p < r->peers->size; p++)
+        for (int p = 0; p < r->collectives->size; p++)
             for (int64_t i = 0, at = p * n + first + t; i < count[at]; i++)
                 top_add(&top[t], list[at * k + i]);
 }
 
 static enum status top_together(struct arena *arena, const struct ranking *r, int64_t k,
                                 struct top *top) {
-    int64_t *samples = gather_count(arena, r->peers, r->samples), first = 0;
+    int64_t *samples = gather_count(arena, r->collectives, r->samples), first = 0;
     struct ranking all = gather_samples(arena, r, samples);
     if (all.samples == 0)
         return STATUS_OK;
@@ -678,7 +679,7 @@ static enum status top_together(struct arena *arena, const struct ranking *r, in
     for (int64_t t = 0; t < all.samples; t++)
         found[t] = (struct top){list + t * k, k, 0};
     TRY(top_items(arena, &all, found)); /* the same outcome on all ranks */
-    for (int p = 0; p < r->peers->rank; p++)
+    for (int p = 0; p < r->collectives->rank; p++)
         first += samples[p];
     join_tops(arena, r, found, all.samples, first, top);
     return STATUS_OK;
@@ -686,7 +687,7 @@ static enum status top_together(struct arena *arena, const struct ranking *r, in
 
 enum status rank_top(struct arena *arena, const struct ranking *r, int64_t k, struct top *top) {
     struct arena_mark mark = arena_mark(arena);
-    enum status status = r->peers         ? top_together(arena, r, k, top)
+    enum status status = r->collectives   ? top_together(arena, r, k, top)
                          : r->samples > 0 ? top_items(arena, r, top)
                                           : STATUS_OK;
     for (int64_t t = 0; t < r->samples; t++)

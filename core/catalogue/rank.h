@@ -9,15 +9,15 @@
  * of the products cannot tell from the target's are looked at again, in double precision, so that
  * equal rows tie and others do not, whatever the batch, the tiles and the threads.
  *
- * Collective where the items are shared out (`peers`): the samples of all ranks are gathered, each
- * rank takes its own items, the normalisers are joined and the counts summed. */
+ * Collective where the items are shared out (`collectives`): the samples of all ranks are gathered,
+ * each rank takes its own items, the normalisers are joined and the counts summed. */
 #ifndef CORE_CATALOGUE_RANK_H
 #define CORE_CATALOGUE_RANK_H
 #include "core/arena.h"
 #include "core/batch.h"
 #include "core/catalogue/loss.h"
 #include "core/catalogue/top.h"
-#include "core/parts.h"
+#include "partition/item_block.h"
 #include <stdbool.h>
 
 struct rank_stream {
@@ -53,10 +53,10 @@ struct ranking {
     const real *items[CATALOGUE_TERMS]; /* by term, [N, d] rows */
     real eps[CATALOGUE_TERMS];          /* > 0: they are divided by their norm, at least eps */
     int64_t dim[CATALOGUE_TERMS];
-    const struct peers *peers; /* NULL: all items are here */
-    const struct parts *here;  /* with peers: the items whose rows are here. lo and hi, here and in
-                                * the streams, then count these rows, targets and negatives are
-                                * items */
+    const struct collectives *collectives; /* NULL: all items are here */
+    const struct item_block *local; /* with collectives: the items whose rows are here. lo and hi,
+                                     * here and in the streams, then count these rows, targets and
+                                     * negatives are items */
     struct rank_stream stream[STREAMS];
     int64_t samples;
     const int32_t *target;              /* [samples] in [lo, hi); not for rank_top */
@@ -66,11 +66,12 @@ struct ranking {
 
     struct rank_count *full;    /* [samples] out */
     struct rank_count *sampled; /* [samples] out, with negatives */
-    real *scores;               /* NULL, or [samples, hi - lo] out (small cases, no peers) */
+    real *scores;               /* NULL, or [samples, hi - lo] out (small cases, no collectives) */
 };
 
 /* Scratch comes from the arena and goes back to it; of a dry one it is only counted, and nothing is
- * ranked. STATUS_FAIL, with a message, when a score is not a number, with peers on all ranks. */
+ * ranked. STATUS_FAIL, with a message, when a score is not a number, with collectives on all ranks.
+ */
 CHECKED enum status rank_targets(struct arena *arena, const struct ranking *ranking);
 
 /* Useful operations: one product of every state that counts with every candidate, of which other
@@ -78,8 +79,8 @@ CHECKED enum status rank_targets(struct arena *arena, const struct ranking *rank
 double rank_flops(const struct ranking *ranking);
 
 /* The best k items for every sample: top[t] has room for them and is empty; of fewer candidates all
- * are taken. Collective with peers, where top[t] is of a sample of this rank, and of items, not
- * places. STATUS_FAIL, with a message, when scores are not numbers. */
+ * are taken. Collective with collectives, where top[t] is of a sample of this rank, and of items,
+ * not places. STATUS_FAIL, with a message, when scores are not numbers. */
 CHECKED enum status rank_top(struct arena *arena, const struct ranking *ranking, int64_t k,
                              struct top *top);
 

@@ -1,7 +1,7 @@
 #include "core/catalogue/softmax.h"
 #include "core/vec.h"
 
-const struct running running_empty = {.shift = -REAL_MAX};
+const struct logsumexp logsumexp_empty = {.shift = -REAL_MAX};
 
 HOT static real exp_sum(int64_t n, real shift, real *z) {
     real sum = 0;
@@ -26,7 +26,7 @@ HOT static real row_max(int64_t n, const real *z) {
 }
 
 /* Move to a shift that covers `max`; returns the factor for what was summed before. */
-static real raise_shift(struct running *r, real max) {
+static real raise_shift(struct logsumexp *r, real max) {
     if (max <= r->shift)
         return 1;
     real factor = r->sum > 0 ? REAL_F(exp)(r->shift - max) : 0;
@@ -35,25 +35,25 @@ static real raise_shift(struct running *r, real max) {
     return factor;
 }
 
-real running_add(struct running *r, int64_t n, real *z) {
+real logsumexp_add(struct logsumexp *r, int64_t n, real *z) {
     real factor = raise_shift(r, row_max(n, z));
     r->sum += (double)exp_sum(n, r->shift, z);
     return factor;
 }
 
-void running_count(struct running *r, int64_t n, const real *z) {
+void logsumexp_count(struct logsumexp *r, int64_t n, const real *z) {
     raise_shift(r, row_max(n, z));
     r->sum += (double)exp_sum_const(n, r->shift, z);
 }
 
-void running_merge(struct running *r, const struct running *other) {
+void logsumexp_merge(struct logsumexp *r, const struct logsumexp *other) {
     if (other->sum <= 0)
         return;
     raise_shift(r, other->shift);
     r->sum += other->sum * exp((double)other->shift - (double)r->shift);
 }
 
-double running_log(const struct running *r) {
+double logsumexp_log(const struct logsumexp *r) {
     return r->sum > 0 ? (double)r->shift + log(r->sum) : -INFINITY;
 }
 

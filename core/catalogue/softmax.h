@@ -5,26 +5,26 @@
 #include <stdint.h>
 
 /* A running log-sum-exp: sum of exp(z - shift), shift the largest z so far. */
-struct running {
+struct logsumexp {
     real shift;
     double sum;
 };
 
-extern const struct running running_empty;
+extern const struct logsumexp logsumexp_empty;
 
 /* Replace z[0..n) by exp(z - shift) and add them to the sum. The shift becomes the largest z so
  * far; returns exp(old shift - new shift), the factor for what was accumulated under the old one.
  */
-real running_add(struct running *r, int64_t n, real *z);
+real logsumexp_add(struct logsumexp *r, int64_t n, real *z);
 
 /* The same without keeping the exponentials: z is only read. */
-void running_count(struct running *r, int64_t n, const real *z);
+void logsumexp_count(struct logsumexp *r, int64_t n, const real *z);
 
 /* Add another running sum, such as another thread's. */
-void running_merge(struct running *r, const struct running *other);
+void logsumexp_merge(struct logsumexp *r, const struct logsumexp *other);
 
 /* log of the sum of exp(z); -inf when empty. */
-double running_log(const struct running *r);
+double logsumexp_log(const struct logsumexp *r);
 
 /* z[i] = exp(z[i] - shift). */
 void exp_shifted(int64_t n, real shift, real *z);

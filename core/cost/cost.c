@@ -40,13 +40,13 @@ static int64_t table_width(const struct model *model, int m) {
 }
 
 static int64_t feature_bytes(const struct model *model) {
-    const struct tag_table *tags = &model->shape.tags;
-    int64_t items = model->shape.items, bytes = 0;
+    const struct tag_table *tags = &model->catalogue.tags;
+    int64_t items = model->catalogue.items, bytes = 0;
     bool computed = false;
     for (int m = 0; m < model->modalities; m++) {
         computed = computed || !table_width(model, m);
         if (!is_learned(model, m))
-            bytes += BYTES * parts_count(&model->shape.here) * table_width(model, m);
+            bytes += BYTES * item_block_count(&model->catalogue.local) * table_width(model, m);
     }
     if (computed)
         bytes += BYTES * tags->tags * tags->dim + 8 * tags->offsets[items] + 8 * (items + 1);
@@ -71,7 +71,7 @@ static int64_t exchanged(const struct model *model, const struct cost_step *step
     for (int m = 0; m < model->modalities; m++) {
         int64_t width = table_width(model, m);
         bool learned = is_learned(model, m);
-        if (model->shape.peers)
+        if (model->catalogue.collectives)
             n += width * (learned ? 2 * step->set_rows : step->set_rows + step->contrast_rows);
         else if (learned && model->params.list[model->modality[m].table].by_rows)
             n += width * step->union_rows;
@@ -117,7 +117,7 @@ struct cost_traffic cost_traffic(const struct model *model, int ranks,
                                  const struct cost_step *step) {
     struct sizes n = count_parameters(model);
     struct cost_traffic t = reduction(model, (double)(BYTES * n.summed), ranks);
-    if (ranks > 1 && model->shape.peers) {
+    if (ranks > 1 && model->catalogue.collectives) {
         add_lookups(model, ranks, step, &t);
     } else if (ranks > 1) {
         struct cost_traffic rows =

@@ -1,6 +1,6 @@
 /* Memory and network traffic of one rank in training, from a declared model and what a step takes
  * on a dry tape. Pure functions, not collective; `plan` prints them. Where the item tables are
- * shared out is what the model was declared with: peers, and the rows that are here. */
+ * shared out is what the model was declared with: collectives, and the rows that are here. */
 #ifndef CORE_COST_COST_H
 #define CORE_COST_COST_H
 #include "core/cost/step.h"
@@ -9,7 +9,8 @@
 
 struct cost_bytes {
     int64_t parameters, gradients, moments;
-    int64_t reduction; /* buffers of mpi/reduce or mpi/tree, of mpi/rows or mpi/lookup */
+    int64_t reduction; /* buffers of mpi/reduce or mpi/reduce_ordered, of mpi/reduce_sparse or
+                          mpi/lookup */
     int64_t features;
     int64_t activations; /* values and gradients on the tape when backward has ended */
     int64_t tiles;       /* scratch of the loss; backward uses this memory again */

@@ -26,13 +26,13 @@ static void keep_own(void *context, real *x, const int64_t *counts, int64_t widt
     (void)context, (void)x, (void)counts, (void)width;
 }
 
-struct peers cost_peers(const int *ranks) {
-    return (struct peers){.context = (void *)(uintptr_t)ranks,
-                          .size = *ranks,
-                          .gather = gather,
-                          .max = keep_max,
-                          .sum = keep_sum,
-                          .sum_own = keep_own};
+struct collectives cost_collectives(const int *ranks) {
+    return (struct collectives){.context = (void *)(uintptr_t)ranks,
+                                .size = *ranks,
+                                .gather = gather,
+                                .max = keep_max,
+                                .sum = keep_sum,
+                                .sum_own = keep_own};
 }
 
 /* ---- a step ---- */

@@ -9,8 +9,8 @@
 #include "core/models/model.h"
 
 /* The other ranks of a plan for `ranks` of them, which hold what this one holds: nothing is sent.
- * For struct model_shape; *ranks outlives it. */
-struct peers cost_peers(const int *ranks);
+ * For struct catalogue; *ranks outlives it. */
+struct collectives cost_collectives(const int *ranks);
 
 struct cost_step {
     int64_t most;                  /* bytes on the tape at its fullest */

@@ -33,9 +33,9 @@ static enum status declare(struct model *model) {
 
 void emf_weights(const struct config *config, double weight[LOSS_PARTS]) {
     double l1 = config->model.lambda1;
-    weight[STREAM_X] = config->train.target == TARGET_Y ? l1 : 1;
-    weight[STREAM_Y] = config->train.target == TARGET_X ? l1 : 1;
-    weight[STREAM_XY] = config->model.lambda2;
+    weight[STREAM_A] = config->train.target == TARGET_B ? l1 : 1;
+    weight[STREAM_B] = config->train.target == TARGET_A ? l1 : 1;
+    weight[STREAM_MIXED] = config->model.lambda2;
     weight[LOSS_CONTRAST] = 0;
 }
 
@@ -62,8 +62,8 @@ static void stream_queries(struct model *model, struct tape *tape, const struct 
 
 static double stream_loss(struct model *model, struct tape *tape, const struct batch *batch, int s,
                           const struct item_side *side, struct tensor *const *q, double weight) {
-    bool all = s == STREAM_XY && model->config->model.mixed_softmax == MIXED_ALL;
-    int first = all ? 2 : s == STREAM_Y ? 1 : 0, last = all ? 2 : s == STREAM_X ? 0 : 1;
+    bool all = s == STREAM_MIXED && model->config->model.mixed_softmax == MIXED_ALL;
+    int first = all ? 2 : s == STREAM_B ? 1 : 0, last = all ? 2 : s == STREAM_A ? 0 : 1;
     const struct emf *emf = model->state;
     struct tensor *w = emf->fusion < 0 ? NULL : tape_param(tape, &model->params, emf->fusion);
     return scoring_loss(model, tape, batch, s, first, last, side, q, w, weight);
@@ -75,7 +75,7 @@ void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
     double weight[LOSS_PARTS];
     sum[LOSS_CONTRAST] = 0;
     emf_weights(model->config, weight);
-    bool together = model->shape.peers && model->config->train.loss == LOSS_EXACT;
+    bool together = model->catalogue.collectives && model->config->train.loss == LOSS_EXACT;
     for (int s = 0; s < STREAMS; s++) {
         struct noise noise = model_noise(model, tape, batch, step, s);
         struct tensor *q[OPTION_LIST];
@@ -134,11 +134,11 @@ static void fill_weights(const struct model *model, const struct tape *tape, int
     double l2 = isnan(config->eval.lambda2) ? config->model.lambda2 : config->eval.lambda2;
     bool all = config->model.mixed_softmax == MIXED_ALL;
     for (int s = 0; s < STREAMS; s++) {
-        r->stream[s].weight = s == STREAM_XY ? l2 : s == domain ? 1 : l1;
+        r->stream[s].weight = s == STREAM_MIXED ? l2 : s == domain ? 1 : l1;
     }
     if (all) {
-        r->stream[STREAM_XY].lo = 0;
-        r->stream[STREAM_XY].hi = tables_here(model, 2).hi;
+        r->stream[STREAM_MIXED].lo = 0;
+        r->stream[STREAM_MIXED].hi = tables_local(model, 2).hi;
     }
     fill_fusion(model, tape, r->weights);
 }

@@ -29,13 +29,14 @@ const char *model_kind_names(void) {
 }
 
 enum status model_declare(struct model *model, const struct config *config,
-                          const struct model_shape *shape) {
+                          const struct catalogue *catalogue) {
     *model = (struct model){.kind = model_kind_find(config->model.name),
                             .config = config,
-                            .shape = *shape,
+                            .catalogue = *catalogue,
                             .modalities = config->model.modalities.count};
-    if (!shape->peers)
-        model->shape.here = (struct parts){{0, shape->x_items}, {shape->x_items, shape->items}};
+    if (!catalogue->collectives)
+        model->catalogue.local =
+            (struct item_block){{0, catalogue->a_items}, {catalogue->a_items, catalogue->items}};
     if (config->model.blocks > MODEL_BLOCKS)
         return log_error(STATUS_INPUT, "model.blocks: at most %d blocks", (int)MODEL_BLOCKS);
     model->state = mem_zero(1, model->kind->state_size);
@@ -46,8 +47,8 @@ enum status model_declare(struct model *model, const struct config *config,
 }
 
 enum status model_create(struct model *model, const struct config *config,
-                         const struct model_shape *shape, bool training) {
-    TRY(model_declare(model, config, shape));
+                         const struct catalogue *catalogue, bool training) {
+    TRY(model_declare(model, config, catalogue));
     params_allocate(&model->params, (uint64_t)config->run.seed, training);
     return STATUS_OK;
 }
@@ -56,7 +57,7 @@ static void add_encoder(struct model *model, struct encoder *e, const char *stre
                         int64_t tag_dim) {
     const struct config *config = model->config;
     struct encoder_shape shape = {.dim = model->modality[m].dim,
-                                  .max_len = model->shape.max_len,
+                                  .max_len = model->catalogue.max_len,
                                   .blocks = (int)config->model.blocks,
                                   .heads = (int)config->model.heads,
                                   .tag_dim = tag_dim};
@@ -92,7 +93,7 @@ bool model_init_id(struct model *model, const real *rows, int64_t dim) {
     if (dim != id->cols)
         return false;
     real norm = (real)(PARAM_NORMAL_STD * sqrt((double)dim));
-    for (int64_t i = 0; i < parts_count(&id->here); i++) {
+    for (int64_t i = 0; i < item_block_count(&id->local); i++) {
         const real *row = rows + i * dim;
         bool missing = true;
         for (int64_t c = 0; c < dim; c++)

@@ -25,16 +25,17 @@ struct frozen_table {
 
 /* What the data set determines. table[m] belongs to modality m of the configuration; rows NULL for
  * `id`, and for one that the model computes, whose dim is given. Tags are here of all items. With
- * `peers` the ranks share out the items of each domain: only the rows `here` of the item tables are
- * here, learned or frozen, and no rank has more than most[d] of domain d; without, all are. */
-struct model_shape {
-    int64_t items, x_items, max_len;
+ * `collectives` the ranks share out the items of each domain: only the rows `local` of the item
+ * tables are here, learned or frozen, and no rank has more than max_local[d] of domain d; without,
+ * all are. */
+struct catalogue {
+    int64_t items, a_items, max_len;
     struct frozen_table table[OPTION_LIST];
     struct tag_table tags; /* tema_llm; else zero */
-    const struct peers *peers;
+    const struct collectives *collectives;
     const struct sampler *sampler; /* of the training negatives */
-    struct parts here;
-    int64_t most[PARTS];
+    struct item_block local;
+    int64_t max_local[DOMAINS];
 };
 
 /* Parts of the total loss: those of the streams, and the contrast of the views (sema_cdr). */
@@ -45,7 +46,7 @@ struct model_kind;
 struct model {
     const struct model_kind *kind;
     const struct config *config; /* the caller's, outlives the model */
-    struct model_shape shape;
+    struct catalogue catalogue;
     struct params params;
     int modalities; /* item tables */
     int terms;      /* of a softmax: its states are compared with the rows of modality 0, 1, ... */
@@ -65,9 +66,9 @@ struct model {
  * moments. A declared model has no numbers, and tells what it costs (core/cost/cost.h): of the
  * tables only the widths are read. */
 CHECKED enum status model_declare(struct model *model, const struct config *config,
-                                  const struct model_shape *shape);
+                                  const struct catalogue *shape);
 CHECKED enum status model_create(struct model *model, const struct config *config,
-                                 const struct model_shape *shape, bool training);
+                                 const struct catalogue *shape, bool training);
 void model_free(struct model *model); /* zeroes it */
 
 /* Start the id embedding from `rows` [items that are here, dim] of unit norm, brought to the norm

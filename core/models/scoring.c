@@ -119,15 +119,16 @@ static struct group make_group(struct tape *tape, const struct stream *stream,
 /* Columns are the items of the candidate set that are here. */
 static void exact_candidates(const struct model *model, struct tape *tape, const struct group *g,
                              struct catalogue_loss *loss) {
-    const struct model_shape *shape = &model->shape;
-    struct bounds b = tables_here(model, g->set);
+    const struct catalogue *shape = &model->catalogue;
+    struct bounds b = tables_local(model, g->set);
     loss->lo = b.lo;
     loss->candidates = b.hi - b.lo;
-    if (shape->peers) {
-        loss->peers = shape->peers;
-        loss->most = (g->set != 1 ? shape->most[0] : 0) + (g->set != 0 ? shape->most[1] : 0);
+    if (shape->collectives) {
+        loss->collectives = shape->collectives;
+        loss->max_local =
+            (g->set != 1 ? shape->max_local[0] : 0) + (g->set != 0 ? shape->max_local[1] : 0);
         loss->target = g->target;
-        loss->here = &shape->here;
+        loss->local = &shape->local;
         return;
     }
     struct catalogue_hit *hits = arena_alloc(&tape->arena, g->n, sizeof *hits);
@@ -205,13 +206,13 @@ void scoring_finish(struct model *model, struct tape *tape, const struct item_si
 
 void scoring_ranking(const struct model *model, const struct batch *batch, const int32_t *target,
                      int domain, struct ranking *r) {
-    struct bounds b = tables_here(model, domain);
+    struct bounds b = tables_local(model, domain);
     r->terms = model->terms;
     r->fusion = (enum fusion)model->config->model.fusion;
     r->samples = batch->samples;
     r->target = target;
-    r->peers = model->shape.peers;
-    r->here = &model->shape.here;
+    r->collectives = model->catalogue.collectives;
+    r->local = &model->catalogue.local;
     r->lo = b.lo;
     r->hi = b.hi;
     for (int m = 0; m < model->terms; m++) {

@@ -9,10 +9,10 @@
 /* What a stream is to a target: the columns of its states' scores. */
 enum role { ROLE_TARGET, ROLE_SOURCE, ROLE_MIXED, ROLES };
 
-static enum role role_of(int s, bool target_in_x) {
-    if (s == STREAM_XY)
+static enum role role_of(int s, bool target_in_a) {
+    if (s == STREAM_MIXED)
         return ROLE_MIXED;
-    return (s == STREAM_X) == target_in_x ? ROLE_TARGET : ROLE_SOURCE;
+    return (s == STREAM_A) == target_in_a ? ROLE_TARGET : ROLE_SOURCE;
 }
 
 struct sema {
@@ -38,12 +38,12 @@ static enum status declare(struct model *model) {
 /* ---- streams ---- */
 
 /* States of a stream and their scores, as a part of the fusion. */
-static struct mix_part stream_part(struct model *model, struct tape *tape,
-                                   const struct batch *batch, int s, struct tensor *rows,
-                                   const int32_t *index, const struct noise *noise) {
+static struct gate_input stream_part(struct model *model, struct tape *tape,
+                                     const struct batch *batch, int s, struct tensor *rows,
+                                     const int32_t *index, const struct noise *noise) {
     const struct sema *sema = model->state;
     struct params *p = &model->params;
-    struct mix_part part = {0};
+    struct gate_input part = {0};
     part.value = model_encode(model, tape, batch, s, 0, rows, NULL, index, noise);
     if (model->config->model.stream_fusion == STREAM_FUSION_MEAN)
         return part;
@@ -54,8 +54,8 @@ static struct mix_part stream_part(struct model *model, struct tape *tape,
 }
 
 /* Of every token of the mixed stream, the last token of stream s up to it, -1: none. */
-static int32_t *last_before(struct tape *tape, const struct batch *batch, int s, int64_t x_items) {
-    const struct stream *mixed = &batch->stream[STREAM_XY], *of = &batch->stream[s];
+static int32_t *last_before(struct tape *tape, const struct batch *batch, int s, int64_t a_items) {
+    const struct stream *mixed = &batch->stream[STREAM_MIXED], *of = &batch->stream[s];
     int32_t *index = arena_alloc(&tape->arena, mixed->tokens, sizeof *index);
     int64_t c = 0; /* sequence of `of` */
     for (int64_t b = 0; b < mixed->sequences; b++) {
@@ -65,7 +65,7 @@ static int32_t *last_before(struct tape *tape, const struct batch *batch, int s,
         int64_t first = has ? of->offsets[c] : 0, at = has ? of->offsets[c + 1] - 1 : -1;
         for (int64_t t = mixed->offsets[b + 1] - 1; t >= mixed->offsets[b]; t--) {
             index[t] = at >= first ? (int32_t)at : -1;
-            at -= s == STREAM_XY || (mixed->items[t] < x_items) == (s == STREAM_X);
+            at -= s == STREAM_MIXED || (mixed->items[t] < a_items) == (s == STREAM_A);
         }
     }
     return index;
@@ -73,11 +73,11 @@ static int32_t *last_before(struct tape *tape, const struct batch *batch, int s,
 
 /* Roles of stream s for the targets of the mixed stream. */
 static int32_t *roles_of_targets(struct tape *tape, const struct batch *batch, int s,
-                                 int64_t x_items) {
-    const struct stream *mixed = &batch->stream[STREAM_XY];
+                                 int64_t a_items) {
+    const struct stream *mixed = &batch->stream[STREAM_MIXED];
     int32_t *role = arena_alloc(&tape->arena, mixed->tokens, sizeof *role);
     for (int64_t t = 0; t < mixed->tokens; t++)
-        role[t] = (int32_t)role_of(s, mixed->targets[t] < x_items);
+        role[t] = (int32_t)role_of(s, mixed->targets[t] < a_items);
     return role;
 }
 
@@ -101,31 +101,31 @@ static int32_t *last_of_samples(struct tape *tape, const struct batch *batch, in
 /* ---- training and ranking ---- */
 
 static void weights(const struct config *config, double weight[LOSS_PARTS]) {
-    weight[STREAM_X] = weight[STREAM_Y] = 0;
-    weight[STREAM_XY] = 1;
+    weight[STREAM_A] = weight[STREAM_B] = 0;
+    weight[STREAM_MIXED] = 1;
     weight[LOSS_CONTRAST] = config->model.contrast_weight;
 }
 
 /* Candidate sets of the targets: see tables_candidates. */
 static struct bounds target_sets(const struct config *config) {
     if (config->train.target != TARGET_BOTH)
-        return config->train.target == TARGET_X ? (struct bounds){0, 0} : (struct bounds){1, 1};
+        return config->train.target == TARGET_A ? (struct bounds){0, 0} : (struct bounds){1, 1};
     return config->model.mixed_softmax == MIXED_ALL ? (struct bounds){2, 2} : (struct bounds){0, 1};
 }
 
 static void count(const struct model *model, const struct batch *batch, int64_t out[STREAMS]) {
-    const struct stream *mixed = &batch->stream[STREAM_XY];
+    const struct stream *mixed = &batch->stream[STREAM_MIXED];
     int target = model->config->train.target;
-    out[STREAM_X] = out[STREAM_Y] = out[STREAM_XY] = 0;
+    out[STREAM_A] = out[STREAM_B] = out[STREAM_MIXED] = 0;
     for (int64_t t = 0; t < mixed->tokens; t++)
-        out[STREAM_XY] += target == TARGET_BOTH ||
-                          (mixed->targets[t] < model->shape.x_items) == (target == TARGET_X);
+        out[STREAM_MIXED] += target == TARGET_BOTH ||
+                             (mixed->targets[t] < model->catalogue.a_items) == (target == TARGET_A);
 }
 
 static struct tensor *queries(struct model *model, struct tape *tape, const struct batch *batch,
                               const struct model_step *step, const struct item_side *side) {
-    struct mix_part part[STREAMS];
-    int64_t n = batch->stream[STREAM_XY].tokens;
+    struct gate_input part[STREAMS];
+    int64_t n = batch->stream[STREAM_MIXED].tokens;
     int parts = 0;
     if (n == 0)
         return tape_tensor(tape, 0, model->modality[0].dim, false);
@@ -135,8 +135,8 @@ static struct tensor *queries(struct model *model, struct tape *tape, const stru
             continue;
         part[parts] =
             stream_part(model, tape, batch, s, side->input[0], side_index(side, batch, s), &noise);
-        part[parts].column = roles_of_targets(tape, batch, s, model->shape.x_items);
-        part[parts++].index = last_before(tape, batch, s, model->shape.x_items);
+        part[parts].column = roles_of_targets(tape, batch, s, model->catalogue.a_items);
+        part[parts++].index = last_before(tape, batch, s, model->catalogue.a_items);
     }
     return scoring_query(model, tape, 0, op_mix(tape, part, parts, n, model->modality[0].dim));
 }
@@ -145,14 +145,15 @@ static void loss(struct model *model, struct tape *tape, const struct batch *bat
                  const struct model_step *step, const struct item_side *side, struct phases *phases,
                  double sum[LOSS_PARTS]) {
     struct bounds sets = target_sets(model->config);
-    bool together = model->shape.peers && model->config->train.loss == LOSS_EXACT;
+    bool together = model->catalogue.collectives && model->config->train.loss == LOSS_EXACT;
     enum phase before = phases->now;
-    sum[STREAM_X] = sum[STREAM_Y] = sum[STREAM_XY] = 0;
-    if ((together ? step->count[STREAM_XY] : batch->stream[STREAM_XY].tokens) > 0) {
+    sum[STREAM_A] = sum[STREAM_B] = sum[STREAM_MIXED] = 0;
+    if ((together ? step->count[STREAM_MIXED] : batch->stream[STREAM_MIXED].tokens) > 0) {
         struct tensor *q = queries(model, tape, batch, step, side);
         tape_enter(tape, phases, PHASE_LOSS);
-        sum[STREAM_XY] = scoring_loss(model, tape, batch, STREAM_XY, (int)sets.lo, (int)sets.hi,
-                                      side, &q, NULL, 1 / (double)step->count[STREAM_XY]);
+        sum[STREAM_MIXED] =
+            scoring_loss(model, tape, batch, STREAM_MIXED, (int)sets.lo, (int)sets.hi, side, &q,
+                         NULL, 1 / (double)step->count[STREAM_MIXED]);
     }
     tape_enter(tape, phases, PHASE_LOSS);
     sum[LOSS_CONTRAST] = step->whole ? views_contrast(model, tape, step) : 0;
@@ -162,7 +163,7 @@ static void loss(struct model *model, struct tape *tape, const struct batch *bat
 /* One score, whose softmax is over the domain: it ranks as the logits do. */
 static void ranking(struct model *model, struct tape *tape, const struct batch *batch,
                     struct item_set *items, int domain, struct ranking *r) {
-    struct mix_part part[STREAMS];
+    struct gate_input part[STREAMS];
     struct tensor *rows = views_set_rows(model, tape, 0, items);
     bool *there = arena_alloc(&tape->arena, batch->samples, sizeof *there);
     int64_t d = model->modality[0].dim;
@@ -176,12 +177,12 @@ static void ranking(struct model *model, struct tape *tape, const struct batch *
         part[parts].column = role_of_all(tape, batch->samples, s, domain);
         part[parts++].index = last_of_samples(tape, batch, s);
     }
-    for (int64_t b = 0; b < batch->stream[STREAM_XY].sequences; b++)
-        there[batch->stream[STREAM_XY].sample[b]] = true;
+    for (int64_t b = 0; b < batch->stream[STREAM_MIXED].sequences; b++)
+        there[batch->stream[STREAM_MIXED].sample[b]] = true;
     struct tensor *u = op_mix(tape, part, parts, batch->samples, d);
-    r->stream[STREAM_XY].q[0] = scoring_query(model, tape, 0, u)->x;
-    r->stream[STREAM_XY].present = there;
-    r->stream[STREAM_XY].weight = 1;
+    r->stream[STREAM_MIXED].q[0] = scoring_query(model, tape, 0, u)->x;
+    r->stream[STREAM_MIXED].present = there;
+    r->stream[STREAM_MIXED].weight = 1;
     r->weights[0] = 1;
 }
 

@@ -14,11 +14,11 @@
 static void add_table(struct model *model, int m, const char *name) {
     const struct config *config = model->config;
     struct params *p = &model->params;
-    int table = params_add(p, 2, model->shape.items, config->model.dim, PARAM_NORMAL,
+    int table = params_add(p, 2, model->catalogue.items, config->model.dim, PARAM_NORMAL,
                            config->model.dim, "embed.%s", name);
     params_of_items(p, table);
-    if (model->shape.peers)
-        params_part(p, table, &model->shape.here);
+    if (model->catalogue.collectives)
+        params_local(p, table, &model->catalogue.local);
     if (config->train.loss != LOSS_EXACT && !config->train.reproducible)
         params_by_rows(p, table);
     model->modality[m].table = table;
@@ -27,7 +27,7 @@ static void add_table(struct model *model, int m, const char *name) {
 static void add_modality(struct model *model, int m) {
     const struct config *config = model->config;
     const char *name = config->model.modalities.name[m];
-    int64_t given = model->shape.table[m].dim, proj = config->model.feature_proj;
+    int64_t given = model->catalogue.table[m].dim, proj = config->model.feature_proj;
     bool id = !given;
     char full[PARAM_NAME];
     model->modality[m].table = model->modality[m].proj = -1;
@@ -37,7 +37,7 @@ static void add_modality(struct model *model, int m) {
         add_table(model, m, name);
     else if (proj)
         model->modality[m].proj = layer_add_linear(&model->params, full, proj, given);
-    model->modality[m].frozen = model->shape.table[m].rows && !proj;
+    model->modality[m].frozen = model->catalogue.table[m].rows && !proj;
 }
 
 static enum status check_widths(const struct model *model) {
@@ -67,10 +67,10 @@ struct tensor *tables_project(struct model *model, struct tape *tape, int m, str
 
 static struct tensor *table_of(struct model *model, struct tape *tape, int m) {
     int learned = model->modality[m].table;
-    const struct frozen_table *frozen = &model->shape.table[m];
-    return learned >= 0
-               ? tape_param(tape, &model->params, learned)
-               : tape_constant(tape, frozen->rows, parts_count(&model->shape.here), frozen->dim);
+    const struct frozen_table *frozen = &model->catalogue.table[m];
+    return learned >= 0 ? tape_param(tape, &model->params, learned)
+                        : tape_constant(tape, frozen->rows,
+                                        item_block_count(&model->catalogue.local), frozen->dim);
 }
 
 struct tensor *tables_rows(struct model *model, struct tape *tape, int m) {
@@ -83,35 +83,35 @@ struct tensor *tables_take(struct model *model, struct tape *tape, int m, const 
 }
 
 struct tensor *tables_unit(const struct model *model, struct tape *tape, int m) {
-    return tape_constant(tape, model->shape.table[m].unit, parts_count(&model->shape.here),
-                         model->shape.table[m].dim);
+    return tape_constant(tape, model->catalogue.table[m].unit,
+                         item_block_count(&model->catalogue.local), model->catalogue.table[m].dim);
 }
 
 /* ---- item sets ---- */
 
 bool model_by_rows(const struct model *model) {
-    return model->shape.peers || model->config->train.loss != LOSS_EXACT;
+    return model->catalogue.collectives || model->config->train.loss != LOSS_EXACT;
 }
 
 bool model_ranks_by_rows(const struct model *model) {
-    return model->shape.peers || model->kind->computes_rows;
+    return model->catalogue.collectives || model->kind->computes_rows;
 }
 
 const real *model_table(const struct model *model, int m, int64_t *width) {
     int learned = model->modality[m].table;
-    const struct frozen_table *frozen = &model->shape.table[m];
+    const struct frozen_table *frozen = &model->catalogue.table[m];
     *width = learned >= 0 ? model->config->model.dim : frozen->rows ? frozen->dim : 0;
     return learned >= 0 ? model->params.list[learned].tensor.x : frozen->rows;
 }
 
 struct bounds tables_candidates(const struct model *model, int set) {
-    return (struct bounds){set == 1 ? model->shape.x_items : 0,
-                           set == 0 ? model->shape.x_items : model->shape.items};
+    return (struct bounds){set == 1 ? model->catalogue.a_items : 0,
+                           set == 0 ? model->catalogue.a_items : model->catalogue.items};
 }
 
-struct bounds tables_here(const struct model *model, int set) {
-    int64_t n = parts_count(&model->shape.here);
-    int64_t x = model->shape.here.hi[0] - model->shape.here.lo[0];
+struct bounds tables_local(const struct model *model, int set) {
+    int64_t n = item_block_count(&model->catalogue.local);
+    int64_t x = model->catalogue.local.hi[0] - model->catalogue.local.lo[0];
     return (struct bounds){set == 1 ? x : 0, set == 0 ? x : n};
 }
 
@@ -119,7 +119,7 @@ struct bounds tables_here(const struct model *model, int set) {
  * draw, is an unbiased estimate of the sum over the candidate set (Bengio, Senecal, 2008). */
 static void draw_negatives(const struct model *model, struct tape *tape, int64_t step, int set,
                            struct item_negatives *out) {
-    const struct sampler *sampler = model->shape.sampler;
+    const struct sampler *sampler = model->catalogue.sampler;
     struct bounds b = tables_candidates(model, set);
     uint64_t key =
         rng_key((uint64_t)model->config->run.seed, RNG_NEGATIVES, (uint64_t)step, (uint64_t)set);
@@ -160,8 +160,9 @@ void model_whole_items(const struct model *model, struct tape *tape, const int32
                        struct item_set *set) {
     *set = (struct item_set){.n = n, .item = (int32_t *)(uintptr_t)item};
     for (int m = 0; m < model->modalities; m++)
-        if (model->shape.table[m].rows)
-            set->rows[m] = arena_numbers(&tape->arena, n * model->shape.table[m].dim, sizeof(real));
+        if (model->catalogue.table[m].rows)
+            set->rows[m] =
+                arena_numbers(&tape->arena, n * model->catalogue.table[m].dim, sizeof(real));
 }
 
 void model_fill_items(const struct model *model, struct item_set *set) {

@@ -27,6 +27,6 @@ struct bounds {
 
 /* Items of candidate set 0: X, 1: Y, 2: all; and the rows that are here among them. */
 struct bounds tables_candidates(const struct model *model, int set);
-struct bounds tables_here(const struct model *model, int set);
+struct bounds tables_local(const struct model *model, int set);
 
 #endif

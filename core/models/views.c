@@ -59,10 +59,10 @@ static int32_t *present(struct tape *tape, const struct tensor *rows) {
 static struct tensor *fuse_views(struct model *model, struct tape *tape,
                                  struct tensor *const rows[VIEWS]) {
     const struct views *views = model->state;
-    struct mix_part part[VIEWS];
+    struct gate_input part[VIEWS];
     for (int v = 0; v < VIEWS; v++) {
         struct tensor *value = v == VIEW_ID ? rows[v] : adapt(model, tape, v, rows[v]);
-        part[v] = (struct mix_part){
+        part[v] = (struct gate_input){
             .value = value,
             .score = layer_linear(&model->params, tape, value, views->view[v].gate),
             .index = v == VIEW_ID ? NULL : present(tape, rows[v])};

@@ -4,18 +4,18 @@
 
 struct mix_node {
     struct tape_node node;
-    struct mix_part part[MIX_PARTS];
+    struct gate_input part[GATE_INPUTS];
     int count;
     struct tensor *y;
     real *share; /* [n, count] a */
 };
 
-static int64_t row_of(const struct mix_part *part, int64_t t) {
+static int64_t row_of(const struct gate_input *part, int64_t t) {
     return part->index ? part->index[t] : t;
 }
 
 /* Element of the score of row t, which is there. */
-static int64_t score_of(const struct mix_part *part, int64_t t) {
+static int64_t score_of(const struct gate_input *part, int64_t t) {
     return row_of(part, t) * part->score->cols + (part->column ? part->column[t] : 0);
 }
 
@@ -80,7 +80,7 @@ static void value_backward(struct tape *tape, const struct mix_node *n, int k) {
 static void mix_backward(struct tape *tape, void *node) {
     struct mix_node *n = node;
     int64_t rows = tape_rows(tape, n->y->rows);
-    real *g[MIX_PARTS] = {NULL}; /* before the scratch, which is given back */
+    real *g[GATE_INPUTS] = {NULL}; /* before the scratch, which is given back */
     for (int k = 0; k < n->count; k++) {
         value_backward(tape, n, k);
         g[k] = n->part[k].score ? tape_grad_zeroed(tape, n->part[k].score) : NULL;
@@ -97,7 +97,7 @@ static void mix_backward(struct tape *tape, void *node) {
     arena_release(&tape->arena, mark);
 }
 
-static void check_part(const struct mix_part *part, int64_t n, int64_t d) {
+static void check_part(const struct gate_input *part, int64_t n, int64_t d) {
     const struct tensor *value = part->value, *score = part->score;
     assert(value->cols == d && (part->index || n <= value->rows));
     assert(!score || (score->rows == value->rows && score->cols > 0));
@@ -105,11 +105,11 @@ static void check_part(const struct mix_part *part, int64_t n, int64_t d) {
     debug_assert(!score || !part->column || all_within(part->column, n, 0, score->cols));
 }
 
-struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count, int64_t n,
+struct tensor *op_mix(struct tape *tape, const struct gate_input *parts, int count, int64_t n,
                       int64_t d) {
-    assert(count <= MIX_PARTS);
+    assert(count <= GATE_INPUTS);
     struct mix_node value = {.count = count};
-    struct tensor *inputs[2 * MIX_PARTS];
+    struct tensor *inputs[2 * GATE_INPUTS];
     bool learned = false;
     for (int k = 0; k < count; k++) {
         check_part(&parts[k], n, d);

@@ -4,9 +4,9 @@
 #define CORE_OPS_MIX_H
 #include "core/tape.h"
 
-enum { MIX_PARTS = 3 };
+enum { GATE_INPUTS = 3 };
 
-struct mix_part {
+struct gate_input {
     struct tensor *value; /* [*, d] */
     struct tensor *score; /* [*, c]; NULL: zero */
     const int32_t *index; /* [n] row of value and score, negative: this part is absent; NULL: row t.
@@ -15,9 +15,9 @@ struct mix_part {
 };
 
 /* y[t] = sum_k a_k value_k[i_k], a = softmax over the parts k that are there of score_k[i_k, j_k],
- * i_k = index_k[t], j_k = column_k[t]; zero where none is there. Returns [n, d]. At most MIX_PARTS
- * parts. */
-struct tensor *op_mix(struct tape *tape, const struct mix_part *parts, int count, int64_t n,
+ * i_k = index_k[t], j_k = column_k[t]; zero where none is there. Returns [n, d]. At most
+ * GATE_INPUTS parts. */
+struct tensor *op_mix(struct tape *tape, const struct gate_input *parts, int count, int64_t n,
                       int64_t d);
 
 #endif

@@ -5,7 +5,7 @@
 #include "core/rng.h"
 #include "core/search.h"
 #include "jobs/engine/popularity.h"
-#include "mpi/tree.h"
+#include "mpi/reduce_ordered.h"
 #include "partition/balance.h"
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +26,17 @@ static int64_t target_cost(const void *context, const int32_t *items, int64_t le
 }
 
 static int parts_per_rank(const struct run *run) {
-    bool fixed = run->config.train.reproducible && TREE_LEAVES % run->comm->size == 0;
-    return fixed ? TREE_LEAVES / run->comm->size : 1;
+    bool fixed = run->config.train.reproducible && REDUCE_SHARES % run->comm->size == 0;
+    return fixed ? REDUCE_SHARES / run->comm->size : 1;
 }
 
 static enum status deal(struct evaluation *e, const struct shard *shard) {
     int64_t *order = mem_alloc(shard->count, sizeof *order);
     int32_t *part = mem_alloc(shard->count, sizeof *part);
     int32_t *owner = mem_alloc(shard->count, sizeof *owner);
-    balance(shard->cost, shard->count, shard->comm->size * e->parts, part);
+    int owners = shard->comm->size * e->parts;
+    int64_t *room = mem_alloc(balance_room(shard->count, owners), sizeof *room);
+    balance(shard->cost, shard->count, owners, room, part);
     for (int64_t i = 0; i < shard->count; i++) {
         order[i] = i;
         owner[i] = part[i] / e->parts;
@@ -45,6 +47,7 @@ static enum status deal(struct evaluation *e, const struct shard *shard) {
         for (int64_t i = 0; i < e->share.count; i++)
             e->part[i] = part[e->share.place[i]] % e->parts;
     }
+    mem_free(room);
     mem_free(order);
     mem_free(part);
     mem_free(owner);
@@ -260,7 +263,7 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
         target[k] = target_of(e, i);
     }
     batch_history(&pass->batch, samples, n, e->run->dataset.domain_items[0],
-                  pass->model->shape.max_len);
+                  pass->model->catalogue.max_len);
     tape_begin(&pass->tape, false, 0);
     if (by_rows) {
         model_items(pass->model, &pass->tape, &pass->batch, 0, &items);
@@ -288,14 +291,14 @@ static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n
 /* Samples of this rank that are ranked at a time: where those of all ranks are, they are as many.
  */
 static int64_t batch_size(const struct evaluation *e, const struct model *model) {
-    int64_t ranks = model->shape.peers ? e->run->comm->size : 1;
+    int64_t ranks = model->catalogue.collectives ? e->run->comm->size : 1;
     return BATCH / ranks > 0 ? BATCH / ranks : 1;
 }
 
 /* Batches of a domain's `n` samples: as many on every rank where they are ranked together. */
 static int64_t batches(const struct pass *pass, int64_t n) {
     int64_t count = (n + pass->batch_size - 1) / pass->batch_size;
-    if (pass->model->shape.peers)
+    if (pass->model->catalogue.collectives)
         MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_MAX, pass->e->run->comm->mpi);
     return count;
 }
@@ -337,7 +340,7 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
     fault_point("evaluate");
     e->work = (struct tape_work){0};
     tape_begin(&pass.item_tape, false, 0);
-    pass.item_tape.replicas = model->shape.peers ? 1 : e->run->comm->size;
+    pass.item_tape.replicas = model->catalogue.collectives ? 1 : e->run->comm->size;
     model_item_rows(model, &pass.item_tape, pass.items);
     add_work(e, &pass.item_tape, 0);
     enum status status = finish(e, pass.outcomes, rank_all(&pass), result);
@@ -449,6 +452,6 @@ double evaluation_select(const struct config *config, const struct report_scores
     const struct metrics_table *table = result->has_full ? &result->full : &result->sampled;
     enum target target = options_select_target(config);
     const struct metrics *metrics =
-        target == TARGET_BOTH ? &table->all : &table->domain[target == TARGET_Y];
+        target == TARGET_BOTH ? &table->all : &table->domain[target == TARGET_B];
     return metrics_select(metrics, &config->eval.cutoffs, config->eval.select);
 }

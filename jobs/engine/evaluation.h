@@ -23,7 +23,7 @@ struct evaluation {
     struct tape_work work;      /* of this rank in the last evaluation_run */
 };
 
-/* Collective. With train.reproducible samples are ranked in TREE_LEAVES groups, where the ranks
+/* Collective. With train.reproducible samples are ranked in REDUCE_SHARES groups, where the ranks
  * divide that, whatever the ranks: the rounding of a score depends on the samples beside it. */
 CHECKED enum status evaluation_open(struct evaluation *evaluation, const struct run *run,
                                     enum split split);

@@ -1,7 +1,7 @@
 #include "jobs/engine/placement.h"
 #include "core/mem.h"
 #include "core/optim.h"
-#include "mpi/peers.h"
+#include "mpi/collectives.h"
 #include "partition/range.h"
 #include <string.h>
 
@@ -14,32 +14,33 @@ static bool has_id(const struct config *config) {
 
 /* Lazy AdamW has to know which rows were used: the union, not just a sum. */
 static void open_rows(struct placement *p, const struct config *config, int64_t items) {
-    rows_open(&p->rows, p->comm, items, config->model.dim);
+    reduce_sparse_open(&p->rows, p->comm, items, config->model.dim);
     if (config->train.optimizer == OPTIMIZER_LAZY_ADAMW)
-        p->rows.way = ROWS_SPARSE;
+        p->rows.way = SPARSE_UNION;
 }
 
-static void share_out(struct placement *p, const struct model_shape *shape) {
+static void share_out(struct placement *p, const struct catalogue *catalogue) {
     int size = p->comm->size;
-    int64_t of_domain[PARTS] = {shape->x_items, shape->items - shape->x_items};
-    p->first = mem_alloc(PARTS * size + 1, sizeof *p->first);
-    for (int d = 0; d < PARTS; d++)
+    int64_t of_domain[DOMAINS] = {catalogue->a_items, catalogue->items - catalogue->a_items};
+    p->first = mem_alloc(DOMAINS * size + 1, sizeof *p->first);
+    for (int d = 0; d < DOMAINS; d++)
         for (int r = 0; r < size; r++)
-            p->first[d * size + r] = (d ? shape->x_items : 0) + range_of(of_domain[d], size, r).lo;
-    p->first[PARTS * size] = shape->items;
+            p->first[d * size + r] =
+                (d ? catalogue->a_items : 0) + range_of(of_domain[d], size, r).lo;
+    p->first[DOMAINS * size] = catalogue->items;
 }
 
 struct placement *placement_new(const struct comm *comm, const struct config *config,
-                                const struct model_shape *shape) {
+                                const struct catalogue *catalogue) {
     struct placement *p = mem_zero(1, sizeof *p);
     p->comm = comm;
     p->sharded = config->train.placement == PLACEMENT_SHARDED;
-    p->peers = peers_of(comm);
-    share_out(p, shape);
+    p->collectives = collectives_of(comm);
+    share_out(p, catalogue);
     if (p->sharded)
-        lookup_open(&p->lookup, comm, p->first, PARTS);
+        lookup_open(&p->lookup, comm, p->first, DOMAINS);
     else if (has_id(config) && config->train.loss != LOSS_EXACT)
-        open_rows(p, config, shape->items);
+        open_rows(p, config, catalogue->items);
     return p;
 }
 
@@ -47,19 +48,20 @@ void placement_free(struct placement *p) {
     if (!p)
         return;
     lookup_close(&p->lookup);
-    rows_close(&p->rows);
+    reduce_sparse_close(&p->rows);
     mem_free(p->first);
     mem_free(p);
 }
 
-void placement_shape(const struct placement *p, struct model_shape *shape) {
-    shape->peers = p->sharded ? &p->peers : NULL;
-    shape->here = (struct parts){{0, shape->x_items}, {shape->x_items, shape->items}};
-    for (int d = 0; p->sharded && d < PARTS; d++) {
+void placement_catalogue(const struct placement *p, struct catalogue *catalogue) {
+    catalogue->collectives = p->sharded ? &p->collectives : NULL;
+    catalogue->local =
+        (struct item_block){{0, catalogue->a_items}, {catalogue->a_items, catalogue->items}};
+    for (int d = 0; p->sharded && d < DOMAINS; d++) {
         const int64_t *first = p->first + d * p->comm->size;
-        shape->here.lo[d] = first[p->comm->rank];
-        shape->here.hi[d] = first[p->comm->rank + 1];
-        shape->most[d] = first[1] - first[0]; /* the first block is the largest */
+        catalogue->local.lo[d] = first[p->comm->rank];
+        catalogue->local.hi[d] = first[p->comm->rank + 1];
+        catalogue->max_local[d] = first[1] - first[0]; /* the first block is the largest */
     }
 }
 
@@ -68,12 +70,12 @@ void placement_fetch(struct placement *p, const struct model *model, struct item
         model_fill_items(model, set);
         return;
     }
-    lookup_ask(&p->lookup, set->item, set->n);
+    lookup_plan(&p->lookup, set->item, set->n);
     for (int m = 0; m < model->modalities; m++) {
         int64_t width;
         const real *table = model_table(model, m, &width);
         if (set->rows[m])
-            lookup_fetch(&p->lookup, table, width, set->rows[m]);
+            lookup_pull(&p->lookup, table, width, set->rows[m]);
     }
 }
 
@@ -87,11 +89,11 @@ void placement_reduce(struct placement *p, struct model *model, const struct ite
         struct tensor *table = &model->params.list[index].tensor;
         const real *g = set->table[m]->g;
         if (p->sharded)
-            lookup_give(&p->lookup, g, table->cols, rows);
+            lookup_push(&p->lookup, g, table->cols, rows);
         else if (!exchange)
             *rows = (struct row_grad){g ? set->n : 0, set->item, g};
         else
-            rows_sum(&p->rows, set->item, set->n, g, rows);
+            reduce_sparse_sum(&p->rows, set->item, set->n, g, rows);
         if (table->g) {
             row_grad_add(rows, table);
             *rows = (struct row_grad){0};

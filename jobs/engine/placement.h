@@ -4,29 +4,29 @@
  * replicated: every rank has all rows. sharded: rank r of n has the r-th block of each domain's
  * rows of the id table, of its moments and of the frozen tables; rows are looked up where they are,
  * the gradients go there and are added in the order of the ranks, the exact softmax and the ranking
- * take each rank's own columns (core/peers.h). */
+ * take each rank's own columns (core/collectives.h). */
 #ifndef JOBS_ENGINE_PLACEMENT_H
 #define JOBS_ENGINE_PLACEMENT_H
 #include "core/models/model.h"
 #include "mpi/lookup.h"
-#include "mpi/rows.h"
+#include "mpi/reduce_sparse.h"
 
 struct placement {
     const struct comm *comm;
     bool sharded;
     int64_t *first; /* [2 size + 1] of the blocks that are shared out: X's by rank, then Y's */
-    struct peers peers;
-    struct lookup lookup; /* sharded */
-    struct rows rows;     /* replicated, sampled loss */
+    struct collectives collectives;
+    struct lookup lookup;      /* sharded */
+    struct reduce_sparse rows; /* replicated, sampled loss */
 };
 
 /* Not collective. Both outlive the result. */
 struct placement *placement_new(const struct comm *comm, const struct config *config,
-                                const struct model_shape *shape);
+                                const struct catalogue *shape);
 void placement_free(struct placement *placement); /* NULL is allowed */
 
-/* Not collective. The shape's peers, here and most. */
-void placement_shape(const struct placement *placement, struct model_shape *shape);
+/* Not collective. The shape's collectives, here and most. */
+void placement_catalogue(const struct placement *placement, struct catalogue *shape);
 
 /* Collective if sharded. Fill in the rows of an item set. */
 void placement_fetch(struct placement *placement, const struct model *model, struct item_set *set);

@@ -10,29 +10,30 @@
 
 /* Where all ranks hold the same table, rank 0 speaks. */
 static enum status check_finite(const struct run *run, const char *name, const real *rows,
-                                const struct parts *here, int64_t dim) {
-    for (int64_t i = 0; i < parts_count(here) * dim; i++)
+                                const struct item_block *local, int64_t dim) {
+    for (int64_t i = 0; i < item_block_count(local) * dim; i++)
         if (!isfinite((double)rows[i]))
             return run->comm->rank && !run->placement->sharded
                        ? STATUS_INPUT
                        : log_error(STATUS_INPUT,
                                    "%s: feature table '%s': row %lld, column %lld is not finite; "
                                    "import it again with 'cdsr features'",
-                                   run->dataset.path, name, (long long)parts_row(here, i / dim),
+                                   run->dataset.path, name,
+                                   (long long)item_block_item(local, i / dim),
                                    (long long)(i % dim));
     return STATUS_OK;
 }
 
-/* The table's rows that are here, at unit norm; mem_free them. */
-static enum status read_unit_rows(struct run *run, const struct parts *here, const char *name,
+/* The table's rows that are local, at unit norm; mem_free them. */
+static enum status read_unit_rows(struct run *run, const struct item_block *local, const char *name,
                                   int *dim, real **rows) {
-    int64_t n = parts_count(here), x_rows = here->hi[0] - here->lo[0];
+    int64_t n = item_block_count(local), x_rows = local->hi[0] - local->lo[0];
     TRY(dataset_feature_dim(run->comm, &run->dataset, name, dim));
     *rows = mem_alloc(n * *dim, sizeof(real));
-    for (int d = 0; d < PARTS; d++)
-        TRY(dataset_read_feature(run->comm, &run->dataset, name, here->lo[d], here->hi[d],
+    for (int d = 0; d < DOMAINS; d++)
+        TRY(dataset_read_feature(run->comm, &run->dataset, name, local->lo[d], local->hi[d],
                                  *rows + d * x_rows * *dim));
-    TRY(comm_agree(run->comm, check_finite(run, name, *rows, here, *dim)));
+    TRY(comm_agree(run->comm, check_finite(run, name, *rows, local, *dim)));
     unit_norm_rows(*rows, n, *dim);
     return STATUS_OK;
 }
@@ -62,7 +63,7 @@ static enum status tell_provenance(struct run *run, int m, bool tags) {
 }
 
 /* Tags and their vectors, which all ranks have of all items. */
-static enum status read_tags(struct run *run, int m, struct model_shape *shape) {
+static enum status read_tags(struct run *run, int m, struct catalogue *shape) {
     const char *name = run->config.model.tag_vectors;
     struct tag_table *tags = &shape->tags;
     TRY(dataset_read_tag_vectors(run->comm, &run->dataset, name, &tags->tags, &tags->dim,
@@ -79,7 +80,7 @@ static enum status read_tags(struct run *run, int m, struct model_shape *shape) 
     return STATUS_OK;
 }
 
-static enum status read_table(struct run *run, int m, struct model_shape *shape) {
+static enum status read_table(struct run *run, int m, struct catalogue *shape) {
     const char *name = run->config.model.modalities.name[m];
     bool tema = !strcmp(run->config.model.name, "tema_llm");
     int dim = 0;
@@ -87,7 +88,7 @@ static enum status read_table(struct run *run, int m, struct model_shape *shape)
         return read_tags(run, m, shape);
     if (!strcmp(name, "id"))
         return STATUS_OK;
-    TRY(read_unit_rows(run, &shape->here, name, &dim, &run->tables[m]));
+    TRY(read_unit_rows(run, &shape->local, name, &dim, &run->tables[m]));
     TRY(tell_provenance(run, m, false));
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
@@ -98,7 +99,7 @@ static int init_modality(const struct run *run) {
     const char *name = run->config.model.id_init;
     bool any = !strcmp(name, "auto"); /* of the right width */
     for (int m = 0; m < run->model.modalities; m++)
-        if (run->tables[m] && (any ? run->model.shape.table[m].dim == run->config.model.dim
+        if (run->tables[m] && (any ? run->model.catalogue.table[m].dim == run->config.model.dim
                                    : !strcmp(name, run->config.model.modalities.name[m])))
             return m;
     return -1;
@@ -126,10 +127,10 @@ enum status run_init_items(struct run *run) {
         return STATUS_OK;
     if (m >= 0)
         return init_from(run, run->config.model.modalities.name[m], run->tables[m],
-                         run->model.shape.table[m].dim);
+                         run->model.catalogue.table[m].dim);
     if (!strcmp(name, "auto") || !strcmp(name, "random"))
         return STATUS_OK;
-    enum status status = read_unit_rows(run, &run->model.shape.here, name, &dim, &rows);
+    enum status status = read_unit_rows(run, &run->model.catalogue.local, name, &dim, &rows);
     if (status == STATUS_OK)
         status = init_from(run, name, rows, dim);
     mem_free(rows);
@@ -149,7 +150,7 @@ static enum status open_sampler(struct run *run) {
 }
 
 /* Its faults are the same on all ranks: rank 0 speaks of them. */
-static enum status create_model(struct run *run, const struct model_shape *shape, bool training) {
+static enum status create_model(struct run *run, const struct catalogue *shape, bool training) {
     if (run->comm->rank)
         log_hold();
     enum status status = model_create(&run->model, &run->config, shape, training);
@@ -159,11 +160,11 @@ static enum status create_model(struct run *run, const struct model_shape *shape
 }
 
 static enum status open_model(struct run *run, bool training) {
-    struct model_shape shape = {.items = run->dataset.items,
-                                .x_items = run->dataset.domain_items[0],
-                                .max_len = run->config.data.max_len};
+    struct catalogue shape = {.items = run->dataset.items,
+                              .a_items = run->dataset.domain_items[0],
+                              .max_len = run->config.data.max_len};
     run->placement = placement_new(run->comm, &run->config, &shape);
-    placement_shape(run->placement, &shape);
+    placement_catalogue(run->placement, &shape);
     if (training && run->config.train.loss != LOSS_EXACT)
         TRY(open_sampler(run));
     shape.sampler = &run->sampler;
@@ -185,8 +186,8 @@ enum status run_settle(const struct comm *comm, const struct dataset *dataset,
                        struct config *config) {
     const char *fault =
         !strcmp(config->model.name, "sema_cdr")     ? "model.name: sema_cdr fuses two domains"
-        : config->train.target == TARGET_Y          ? "train.target: y has no targets"
-        : options_select_target(config) == TARGET_Y ? "eval.select_domain: y has no targets"
+        : config->train.target == TARGET_B          ? "train.target: y has no targets"
+        : options_select_target(config) == TARGET_B ? "eval.select_domain: y has no targets"
                                                     : NULL;
     if (config->data.max_len == 0)
         config->data.max_len = dataset->max_len;

@@ -5,7 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/optim.h"
-#include "mpi/peers.h"
+#include "mpi/collectives.h"
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,14 +15,14 @@
 /* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
  * block is 6 d^2 multiplications per token where a candidate is d. Candidates that are shared out
  * cost all ranks the same, whose target it is. */
-struct feed_price stepper_prices(const struct config *c, const struct dataset *dataset) {
-    struct feed_price price;
+struct target_price stepper_prices(const struct config *c, const struct dataset *dataset) {
+    struct target_price price;
     double weight[LOSS_PARTS];
     int64_t encoder = 6 * c->model.blocks * c->model.dim;
     model_loss_weights(c, weight);
     for (int s = 0; s < STREAMS; s++)
         for (int d = 0; d < 2; d++) {
-            bool all = s == STREAM_XY && c->model.mixed_softmax == MIXED_ALL;
+            bool all = s == STREAM_MIXED && c->model.mixed_softmax == MIXED_ALL;
             int64_t candidates = c->train.loss != LOSS_EXACT ? c->train.negatives
                                  : all                       ? dataset->items
                                                              : dataset->domain_items[d];
@@ -40,12 +40,12 @@ static enum status check(const struct stepper *s) {
     if (s->run->dataset.counts[SPLIT_TRAIN] == 0)
         return !first ? STATUS_INPUT
                       : log_error(STATUS_INPUT, "%s: no training sequences", c->data.path);
-    if (reproducible && TREE_LEAVES % s->comm->size)
+    if (reproducible && REDUCE_SHARES % s->comm->size)
         return !first ? STATUS_INPUT
                       : log_error(STATUS_INPUT,
                                   "train.reproducible: %d ranks do not divide the %d shards of a "
                                   "step; start 1, 2, 4 or 8",
-                                  s->comm->size, (int)TREE_LEAVES);
+                                  s->comm->size, (int)REDUCE_SHARES);
     if (reproducible && !comm_same(s->comm, (uint64_t)omp_get_max_threads()))
         return !first ? STATUS_INPUT
                       : log_error(STATUS_INPUT, "train.reproducible: the ranks differ in their "
@@ -54,24 +54,24 @@ static enum status check(const struct stepper *s) {
 }
 
 static void open_tree(struct stepper *s) {
-    tree_open(&s->tree, s->comm, &s->run->model.params);
+    reduce_ordered_open(&s->ordered, s->comm, &s->run->model.params);
     log_info("reproducible: %d shards, %d ranks x threads %d, extra memory %.1f MB per rank; the "
              "same bits for 1, 2, 4 and 8 ranks of %d threads",
-             (int)TREE_LEAVES, s->comm->size, omp_get_max_threads(),
-             (double)tree_bytes(&s->tree) / 1e6, omp_get_max_threads());
+             (int)REDUCE_SHARES, s->comm->size, omp_get_max_threads(),
+             (double)reduce_ordered_bytes(&s->ordered) / 1e6, omp_get_max_threads());
 }
 
 enum status stepper_open(struct stepper *s, struct run *run) {
     const struct config *c = &run->config;
     *s = (struct stepper){.comm = run->comm, .run = run};
     TRY(check(s));
-    struct feed_price price = stepper_prices(c, &run->dataset);
-    int parts = c->train.reproducible ? TREE_LEAVES : s->comm->size;
-    TRY(feed_open(&s->feed, s->comm, parts, &run->dataset, &price, c->data.max_len, c->train.batch,
-                  c->run.seed));
+    struct target_price price = stepper_prices(c, &run->dataset);
+    int parts = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
+    TRY(loader_open(&s->loader, s->comm, parts, &run->dataset, &price, c->data.max_len,
+                    c->train.batch, c->run.seed));
     if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
-    s->feed.mixed = model_takes_mixed(&run->model);
+    s->loader.mixed = model_takes_mixed(&run->model);
     s->parts = parts / s->comm->size;
     s->batch = mem_zero(s->parts, sizeof *s->batch);
     if (c->train.reproducible)
@@ -85,9 +85,9 @@ void stepper_close(struct stepper *s) {
     for (int i = 0; i < s->parts; i++)
         batch_free(&s->batch[i]);
     mem_free(s->batch);
-    feed_close(&s->feed);
+    loader_close(&s->loader);
     reduce_close(&s->reduce);
-    tree_close(&s->tree);
+    reduce_ordered_close(&s->ordered);
     tape_free(&s->tape);
     arena_free(&s->arena);
     *s = (struct stepper){0};
@@ -103,7 +103,7 @@ static int part_of(const struct stepper *s, int i) {
 int64_t stepper_load(struct stepper *s, int64_t k) {
     int64_t sequences = 0;
     for (int i = 0; i < s->parts; i++)
-        sequences = feed_step(&s->feed, k, part_of(s, i), &s->batch[i]);
+        sequences = loader_step(&s->loader, k, part_of(s, i), &s->batch[i]);
     return sequences;
 }
 
@@ -121,22 +121,22 @@ static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
 
 /* Collective. The `n` items of every rank, one rank after another, in s->arena. */
 static int32_t *gather_items(struct stepper *s, const int32_t *mine, int64_t n, int64_t *total) {
-    struct peers peers = peers_of(s->comm);
-    int64_t *counts = arena_alloc(&s->arena, peers.size, sizeof *counts), before = 0;
-    int64_t *one = arena_alloc(&s->arena, peers.size, sizeof *one);
-    for (int r = 0; r < peers.size; r++)
+    struct collectives collectives = collectives_of(s->comm);
+    int64_t *counts = arena_alloc(&s->arena, collectives.size, sizeof *counts), before = 0;
+    int64_t *one = arena_alloc(&s->arena, collectives.size, sizeof *one);
+    for (int r = 0; r < collectives.size; r++)
         one[r] = 1;
-    counts[peers.rank] = n;
-    peers.gather(peers.context, counts, one, sizeof *counts);
+    counts[collectives.rank] = n;
+    collectives.gather(collectives.context, counts, one, sizeof *counts);
     *total = 0;
-    for (int r = 0; r < peers.size; r++) {
-        before += r < peers.rank ? counts[r] : 0;
+    for (int r = 0; r < collectives.size; r++) {
+        before += r < collectives.rank ? counts[r] : 0;
         *total += counts[r];
     }
     int32_t *all = arena_alloc(&s->arena, *total, sizeof *all);
     for (int64_t k = 0; k < n; k++)
         all[before + k] = mine[k];
-    peers.gather(peers.context, all, counts, sizeof *all);
+    collectives.gather(collectives.context, all, counts, sizeof *all);
     return all;
 }
 
@@ -240,25 +240,25 @@ static void gradients(struct stepper *s, struct model_step *step, struct phases 
  * zeros. */
 static void gradients_by_parts(struct stepper *s, struct model_step *step, struct phases *phases,
                                double loss[LOSS_PARTS]) {
-    double part[TREE_LEAVES][LOSS_PARTS] = {{0}};
+    double part[REDUCE_SHARES][LOSS_PARTS] = {{0}};
     struct item_set items;
     for (int i = 0; i < s->parts; i++) {
         differentiate(s, i, step, &items, NULL, phases, part[part_of(s, i)]);
         if (step->items)
             model_scatter_items(&s->run->model, &items);
-        tree_add(&s->tree);
+        reduce_ordered_add(&s->ordered);
     }
     if (!s->without_reduction)
-        tree_finish(&s->tree);
+        reduce_ordered_finish(&s->ordered);
     for (int k = 0; k < LOSS_PARTS; k++) {
         s->own_loss[k] = 0;
         for (int i = 0; i < s->parts; i++)
             s->own_loss[k] += part[part_of(s, i)][k];
     }
-    comm_sum_f64(s->comm, part[0], TREE_LEAVES * LOSS_PARTS);
+    comm_sum_f64(s->comm, part[0], REDUCE_SHARES * LOSS_PARTS);
     for (int k = 0; k < LOSS_PARTS; k++) {
         loss[k] = 0;
-        for (int i = 0; i < TREE_LEAVES; i++)
+        for (int i = 0; i < REDUCE_SHARES; i++)
             loss[k] += part[i][k];
     }
 }
@@ -274,7 +274,7 @@ static bool find_tensor(const struct params *params, bool gradient, char *text, 
         if (at < 0)
             continue;
         snprintf(text, size, "element %lld of %s%s",
-                 (long long)(parts_row(&p->here, at / p->cols) * p->cols + at % p->cols),
+                 (long long)(item_block_item(&p->local, at / p->cols) * p->cols + at % p->cols),
                  gradient ? "the gradient of " : "", p->name);
         return true;
     }

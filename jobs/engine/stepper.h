@@ -1,22 +1,22 @@
 /* The steps of training, which train takes and bench measures: the share of a global batch,
  * forward, backward with the reduction under way, update.
  *
- * With train.reproducible a step is dealt to TREE_LEAVES parts instead of one per rank; each part
- * has its own forward and backward, and their gradients are joined by mpi/tree: losses and
- * parameters have the same bits for 1, 2, 4 and 8 ranks. Some kernels split their sums by threads,
- * so that all runs to be compared need the same number of threads per rank. */
+ * With train.reproducible a step is dealt to REDUCE_SHARES parts instead of one per rank; each part
+ * has its own forward and backward, and their gradients are joined by mpi/reduce_ordered: losses
+ * and parameters have the same bits for 1, 2, 4 and 8 ranks. Some kernels split their sums by
+ * threads, so that all runs to be compared need the same number of threads per rank. */
 #ifndef JOBS_ENGINE_STEPPER_H
 #define JOBS_ENGINE_STEPPER_H
 #include "core/phase.h"
-#include "io/feed.h"
+#include "io/loader.h"
 #include "jobs/engine/run.h"
 #include "mpi/reduce.h"
-#include "mpi/tree.h"
+#include "mpi/reduce_ordered.h"
 
 struct stepper {
     const struct comm *comm; /* borrowed, as the run */
     struct run *run;
-    struct feed feed;
+    struct loader loader;
     int parts;           /* of a step that are this rank's */
     struct batch *batch; /* [parts] */
     struct tape tape;
@@ -25,21 +25,21 @@ struct stepper {
     int32_t *whole;              /* [whole_count] */
     int64_t whole_count;
     struct reduce reduce;
-    struct tree tree;                          /* reproducible: in place of `reduce` */
+    struct reduce_ordered ordered;             /* reproducible: in place of `reduce` */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
     struct tape_work work[PHASES];             /* of this rank in the last step */
     int64_t touched;                           /* parameters here that its gradient moves */
 };
 
 /* Not collective. What a training target costs, for the balance of the ranks. */
-struct feed_price stepper_prices(const struct config *config, const struct dataset *dataset);
+struct target_price stepper_prices(const struct config *config, const struct dataset *dataset);
 
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
  * suit train.reproducible. */
 CHECKED enum status stepper_open(struct stepper *stepper, struct run *run);
 void stepper_close(struct stepper *stepper); /* not collective; safe on a zeroed object */
 
-/* Not collective. Pack this rank's sequences of step k of the feed's epoch. Returns the number of
+/* Not collective. Pack this rank's sequences of step k of the loader's epoch. Returns the number of
  * sequences over all ranks. */
 int64_t stepper_load(struct stepper *stepper, int64_t k);
 

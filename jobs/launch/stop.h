@@ -11,7 +11,7 @@
 void stop_watch(double time_limit, double margin);
 
 /* Not collective. 0: nothing was asked for; a larger number is a stronger request, so that the
- * maximum over the ranks is what all of them obey. */
+ * maximum over the ranks is what all of them poll_requests. */
 int stop_requested(void);
 
 const char *stop_reason(int request); /* "signal USR1", ..., "time limit" */

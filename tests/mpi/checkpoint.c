@@ -18,13 +18,13 @@ static void make_params(const struct comm *comm, bool sharded, struct params *pa
     *params = (struct params){0};
     struct range x = range_of(X_ROWS, comm->size, comm->rank);
     struct range y = range_of(ROWS - X_ROWS, comm->size, comm->rank);
-    struct parts here = {{x.lo, X_ROWS + y.lo}, {x.hi, X_ROWS + y.hi}};
+    struct item_block local = {{x.lo, X_ROWS + y.lo}, {x.hi, X_ROWS + y.hi}};
     int table = params_add(params, 2, ROWS, COLS, PARAM_NORMAL, 1, "embed.id");
     params_add(params, 2, 3, 4, PARAM_NORMAL, 1, "w");
     params_add(params, 1, 1, 6, PARAM_NORMAL, 1, "b");
     params_add(params, 0, 1, 1, PARAM_NORMAL, 1, "scale");
     if (sharded)
-        params_part(params, table, &here);
+        params_local(params, table, &local);
     params_allocate(params, 1, 1);
 }
 
@@ -45,7 +45,7 @@ static int64_t visit(const struct params *params, bool set) {
             const struct param *p = &params->list[k];
             real *x = group(params, g) + p->at;
             for (int64_t i = 0; i < param_size(p); i++) {
-                int64_t at = parts_row(&p->here, i / p->cols) * p->cols + i % p->cols;
+                int64_t at = item_block_item(&p->local, i / p->cols) * p->cols + i % p->cols;
                 if (set)
                     x[i] = expected(g, k, at);
                 wrong += x[i] != expected(g, k, at);
@@ -232,9 +232,10 @@ static void read_mapped(const struct comm *comm, bool sharded, const char *path)
         table->tensor.x[i] = -1;
     MPI_REQUIRE(checkpoint_read_params(comm, path, &map, &params, false) == STATUS_OK, "read");
     for (int64_t i = 0; i < param_size(table); i++) {
-        int32_t row = from[parts_row(&table->here, i / COLS)];
+        int32_t row = from[item_block_item(&table->local, i / COLS)];
         wrong += table->tensor.x[i] != (row < 0 ? -1 : expected(0, 0, row * COLS + i % COLS));
-        table->tensor.x[i] = expected(0, 0, parts_row(&table->here, i / COLS) * COLS + i % COLS);
+        table->tensor.x[i] =
+            expected(0, 0, item_block_item(&table->local, i / COLS) * COLS + i % COLS);
     }
     MPI_EXPECT(wrong == 0, "%ld elements on %d ranks", (long)wrong, comm->size);
     MPI_EXPECT(visit(&params, false) == 0, "the other tensors are read as they are");
@@ -456,7 +457,8 @@ MPI_TEST(checkpoint, no_flipped_bit_gives_other_values, 1, .timeout = 240) {
     int64_t size = read_bytes(file, &bytes);
     log_hold();
     for (int64_t at = 0; at < size; at++) {
-        if (at % (bytes[at] ? STRIDE : 1999)) /* most are zero: the unused rest of the metadata block */
+        if (at %
+            (bytes[at] ? STRIDE : 1999)) /* most are zero: the unused rest of the metadata block */
             continue;
         int bit = (int)(rng_bits(6, (uint64_t)at) % 8);
         flip(file, at, bit);

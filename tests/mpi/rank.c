@@ -2,7 +2,7 @@
 #include "core/catalogue/rank.h"
 #include "core/mem.h"
 #include "core/rng.h"
-#include "mpi/peers.h"
+#include "mpi/collectives.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 #include <string.h>
@@ -48,10 +48,10 @@ static void fill(struct fixture *f) {
 }
 
 /* Rows of the items that are here, in the order of their places. */
-static real *rows_here(const struct fixture *f, const struct parts *here) {
-    real *rows = mem_alloc(parts_count(here) * D, sizeof *rows);
-    for (int64_t k = 0; k < parts_count(here); k++)
-        memcpy(rows + k * D, f->items + parts_row(here, k) * D, D * sizeof *rows);
+static real *rows_local(const struct fixture *f, const struct item_block *local) {
+    real *rows = mem_alloc(item_block_count(local) * D, sizeof *rows);
+    for (int64_t k = 0; k < item_block_count(local); k++)
+        memcpy(rows + k * D, f->items + item_block_item(local, k) * D, D * sizeof *rows);
     return rows;
 }
 
@@ -74,14 +74,14 @@ static void excluded_case(void) {
     fill(f);
     struct range x = range_of(X, test_comm.size, test_comm.rank);
     struct range y = range_of(Y, test_comm.size, test_comm.rank);
-    struct parts here = {{x.lo, X + y.lo}, {x.hi, X + y.hi}};
-    struct peers peers = peers_of(&test_comm);
-    real *rows = rows_here(f, &here);
+    struct item_block local = {{x.lo, X + y.lo}, {x.hi, X + y.hi}};
+    struct collectives collectives = collectives_of(&test_comm);
+    real *rows = rows_local(f, &local);
     struct ranking r[2] = {ranking_of(f, f->items, X, N),
-                           ranking_of(f, rows, x.hi - x.lo, parts_count(&here))};
+                           ranking_of(f, rows, x.hi - x.lo, item_block_count(&local))};
     struct rank_lists own = rank_own_items(&arena, f->samples, f->target, SAMPLES);
     struct rank_lists negatives = {f->drawn, f->negatives};
-    r[1].peers = &peers, r[1].here = &here;
+    r[1].collectives = &collectives, r[1].local = &local;
     for (int k = 0; k < 2; k++) {
         r[k].excluded = &own, r[k].negatives = &negatives;
         r[k].full = full[k], r[k].sampled = sampled[k];

@@ -2,7 +2,7 @@
 #include "core/rng.h"
 #include "mpi/exchange.h"
 #include "mpi/reduce.h"
-#include "mpi/tree.h"
+#include "mpi/reduce_ordered.h"
 #include "partition/balance.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
@@ -97,48 +97,48 @@ static real leaf_value(int step, int k, int64_t i) {
 /* The sum is that of the tree written out, to the last bit, on any number of ranks. */
 static void tree_case(void) {
     struct params params = {0};
-    struct tree tree;
+    struct reduce_ordered ordered;
     params_add(&params, 2, 1000, 301, PARAM_ZERO, 1, "p");
     params_allocate(&params, 1, 1);
-    tree_open(&tree, &test_comm, &params);
-    int per_rank = TREE_LEAVES / test_comm.size, mine = test_comm.rank * per_rank;
+    reduce_ordered_open(&ordered, &test_comm, &params);
+    int per_rank = REDUCE_SHARES / test_comm.size, mine = test_comm.rank * per_rank;
     for (int step = 0; step < 2; step++) {
-        int64_t wrong = 0, ordered = 0;
+        int64_t wrong = 0, other = 0;
         for (int k = mine; k < mine + per_rank; k++) {
             for (int64_t i = 0; i < params.total; i++)
                 params.g[i] = leaf_value(step, k, i);
-            tree_add(&tree);
+            reduce_ordered_add(&ordered);
         }
-        tree_finish(&tree);
+        reduce_ordered_finish(&ordered);
         for (int64_t i = 0; i < params.total; i++) {
-            real x[TREE_LEAVES], in_turn = 0;
-            for (int k = 0; k < TREE_LEAVES; k++)
+            real x[REDUCE_SHARES], in_turn = 0;
+            for (int k = 0; k < REDUCE_SHARES; k++)
                 in_turn += x[k] = leaf_value(step, k, i);
             real sum = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
             wrong += params.g[i] != sum;
-            ordered += params.g[i] != in_turn;
+            other += params.g[i] != in_turn;
         }
         MPI_EXPECT(wrong == 0, "step %d: %ld of %ld sums are wrong", step, (long)wrong,
                    (long)params.total);
-        MPI_EXPECT(ordered > 0, "step %d: the order of the sum shows", step);
+        MPI_EXPECT(other > 0, "step %d: the order of the sum shows", step);
     }
-    tree_close(&tree);
+    reduce_ordered_close(&ordered);
     params_free(&params);
 }
 
-MPI_TEST(tree, one_rank, 1) {
+MPI_TEST(ordered, one_rank, 1) {
     tree_case();
 }
 
-MPI_TEST(tree, two_ranks, 2) {
+MPI_TEST(ordered, two_ranks, 2) {
     tree_case();
 }
 
-MPI_TEST(tree, four_ranks, 4) {
+MPI_TEST(ordered, four_ranks, 4) {
     tree_case();
 }
 
-MPI_TEST(tree, eight_ranks, 8) {
+MPI_TEST(ordered, eight_ranks, 8) {
     tree_case();
 }
 

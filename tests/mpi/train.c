@@ -1,7 +1,7 @@
 /* Training on files that were changed behind the program's back. */
 #include "core/log.h"
-#include "jobs/job.h"
 #include "jobs/engine/stepper.h"
+#include "jobs/job.h"
 #include "tests/mpitest.h"
 #include <hdf5.h>
 #include <math.h>
@@ -144,7 +144,7 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     config.model.dim = 8;
     MPI_REQUIRE(run_open(&run, &test_comm, &config, true) == STATUS_OK, "run");
     MPI_REQUIRE(stepper_open(&stepper, &run) == STATUS_OK, "stepper");
-    MPI_REQUIRE(feed_epoch(&stepper.feed, 0) == STATUS_OK, "epoch");
+    MPI_REQUIRE(loader_epoch(&stepper.loader, 0) == STATUS_OK, "epoch");
     struct param *p = params_find(&run.model.params, "embed.id");
     real before = p->tensor.x[0];
     if (test_comm.rank == 1)

@@ -623,7 +623,7 @@ Test(rank, one_softmax_ranks_by_logits) {
                         .target = target,
                         .hi = N,
                         .full = full};
-    r.stream[STREAM_XY] = (struct rank_stream){{q}, present, 1, 0, N};
+    r.stream[STREAM_MIXED] = (struct rank_stream){{q}, present, 1, 0, N};
     cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
     for (int t = 0; t < B; t++) {
         struct rank_count want = {.all = N - 1};
@@ -645,7 +645,7 @@ Test(rank, one_softmax_ranks_by_logits) {
         one.samples = 1;
         one.target = target + t;
         one.full = &alone;
-        one.stream[STREAM_XY] = (struct rank_stream){{q + t * D}, present + t, 1, 0, N};
+        one.stream[STREAM_MIXED] = (struct rank_stream){{q + t * D}, present + t, 1, 0, N};
         cr_assert_eq(rank_targets(&arena, &one), STATUS_OK);
         cr_expect(alone.above == full[t].above && alone.equal == full[t].equal, "alone");
     }

@@ -8,7 +8,7 @@
 
 BALANCED(cost);
 
-enum { ITEMS = 900, X_ITEMS = 300, TEXT = 24, OTHER = 16, USERS = 60, LENGTH = 30, MAX_LEN = 20 };
+enum { ITEMS = 900, A_ITEMS = 300, TEXT = 24, OTHER = 16, USERS = 60, LENGTH = 30, MAX_LEN = 20 };
 enum { TAGS = 40, TAG_DIM = 12, TAGS_EACH = 3 };
 
 struct fixture {
@@ -32,7 +32,7 @@ static real *make_table(int64_t rows, int64_t dim) {
 }
 
 /* Tables and tags for any model: id, text and tags, or id and two views. */
-static struct model_shape make_shape(struct fixture *f) {
+static struct catalogue make_shape(struct fixture *f) {
     f->text = make_table(ITEMS, TEXT);
     f->other = make_table(ITEMS, OTHER);
     f->vectors = make_table(TAGS, TAG_DIM);
@@ -40,12 +40,12 @@ static struct model_shape make_shape(struct fixture *f) {
         f->tag[e] = (int32_t)rng_below(check_key(83), (uint64_t)e, TAGS);
     for (int64_t i = 0; i <= ITEMS; i++)
         f->offsets[i] = TAGS_EACH * i;
-    struct model_shape shape = {.items = ITEMS,
-                                .x_items = X_ITEMS,
-                                .max_len = MAX_LEN,
-                                .table = {{0}, {f->text, f->text, TEXT}},
-                                .tags = {TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight},
-                                .here = {{0, X_ITEMS}, {X_ITEMS, ITEMS}}};
+    struct catalogue shape = {.items = ITEMS,
+                              .a_items = A_ITEMS,
+                              .max_len = MAX_LEN,
+                              .table = {{0}, {f->text, f->text, TEXT}},
+                              .tags = {TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight},
+                              .local = {{0, A_ITEMS}, {A_ITEMS, ITEMS}}};
     if (!strcmp(f->config.model.name, "sema_cdr"))
         shape.table[2] = (struct frozen_table){f->other, f->other, OTHER};
     else if (f->config.model.modalities.count > 2)
@@ -55,7 +55,7 @@ static struct model_shape make_shape(struct fixture *f) {
 
 static void fixture_models(struct fixture *f) {
     static const real no_row;
-    struct model_shape shape = make_shape(f);
+    struct catalogue shape = make_shape(f);
     cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK);
     for (int m = 0; m < OPTION_LIST; m++)
         if (shape.table[m].rows)
@@ -72,7 +72,7 @@ static void fixture_batch(struct fixture *f) {
         int64_t n = 4 + rng_below(check_key(81), u, LENGTH - 4);
         samples[u] = (struct sample){f->items + LENGTH * u, n, u};
     }
-    (mixed ? batch_mixed : batch_train)(&f->batch, samples, USERS, X_ITEMS, MAX_LEN);
+    (mixed ? batch_mixed : batch_train)(&f->batch, samples, USERS, A_ITEMS, MAX_LEN);
 }
 
 static void fixture_open(struct fixture *f, const char *pairs) {
@@ -173,8 +173,8 @@ static void check_step(const char *pairs) {
     int64_t block = f.model.params.total * (int64_t)sizeof(real), tables = 0;
     for (int m = 1; m < f.model.modalities; m++)
         tables +=
-            f.model.shape.table[m].rows
-                ? ITEMS * f.model.shape.table[m].dim * (int64_t)sizeof(real)
+            f.model.catalogue.table[m].rows
+                ? ITEMS * f.model.catalogue.table[m].dim * (int64_t)sizeof(real)
                 : TAGS * TAG_DIM * (int64_t)sizeof(real) + ITEMS * TAGS_EACH * 8 + (ITEMS + 1) * 8;
     int64_t dense = f.model.params.dense * (int64_t)sizeof(real);
     cr_expect(bytes.parameters == block && bytes.gradients == dense && bytes.moments == 2 * block);
@@ -192,15 +192,15 @@ Test(cost, memory_is_that_of_a_step) {
 }
 
 /* On the first of `ranks` ranks that share the items out. */
-static void share_out(struct fixture *f, const int *ranks, struct peers *peers,
+static void share_out(struct fixture *f, const int *ranks, struct collectives *collectives,
                       struct model *model) {
-    struct model_shape shape = f->declared.shape;
-    *peers = cost_peers(ranks);
-    shape.peers = peers;
-    shape.here =
-        (struct parts){{0, X_ITEMS}, {X_ITEMS / *ranks, X_ITEMS + (ITEMS - X_ITEMS) / *ranks}};
-    shape.most[0] = X_ITEMS / *ranks;
-    shape.most[1] = (ITEMS - X_ITEMS) / *ranks;
+    struct catalogue shape = f->declared.catalogue;
+    *collectives = cost_collectives(ranks);
+    shape.collectives = collectives;
+    shape.local =
+        (struct item_block){{0, A_ITEMS}, {A_ITEMS / *ranks, A_ITEMS + (ITEMS - A_ITEMS) / *ranks}};
+    shape.max_local[0] = A_ITEMS / *ranks;
+    shape.max_local[1] = (ITEMS - A_ITEMS) / *ranks;
     cr_assert_eq(model_declare(model, &f->config, &shape), STATUS_OK);
 }
 
@@ -209,11 +209,11 @@ Test(cost, ranks_share_what_they_should) {
     struct cost_bytes one, two, four;
     struct cost_step step;
     struct model model;
-    struct peers peers;
+    struct collectives collectives;
     const int ranks = 4;
     fixture_open(&f, "train.loss=exact");
     cost_memory(&f.declared, 1, &f.step, 0, &one);
-    share_out(&f, &ranks, &peers, &model);
+    share_out(&f, &ranks, &collectives, &model);
     cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
     cost_memory(&model, ranks, &step, 0, &four);
     int64_t table = ITEMS * 32 * (int64_t)sizeof(real), rest = one.parameters - table;
@@ -256,7 +256,7 @@ Test(cost, negatives_from_the_batch) {
     int64_t n = fill_whole(&f);
     sampler_open(&sampler, ITEMS, NULL, 1);
     sampler_pool(&sampler, f.whole, n);
-    f.declared.shape.sampler = &sampler;
+    f.declared.catalogue.sampler = &sampler;
     cost_step_run(&f.declared, &f.batch, &f.batch, 1, &few);
     cr_expect_eq(few.set_rows, n);
     cr_expect_gt(uniform.set_rows, n);
@@ -273,7 +273,7 @@ Test(cost, operations_of_the_stages) {
         const struct stream *stream = &f.batch.stream[s];
         int width[2] = {32, TEXT};
         for (int64_t t = 0; t < stream->tokens; t++)
-            loss += (stream->targets[t] < X_ITEMS ? X_ITEMS : ITEMS - X_ITEMS) *
+            loss += (stream->targets[t] < A_ITEMS ? A_ITEMS : ITEMS - A_ITEMS) *
                     (6.0 * width[0] + 4.0 * width[1]);
         for (int m = 0; m < 2; m++)
             for (int64_t b = 0; b < stream->sequences; b++)
@@ -291,7 +291,7 @@ Test(cost, operations_of_the_stages) {
 static void check_ranking(const char *pairs, double states, double rows) {
     const int32_t items[2][3] = {{1, 2, 3}, {4, 5, 6}};
     struct sample samples[2] = {{items[0], 3, 0}, {items[1], 3, 1}};
-    int32_t target[2] = {X_ITEMS, X_ITEMS + 1};
+    int32_t target[2] = {A_ITEMS, A_ITEMS + 1};
     struct rank_count full[2];
     const real *tables[OPTION_LIST];
     struct tape tape = {0}, made = {0};
@@ -300,7 +300,7 @@ static void check_ranking(const char *pairs, double states, double rows) {
     struct fixture f;
     fixture_open(&f, pairs);
     bool by_rows = model_ranks_by_rows(&f.model);
-    batch_history(&f.batch, samples, 2, X_ITEMS, 2);
+    batch_history(&f.batch, samples, 2, A_ITEMS, 2);
     tape_begin(&made, false, 0);
     tape_begin(&tape, false, 0);
     model_item_rows(&f.model, &made, tables);
@@ -313,7 +313,7 @@ static void check_ranking(const char *pairs, double states, double rows) {
     cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
     cr_expect_eq(cost_ranking(&f.declared, &f.batch, 1),
                  (int64_t)(made.arena.peak + tape.arena.peak), "%s: memory of a ranking", pairs);
-    cr_expect_float_eq(rank_flops(&ranking), states * (ITEMS - X_ITEMS), 1e-6);
+    cr_expect_float_eq(rank_flops(&ranking), states * (ITEMS - A_ITEMS), 1e-6);
     cr_expect_float_eq(made.work[PHASE_FORWARD].flops, rows, 1e-6);
     tape_free(&tape);
     tape_free(&made);
@@ -352,7 +352,7 @@ static double stream_candidates(const struct fixture *f, int s) {
     const struct stream *stream = &f->batch.stream[s];
     double sum = 0;
     for (int64_t t = 0; t < stream->tokens; t++)
-        sum += stream->targets[t] < X_ITEMS ? X_ITEMS : ITEMS - X_ITEMS;
+        sum += stream->targets[t] < A_ITEMS ? A_ITEMS : ITEMS - A_ITEMS;
     return sum;
 }
 
@@ -390,7 +390,7 @@ Test(cost, operations_with_views) {
     fixture_open(&f, "model.name=sema_cdr model.blocks=1 train.target=both");
     const double d = 32, frozen = 2.0 * (TEXT + OTHER) * d, second = 2 * 2 * d * d,
                  gates = 3 * 2 * d, n = (double)fill_whole(&f);
-    double streams = 0, loss = stream_candidates(&f, STREAM_XY) * 6 * d;
+    double streams = 0, loss = stream_candidates(&f, STREAM_MIXED) * 6 * d;
     for (int s = 0; s < STREAMS; s++)
         streams += encoder_operations(&f, s, d, false) +
                    score_operations(&f, d) * (double)f.batch.stream[s].tokens;
@@ -401,9 +401,9 @@ Test(cost, operations_with_views) {
     fixture_close(&f);
     fixture_open(&f, "model.name=sema_cdr train.target=y model.contrast_weight=0");
     double targets = 0;
-    for (int64_t t = 0; t < f.batch.stream[STREAM_XY].tokens; t++)
-        targets += f.batch.stream[STREAM_XY].targets[t] >= X_ITEMS;
-    cr_expect_float_eq(f.step.work[PHASE_LOSS].flops, targets * (ITEMS - X_ITEMS) * 6 * d, 1);
+    for (int64_t t = 0; t < f.batch.stream[STREAM_MIXED].tokens; t++)
+        targets += f.batch.stream[STREAM_MIXED].targets[t] >= A_ITEMS;
+    cr_expect_float_eq(f.step.work[PHASE_LOSS].flops, targets * (ITEMS - A_ITEMS) * 6 * d, 1);
     fixture_close(&f);
 }
 
@@ -411,13 +411,13 @@ Test(cost, traffic) {
     struct fixture f;
     struct cost_step step;
     struct model model;
-    struct peers peers;
+    struct collectives collectives;
     const int ranks = 4;
     fixture_open(&f, "train.loss=exact");
     double bytes = (double)f.model.params.total * sizeof(real);
     cr_expect_eq(cost_traffic(&f.declared, 1, &f.step).bytes, 0);
     cr_expect_float_eq(cost_traffic(&f.declared, ranks, &f.step).bytes, 1.5 * bytes, 1);
-    share_out(&f, &ranks, &peers, &model);
+    share_out(&f, &ranks, &collectives, &model);
     cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
     double rest = bytes - ITEMS * 32 * sizeof(real),
            rows = (double)step.set_rows * (2 * 32 + TEXT) * sizeof(real);

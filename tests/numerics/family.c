@@ -8,7 +8,7 @@
 
 BALANCED(family);
 
-enum { ITEMS = 24, X_ITEMS = 11, USERS = 6, LENGTH = 12, MAX_LEN = 5, TAGS = 10, TAG_DIM = 6 };
+enum { ITEMS = 24, A_ITEMS = 11, USERS = 6, LENGTH = 12, MAX_LEN = 5, TAGS = 10, TAG_DIM = 6 };
 
 struct fixture {
     struct config config;
@@ -54,11 +54,11 @@ static void fill_samples(struct fixture *f) {
     for (int u = 0; u < USERS; u++) {
         int32_t *items = f->items + u * LENGTH;
         for (int i = 0; u == 0 && i < LENGTH; i++) /* of one domain */
-            items[i] %= X_ITEMS;
+            items[i] %= A_ITEMS;
         f->samples[u] =
             (struct sample){items, 2 + rng_below(check_key(63), (uint64_t)u, LENGTH - 2), u};
     }
-    (f->sema ? batch_mixed : batch_train)(&f->batch, f->samples, USERS, X_ITEMS, MAX_LEN);
+    (f->sema ? batch_mixed : batch_train)(&f->batch, f->samples, USERS, A_ITEMS, MAX_LEN);
     for (int s = 0; s < STREAMS; s++)
         for (int64_t t = 0; t < f->batch.stream[s].tokens; t++) {
             f->marked[f->batch.stream[s].items[t]] = true;
@@ -67,8 +67,8 @@ static void fill_samples(struct fixture *f) {
         }
 }
 
-static struct model_shape make_shape(struct fixture *f) {
-    struct model_shape shape = {ITEMS, X_ITEMS, MAX_LEN};
+static struct catalogue make_shape(struct fixture *f) {
+    struct catalogue shape = {ITEMS, A_ITEMS, MAX_LEN};
     int64_t dim[2] = {f->sema ? 7 : 8, 6};
     for (int k = 0; k < 2; k++) {
         fill_table(f, k, dim[k]);
@@ -90,7 +90,7 @@ static void make_reference(struct fixture *f) {
                             .known = mem_zero(REF_KNOWN, sizeof(int)),
                             .rows = mem_zero(OPTION_LIST * ITEMS, sizeof(double[REF_DIM])),
                             .items = ITEMS,
-                            .x_items = X_ITEMS,
+                            .a_items = A_ITEMS,
                             .max_len = MAX_LEN,
                             .tag_dim = TAG_DIM,
                             .tag_vectors = f->vectors,
@@ -98,15 +98,15 @@ static void make_reference(struct fixture *f) {
                             .tag = f->tag,
                             .tag_weight = f->weight};
     for (int m = 0; m < f->model.modalities; m++) {
-        r->table[m] = f->model.shape.table[m].rows;
-        r->dim[m] = f->model.shape.table[m].dim;
+        r->table[m] = f->model.catalogue.table[m].rows;
+        r->dim[m] = f->model.catalogue.table[m].dim;
     }
     for (int64_t i = 0; i < f->model.params.total; i++)
         r->x[i] = (double)f->model.params.x[i];
     for (int i = 0; i < ITEMS; i++)
         f->every[i] = i;
-    r->candidates[0] = (struct ref_candidates){X_ITEMS, f->every};
-    r->candidates[1] = (struct ref_candidates){ITEMS - X_ITEMS, f->every + X_ITEMS};
+    r->candidates[0] = (struct ref_candidates){A_ITEMS, f->every};
+    r->candidates[1] = (struct ref_candidates){ITEMS - A_ITEMS, f->every + A_ITEMS};
     r->candidates[2] = (struct ref_candidates){ITEMS, f->every};
 }
 
@@ -119,7 +119,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     options_complete(&f->config);
     cr_assert_eq(options_check(&f->config), STATUS_OK, "%s", pairs);
     f->sema = !strcmp(f->config.model.name, "sema_cdr");
-    struct model_shape shape = make_shape(f);
+    struct catalogue shape = make_shape(f);
     cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK, "%s", pairs);
     for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
         f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
@@ -180,7 +180,7 @@ static void reference_losses(const struct fixture *f, double mean[LOSS_PARTS]) {
             const struct sample *of = &f->samples[u];
             if (!f->sema)
                 mean[s] += ref_emf_stream(r, s, of->items, of->length, &count[s]);
-            else if (s == STREAM_XY)
+            else if (s == STREAM_MIXED)
                 mean[s] += ref_sema_sequence(r, of->items, of->length, &count[s]);
         }
     for (int s = 0; s < STREAMS; s++)
@@ -261,19 +261,19 @@ static void compare_gradients(struct fixture *f, const char *pairs, bool each) {
 
 static void compare_scores(struct fixture *f, const char *pairs) {
     struct tape tape = {0}, items = {0};
-    int64_t domain_items[2] = {X_ITEMS, ITEMS - X_ITEMS};
+    int64_t domain_items[2] = {A_ITEMS, ITEMS - A_ITEMS};
     (f->sema ? ref_prepare_sema : ref_prepare_emf)(&f->reference);
     for (int u = 0; u < 2 * USERS; u++) {
         int domain = u % 2;
         struct sample history = f->samples[u / 2];
-        int32_t target = domain ? X_ITEMS : 0;
+        int32_t target = domain ? A_ITEMS : 0;
         real scores[ITEMS];
         double want[ITEMS];
         struct rank_count full;
         struct ranking ranking = {.full = &full, .scores = scores};
         struct item_set set;
         struct batch batch = {0};
-        batch_history(&batch, &history, 1, X_ITEMS, MAX_LEN);
+        batch_history(&batch, &history, 1, A_ITEMS, MAX_LEN);
         tape_begin(&tape, false, 0);
         tape_begin(&items, false, 0);
         model_items(&f->model, &tape, &batch, 0, &set);

@@ -93,12 +93,12 @@ struct mix_case {
 
 static struct tensor *build_mix(struct tape *tape, struct check *c) {
     const struct mix_case *k = c->data;
-    struct mix_part part[3];
+    struct gate_input part[3];
     for (int p = 0; p < 3; p++)
-        part[p] = (struct mix_part){.value = in(tape, c, p),
-                                    .score = k->scored ? in(tape, c, 3 + p) : NULL,
-                                    .index = p < 2 ? mixed[p] : NULL,
-                                    .column = p == 0 ? columns : NULL};
+        part[p] = (struct gate_input){.value = in(tape, c, p),
+                                      .score = k->scored ? in(tape, c, 3 + p) : NULL,
+                                      .index = p < 2 ? mixed[p] : NULL,
+                                      .column = p == 0 ? columns : NULL};
     return op_mix(tape, part, k->third ? 3 : 2, T, D);
 }
 

@@ -29,7 +29,7 @@ BALANCED(golden);
 struct golden {
     hid_t file;
     struct config config;
-    struct model_shape shape;
+    struct catalogue shape;
     struct model model;
     real *tables[OPTION_LIST], *units[OPTION_LIST];
 };
@@ -101,8 +101,8 @@ static void read_config(struct golden *g) {
     set(&g->config, "train.lr", "%.17g", NUM("lr"));
     set(&g->config, "train.weight_decay", "%.17g", NUM("wd"));
     set(&g->config, "model.dropout", "0");
-    g->shape.x_items = (int64_t)NUM("nx");
-    g->shape.items = g->shape.x_items + (int64_t)NUM("ny");
+    g->shape.a_items = (int64_t)NUM("nx");
+    g->shape.items = g->shape.a_items + (int64_t)NUM("ny");
     g->shape.max_len = (int64_t)NUM("max_len");
     json_decref(json);
     H5free_memory(text);
@@ -258,11 +258,11 @@ static void rank_one(struct golden *g, const struct sample *sample, double *rank
     struct rank_count count;
     struct ranking r = {.full = &count};
     int32_t target = sample->items[sample->length];
-    int domain = target >= g->shape.x_items;
+    int domain = target >= g->shape.a_items;
     tape_begin(&items, false, 0);
     tape_begin(&tape, false, 0);
     model_item_rows(&g->model, &items, r.items);
-    batch_history(&batch, sample, 1, g->shape.x_items, g->shape.max_len);
+    batch_history(&batch, sample, 1, g->shape.a_items, g->shape.max_len);
     model_ranking(&g->model, &tape, &batch, NULL, &target, domain, &r);
     r.scores = mem_alloc(r.hi - r.lo, sizeof(real));
     cr_assert_eq(rank_targets(&tape.arena, &r), STATUS_OK);
@@ -328,7 +328,7 @@ static void compare_all(const char *name) {
     if (!golden_open(&g, name))
         return;
     struct sample *samples = read_samples(&g, "train", 0, &n, &items);
-    batch_train(&batch, samples, n, g.shape.x_items, g.shape.max_len);
+    batch_train(&batch, samples, n, g.shape.a_items, g.shape.max_len);
     compare_states(&g, &batch);
     compare_ranks(&g, "golden/eval/rank", true);
     compare_trajectory(&g, &batch);

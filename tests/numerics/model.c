@@ -9,7 +9,7 @@
 
 BALANCED(model);
 
-enum { ITEMS = 40, X_ITEMS = 18, TEXT = 6, USERS = 7, DIRECTIONS = 3 };
+enum { ITEMS = 40, A_ITEMS = 18, TEXT = 6, USERS = 7, DIRECTIONS = 3 };
 
 struct fixture {
     struct config config;
@@ -31,7 +31,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     f->text = mem_alloc(ITEMS * TEXT, sizeof(real));
     for (int64_t i = 0; i < ITEMS * TEXT; i++)
         f->text[i] = (real)(i / TEXT == 5 ? 0 : rng_normal(check_key(60), (uint64_t)i));
-    struct model_shape shape = {ITEMS, X_ITEMS, 5, {{0}, {f->text, f->text, TEXT}}};
+    struct catalogue shape = {ITEMS, A_ITEMS, 5, {{0}, {f->text, f->text, TEXT}}};
     cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK);
     for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
         f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
@@ -39,7 +39,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
         f->items[i] = (int32_t)rng_below(check_key(62), (uint64_t)i, ITEMS);
     for (int u = 0; u < USERS; u++)
         samples[u] = (struct sample){f->items + 12 * u, 2 + rng_below(check_key(63), u, 10), u};
-    batch_train(&f->batch, samples, USERS, X_ITEMS, 5);
+    batch_train(&f->batch, samples, USERS, A_ITEMS, 5);
 }
 
 static void fixture_close(struct fixture *f) {
@@ -264,7 +264,7 @@ Test(model, refuses_heads_that_do_not_divide_a_table) {
     struct config config;
     struct model model;
     real text[ITEMS * TEXT] = {0};
-    struct model_shape shape = {ITEMS, X_ITEMS, 5, {{0}, {text, text, TEXT}}};
+    struct catalogue shape = {ITEMS, A_ITEMS, 5, {{0}, {text, text, TEXT}}};
     options_defaults(&config);
     check_set_all(&config, "model.dim=8 model.heads=4 model.modalities=id,text");
     cr_expect_eq(model_create(&model, &config, &shape, true), STATUS_INPUT);

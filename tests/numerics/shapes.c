@@ -68,19 +68,19 @@ static void join_rows(struct tape *tape) {
 }
 
 static void mix_parts(struct tape *tape) {
-    struct mix_part part[MIX_PARTS + 1];
-    for (int k = 0; k <= MIX_PARTS; k++)
-        part[k] = (struct mix_part){.value = zeros(tape, T, D)};
-    op_mix(tape, part, MIX_PARTS + 1, T, D);
+    struct gate_input part[GATE_INPUTS + 1];
+    for (int k = 0; k <= GATE_INPUTS; k++)
+        part[k] = (struct gate_input){.value = zeros(tape, T, D)};
+    op_mix(tape, part, GATE_INPUTS + 1, T, D);
 }
 
 static void mix_width(struct tape *tape) {
-    struct mix_part part = {.value = zeros(tape, T, D + 1)};
+    struct gate_input part = {.value = zeros(tape, T, D + 1)};
     op_mix(tape, &part, 1, T, D);
 }
 
 static void mix_score(struct tape *tape) {
-    struct mix_part part = {.value = zeros(tape, T, D), .score = zeros(tape, T - 1, 1)};
+    struct gate_input part = {.value = zeros(tape, T, D), .score = zeros(tape, T - 1, 1)};
     op_mix(tape, &part, 1, T, D);
 }
 
@@ -152,12 +152,12 @@ static void attention_descending(struct tape *tape) {
 }
 
 static void mix_index(struct tape *tape) {
-    struct mix_part part = {.value = zeros(tape, T, D), .index = beyond};
+    struct gate_input part = {.value = zeros(tape, T, D), .index = beyond};
     op_mix(tape, &part, 1, T, D);
 }
 
 static void mix_column(struct tape *tape) {
-    struct mix_part part = {
+    struct gate_input part = {
         .value = zeros(tape, T, D), .score = zeros(tape, T, 2), .column = beyond};
     op_mix(tape, &part, 1, T, D);
 }

@@ -27,7 +27,7 @@ struct reference {
     const struct config *config;
     const struct params *params;
     double *x; /* [params->total] */
-    int64_t items, x_items, max_len;
+    int64_t items, a_items, max_len;
     const real *table[OPTION_LIST]; /* by modality; NULL: id or tags */
     int64_t dim[OPTION_LIST];
     int64_t tag_dim;
@@ -169,7 +169,7 @@ static inline double ref_scale(const struct reference *r, const char *modality) 
 static const char *const ref_streams[] = {"x", "y", "xy"};
 
 static inline bool ref_in(const struct reference *r, int s, int32_t item) {
-    return s == 2 || (item < r->x_items) == (s == 0);
+    return s == 2 || (item < r->a_items) == (s == 0);
 }
 
 /* The last `most` items of stream s among items[0..length); returns their number. */
@@ -185,7 +185,7 @@ static inline int64_t ref_cut(const struct reference *r, int s, const int32_t *i
 }
 
 static inline int ref_domain(const struct reference *r, int32_t item) {
-    return item >= r->x_items;
+    return item >= r->a_items;
 }
 
 /* log of the sum over the candidates of a set and the target of exp(logit). */
@@ -315,7 +315,7 @@ static inline double ref_emf_stream(const struct reference *r, int s, const int3
 /* Scores [items of the domain] of a history. */
 static inline void ref_emf_scores(const struct reference *r, const int32_t *items, int64_t length,
                                   int domain, double *score) {
-    int64_t lo = domain ? r->x_items : 0, hi = domain ? r->items : r->x_items;
+    int64_t lo = domain ? r->a_items : 0, hi = domain ? r->items : r->a_items;
     double w[OPTION_LIST], h[REF_LENGTH][REF_DIM];
     ref_weights(r, w);
     memset(score, 0, (size_t)(hi - lo) * sizeof *score);
@@ -449,7 +449,7 @@ static inline double ref_sema_sequence(const struct reference *r, const int32_t 
         n[s] = ref_sema_stream(r, s, items, length - 1, h[s], at[s]);
     for (int64_t i = length - r->max_len > 1 ? length - r->max_len : 1; i < length; i++) {
         int domain = ref_domain(r, items[i]);
-        if (target != TARGET_BOTH && domain != (target == TARGET_Y))
+        if (target != TARGET_BOTH && domain != (target == TARGET_B))
             continue;
         ref_fuse(r, n, h, at, i - 1, domain, u);
         loss += ref_log_sum(r, all ? 2 : domain, items[i], ref_item_logit, u) -
@@ -486,7 +486,7 @@ static inline double ref_contrast(const struct reference *r, const bool *marked)
 /* Probabilities of the domain's items after a history. */
 static inline void ref_sema_scores(const struct reference *r, const int32_t *items, int64_t length,
                                    int domain, double *score) {
-    int64_t lo = domain ? r->x_items : 0, hi = domain ? r->items : r->x_items;
+    int64_t lo = domain ? r->a_items : 0, hi = domain ? r->items : r->a_items;
     double h[3][REF_LENGTH][REF_DIM], u[REF_DIM], sum = 0;
     int64_t at[3][REF_LENGTH], n[3];
     for (int s = 0; s < 3; s++)

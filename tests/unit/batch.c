@@ -27,25 +27,25 @@ Test(batch, training_streams) {
     struct batch batch = {0};
     batch_train(&batch, samples, 3, 10, 3);
     /* x: 1 2 3 4; y: 12 15; xy keeps the last four items of the first sequence. */
-    cr_assert_eq(batch.stream[STREAM_X].sequences, 1);
-    expect_row(&batch.stream[STREAM_X], 0, (int32_t[]){1, 2, 3}, (int32_t[]){2, 3, 4}, 3);
-    cr_assert_eq(batch.stream[STREAM_Y].sequences, 1);
-    expect_row(&batch.stream[STREAM_Y], 0, (int32_t[]){12}, (int32_t[]){15}, 1);
-    cr_assert_eq(batch.stream[STREAM_XY].sequences, 2);
-    expect_row(&batch.stream[STREAM_XY], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
-    expect_row(&batch.stream[STREAM_XY], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
-    cr_expect_eq(batch.stream[STREAM_XY].sample[1], 2);
+    cr_assert_eq(batch.stream[STREAM_A].sequences, 1);
+    expect_row(&batch.stream[STREAM_A], 0, (int32_t[]){1, 2, 3}, (int32_t[]){2, 3, 4}, 3);
+    cr_assert_eq(batch.stream[STREAM_B].sequences, 1);
+    expect_row(&batch.stream[STREAM_B], 0, (int32_t[]){12}, (int32_t[]){15}, 1);
+    cr_assert_eq(batch.stream[STREAM_MIXED].sequences, 2);
+    expect_row(&batch.stream[STREAM_MIXED], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
+    expect_row(&batch.stream[STREAM_MIXED], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
+    cr_expect_eq(batch.stream[STREAM_MIXED].sample[1], 2);
     batch_free(&batch);
 }
 
 Test(batch, histories) {
     struct batch batch = {0};
     batch_history(&batch, samples, 3, 10, 3);
-    expect_row(&batch.stream[STREAM_X], 0, (int32_t[]){2, 3, 4}, NULL, 3);
-    expect_row(&batch.stream[STREAM_Y], 0, (int32_t[]){12, 15}, NULL, 2);
-    expect_row(&batch.stream[STREAM_Y], 1, (int32_t[]){11}, NULL, 1);
-    expect_row(&batch.stream[STREAM_XY], 0, (int32_t[]){3, 15, 4}, NULL, 3);
-    cr_expect_eq(batch.stream[STREAM_X].sequences, 2);
+    expect_row(&batch.stream[STREAM_A], 0, (int32_t[]){2, 3, 4}, NULL, 3);
+    expect_row(&batch.stream[STREAM_B], 0, (int32_t[]){12, 15}, NULL, 2);
+    expect_row(&batch.stream[STREAM_B], 1, (int32_t[]){11}, NULL, 1);
+    expect_row(&batch.stream[STREAM_MIXED], 0, (int32_t[]){3, 15, 4}, NULL, 3);
+    cr_expect_eq(batch.stream[STREAM_A].sequences, 2);
     batch_free(&batch);
 }
 
@@ -53,13 +53,13 @@ Test(batch, histories) {
 Test(batch, mixed) {
     struct batch batch = {0};
     batch_mixed(&batch, samples, 3, 10, 3);
-    expect_row(&batch.stream[STREAM_X], 0, (int32_t[]){1, 2, 3}, NULL, 3);
-    expect_row(&batch.stream[STREAM_X], 1, (int32_t[]){5}, NULL, 1);
-    expect_row(&batch.stream[STREAM_Y], 0, (int32_t[]){12, 15}, NULL, 2);
-    expect_row(&batch.stream[STREAM_XY], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
-    expect_row(&batch.stream[STREAM_XY], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
-    cr_expect(batch.stream[STREAM_Y].sequences == 1 && batch.stream[STREAM_XY].sequences == 2);
-    cr_expect(batch.stream[STREAM_XY].aimed && !batch.stream[STREAM_X].aimed);
+    expect_row(&batch.stream[STREAM_A], 0, (int32_t[]){1, 2, 3}, NULL, 3);
+    expect_row(&batch.stream[STREAM_A], 1, (int32_t[]){5}, NULL, 1);
+    expect_row(&batch.stream[STREAM_B], 0, (int32_t[]){12, 15}, NULL, 2);
+    expect_row(&batch.stream[STREAM_MIXED], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
+    expect_row(&batch.stream[STREAM_MIXED], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
+    cr_expect(batch.stream[STREAM_B].sequences == 1 && batch.stream[STREAM_MIXED].sequences == 2);
+    cr_expect(batch.stream[STREAM_MIXED].aimed && !batch.stream[STREAM_A].aimed);
     batch_free(&batch);
 }
 
@@ -100,22 +100,22 @@ Test(batch, keys_do_not_depend_on_the_batch) {
     struct batch a = {0}, b = {0};
     batch_train(&a, samples, 3, 10, 3);
     batch_train(&b, samples + 2, 1, 10, 3);
-    cr_expect_eq(a.stream[STREAM_XY].keys[3], b.stream[STREAM_XY].keys[0]);
-    cr_expect_neq(a.stream[STREAM_XY].keys[3], a.stream[STREAM_XY].keys[0]);
+    cr_expect_eq(a.stream[STREAM_MIXED].keys[3], b.stream[STREAM_MIXED].keys[0]);
+    cr_expect_neq(a.stream[STREAM_MIXED].keys[3], a.stream[STREAM_MIXED].keys[0]);
     batch_free(&a);
     batch_free(&b);
 }
 
 Test(balance, every_item_has_one_owner_and_loads_are_near) {
     enum { N = 256, R = 7 };
-    int64_t cost[N];
+    int64_t cost[N], room[N + R];
     int32_t owner[N];
     for (int i = 0; i < N; i++)
         cost[i] = 1 + rng_below(rng_key(5, RNG_TEST, 0, 0), (uint64_t)i, 1000);
-    balance(cost, N, R, owner);
+    balance(cost, N, R, room, owner);
     for (int i = 0; i < N; i++)
         cr_assert(owner[i] >= 0 && owner[i] < R);
-    cr_expect(balance_imbalance(cost, owner, N, R) < 1.02);
-    balance(cost, 3, R, owner); /* more ranks than sequences */
+    cr_expect(balance_imbalance(cost, owner, N, R, room) < 1.02);
+    balance(cost, 3, R, room, owner); /* more ranks than sequences */
     cr_expect(owner[0] != owner[1] && owner[1] != owner[2] && owner[0] != owner[2]);
 }

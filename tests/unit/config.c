@@ -86,9 +86,9 @@ Test(config, without_select_domain_both_domains_selected) {
     cr_assert_eq(parse("train: {target: x}\neval: {select: mrr}\n"), STATUS_OK);
     cr_expect_eq(options_select_target(&config), TARGET_BOTH);
     cr_assert_eq(parse("train: {target: x}\neval: {select_domain: auto}\n"), STATUS_OK);
-    cr_expect_eq(options_select_target(&config), TARGET_X);
+    cr_expect_eq(options_select_target(&config), TARGET_A);
     cr_assert_eq(parse("train: {target: x}\neval: {select_domain: y}\n"), STATUS_OK);
-    cr_expect_eq(options_select_target(&config), TARGET_Y);
+    cr_expect_eq(options_select_target(&config), TARGET_B);
     cr_assert_eq(parse("train: {target: both}\n"), STATUS_OK);
     cr_expect_eq(config.eval.select_domain, SELECT_DOMAIN_AUTO);
 }

@@ -1,12 +1,13 @@
 /* What a computation over items that several ranks share out asks of the other ranks. core knows no
- * MPI: mpi/peers.h fills this in. Every call is collective and all ranks make the same ones. */
-#ifndef CORE_PEERS_H
-#define CORE_PEERS_H
+ * MPI: mpi/collectives.h fills this in. Every call is collective and all ranks make the same ones.
+ */
+#ifndef CORE_COLLECTIVES_H
+#define CORE_COLLECTIVES_H
 #include "core/real.h"
 #include <stddef.h>
 #include <stdint.h>
 
-struct peers {
+struct collectives {
     void *context; /* the first argument of every call */
     int rank, size;
 

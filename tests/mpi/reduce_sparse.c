@@ -1,9 +1,9 @@
 /* Gradients by rows, summed over the ranks or given to the rows' owners, beside a sum of whole
  * tables; and the other ranks as core sees them. */
-#include "mpi/rows.h"
+#include "mpi/reduce_sparse.h"
 #include "core/rng.h"
+#include "mpi/collectives.h"
 #include "mpi/lookup.h"
-#include "mpi/peers.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 
@@ -34,10 +34,11 @@ static int64_t fill(int64_t table, int every, bool idle, int32_t *row, real *g) 
 }
 
 /* The sum of the rows `here` against `grad`; every used row is in it. */
-static void compare(const struct row_grad *grad, const struct parts *here, int every, bool idle) {
+static void compare(const struct row_grad *grad, const struct item_block *local, int every,
+                    bool idle) {
     int64_t k = 0, wrong = 0, missing = 0;
-    for (int64_t i = 0; i < parts_count(here); i++) {
-        int64_t r = parts_row(here, i);
+    for (int64_t i = 0; i < item_block_count(local); i++) {
+        int64_t r = item_block_item(local, i);
         bool listed = k < grad->n && (grad->row ? grad->row[k] : k) == i, used = false;
         for (int rank = 0; rank < test_comm.size; rank++)
             used |= has(rank, r, every, idle);
@@ -54,20 +55,20 @@ static void compare(const struct row_grad *grad, const struct parts *here, int e
                (long)k, (long)grad->n, (long)missing, (long)wrong);
 }
 
-static void sum_case(int64_t table, int every, enum rows_way way, bool idle) {
+static void sum_case(int64_t table, int every, enum sparse_way way, bool idle) {
     int32_t *row = mem_alloc(table, sizeof *row);
     real *g = mem_alloc(table * COLS, sizeof *g);
-    struct rows rows;
+    struct reduce_sparse rows;
     struct row_grad grad;
     int64_t n = fill(table, every, idle, row, g);
-    rows_open(&rows, &test_comm, table, COLS);
+    reduce_sparse_open(&rows, &test_comm, table, COLS);
     rows.way = way;
     for (int again = 0; again < 2; again++) {
-        rows_sum(&rows, row, n, n || test_comm.rank == 0 ? g : NULL, &grad);
-        compare(&grad, &(struct parts){{0}, {table}}, every, idle);
-        MPI_EXPECT(test_comm.size == 1 || way == ROWS_AUTO || rows.taken == way, "way");
+        reduce_sparse_sum(&rows, row, n, n || test_comm.rank == 0 ? g : NULL, &grad);
+        compare(&grad, &(struct item_block){{0}, {table}}, every, idle);
+        MPI_EXPECT(test_comm.size == 1 || way == SPARSE_AUTO || rows.taken == way, "way");
     }
-    rows_close(&rows);
+    reduce_sparse_close(&rows);
     mem_free(g);
     mem_free(row);
 }
@@ -75,10 +76,10 @@ static void sum_case(int64_t table, int every, enum rows_way way, bool idle) {
 /* Large and small tables, with the row numbers as lists and as a bitmap. */
 static void all_sums(void) {
     const int every[] = {1, 3, 200};
-    for (int way = ROWS_AUTO; way <= ROWS_DENSE; way++)
+    for (int way = SPARSE_AUTO; way <= SPARSE_WHOLE; way++)
         for (int i = 0; i < 3; i++) {
-            sum_case(20000, every[i], (enum rows_way)way, i == 1);
-            sum_case(65, every[i], (enum rows_way)way, i == 1);
+            sum_case(20000, every[i], (enum sparse_way)way, i == 1);
+            sum_case(65, every[i], (enum sparse_way)way, i == 1);
         }
 }
 
@@ -100,18 +101,18 @@ MPI_TEST(rows, choice, 2) {
     const struct {
         int64_t table;
         int every;
-        enum rows_way way;
-    } cases[] = {{200000, 100, ROWS_SPARSE}, {200000, 1, ROWS_DENSE}, {2000, 2, ROWS_DENSE}};
+        enum sparse_way way;
+    } cases[] = {{200000, 100, SPARSE_UNION}, {200000, 1, SPARSE_WHOLE}, {2000, 2, SPARSE_WHOLE}};
     for (int i = 0; i < 3; i++) {
         int32_t *row = mem_alloc(cases[i].table, sizeof *row);
         real *g = mem_alloc(cases[i].table * COLS, sizeof *g);
-        struct rows rows;
+        struct reduce_sparse rows;
         struct row_grad grad;
         int64_t n = fill(cases[i].table, cases[i].every, false, row, g);
-        rows_open(&rows, &test_comm, cases[i].table, COLS);
-        rows_sum(&rows, row, n, g, &grad);
+        reduce_sparse_open(&rows, &test_comm, cases[i].table, COLS);
+        reduce_sparse_sum(&rows, row, n, g, &grad);
         MPI_EXPECT(rows.taken == cases[i].way, "case %d", i);
-        rows_close(&rows);
+        reduce_sparse_close(&rows);
         mem_free(g);
         mem_free(row);
     }
@@ -130,20 +131,21 @@ static void lookup_case(int64_t table, int every, bool idle) {
         first[size + r] = x + range_of(table - x, size, r).lo;
     }
     first[2 * size] = table;
-    struct parts here = {{first[me], first[size + me]}, {first[me + 1], first[size + me + 1]}};
-    int64_t n = fill(table, every, idle, row, g), held = parts_count(&here);
+    struct item_block local = {{first[me], first[size + me]},
+                               {first[me + 1], first[size + me + 1]}};
+    int64_t n = fill(table, every, idle, row, g), held = item_block_count(&local);
     real *mine = mem_alloc(held * COLS, sizeof *mine);
     for (int64_t i = 0; i < held * COLS; i++)
-        mine[i] = (real)(parts_row(&here, i / COLS) * COLS + i % COLS);
+        mine[i] = (real)(item_block_item(&local, i / COLS) * COLS + i % COLS);
     lookup_open(&lookup, &test_comm, first, 2);
     for (int again = 0; again < 2; again++) {
-        lookup_ask(&lookup, row, n);
-        lookup_fetch(&lookup, mine, COLS, out);
+        lookup_plan(&lookup, row, n);
+        lookup_pull(&lookup, mine, COLS, out);
         for (int64_t i = 0; i < n * COLS; i++)
             wrong += out[i] != (real)(row[i / COLS] * COLS + i % COLS);
         MPI_EXPECT(wrong == 0, "%ld of %ld numbers are wrong", (long)wrong, (long)(n * COLS));
-        lookup_give(&lookup, n || me == 0 ? g : NULL, COLS, &grad);
-        compare(&grad, &here, every, idle);
+        lookup_push(&lookup, n || me == 0 ? g : NULL, COLS, &grad);
+        compare(&grad, &local, every, idle);
     }
     lookup_close(&lookup);
     mem_free(mine);
@@ -175,7 +177,7 @@ MPI_TEST(lookup, four_ranks, 4) {
 
 /* Rank r has r rows, the last rank of several none. */
 static void peers_case(void) {
-    struct peers p = peers_of(&test_comm);
+    struct collectives p = collectives_of(&test_comm);
     int64_t counts[8], total = 0, before = 0, wrong = 0;
     for (int r = 0; r < p.size; r++) {
         counts[r] = r > 0 && r == p.size - 1 ? 0 : r + 1;
@@ -200,11 +202,11 @@ static void peers_case(void) {
     MPI_EXPECT(wrong == 0, "sum_own: %d wrong", (int)wrong);
 }
 
-MPI_TEST(peers, one_rank, 1) {
+MPI_TEST(collectives, one_rank, 1) {
     peers_case();
 }
 
-MPI_TEST(peers, four_ranks, 4) {
+MPI_TEST(collectives, four_ranks, 4) {
     peers_case();
 }
 

@@ -1,4 +1,4 @@
-#include "mpi/peers.h"
+#include "mpi/collectives.h"
 #include "core/mem.h"
 #include <string.h>
 
@@ -63,7 +63,7 @@ static void sum_own(void *context, real *x, const int64_t *counts, int64_t width
     mem_free(count);
 }
 
-struct peers peers_of(const struct comm *comm) {
-    return (struct peers){
+struct collectives collectives_of(const struct comm *comm) {
+    return (struct collectives){
         (void *)(uintptr_t)comm, comm->rank, comm->size, gather, max, sum, sum_own};
 }

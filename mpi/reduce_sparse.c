@@ -1,29 +1,30 @@
-#include "mpi/rows.h"
+#include "mpi/reduce_sparse.h"
 #include "core/mem.h"
 #include "mpi/reduce.h"
 #include <string.h>
 
 enum { PIECE = REDUCE_PIECE / sizeof(real), BITS = 64, WORDS = 1 << 17 };
 
-void rows_open(struct rows *rows, const struct comm *comm, int64_t table, int64_t cols) {
-    *rows = (struct rows){.comm = comm, .table = table, .cols = cols};
+void reduce_sparse_open(struct reduce_sparse *rows, const struct comm *comm, int64_t table,
+                        int64_t cols) {
+    *rows = (struct reduce_sparse){.comm = comm, .table = table, .cols = cols};
     rows->bits = mem_zero(table / BITS + 1, sizeof *rows->bits);
 }
 
-void rows_close(struct rows *rows) {
+void reduce_sparse_close(struct reduce_sparse *rows) {
     mem_free(rows->bits);
     mem_free(rows->row);
     mem_free(rows->sum);
-    *rows = (struct rows){0};
+    *rows = (struct reduce_sparse){0};
 }
 
-static void mark(struct rows *rows, const int32_t *row, int64_t n) {
+static void mark(struct reduce_sparse *rows, const int32_t *row, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         rows->bits[row[i] / BITS] |= UINT64_C(1) << row[i] % BITS;
 }
 
 /* The row numbers of all ranks, counts[r] of rank r. */
-static void gather_rows(struct rows *rows, const int32_t *row, const int64_t *counts,
+static void gather_rows(struct reduce_sparse *rows, const int32_t *row, const int64_t *counts,
                         int64_t total) {
     const struct comm *comm = rows->comm;
     int *count = mem_alloc(comm->size, sizeof *count),
@@ -40,7 +41,7 @@ static void gather_rows(struct rows *rows, const int32_t *row, const int64_t *co
     mem_free(count);
 }
 
-static void join_bits(struct rows *rows, const int32_t *row, int64_t n) {
+static void join_bits(struct reduce_sparse *rows, const int32_t *row, int64_t n) {
     int64_t words = rows->table / BITS + 1;
     mark(rows, row, n);
     for (int64_t at = 0; at < words; at += WORDS)
@@ -49,7 +50,7 @@ static void join_bits(struct rows *rows, const int32_t *row, int64_t n) {
 }
 
 /* The marked rows; clears the marks. */
-static int64_t take_marks(struct rows *rows) {
+static int64_t take_marks(struct reduce_sparse *rows) {
     int64_t words = rows->table / BITS + 1, n = 0;
     for (int64_t w = 0; w < words; w++)
         n += __builtin_popcountll(rows->bits[w]);
@@ -81,37 +82,39 @@ static struct census take_census(const struct comm *comm, int64_t n) {
     return c;
 }
 
-static bool gathers(const struct rows *rows, const struct census *c) {
+static bool gathers(const struct reduce_sparse *rows, const struct census *c) {
     return 4 * c->total < rows->table / 4;
 }
 
-static enum rows_way choose(const struct rows *rows, const struct census *c) {
+static enum sparse_way choose(const struct reduce_sparse *rows, const struct census *c) {
     int64_t width = rows->cols * (int64_t)sizeof(real);
     int64_t ids = gathers(rows, c) ? 4 * c->total : rows->table / 4;
-    if (rows->way != ROWS_AUTO)
+    if (rows->way != SPARSE_AUTO)
         return rows->way;
-    return rows->table * width <= c->most * width + ids + ROWS_START ? ROWS_DENSE : ROWS_SPARSE;
+    return rows->table * width <= c->most * width + ids + SPARSE_START ? SPARSE_WHOLE
+                                                                       : SPARSE_UNION;
 }
 
 /* The rows that are summed: all, or the union, which is a list. */
-static int64_t agree(struct rows *rows, const int32_t *row, int64_t n) {
+static int64_t agree(struct reduce_sparse *rows, const int32_t *row, int64_t n) {
     struct census c = take_census(rows->comm, n);
     rows->taken = choose(rows, &c);
     int64_t total = c.total;
     bool gather = gathers(rows, &c);
-    if (rows->taken == ROWS_SPARSE && gather)
+    if (rows->taken == SPARSE_UNION && gather)
         gather_rows(rows, row, c.counts, total);
-    else if (rows->taken == ROWS_SPARSE)
+    else if (rows->taken == SPARSE_UNION)
         join_bits(rows, row, n);
     mem_free(c.counts);
-    return rows->taken == ROWS_SPARSE ? take_marks(rows) : rows->table;
+    return rows->taken == SPARSE_UNION ? take_marks(rows) : rows->table;
 }
 
 /* This rank's rows at their places, zero elsewhere. */
-static void place(struct rows *rows, const int32_t *row, int64_t n, const real *g, int64_t all) {
+static void place(struct reduce_sparse *rows, const int32_t *row, int64_t n, const real *g,
+                  int64_t all) {
     int64_t d = rows->cols, k = 0;
     for (int64_t i = 0; i < all; i++) {
-        int64_t at = rows->taken == ROWS_SPARSE ? rows->row[i] : i;
+        int64_t at = rows->taken == SPARSE_UNION ? rows->row[i] : i;
         bool mine = g && k < n && row[k] == at;
         if (mine)
             memcpy(rows->sum + i * d, g + k++ * d, (size_t)d * sizeof *g);
@@ -120,8 +123,8 @@ static void place(struct rows *rows, const int32_t *row, int64_t n, const real *
     }
 }
 
-void rows_sum(struct rows *rows, const int32_t *row, int64_t n, const real *g,
-              struct row_grad *out) {
+void reduce_sparse_sum(struct reduce_sparse *rows, const int32_t *row, int64_t n, const real *g,
+                       struct row_grad *out) {
     if (rows->comm->size == 1 && g) {
         *out = (struct row_grad){n, row, g};
         return;
@@ -136,5 +139,5 @@ void rows_sum(struct rows *rows, const int32_t *row, int64_t n, const real *g,
     for (int64_t at = 0; at < size; at += PIECE)
         MPI_Allreduce(MPI_IN_PLACE, rows->sum + at, (int)(size - at < PIECE ? size - at : PIECE),
                       COMM_REAL, MPI_SUM, rows->comm->mpi);
-    *out = (struct row_grad){all, rows->taken == ROWS_SPARSE ? rows->row : NULL, rows->sum};
+    *out = (struct row_grad){all, rows->taken == SPARSE_UNION ? rows->row : NULL, rows->sum};
 }
