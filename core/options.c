@@ -1,6 +1,6 @@
 #include "core/options.h"
 #include "core/log.h"
-#include "core/models/kind.h"
+#include "core/models/model_ops.h"
 #include "core/text.h"
 #include <ctype.h>
 #include <errno.h>
@@ -581,9 +581,9 @@ uint64_t options_hash(const struct config *config) {
 /* ---- between keys ---- */
 
 static enum status check_model(const char *name) {
-    if (model_kind_find(name))
+    if (model_ops_find(name))
         return STATUS_OK;
-    return log_error(STATUS_INPUT, "model.name: '%s' is not one of %s", name, model_kind_names());
+    return log_error(STATUS_INPUT, "model.name: '%s' is not one of %s", name, model_ops_names());
 }
 
 /* The same bits for any number of ranks need sums whose order does not depend on them. */

@@ -118,7 +118,6 @@ int64_t loader_step(const struct loader *loader, int64_t k, int part, struct bat
             loader->samples[n++] = (struct sample){rows->values + rows->offsets[i],
                                                    rows->offsets[i + 1] - rows->offsets[i],
                                                    loader->order[rows->place[i]]};
-    (loader->mixed ? batch_mixed : batch_train)(batch, loader->samples, n, loader->a_items,
-                                                loader->max_len);
+    model_pack(loader->model, batch, loader->samples, n);
     return size;
 }

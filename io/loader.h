@@ -7,7 +7,7 @@
  * Memory per rank: a share of the items, and a few integers per sequence. */
 #ifndef IO_LOADER_H
 #define IO_LOADER_H
-#include "core/batch.h"
+#include "core/models/model.h"
 #include "io/dataset.h"
 #include "io/shard.h"
 
@@ -23,7 +23,7 @@ struct loader {
     const struct comm *comm;
     int parts;
     int64_t a_items, max_len, batch, seed;
-    bool mixed; /* the model's batches are batch_mixed, not batch_train; to be set after open */
+    const struct model *model; /* packs the batches; to be set after open */
     struct target_price price;
     struct shard train;
 

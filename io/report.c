@@ -222,11 +222,8 @@ void report_start(struct report *report, const struct report_start *start) {
 
 static json_t *loss_json(const struct report_step *step) {
     json_t *loss = json_object();
-    json_object_set_new(loss, "x", report_number(step->loss_a));
-    json_object_set_new(loss, "y", report_number(step->loss_b));
-    json_object_set_new(loss, "xy", report_number(step->loss_mixed));
-    if (step->loss_contrast)
-        json_object_set_new(loss, "contrast", report_number(*step->loss_contrast));
+    for (int k = 0; k < step->losses; k++)
+        json_object_set_new(loss, step->term[k].name, report_number(step->loss[k]));
     json_object_set_new(loss, "total", report_number(step->loss_total));
     return loss;
 }

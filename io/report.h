@@ -4,6 +4,7 @@
 #ifndef IO_REPORT_H
 #define IO_REPORT_H
 #include "core/metrics.h"
+#include "core/models/model.h"
 #include "core/options.h"
 #include "core/phase.h"
 #include "core/status.h"
@@ -59,12 +60,13 @@ struct report_start {
 };
 
 struct report_step {
-    int64_t step, epoch;               /* counted from 1 */
-    double loss_a, loss_b, loss_mixed; /* NaN, a stream without targets, is null in the file */
+    int64_t step, epoch; /* counted from 1 */
+    int losses;
+    const struct loss_term *term; /* [losses] */
+    const double *loss;           /* [losses] */
     double loss_total;
     double lr, sequences_per_s;
     const struct phases *phases; /* of this step */
-    const double *loss_contrast; /* NULL: the model has none */
 };
 
 /* Metrics of one scorer on one split, by how the candidates were chosen. */

@@ -140,7 +140,7 @@ static int64_t batch_of(const struct bench *b, int64_t step) {
 }
 
 static enum status run_step(struct bench *b, int64_t step, struct phases *phases) {
-    double loss[LOSS_PARTS];
+    double loss[LOSS_TERMS];
     phases_start(phases, PHASE_INPUT);
     if (step == 0 || !skips(b, "input"))
         b->sequences = stepper_load(&b->stepper, batch_of(b, step));

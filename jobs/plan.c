@@ -270,15 +270,14 @@ static int largest_part(const struct data *data, int parts, const struct deal *d
 }
 
 /* The sequences of a part, -1: of the whole step. */
-static void pack(const struct data *data, bool mixed, const struct deal *deal, int part,
-                 struct batch *batch) {
+static void pack(const struct data *data, const struct model *model, const struct deal *deal,
+                 int part, struct batch *batch) {
     struct sample *samples = mem_alloc(deal->n, sizeof *samples);
     int64_t n = 0;
     for (int64_t i = 0; i < deal->n; i++)
         if (part < 0 || deal->part[i] == part)
             samples[n++] = sample_of(&data->train, deal->sequence[i]);
-    (mixed ? batch_mixed : batch_train)(batch, samples, n, data->shape.a_items,
-                                        data->shape.max_len);
+    model_pack(model, batch, samples, n);
     mem_free(samples);
 }
 
@@ -288,7 +287,7 @@ static void largest_step(const struct data *data, const struct model *model, int
     const struct config *c = model->config;
     int64_t n = data->train.count, batch = at_most(c->train.batch, n), largest = 0, tokens;
     int64_t *order = mem_alloc(n, sizeof *order);
-    struct target_price price = stepper_prices(c, &data->dataset);
+    struct target_price price = stepper_prices(model, &data->dataset);
     struct deal deal = {.cost = mem_alloc(batch, sizeof *deal.cost),
                         .part = mem_alloc(batch, sizeof *deal.part)};
     rng_permutation(rng_key((uint64_t)c->run.seed, RNG_SHUFFLE, 0, 0), n, order);
@@ -300,8 +299,8 @@ static void largest_step(const struct data *data, const struct model *model, int
         if (tokens <= largest)
             continue;
         largest = tokens;
-        pack(data, model_takes_mixed(model), &deal, part, &work->part);
-        pack(data, model_takes_mixed(model), &deal, -1, &work->all);
+        pack(data, model, &deal, part, &work->part);
+        pack(data, model, &deal, -1, &work->all);
     }
     mem_free(deal.cost);
     mem_free(deal.part);

@@ -96,7 +96,7 @@ struct work {
     int64_t count;
     struct tape tape, item_tape;
     struct batch batch;
-    const real *items[OPTION_LIST];
+    struct item_view items; /* of all local items */
 };
 
 static void report_unknown(const struct work *w) {
@@ -173,8 +173,7 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
     struct sample samples[BATCH];
     struct top top[BATCH];
     struct ranking ranking = {0};
-    struct item_set items;
-    bool by_rows = model_ranks_by_rows(model);
+    struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t i = 0; i < n; i++) {
         int64_t u = w->index[at + i];
         samples[i] =
@@ -183,12 +182,8 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
     }
     batch_history(&w->batch, samples, n, w->run->dataset.domain_items[0], model->catalogue.max_len);
     tape_begin(&w->tape, false, 0);
-    if (by_rows) {
-        model_items(model, &w->tape, &w->batch, 0, &items);
-        placement_fetch(w->run->placement, model, &items);
-    }
-    model_ranking(model, &w->tape, &w->batch, by_rows ? &items : NULL, NULL, domain, &ranking);
-    memcpy(ranking.items, w->items, sizeof w->items);
+    placement_view(w->run->placement, model, &w->items, &pass);
+    model_query(model, &pass, &w->items, NULL, domain, &ranking);
     struct rank_lists own = rank_own_items(&w->tape.arena, samples, NULL, n);
     ranking.excluded = w->request->seen ? NULL : &own;
     TRY(rank_top(&w->tape.arena, &ranking, k, top));
@@ -251,7 +246,7 @@ static enum status list_domain(struct work *w, int domain) {
 
 static enum status list_items(struct work *w) {
     tape_begin(&w->item_tape, false, 0);
-    model_item_rows(&w->run->model, &w->item_tape, w->items);
+    model_view(&w->run->model, &w->item_tape, NULL, &w->items);
     for (int d = 0; d < 2; d++)
         if (w->out.has[d])
             TRY(list_domain(w, d));

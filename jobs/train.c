@@ -77,19 +77,22 @@ static const struct config *config_of(const struct trainer *t) {
 
 /* ---- one step ---- */
 
-static void log_step(struct trainer *t, const struct phases *phases, const double loss[LOSS_PARTS],
+static void log_step(struct trainer *t, const struct phases *phases, const double loss[LOSS_TERMS],
                      int64_t sequences) {
     const struct config *c = config_of(t);
-    double weight[LOSS_PARTS], total = 0, seconds = phases_total(phases), now = phase_clock();
-    model_loss_weights(c, weight);
-    for (int s = 0; s < LOSS_PARTS; s++)
-        total += weight[s] * loss[s];
-    struct report_step step = {
-        t->state.step, t->state.epoch + 1,
-        loss[0],       loss[1],
-        loss[2],       total,
-        c->train.lr,   (double)sequences / seconds,
-        phases,        model_contrasts(&t->run.model) ? &loss[LOSS_CONTRAST] : NULL};
+    const struct model *model = &t->run.model;
+    double total = 0, seconds = phases_total(phases), now = phase_clock();
+    for (int k = 0; k < model->losses; k++)
+        total += model->loss[k].weight * loss[k];
+    struct report_step step = {.step = t->state.step,
+                               .epoch = t->state.epoch + 1,
+                               .losses = model->losses,
+                               .term = model->loss,
+                               .loss = loss,
+                               .loss_total = total,
+                               .lr = c->train.lr,
+                               .sequences_per_s = (double)sequences / seconds,
+                               .phases = phases};
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
     log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
@@ -104,7 +107,7 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
 
 static enum status train_step(struct trainer *t) {
     struct phases phases;
-    double loss[LOSS_PARTS];
+    double loss[LOSS_TERMS];
     fault_point("step");
     phases_start(&phases, PHASE_INPUT);
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);

@@ -28,14 +28,14 @@ static struct sizes count_parameters(const struct model *model) {
     return n;
 }
 
-static bool is_learned(const struct model *model, int m) {
-    return model->modality[m].table >= 0;
+static bool is_learned(const struct model *model, int k) {
+    return model->table[k].source == TABLE_LEARNED;
 }
 
-/* Columns of modality m's table, learned or of the data set; 0: it is computed. */
-static int64_t table_width(const struct model *model, int m) {
+/* Columns of table k, learned or of the data set; 0: it is computed. */
+static int64_t table_width(const struct model *model, int k) {
     int64_t width;
-    (void)model_table(model, m, &width);
+    (void)model_table(model, k, &width);
     return width;
 }
 
@@ -43,10 +43,10 @@ static int64_t feature_bytes(const struct model *model) {
     const struct tag_table *tags = &model->catalogue.tags;
     int64_t items = model->catalogue.items, bytes = 0;
     bool computed = false;
-    for (int m = 0; m < model->modalities; m++) {
-        computed = computed || !table_width(model, m);
-        if (!is_learned(model, m))
-            bytes += BYTES * item_block_count(&model->catalogue.local) * table_width(model, m);
+    for (int k = 0; k < model->tables; k++) {
+        computed = computed || !table_width(model, k);
+        if (!is_learned(model, k))
+            bytes += BYTES * item_block_count(&model->catalogue.local) * table_width(model, k);
     }
     if (computed)
         bytes += BYTES * tags->tags * tags->dim + 8 * tags->offsets[items] + 8 * (items + 1);
@@ -68,12 +68,12 @@ static int64_t reduction_blocks(const struct model *model, int ranks) {
 /* Numbers of the rows that ranks exchange. */
 static int64_t exchanged(const struct model *model, const struct cost_step *step) {
     int64_t n = 0;
-    for (int m = 0; m < model->modalities; m++) {
-        int64_t width = table_width(model, m);
-        bool learned = is_learned(model, m);
+    for (int k = 0; k < model->tables; k++) {
+        int64_t width = table_width(model, k);
+        bool learned = is_learned(model, k);
         if (model->catalogue.collectives)
             n += width * (learned ? 2 * step->set_rows : step->set_rows + step->contrast_rows);
-        else if (learned && model->params.list[model->modality[m].table].by_rows)
+        else if (learned && model->params.list[model->table[k].param].by_rows)
             n += width * step->union_rows;
     }
     return n;
@@ -109,8 +109,8 @@ static void add_lookups(const struct model *model, int ranks, const struct cost_
                         struct cost_traffic *t) {
     double away = (double)(ranks - 1) / ranks;
     t->bytes += away * ((double)(BYTES * exchanged(model, step)) + step->shared);
-    for (int m = 0; m < model->modalities; m++)
-        t->messages += table_width(model, m) ? 4 * (ranks - 1) : 0;
+    for (int k = 0; k < model->tables; k++)
+        t->messages += table_width(model, k) ? 4 * (ranks - 1) : 0;
 }
 
 struct cost_traffic cost_traffic(const struct model *model, int ranks,

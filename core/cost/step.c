@@ -57,37 +57,37 @@ static int64_t union_rows(struct model *model, const struct batch *all) {
 }
 
 /* As the stepper does: item sets, forward with the losses, backward. */
-static void run(struct model *model, struct tape *tape, const struct batch *part, int parts,
+static void run(struct model *model, struct tape *tape, const struct batch *share, int shares,
                 const int32_t *item, int64_t items, struct cost_step *out) {
-    struct model_step step = {.step = 1, .parts = parts};
-    struct item_set set, contrasted;
     struct phases phases;
-    double sum[LOSS_PARTS];
-    model_count(model, part, step.count);
+    struct pass pass = {
+        .tape = tape, .batch = share, .step = 1, .shares = shares, .phases = &phases};
+    struct item_set set, whole;
+    bool by_rows = model_by_rows(model);
+    model_count(model, share, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, model->params.count);
-    if (model_contrasts(model)) {
-        model_whole_items(model, tape, item, items, &contrasted);
-        step.whole = &contrasted;
+    if (model_whole_batch(model)) {
+        model_whole_items(model, tape, item, items, &whole);
+        pass.whole = &whole;
         out->contrast_rows = items;
     }
-    if (model_by_rows(model)) {
-        model_items(model, tape, part, step.step, &set);
-        step.items = &set;
+    if (by_rows) {
+        model_items(model, tape, share, pass.step, &set);
         out->set_rows = set.n;
     }
-    model_loss(model, tape, part, &step, &phases, sum);
+    model_forward(model, &pass, by_rows ? &set : NULL);
     tape_backward(tape, NULL, NULL);
 }
 
-void cost_step_run(struct model *model, const struct batch *part, const struct batch *all,
-                   int parts, struct cost_step *step) {
+void cost_step_run(struct model *model, const struct batch *share, const struct batch *all,
+                   int shares, struct cost_step *step) {
     struct tape tape = {.dry = true};
     struct arena arena = {0};
     int32_t *items;
     *step = (struct cost_step){0};
     int64_t n = distinct_items(&arena, all, &items);
-    run(model, &tape, part, parts, items, n, step);
+    run(model, &tape, share, shares, items, n, step);
     step->most = (int64_t)tape.arena.peak;
     step->activations = (int64_t)tape.arena.used;
     step->tiles = (int64_t)tape.tiles;
@@ -103,18 +103,21 @@ void cost_step_run(struct model *model, const struct batch *part, const struct b
 int64_t cost_ranking(struct model *model, const struct batch *histories, int domain) {
     struct tape rows = {.dry = true}, tape = {.dry = true};
     struct arena arena = {0};
-    const real *items[OPTION_LIST];
+    struct item_view all, some;
     struct ranking ranking = {0};
     struct item_set set;
-    bool by_rows = model_ranks_by_rows(model);
+    struct pass pass = {.tape = &tape, .batch = histories, .items = &all};
     int32_t *target = arena_alloc(&arena, histories->samples, sizeof *target);
     memset(target, 0, (size_t)histories->samples * sizeof *target);
     tape_begin(&rows, false, 0);
     tape_begin(&tape, false, 0);
-    model_item_rows(model, &rows, items);
-    if (by_rows)
+    model_view(model, &rows, NULL, &all);
+    if (model_ranks_by_rows(model)) {
         model_items(model, &tape, histories, 0, &set);
-    model_ranking(model, &tape, histories, by_rows ? &set : NULL, target, domain, &ranking);
+        model_view(model, &tape, &set, &some);
+        pass.items = &some;
+    }
+    model_query(model, &pass, &all, target, domain, &ranking);
     enum status status = rank_targets(&tape.arena, &ranking);
     int64_t bytes = (int64_t)(rows.arena.peak + tape.arena.peak);
     tape_free(&rows);

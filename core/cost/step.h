@@ -23,9 +23,9 @@ struct cost_step {
     struct tape_work work[PHASES]; /* of this rank */
 };
 
-/* `part` is what this rank works on of the batch `all`, one of `parts` parts. */
-void cost_step_run(struct model *model, const struct batch *part, const struct batch *all,
-                   int parts, struct cost_step *step);
+/* `share` is what this rank works on of the batch `all`, one of `shares`. */
+void cost_step_run(struct model *model, const struct batch *share, const struct batch *all,
+                   int shares, struct cost_step *step);
 
 /* Bytes that ranking the histories of a batch takes, whose targets lie in one domain, beside the
  * parameters and features: rows of all items that are computed, states, and the ranking's own. */

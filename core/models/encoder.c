@@ -66,16 +66,15 @@ enum place {
     AT_TAGS
 };
 
-/* Layers are numbered across streams, terms, blocks. */
-static struct dropout noise_layer(const struct noise *noise, int block, int place) {
-    uint64_t stream = (uint64_t)(noise->stream + (place >= PLACES ? STREAMS : 0));
-    uint64_t encoder = stream * OPTION_LIST + (uint64_t)noise->term;
+/* Layers are numbered across streams, heads, blocks. */
+static struct dropout layer_dropout(const struct dropout_key *key, int block, int place) {
+    uint64_t stream = (uint64_t)(key->stream + (place >= PLACES ? STREAMS : 0));
+    uint64_t encoder = stream * OPTION_LIST + (uint64_t)key->head;
     uint64_t layer =
         (encoder * (MODEL_BLOCKS + 1) + (uint64_t)block) * PLACES + (uint64_t)(place % PLACES);
-    if (noise->p <= 0)
+    if (key->p <= 0)
         return dropout_none;
-    return dropout_make(noise->p, rng_key(noise->seed, RNG_DROPOUT, noise->step, layer),
-                        noise->token_key);
+    return dropout_make(key->p, rng_key(key->seed, RNG_DROPOUT, key->step, layer), key->token_key);
 }
 
 /* What the blocks of one run share. */
@@ -84,7 +83,7 @@ struct run {
     struct params *params;
     struct tape *tape;
     const struct stream *stream;
-    const struct noise *noise;
+    const struct dropout_key *key;
     struct tensor *tags; /* states [tokens, dim] */
 };
 
@@ -92,10 +91,10 @@ static struct tensor *attend(const struct run *r, int b, struct tensor *x) {
     const struct encoder_block *block = &r->encoder->block[b];
     struct tensor *n = layer_norm(r->params, r->tape, x, block->ln1);
     struct tensor *qkv = layer_linear(r->params, r->tape, n, block->qkv);
-    struct dropout drop = noise_layer(r->noise, b, AT_WEIGHTS);
+    struct dropout drop = layer_dropout(r->key, b, AT_WEIGHTS);
     struct tensor *a = op_attention(r->tape, qkv, r->stream->offsets, r->stream->sequences,
                                     r->encoder->heads, &drop);
-    drop = noise_layer(r->noise, b, AT_ATTENTION);
+    drop = layer_dropout(r->key, b, AT_ATTENTION);
     return op_residual(r->tape, x, layer_linear(r->params, r->tape, a, block->out), &drop);
 }
 
@@ -104,28 +103,28 @@ static struct tensor *attend_tags(const struct run *r, int b, struct tensor *x) 
     struct tensor *n = layer_norm(r->params, r->tape, x, block->tag_ln);
     struct tensor *qkv = op_join(r->tape, layer_linear(r->params, r->tape, n, block->tag_q),
                                  layer_linear(r->params, r->tape, r->tags, block->tag_kv));
-    struct dropout drop = noise_layer(r->noise, b, AT_TAG_WEIGHTS);
+    struct dropout drop = layer_dropout(r->key, b, AT_TAG_WEIGHTS);
     struct tensor *a = op_attention(r->tape, qkv, r->stream->offsets, r->stream->sequences,
                                     r->encoder->heads, &drop);
-    drop = noise_layer(r->noise, b, AT_TAGS);
+    drop = layer_dropout(r->key, b, AT_TAGS);
     return op_residual(r->tape, x, layer_linear(r->params, r->tape, a, block->tag_out), &drop);
 }
 
 static struct tensor *feed_forward(const struct run *r, int b, struct tensor *x) {
     const struct encoder_block *block = &r->encoder->block[b];
     struct tensor *n = layer_norm(r->params, r->tape, x, block->ln2);
-    struct dropout drop = noise_layer(r->noise, b, AT_HIDDEN);
+    struct dropout drop = layer_dropout(r->key, b, AT_HIDDEN);
     struct tensor *f = op_activation(r->tape, layer_linear(r->params, r->tape, n, block->ffn1),
                                      ACTIVATION_RELU, &drop);
-    drop = noise_layer(r->noise, b, AT_FORWARD);
+    drop = layer_dropout(r->key, b, AT_FORWARD);
     return op_residual(r->tape, x, layer_linear(r->params, r->tape, f, block->ffn2), &drop);
 }
 
 struct tensor *encoder_run(const struct encoder *e, struct params *params, struct tape *tape,
                            const struct stream *stream, const struct encoder_input *in,
-                           const struct noise *noise) {
-    struct run r = {e, params, tape, stream, noise, NULL};
-    struct dropout drop = noise_layer(noise, e->blocks, AT_WEIGHTS);
+                           const struct dropout_key *key) {
+    struct run r = {e, params, tape, stream, key, NULL};
+    struct dropout drop = layer_dropout(key, e->blocks, AT_WEIGHTS);
     if (e->tag >= 0)
         r.tags = layer_linear(params, tape, op_gather(tape, in->tags, in->index, stream->tokens),
                               e->tag);

@@ -35,10 +35,10 @@ void encoder_add(struct params *params, const char *name, const struct encoder_s
                  struct encoder *encoder);
 
 /* What the dropout layers of an encoder are keyed by. */
-struct noise {
+struct dropout_key {
     double p; /* 0: no dropout */
     uint64_t seed, step;
-    int stream, term;
+    int stream, head;
     const uint64_t *token_key;
 };
 
@@ -52,6 +52,6 @@ struct encoder_input {
 /* States [tokens, dim] of a stream. */
 struct tensor *encoder_run(const struct encoder *encoder, struct params *params, struct tape *tape,
                            const struct stream *stream, const struct encoder_input *input,
-                           const struct noise *noise);
+                           const struct dropout_key *key);
 
 #endif

@@ -1,8 +1,8 @@
 #include "core/models/llm_emf.h"
+#include "core/models/softmax_head.h"
 #include "core/models/tables.h"
 #include "core/ops/embedding.h"
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- parameters ---- */
@@ -10,104 +10,84 @@
 static int add_fusion(struct model *model) {
     const struct config *config = model->config;
     bool learned = config->model.fusion == FUSION_PROBABILITY &&
-                   !config->model.fusion_weights.count && model->terms > 1;
-    return learned ? params_add(&model->params, 1, 1, model->terms, PARAM_ZERO, 1, "fusion.w") : -1;
+                   !config->model.fusion_weights.count && model->heads > 1;
+    return learned ? params_add(&model->params, 1, 1, model->heads, PARAM_ZERO, 1, "fusion.w") : -1;
 }
 
-enum status emf_declare(struct model *model, int tags) {
+/* One loss per stream, weighted as in eq. 10 by what the stream is to train.target. */
+static void add_losses(struct model *model) {
+    const struct config *config = model->config;
+    double l1 = config->model.lambda1;
+    model_add_loss(model, stream_names[STREAM_A], config->train.target == TARGET_B ? l1 : 1);
+    model_add_loss(model, stream_names[STREAM_B], config->train.target == TARGET_A ? l1 : 1);
+    model_add_loss(model, stream_names[STREAM_MIXED], config->model.lambda2);
+}
+
+enum status emf_open(struct model *model, int tags) {
+    const struct config *config = model->config;
     struct emf *emf = model->state;
-    bool attend = tags >= 0 && model->config->model.tag_attention == TAG_ATTENTION_ON;
-    model->terms = model->modalities;
-    TRY(tables_declare(model));
-    scoring_declare(model);
-    *emf = (struct emf){.fusion = add_fusion(model), .tags = tags};
-    model_add_encoders(model, attend ? model->modality[tags].dim : 0);
+    bool attend = tags >= 0 && config->model.tag_attention == TAG_ATTENTION_ON;
+    tables_declare(model);
+    for (int k = 0; k < model->tables; k++)
+        TRY(softmax_head_add(model, k, 0, SIMILARITY_COSINE, config->model.modalities.name[k]));
+    emf->tags = tags;
+    emf->fusion = add_fusion(model);
+    add_losses(model);
+    stream_encoders_add(model, &emf->encoders, attend ? model->table[tags].dim : 0);
     return STATUS_OK;
 }
 
-static enum status declare(struct model *model) {
-    return emf_declare(model, -1);
+static enum status open_plain(struct model *model) {
+    return emf_open(model, -1);
 }
 
-/* ---- training loss ---- */
+/* ---- training losses ---- */
 
-void emf_weights(const struct config *config, double weight[LOSS_PARTS]) {
-    double l1 = config->model.lambda1;
-    weight[STREAM_A] = config->train.target == TARGET_B ? l1 : 1;
-    weight[STREAM_B] = config->train.target == TARGET_A ? l1 : 1;
-    weight[STREAM_MIXED] = config->model.lambda2;
-    weight[LOSS_CONTRAST] = 0;
-}
-
-/* Tag rows, by the rows of all terms. */
-static struct tensor *tags_of(const struct model *model, struct tensor *const *rows) {
+void emf_states(struct model *model, const struct pass *pass, enum stream_name s,
+                struct tensor *h[OPTION_LIST]) {
     const struct emf *emf = model->state;
-    return emf->tags < 0 ? NULL : rows[emf->tags];
+    const struct item_view *items = pass->items;
+    struct tensor *tags = emf->tags < 0 ? NULL : items->rows[emf->tags];
+    for (int m = 0; m < model->heads; m++)
+        h[m] = stream_encoders_run(model, &emf->encoders, pass, (int)s, m, items->rows[m], tags,
+                                   view_inputs(items, pass->batch, (int)s));
 }
 
 /* A rank without tokens of a stream has no rows, but takes part in the others' softmax. */
-static void stream_queries(struct model *model, struct tape *tape, const struct batch *batch, int s,
-                           const struct item_side *side, const struct noise *noise,
+static void stream_queries(struct model *model, struct pass *pass, int s,
                            struct tensor *q[OPTION_LIST]) {
-    const struct stream *stream = &batch->stream[s];
-    const int32_t *index = side_index(side, batch, s);
-    struct tensor *tags = tags_of(model, side->input);
-    for (int m = 0; m < model->terms; m++)
-        q[m] = stream->tokens == 0
-                   ? tape_tensor(tape, 0, model->modality[m].dim, false)
-                   : scoring_query(model, tape, m,
-                                   model_encode(model, tape, batch, s, m, side->input[m], tags,
-                                                index, noise));
+    bool empty = pass->batch->stream[s].tokens == 0;
+    if (!empty)
+        emf_states(model, pass, (enum stream_name)s, q);
+    for (int m = 0; m < model->heads; m++)
+        q[m] = empty ? tape_tensor(pass->tape, 0, model->head[m].dim, false)
+                     : softmax_head_query(model, pass->tape, m, q[m]);
 }
 
-static double stream_loss(struct model *model, struct tape *tape, const struct batch *batch, int s,
-                          const struct item_side *side, struct tensor *const *q, double weight) {
+static double stream_loss(struct model *model, struct pass *pass, int s, struct tensor *const *q) {
+    const struct emf *emf = model->state;
     bool all = s == STREAM_MIXED && model->config->model.mixed_softmax == MIXED_ALL;
     int first = all ? 2 : s == STREAM_B ? 1 : 0, last = all ? 2 : s == STREAM_A ? 0 : 1;
-    const struct emf *emf = model->state;
-    struct tensor *w = emf->fusion < 0 ? NULL : tape_param(tape, &model->params, emf->fusion);
-    return scoring_loss(model, tape, batch, s, first, last, side, q, w, weight);
+    struct tensor *w = emf->fusion < 0 ? NULL : tape_param(pass->tape, &model->params, emf->fusion);
+    return softmax_head_loss(model, pass, s, first, last, q, w,
+                             model->loss[s].weight / (double)pass->count[s]);
 }
 
-void emf_loss(struct model *model, struct tape *tape, const struct batch *batch,
-              const struct model_step *step, const struct item_side *side, struct phases *phases,
-              double sum[LOSS_PARTS]) {
-    double weight[LOSS_PARTS];
-    sum[LOSS_CONTRAST] = 0;
-    emf_weights(model->config, weight);
+void emf_forward(struct model *model, struct pass *pass) {
     bool together = model->catalogue.collectives && model->config->train.loss == LOSS_EXACT;
     for (int s = 0; s < STREAMS; s++) {
-        struct noise noise = model_noise(model, tape, batch, step, s);
         struct tensor *q[OPTION_LIST];
-        sum[s] = 0;
-        if ((together ? step->count[s] : batch->stream[s].tokens) == 0 || weight[s] == 0)
+        int64_t positions = together ? pass->count[s] : pass->batch->stream[s].tokens;
+        if (positions == 0 || model->loss[s].weight == 0)
             continue;
-        stream_queries(model, tape, batch, s, side, &noise, q);
-        enum phase before = tape_enter(tape, phases, PHASE_LOSS);
-        sum[s] = stream_loss(model, tape, batch, s, side, q, weight[s] / (double)step->count[s]);
-        tape_enter(tape, phases, before);
+        stream_queries(model, pass, s, q);
+        enum phase before = tape_enter(pass->tape, pass->phases, PHASE_LOSS);
+        pass->loss[s] = stream_loss(model, pass, s, q);
+        tape_enter(pass->tape, pass->phases, before);
     }
 }
 
-/* ---- states and ranking ---- */
-
-void emf_states(struct model *model, struct tape *tape, const struct batch *batch,
-                struct item_set *items, enum stream_name s, struct tensor *h[OPTION_LIST]) {
-    const struct stream *stream = &batch->stream[s];
-    struct tensor *rows[OPTION_LIST];
-    for (int m = 0; items && m < model->terms; m++)
-        rows[m] = model->kind->set_rows(model, tape, m, items);
-    for (int m = 0; m < model->terms; m++) {
-        /* Of whole tables, a projection is of the tokens' rows. */
-        bool take = !items && model->modality[m].proj >= 0;
-        if (!items)
-            rows[m] = take ? tables_take(model, tape, m, stream->items, stream->tokens)
-                           : model->kind->rows(model, tape, m);
-        const int32_t *index = items ? items->input[s] : take ? NULL : stream->items;
-        h[m] = model_encode(model, tape, batch, s, m, rows[m], tags_of(model, rows), index,
-                            &(struct noise){.p = 0});
-    }
-}
+/* ---- ranking ---- */
 
 /* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
 static void fill_fusion(const struct model *model, const struct tape *tape,
@@ -121,9 +101,9 @@ static void fill_fusion(const struct model *model, const struct tape *tape,
         return;
     }
     const real *logits = model->params.list[emf->fusion].tensor.x;
-    for (int m = 0; m < model->terms; m++)
+    for (int m = 0; m < model->heads; m++)
         sum += weights[m] = tape->dry ? 1 : exp((double)logits[m]);
-    for (int m = 0; m < model->terms; m++)
+    for (int m = 0; m < model->heads; m++)
         weights[m] /= sum;
 }
 
@@ -144,8 +124,9 @@ static void fill_weights(const struct model *model, const struct tape *tape, int
 }
 
 /* The last state of each sequence; rows of empty streams are zero. */
-static void fill_stream(struct model *model, struct tape *tape, const struct batch *batch,
-                        struct item_set *items, int s, struct ranking *r) {
+static void fill_stream(struct model *model, struct pass *pass, int s, struct ranking *r) {
+    struct tape *tape = pass->tape;
+    const struct batch *batch = pass->batch;
     const struct stream *stream = &batch->stream[s];
     bool *present = arena_alloc(&tape->arena, batch->samples, sizeof *present);
     int32_t *last = arena_alloc(&tape->arena, stream->sequences, sizeof *last);
@@ -157,31 +138,27 @@ static void fill_stream(struct model *model, struct tape *tape, const struct bat
     }
     r->stream[s].present = present;
     if (stream->tokens)
-        emf_states(model, tape, batch, items, (enum stream_name)s, h);
-    for (int m = 0; m < model->terms; m++) {
+        emf_states(model, pass, (enum stream_name)s, h);
+    for (int m = 0; m < model->heads; m++) {
         struct tensor *q = NULL;
         if (stream->tokens)
-            q = scoring_query(model, tape, m, op_gather(tape, h[m], last, stream->sequences));
+            q = softmax_head_query(model, tape, m, op_gather(tape, h[m], last, stream->sequences));
         r->stream[s].q[m] =
-            scoring_spread(tape, batch, q, stream->sample, stream->tokens ? stream->sequences : 0,
-                           model->modality[m].dim);
+            softmax_head_spread(tape, batch, q, stream->sample,
+                                stream->tokens ? stream->sequences : 0, model->head[m].dim);
     }
 }
 
-void emf_ranking(struct model *model, struct tape *tape, const struct batch *batch,
-                 struct item_set *items, int domain, struct ranking *r) {
-    fill_weights(model, tape, domain, r);
+void emf_query(struct model *model, struct pass *pass, int domain, struct ranking *r) {
+    fill_weights(model, pass->tape, domain, r);
     for (int s = 0; s < STREAMS; s++)
-        fill_stream(model, tape, batch, items, s, r);
+        fill_stream(model, pass, s, r);
 }
 
-const struct model_kind llm_emf = {
+const struct model_ops llm_emf = {
     .name = "llm_emf",
     .state_size = sizeof(struct emf),
-    .declare = declare,
-    .rows = tables_rows,
-    .set_rows = tables_set_rows,
-    .weights = emf_weights,
-    .loss = emf_loss,
-    .ranking = emf_ranking,
+    .open = open_plain,
+    .forward = emf_forward,
+    .query = emf_query,
 };

@@ -1,11 +1,11 @@
-/* A model: its parameters over the item tables of a data set, the training loss of a batch, the
- * ranking of histories. model.name chooses one of the kinds in core/models/kind.h. Not collective
- * unless said: a rank computes the share of its own sequences; weights carry the global counts. */
+/* A model: its parameters over the item tables of a data set, the training losses of a batch, the
+ * ranking of histories. model.name chooses a struct model_ops (core/models/model_ops.h). Not
+ * collective unless said: a rank computes the share of its own sequences; weights carry the global
+ * counts. */
 #ifndef CORE_MODELS_MODEL_H
 #define CORE_MODELS_MODEL_H
 #include "core/batch.h"
 #include "core/catalogue/rank.h"
-#include "core/models/encoder.h"
 #include "core/models/item_set.h"
 #include "core/ops/tags.h"
 #include "core/options.h"
@@ -15,50 +15,100 @@
 #include "core/tape.h"
 
 /* A frozen table: unit-norm rows, zero where missing. Owned by the caller. The encoders read `rows`
- * and the item side `unit`: one table, unless a double-precision comparison needs norms that are
+ * and the softmax `unit`: one table, unless a double-precision comparison needs norms that are
  * exact beyond the single precision of the file. */
 struct frozen_table {
-    const real *rows; /* [items that are here, dim] */
+    const real *rows; /* [local items, dim] */
     const real *unit; /* the same */
     int64_t dim;
 };
 
-/* What the data set determines. table[m] belongs to modality m of the configuration; rows NULL for
- * `id`, and for one that the model computes, whose dim is given. Tags are here of all items. With
+/* What the data set determines. table[k] belongs to modality k of the configuration; rows NULL for
+ * `id`, and for one that the model computes, whose dim is given. Tags are known of all items. With
  * `collectives` the ranks share out the items of each domain: only the rows `local` of the item
  * tables are here, learned or frozen, and no rank has more than max_local[d] of domain d; without,
  * all are. */
 struct catalogue {
     int64_t items, a_items, max_len;
     struct frozen_table table[OPTION_LIST];
-    struct tag_table tags; /* tema_llm; else zero */
+    struct tag_table tags; /* zero without */
     const struct collectives *collectives;
     const struct sampler *sampler; /* of the training negatives */
     struct item_block local;
     int64_t max_local[DOMAINS];
 };
 
-/* Parts of the total loss: those of the streams, and the contrast of the views (sema_cdr). */
-enum { LOSS_CONTRAST = STREAMS, LOSS_PARTS };
+/* Where the rows of an item table come from. */
+enum table_source {
+    TABLE_LEARNED, /* a parameter: `id` */
+    TABLE_FROZEN,  /* the data set */
+    TABLE_COMPUTED /* the model makes them */
+};
 
-struct model_kind;
+struct item_table {
+    enum table_source source;
+    int64_t given; /* width of its rows */
+    int64_t dim;   /* after projection */
+    int param;     /* of a learned one, -1 */
+    int proj;      /* layer of the projection, -1 */
+};
+
+/* A head compares states with item rows: logit = scale * similarity. */
+enum similarity { SIMILARITY_COSINE, SIMILARITY_DOT };
+
+struct head {
+    int table;   /* whose rows it compares with, -1: rows of the model's own */
+    int64_t dim; /* width of states and item rows */
+    enum similarity similarity;
+    int scale;   /* parameter tau of the factor exp(tau), -1: fixed */
+    bool frozen; /* its item rows are those of a frozen table, nothing is learned in between */
+};
+
+/* A loss by name; the total is the sum of weight times the mean over the loss's positions. */
+enum { LOSS_TERMS = 4 };
+struct loss_term {
+    const char *name;
+    double weight;
+};
+
+/* Rows of items that a step or a ranking reads, of all local items or of an item set: models do not
+ * tell the two apart. */
+struct item_view {
+    struct item_set *set; /* NULL: all local items */
+    int64_t n;
+    struct tensor *rows[OPTION_LIST];     /* by head, [n, dim], for encoders */
+    struct tensor *positive[OPTION_LIST]; /* training: the same for the softmax ... */
+    struct tensor *candidates[CANDIDATE_SETS][OPTION_LIST]; /* ... and what stands against them */
+};
+
+/* One batch on its way through the model. */
+struct pass {
+    struct tape *tape;
+    const struct batch *batch;
+    const struct item_view *items;
+    int64_t step; /* 1 for the first of training, keys dropout and negatives; 0: a ranking */
+
+    /* of training */
+    struct item_set *whole;    /* of the whole batch, with rows; NULL unless model_whole_batch */
+    int share, shares;         /* of the whole batch, this one */
+    int64_t count[LOSS_TERMS]; /* positions of the global batch, by loss */
+    double loss[LOSS_TERMS];   /* this share's sums */
+    struct phases *phases;
+};
+
+struct model_ops;
 
 struct model {
-    const struct model_kind *kind;
+    const struct model_ops *ops;
     const struct config *config; /* the caller's, outlives the model */
     struct catalogue catalogue;
     struct params params;
-    int modalities; /* item tables */
-    int terms;      /* of a softmax: its states are compared with the rows of modality 0, 1, ... */
-    struct {
-        int64_t dim; /* width of states and item rows, after projection */
-        int table;   /* parameter of `id`, -1 */
-        int proj;    /* layer of the projection, -1 */
-        bool frozen; /* nothing is learned between the table and its item side */
-        int scale;   /* parameter tau, -1: fixed */
-        struct encoder encoder[STREAMS];
-    } modality[OPTION_LIST];
-    void *state; /* of the kind, private to its file */
+    int tables, heads, losses;
+    struct item_table table[OPTION_LIST]; /* by modality */
+    struct head head[OPTION_LIST];
+    struct loss_term loss[LOSS_TERMS];
+    bool whole_batch; /* see model_whole_batch */
+    void *state;      /* of the model, private to its file */
 };
 
 /* Declare all parameters; model_create then makes and initialises them. STATUS_INPUT when the
@@ -66,29 +116,29 @@ struct model {
  * moments. A declared model has no numbers, and tells what it costs (core/cost/cost.h): of the
  * tables only the widths are read. */
 CHECKED enum status model_declare(struct model *model, const struct config *config,
-                                  const struct catalogue *shape);
+                                  const struct catalogue *catalogue);
 CHECKED enum status model_create(struct model *model, const struct config *config,
-                                 const struct catalogue *shape, bool training);
+                                 const struct catalogue *catalogue, bool training);
 void model_free(struct model *model); /* zeroes it */
 
-/* Start the id embedding from `rows` [items that are here, dim] of unit norm, brought to the norm
- * of random rows; an item whose row is zero keeps its random start. False: `dim` is not model.dim.
- * The modality `id` is there. */
+/* Start the id embedding from `rows` [local items, dim] of unit norm, brought to the norm of random
+ * rows; an item whose row is zero keeps its random start. False: `dim` is not model.dim. The
+ * modality `id` is there. */
 bool model_init_id(struct model *model, const real *rows, int64_t dim);
 
-/* Weights of the losses in the total. */
-void model_loss_weights(const struct config *config, double weight[LOSS_PARTS]);
+/* Pack training sequences as the model takes them: batch_train or batch_mixed. */
+void model_pack(const struct model *model, struct batch *batch, const struct sample *samples,
+                int64_t n);
 
-/* Does training take batches of batch_mixed, not batch_train? */
-bool model_takes_mixed(const struct model *model);
+/* Do targets of stream s count in training? */
+bool model_trains_stream(const struct model *model, int s);
 
-/* Target positions of a batch that count, by stream. */
-void model_count(const struct model *model, const struct batch *batch, int64_t count[STREAMS]);
+/* Target positions of a batch that count, by loss; zero for losses without positions. */
+void model_count(const struct model *model, const struct batch *batch, int64_t count[LOSS_TERMS]);
 
-/* Does training read the rows of an item set (sampled loss, items shared out), or whole tables? */
+/* Does training read the rows of an item set (sampled losses, items shared out), or whole tables?
+ * And ranking? */
 bool model_by_rows(const struct model *model);
-
-/* Does ranking? Also where rows of items are computed. */
 bool model_ranks_by_rows(const struct model *model);
 
 /* The items that step `step` of training (0: a ranking) takes from `batch`, with room for their
@@ -98,43 +148,34 @@ void model_items(const struct model *model, struct tape *tape, const struct batc
                  int64_t step, struct item_set *set);
 void model_fill_items(const struct model *model, struct item_set *set);
 
-/* Does the loss read the frozen rows of the items of the whole batch, of all parts? Then the set of
- * those, with room for their rows; to be filled in like the other, before it. */
-bool model_contrasts(const struct model *model);
+/* Does training read the frozen rows of the items of the whole batch, of all shares? Then the set
+ * of those, with room for their rows; to be filled in like the other, before it. */
+bool model_whole_batch(const struct model *model);
 void model_whole_items(const struct model *model, struct tape *tape, const int32_t *item, int64_t n,
                        struct item_set *set);
 
 /* Add the set's gradients to the table's dense one, which holds all rows. */
 void model_scatter_items(struct model *model, const struct item_set *set);
 
-/* Rows of modality m's table that are here, [items that are here, width]; width 0: it is computed.
- */
-const real *model_table(const struct model *model, int m, int64_t *width);
-
-struct model_step {
-    int64_t step;           /* 1 for the first; keys dropout and negatives */
-    int64_t count[STREAMS]; /* target positions in the global batch */
-    struct item_set *items; /* with rows; NULL unless model_by_rows */
-    struct item_set *whole; /* of the whole batch, with rows; NULL unless model_contrasts */
-    int part, parts;        /* of the whole batch, this one */
-};
+/* Rows of table k that are here, [local items, width]; width 0: it is computed. */
+const real *model_table(const struct model *model, int k, int64_t *width);
 
 /* Forward of a training batch on a tape that records or not, in train.precision, up to the losses;
- * gradients of the losses are on the tape, tape_backward does the rest. sum[s] = this rank's sum of
- * -log P over the stream's positions; sum[LOSS_CONTRAST] adds up to the contrast over the parts.
- * Collective in the exact loss where items are shared out. */
-void model_loss(struct model *model, struct tape *tape, const struct batch *batch,
-                const struct model_step *step, struct phases *phases, double sum[LOSS_PARTS]);
+ * gradients of the losses are on the tape, tape_backward does the rest. `set` has the rows of the
+ * batch's items, NULL unless model_by_rows. Fills in pass->items and pass->loss; all else of `pass`
+ * is given. Collective in the exact loss where items are shared out. */
+void model_forward(struct model *model, struct pass *pass, struct item_set *set);
 
-/* Ranks the targets of the `n` histories in `batch` whose targets lie in domain 0 or 1; target[t]
- * is of sample t. Fills `ranking` but for its outputs and lists; memory is the tape's. Item
- * rows come from `items`, or from whole tables (NULL). */
-void model_ranking(struct model *model, struct tape *tape, const struct batch *batch,
-                   struct item_set *items, const int32_t *target, int domain,
-                   struct ranking *ranking);
+/* The rows that a ranking reads, of a set with rows or of all local items (NULL). The rows of all
+ * items are made once for many rankings: `tape` must live as long as they. */
+void model_view(struct model *model, struct tape *tape, struct item_set *set,
+                struct item_view *view);
 
-/* Rows of the items that are here, of all terms, for ranking, once per evaluation: computed ones
- * are made in `tape`, which must live as long as the rows. */
-void model_item_rows(struct model *model, struct tape *tape, const real *rows[OPTION_LIST]);
+/* Rank the targets of the histories in pass->batch, whose targets lie in domain 0 or 1; target[t]
+ * is of sample t, of domain's items. `all` is the view of all local items; pass->items that of the
+ * histories' items, the same unless model_ranks_by_rows. Fills `ranking` but for its outputs and
+ * lists; memory is the tape's. */
+void model_query(struct model *model, struct pass *pass, const struct item_view *all,
+                 const int32_t *target, int domain, struct ranking *ranking);
 
 #endif

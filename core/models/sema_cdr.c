@@ -1,5 +1,7 @@
 #include "core/models/sema_cdr.h"
 #include "core/models/layers.h"
+#include "core/models/softmax_head.h"
+#include "core/models/stream_encoders.h"
 #include "core/models/tables.h"
 #include "core/models/views.h"
 #include "core/ops/activation.h"
@@ -17,40 +19,54 @@ static enum role role_of(int s, bool target_in_a) {
 
 struct sema {
     struct views views;
+    struct stream_encoders encoders;
     int stream_layer, stream_score; /* layers of the fusion of streams */
 };
 
-static enum status declare(struct model *model) {
+enum { NEXT_ITEM, CONTRAST }; /* losses */
+
+static enum status open_sema(struct model *model) {
+    const struct config *config = model->config;
     struct sema *sema = model->state;
-    int64_t d = model->config->model.dim;
-    model->terms = 1; /* e, in place of the id embedding */
-    TRY(tables_declare(model));
-    views_declare(model);
-    scoring_declare(model);
-    if (model->config->model.stream_fusion == STREAM_FUSION_ADAPTIVE) {
+    int64_t d = config->model.dim;
+    tables_declare(model);
+    views_declare(model, &sema->views);
+    TRY(softmax_head_add(model, -1, d, SIMILARITY_COSINE, config->model.modalities.name[0]));
+    model_add_loss(model, stream_names[STREAM_MIXED], 1);
+    if (config->model.contrast_weight > 0) {
+        model_add_loss(model, "contrast", config->model.contrast_weight);
+        model_reads_whole_batch(model);
+    }
+    if (config->model.stream_fusion == STREAM_FUSION_ADAPTIVE) {
         sema->stream_layer = layer_add_linear(&model->params, "streams", d, d);
         sema->stream_score = layer_add_linear(&model->params, "streams.score", ROLES, d);
     }
-    model_add_encoders(model, 0);
+    stream_encoders_add(model, &sema->encoders, 0);
     return STATUS_OK;
+}
+
+static struct tensor *item_rows(struct model *model, struct tape *tape,
+                                const struct item_view *view, int m) {
+    const struct sema *sema = model->state;
+    (void)m;
+    return views_rows(model, &sema->views, tape, view);
 }
 
 /* ---- streams ---- */
 
-/* States of a stream and their scores, as a part of the fusion. */
-static struct gate_input stream_part(struct model *model, struct tape *tape,
-                                     const struct batch *batch, int s, struct tensor *rows,
-                                     const int32_t *index, const struct noise *noise) {
+/* States of a stream and their scores, as an input of the fusion. */
+static struct gate_input stream_input(struct model *model, const struct pass *pass, int s) {
     const struct sema *sema = model->state;
     struct params *p = &model->params;
-    struct gate_input part = {0};
-    part.value = model_encode(model, tape, batch, s, 0, rows, NULL, index, noise);
+    struct gate_input input = {0};
+    input.value = stream_encoders_run(model, &sema->encoders, pass, s, 0, pass->items->rows[0],
+                                      NULL, view_inputs(pass->items, pass->batch, s));
     if (model->config->model.stream_fusion == STREAM_FUSION_MEAN)
-        return part;
-    struct tensor *x = layer_linear(p, tape, part.value, sema->stream_layer);
-    x = op_activation(tape, x, ACTIVATION_TANH, &dropout_none);
-    part.score = layer_linear(p, tape, x, sema->stream_score);
-    return part;
+        return input;
+    struct tensor *x = layer_linear(p, pass->tape, input.value, sema->stream_layer);
+    x = op_activation(pass->tape, x, ACTIVATION_TANH, &dropout_none);
+    input.score = layer_linear(p, pass->tape, x, sema->stream_score);
+    return input;
 }
 
 /* Of every token of the mixed stream, the last token of stream s up to it, -1: none. */
@@ -100,12 +116,6 @@ static int32_t *last_of_samples(struct tape *tape, const struct batch *batch, in
 
 /* ---- training and ranking ---- */
 
-static void weights(const struct config *config, double weight[LOSS_PARTS]) {
-    weight[STREAM_A] = weight[STREAM_B] = 0;
-    weight[STREAM_MIXED] = 1;
-    weight[LOSS_CONTRAST] = config->model.contrast_weight;
-}
-
 /* Candidate sets of the targets: see tables_candidates. */
 static struct bounds target_sets(const struct config *config) {
     if (config->train.target != TARGET_BOTH)
@@ -113,90 +123,85 @@ static struct bounds target_sets(const struct config *config) {
     return config->model.mixed_softmax == MIXED_ALL ? (struct bounds){2, 2} : (struct bounds){0, 1};
 }
 
-static void count(const struct model *model, const struct batch *batch, int64_t out[STREAMS]) {
+static void count(const struct model *model, const struct batch *batch, int64_t out[LOSS_TERMS]) {
     const struct stream *mixed = &batch->stream[STREAM_MIXED];
     int target = model->config->train.target;
-    out[STREAM_A] = out[STREAM_B] = out[STREAM_MIXED] = 0;
     for (int64_t t = 0; t < mixed->tokens; t++)
-        out[STREAM_MIXED] += target == TARGET_BOTH ||
-                             (mixed->targets[t] < model->catalogue.a_items) == (target == TARGET_A);
+        out[NEXT_ITEM] += target == TARGET_BOTH ||
+                          (mixed->targets[t] < model->catalogue.a_items) == (target == TARGET_A);
 }
 
-static struct tensor *queries(struct model *model, struct tape *tape, const struct batch *batch,
-                              const struct model_step *step, const struct item_side *side) {
-    struct gate_input part[STREAMS];
-    int64_t n = batch->stream[STREAM_MIXED].tokens;
-    int parts = 0;
+static struct tensor *queries(struct model *model, const struct pass *pass) {
+    struct gate_input input[STREAMS];
+    const struct batch *batch = pass->batch;
+    int64_t n = batch->stream[STREAM_MIXED].tokens, a_items = model->catalogue.a_items;
+    int inputs = 0;
     if (n == 0)
-        return tape_tensor(tape, 0, model->modality[0].dim, false);
+        return tape_tensor(pass->tape, 0, model->head[0].dim, false);
     for (int s = 0; s < STREAMS; s++) {
-        struct noise noise = model_noise(model, tape, batch, step, s);
         if (batch->stream[s].tokens == 0)
             continue;
-        part[parts] =
-            stream_part(model, tape, batch, s, side->input[0], side_index(side, batch, s), &noise);
-        part[parts].column = roles_of_targets(tape, batch, s, model->catalogue.a_items);
-        part[parts++].index = last_before(tape, batch, s, model->catalogue.a_items);
+        input[inputs] = stream_input(model, pass, s);
+        input[inputs].column = roles_of_targets(pass->tape, batch, s, a_items);
+        input[inputs++].index = last_before(pass->tape, batch, s, a_items);
     }
-    return scoring_query(model, tape, 0, op_mix(tape, part, parts, n, model->modality[0].dim));
+    return softmax_head_query(model, pass->tape, 0,
+                              op_mix(pass->tape, input, inputs, n, model->head[0].dim));
 }
 
-static void loss(struct model *model, struct tape *tape, const struct batch *batch,
-                 const struct model_step *step, const struct item_side *side, struct phases *phases,
-                 double sum[LOSS_PARTS]) {
+static void forward(struct model *model, struct pass *pass) {
+    const struct sema *sema = model->state;
     struct bounds sets = target_sets(model->config);
     bool together = model->catalogue.collectives && model->config->train.loss == LOSS_EXACT;
-    enum phase before = phases->now;
-    sum[STREAM_A] = sum[STREAM_B] = sum[STREAM_MIXED] = 0;
-    if ((together ? step->count[STREAM_MIXED] : batch->stream[STREAM_MIXED].tokens) > 0) {
-        struct tensor *q = queries(model, tape, batch, step, side);
-        tape_enter(tape, phases, PHASE_LOSS);
-        sum[STREAM_MIXED] =
-            scoring_loss(model, tape, batch, STREAM_MIXED, (int)sets.lo, (int)sets.hi, side, &q,
-                         NULL, 1 / (double)step->count[STREAM_MIXED]);
+    int64_t positions =
+        together ? pass->count[NEXT_ITEM] : pass->batch->stream[STREAM_MIXED].tokens;
+    enum phase before = pass->phases->now;
+    if (positions > 0) {
+        struct tensor *q = queries(model, pass);
+        tape_enter(pass->tape, pass->phases, PHASE_LOSS);
+        pass->loss[NEXT_ITEM] =
+            softmax_head_loss(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q, NULL,
+                              1 / (double)pass->count[NEXT_ITEM]);
     }
-    tape_enter(tape, phases, PHASE_LOSS);
-    sum[LOSS_CONTRAST] = step->whole ? views_contrast(model, tape, step) : 0;
-    tape_enter(tape, phases, before);
+    tape_enter(pass->tape, pass->phases, PHASE_LOSS);
+    if (pass->whole)
+        pass->loss[CONTRAST] =
+            views_contrast(model, &sema->views, pass, model->config->model.contrast_temperature,
+                           model->loss[CONTRAST].weight);
+    tape_enter(pass->tape, pass->phases, before);
 }
 
 /* One score, whose softmax is over the domain: it ranks as the logits do. */
-static void ranking(struct model *model, struct tape *tape, const struct batch *batch,
-                    struct item_set *items, int domain, struct ranking *r) {
-    struct gate_input part[STREAMS];
-    struct tensor *rows = views_set_rows(model, tape, 0, items);
+static void query(struct model *model, struct pass *pass, int domain, struct ranking *r) {
+    struct gate_input input[STREAMS];
+    struct tape *tape = pass->tape;
+    const struct batch *batch = pass->batch;
     bool *there = arena_alloc(&tape->arena, batch->samples, sizeof *there);
-    int64_t d = model->modality[0].dim;
-    int parts = 0;
+    int inputs = 0;
     memset(there, 0, (size_t)batch->samples * sizeof *there);
     for (int s = 0; s < STREAMS; s++) {
         if (batch->stream[s].tokens == 0)
             continue;
-        part[parts] =
-            stream_part(model, tape, batch, s, rows, items->input[s], &(struct noise){.p = 0});
-        part[parts].column = role_of_all(tape, batch->samples, s, domain);
-        part[parts++].index = last_of_samples(tape, batch, s);
+        input[inputs] = stream_input(model, pass, s);
+        input[inputs].column = role_of_all(tape, batch->samples, s, domain);
+        input[inputs++].index = last_of_samples(tape, batch, s);
     }
     for (int64_t b = 0; b < batch->stream[STREAM_MIXED].sequences; b++)
         there[batch->stream[STREAM_MIXED].sample[b]] = true;
-    struct tensor *u = op_mix(tape, part, parts, batch->samples, d);
-    r->stream[STREAM_MIXED].q[0] = scoring_query(model, tape, 0, u)->x;
+    struct tensor *u = op_mix(tape, input, inputs, batch->samples, model->head[0].dim);
+    r->stream[STREAM_MIXED].q[0] = softmax_head_query(model, tape, 0, u)->x;
     r->stream[STREAM_MIXED].present = there;
     r->stream[STREAM_MIXED].weight = 1;
     r->weights[0] = 1;
 }
 
-const struct model_kind sema_cdr = {
+const struct model_ops sema_cdr = {
     .name = "sema_cdr",
     .state_size = sizeof(struct sema),
-    .computes_rows = true,
-    .mixed_batch = true,
-    .contrasts = true,
-    .declare = declare,
-    .rows = views_all_rows,
-    .set_rows = views_set_rows,
-    .weights = weights,
+    .batch = BATCH_MIXED,
+    .open = open_sema,
+    .item_rows = item_rows,
     .count = count,
-    .loss = loss,
-    .ranking = ranking,
+    .forward = forward,
+    .query = query,
 };

@@ -2,7 +2,7 @@
  * semantics of items by a language model, items of several views, contrastive regularisation that
  * aligns the views, adaptive fusion of views and of source, target and mixed sequences.
  *
- * Decided here (methods, section 5), with the key that changes it:
+ * Decided here, with the key that changes it:
  *     views      v_a = W2 GELU(W1 t_a + b1) + b2 of the feature table model.agnostic, v_s alike of
  *                model.specific, v_id = the id embedding, all of width model.dim
  *     item       e = g_a v_a + g_s v_s + g_id v_id, g = softmax([w_a.v_a, w_s.v_s, w_id.v_id] + b);
@@ -11,7 +11,7 @@
  *                where r is what stream s is to the target: the target's domain, the other one, or
  *                mixed; of every stream its last state before the target. A stream without items
  *                is left out. model.stream_fusion: mean makes a_s all the same. One p for the
- *                three, as in methods, gives one u for the targets of both domains, which cannot
+ *                three gives one u for the targets of both domains, which cannot
  *                prefer the target's own sequence: it ranked worse by a fifth on validation
  *     score      cosine of u and e with the scale of model.scale
  *     loss       cross-entropy of the next item over the items of its domain (model.mixed_softmax:
@@ -22,8 +22,8 @@
  * The batch is packed by batch_mixed. */
 #ifndef CORE_MODELS_SEMA_CDR_H
 #define CORE_MODELS_SEMA_CDR_H
-#include "core/models/kind.h"
+#include "core/models/model_ops.h"
 
-extern const struct model_kind sema_cdr;
+extern const struct model_ops sema_cdr;
 
 #endif

@@ -1,90 +1,107 @@
 #include "core/models/tables.h"
-#include "core/log.h"
-#include "core/models/kind.h"
 #include "core/models/layers.h"
-#include "core/ops/embedding.h"
+#include "core/models/model_ops.h"
 #include "core/rng.h"
 #include <stdio.h>
 #include <string.h>
 
 /* ---- parameters ---- */
 
-/* The table of `id`. With the sampled loss its gradient comes as rows, unless whole gradients are
+/* The rows of `id`. With a sampled loss their gradient comes as rows, unless whole gradients are
  * summed in a fixed order; where items are shared out a rank holds a part. */
-static void add_table(struct model *model, int m, const char *name) {
+static int add_rows(struct model *model, const char *name) {
     const struct config *config = model->config;
     struct params *p = &model->params;
-    int table = params_add(p, 2, model->catalogue.items, config->model.dim, PARAM_NORMAL,
+    int param = params_add(p, 2, model->catalogue.items, config->model.dim, PARAM_NORMAL,
                            config->model.dim, "embed.%s", name);
-    params_of_items(p, table);
+    params_of_items(p, param);
     if (model->catalogue.collectives)
-        params_local(p, table, &model->catalogue.local);
+        params_local(p, param, &model->catalogue.local);
     if (config->train.loss != LOSS_EXACT && !config->train.reproducible)
-        params_by_rows(p, table);
-    model->modality[m].table = table;
+        params_by_rows(p, param);
+    return param;
 }
 
-static void add_modality(struct model *model, int m) {
+static struct item_table add_table(struct model *model, int k) {
     const struct config *config = model->config;
-    const char *name = config->model.modalities.name[m];
-    int64_t given = model->catalogue.table[m].dim, proj = config->model.feature_proj;
-    bool id = !given;
-    char full[PARAM_NAME];
-    model->modality[m].table = model->modality[m].proj = -1;
-    model->modality[m].dim = id ? config->model.dim : proj ? proj : given;
-    snprintf(full, sizeof full, "proj.%s", name);
-    if (id)
-        add_table(model, m, name);
-    else if (proj)
-        model->modality[m].proj = layer_add_linear(&model->params, full, proj, given);
-    model->modality[m].frozen = model->catalogue.table[m].rows && !proj;
+    const struct frozen_table *frozen = &model->catalogue.table[k];
+    const char *name = config->model.modalities.name[k];
+    int64_t proj = config->model.feature_proj;
+    char layer[PARAM_NAME];
+    struct item_table table = {.given = frozen->dim, .dim = proj, .param = -1, .proj = -1};
+    snprintf(layer, sizeof layer, "proj.%s", name);
+    if (!frozen->dim) {
+        table.source = TABLE_LEARNED;
+        table.given = table.dim = config->model.dim;
+        table.param = add_rows(model, name);
+        return table;
+    }
+    table.source = frozen->rows ? TABLE_FROZEN : TABLE_COMPUTED;
+    if (proj)
+        table.proj = layer_add_linear(&model->params, layer, proj, frozen->dim);
+    else
+        table.dim = frozen->dim;
+    return table;
 }
 
-static enum status check_widths(const struct model *model) {
-    for (int m = 0; m < model->terms; m++)
-        if (model->modality[m].dim % model->config->model.heads)
-            return log_error(STATUS_INPUT,
-                             "model.heads: %lld heads do not divide the width %lld of modality "
-                             "'%s'; choose a divisor",
-                             (long long)model->config->model.heads,
-                             (long long)model->modality[m].dim,
-                             model->config->model.modalities.name[m]);
-    return STATUS_OK;
-}
-
-enum status tables_declare(struct model *model) {
-    for (int m = 0; m < model->modalities; m++)
-        add_modality(model, m);
-    return check_widths(model);
+void tables_declare(struct model *model) {
+    model->tables = model->config->model.modalities.count;
+    for (int k = 0; k < model->tables; k++)
+        model->table[k] = add_table(model, k);
 }
 
 /* ---- rows ---- */
 
-struct tensor *tables_project(struct model *model, struct tape *tape, int m, struct tensor *rows) {
-    int proj = model->modality[m].proj;
+struct tensor *tables_project(struct model *model, struct tape *tape, int k, struct tensor *rows) {
+    int proj = model->table[k].proj;
     return proj < 0 ? rows : layer_linear(&model->params, tape, rows, proj);
 }
 
-static struct tensor *table_of(struct model *model, struct tape *tape, int m) {
-    int learned = model->modality[m].table;
-    const struct frozen_table *frozen = &model->catalogue.table[m];
-    return learned >= 0 ? tape_param(tape, &model->params, learned)
-                        : tape_constant(tape, frozen->rows,
-                                        item_block_count(&model->catalogue.local), frozen->dim);
+static struct tensor *rows_of_all(struct model *model, struct tape *tape, int k) {
+    const struct frozen_table *frozen = &model->catalogue.table[k];
+    return model->table[k].source == TABLE_LEARNED
+               ? tape_param(tape, &model->params, model->table[k].param)
+               : tape_constant(tape, frozen->rows, item_block_count(&model->catalogue.local),
+                               frozen->dim);
 }
 
-struct tensor *tables_rows(struct model *model, struct tape *tape, int m) {
-    return tables_project(model, tape, m, table_of(model, tape, m));
+/* The set keeps the tensor: of a learned table it holds the gradient of the rows. */
+static struct tensor *rows_of_set(struct model *model, struct tape *tape, struct item_set *set,
+                                  int k) {
+    set->table[k] = tape_constant(tape, set->rows[k], set->n, model->table[k].given);
+    set->table[k]->learned = tape->record && model->table[k].source == TABLE_LEARNED;
+    return set->table[k];
 }
 
-struct tensor *tables_take(struct model *model, struct tape *tape, int m, const int32_t *index,
-                           int64_t n) {
-    return tables_project(model, tape, m, op_gather(tape, table_of(model, tape, m), index, n));
+struct tensor *tables_rows(struct model *model, struct tape *tape, const struct item_view *view,
+                           int k) {
+    return tables_project(model, tape, k,
+                          view->set ? rows_of_set(model, tape, view->set, k)
+                                    : rows_of_all(model, tape, k));
 }
 
-struct tensor *tables_unit(const struct model *model, struct tape *tape, int m) {
-    return tape_constant(tape, model->catalogue.table[m].unit,
-                         item_block_count(&model->catalogue.local), model->catalogue.table[m].dim);
+struct tensor *tables_unit(const struct model *model, struct tape *tape, int k) {
+    return tape_constant(tape, model->catalogue.table[k].unit,
+                         item_block_count(&model->catalogue.local), model->table[k].given);
+}
+
+/* ---- views ---- */
+
+void model_view(struct model *model, struct tape *tape, struct item_set *set,
+                struct item_view *view) {
+    *view = (struct item_view){.set = set,
+                               .n = set ? set->n : item_block_count(&model->catalogue.local)};
+    for (int m = 0; m < model->heads; m++)
+        view->rows[m] = model->ops->item_rows ? model->ops->item_rows(model, tape, view, m)
+                                              : tables_rows(model, tape, view, m);
+}
+
+const int32_t *view_inputs(const struct item_view *view, const struct batch *batch, int s) {
+    return view->set ? view->set->input[s] : batch->stream[s].items;
+}
+
+const int32_t *view_targets(const struct item_view *view, const struct batch *batch, int s) {
+    return view->set ? view->set->target[s] : batch->stream[s].targets;
 }
 
 /* ---- item sets ---- */
@@ -94,14 +111,14 @@ bool model_by_rows(const struct model *model) {
 }
 
 bool model_ranks_by_rows(const struct model *model) {
-    return model->catalogue.collectives || model->kind->computes_rows;
+    return model->catalogue.collectives;
 }
 
-const real *model_table(const struct model *model, int m, int64_t *width) {
-    int learned = model->modality[m].table;
-    const struct frozen_table *frozen = &model->catalogue.table[m];
-    *width = learned >= 0 ? model->config->model.dim : frozen->rows ? frozen->dim : 0;
-    return learned >= 0 ? model->params.list[learned].tensor.x : frozen->rows;
+const real *model_table(const struct model *model, int k, int64_t *width) {
+    const struct item_table *table = &model->table[k];
+    *width = table->source == TABLE_COMPUTED ? 0 : table->given;
+    return table->source == TABLE_LEARNED ? model->params.list[table->param].tensor.x
+                                          : model->catalogue.table[k].rows;
 }
 
 struct bounds tables_candidates(const struct model *model, int set) {
@@ -144,55 +161,42 @@ void model_items(const struct model *model, struct tape *tape, const struct batc
         if (tables_candidates(model, c).lo < tables_candidates(model, c).hi)
             draw_negatives(model, tape, step, c, &set->negatives[c]);
     item_set_collect(&tape->arena, batch, step > 0, set);
-    for (int m = 0; m < model->modalities; m++) {
+    for (int k = 0; k < model->tables; k++) {
         int64_t width;
-        (void)model_table(model, m, &width);
+        (void)model_table(model, k, &width);
         if (width)
-            set->rows[m] = arena_numbers(&tape->arena, set->n * width, sizeof(real));
+            set->rows[k] = arena_numbers(&tape->arena, set->n * width, sizeof(real));
     }
-}
-
-bool model_contrasts(const struct model *model) {
-    return model->kind->contrasts && model->config->model.contrast_weight > 0;
 }
 
 void model_whole_items(const struct model *model, struct tape *tape, const int32_t *item, int64_t n,
                        struct item_set *set) {
     *set = (struct item_set){.n = n, .item = (int32_t *)(uintptr_t)item};
-    for (int m = 0; m < model->modalities; m++)
-        if (model->catalogue.table[m].rows)
-            set->rows[m] =
-                arena_numbers(&tape->arena, n * model->catalogue.table[m].dim, sizeof(real));
+    for (int k = 0; k < model->tables; k++)
+        if (model->catalogue.table[k].rows)
+            set->rows[k] =
+                arena_numbers(&tape->arena, n * model->catalogue.table[k].dim, sizeof(real));
 }
 
 void model_fill_items(const struct model *model, struct item_set *set) {
-    for (int m = 0; m < model->modalities; m++) {
+    for (int k = 0; k < model->tables; k++) {
         int64_t width;
-        const real *table = model_table(model, m, &width);
-        if (!set->rows[m])
+        const real *table = model_table(model, k, &width);
+        if (!set->rows[k])
             continue;
 #pragma omp parallel for schedule(static) if (set->n * width > 10000)
-        for (int64_t k = 0; k < set->n; k++)
-            memcpy(set->rows[m] + k * width, table + set->item[k] * width,
+        for (int64_t i = 0; i < set->n; i++)
+            memcpy(set->rows[k] + i * width, table + set->item[i] * width,
                    (size_t)width * sizeof *table);
     }
 }
 
 void model_scatter_items(struct model *model, const struct item_set *set) {
-    for (int m = 0; m < model->modalities; m++) {
-        int index = model->modality[m].table;
-        if (index < 0 || !set->table[m]->g)
+    for (int k = 0; k < model->tables; k++) {
+        int index = model->table[k].param;
+        if (index < 0 || !set->table[k]->g)
             continue;
-        const struct row_grad grad = {set->n, set->item, set->table[m]->g};
+        const struct row_grad grad = {set->n, set->item, set->table[k]->g};
         row_grad_add(&grad, &model->params.list[index].tensor);
     }
-}
-
-struct tensor *tables_set_rows(struct model *model, struct tape *tape, int m,
-                               struct item_set *set) {
-    int64_t width;
-    (void)model_table(model, m, &width);
-    set->table[m] = tape_constant(tape, set->rows[m], set->n, width);
-    set->table[m]->learned = tape->record && model->modality[m].table >= 0;
-    return tables_project(model, tape, m, set->table[m]);
 }

@@ -2,7 +2,7 @@
  * their embeddings fused with those of id, text and image, a tag-enriched attention over the
  * sequences of either domain and of both.
  *
- * Decided here (methods, section 4), with the key that changes it:
+ * Decided here, with the key that changes it:
  *     model.tags           E_tag[i] = normalise(sum_k a_ik t_k), a = softmax(r / kappa + <u, t_k>)
  *                          with u learned, or uniform a; none: no tags at all, which is LLM-EMF
  *     model.tag_kappa      kappa
@@ -12,8 +12,8 @@
  * else is LLM-EMF. */
 #ifndef CORE_MODELS_TEMA_LLM_H
 #define CORE_MODELS_TEMA_LLM_H
-#include "core/models/kind.h"
+#include "core/models/model_ops.h"
 
-extern const struct model_kind tema_llm;
+extern const struct model_ops tema_llm;
 
 #endif

@@ -11,15 +11,14 @@ enum view { VIEW_ID, VIEW_SPECIFIC, VIEW_AGNOSTIC };
 
 /* ---- parameters ---- */
 
-void views_declare(struct model *model) {
+void views_declare(struct model *model, struct views *views) {
     struct params *p = &model->params;
-    struct views *views = model->state;
     int64_t d = model->config->model.dim;
     static const char *const first[VIEWS] = {NULL, "view.specific.1", "view.agnostic.1"},
                              *const second[VIEWS] = {NULL, "view.specific.2", "view.agnostic.2"},
                              *const gate[VIEWS] = {"gate.id", "gate.specific", "gate.agnostic"};
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
-        views->view[v].first = layer_add_linear(p, first[v], d, model->modality[v].dim);
+        views->view[v].first = layer_add_linear(p, first[v], d, model->table[v].dim);
         views->view[v].second = layer_add_linear(p, second[v], d, d);
     }
     for (int v = 0; v < VIEWS; v++)
@@ -28,8 +27,8 @@ void views_declare(struct model *model) {
 
 /* ---- items ---- */
 
-static struct tensor *adapt(struct model *model, struct tape *tape, int v, struct tensor *rows) {
-    const struct views *views = model->state;
+static struct tensor *adapt(struct model *model, const struct views *views, struct tape *tape,
+                            int v, struct tensor *rows) {
     struct params *p = &model->params;
     struct tensor *x = layer_linear(p, tape, rows, views->view[v].first);
     x = op_activation(tape, x, ACTIVATION_GELU, &dropout_none);
@@ -56,34 +55,20 @@ static int32_t *present(struct tape *tape, const struct tensor *rows) {
     return index;
 }
 
-static struct tensor *fuse_views(struct model *model, struct tape *tape,
-                                 struct tensor *const rows[VIEWS]) {
-    const struct views *views = model->state;
-    struct gate_input part[VIEWS];
+struct tensor *views_rows(struct model *model, const struct views *views, struct tape *tape,
+                          const struct item_view *view) {
+    struct gate_input input[VIEWS];
+    struct tensor *rows[VIEWS];
+    for (int v = 0; v < VIEWS; v++)
+        rows[v] = tables_rows(model, tape, view, v);
     for (int v = 0; v < VIEWS; v++) {
-        struct tensor *value = v == VIEW_ID ? rows[v] : adapt(model, tape, v, rows[v]);
-        part[v] = (struct gate_input){
+        struct tensor *value = v == VIEW_ID ? rows[v] : adapt(model, views, tape, v, rows[v]);
+        input[v] = (struct gate_input){
             .value = value,
             .score = layer_linear(&model->params, tape, value, views->view[v].gate),
             .index = v == VIEW_ID ? NULL : present(tape, rows[v])};
     }
-    return op_mix(tape, part, VIEWS, rows[VIEW_ID]->rows, rows[VIEW_ID]->cols);
-}
-
-struct tensor *views_all_rows(struct model *model, struct tape *tape, int m) {
-    struct tensor *rows[VIEWS];
-    (void)m;
-    for (int v = 0; v < VIEWS; v++)
-        rows[v] = tables_rows(model, tape, v);
-    return fuse_views(model, tape, rows);
-}
-
-struct tensor *views_set_rows(struct model *model, struct tape *tape, int m, struct item_set *set) {
-    struct tensor *rows[VIEWS];
-    (void)m;
-    for (int v = 0; v < VIEWS; v++)
-        rows[v] = tables_set_rows(model, tape, v, set);
-    return fuse_views(model, tape, rows);
+    return op_mix(tape, input, VIEWS, rows[VIEW_ID]->rows, rows[VIEW_ID]->cols);
 }
 
 /* ---- contrast of the views ---- */
@@ -119,25 +104,27 @@ static double one_way(struct tape *tape, struct tensor *q, struct tensor *k, int
     return catalogue_loss(tape, &loss);
 }
 
-double views_contrast(struct model *model, struct tape *tape, const struct model_step *step) {
-    const struct config *config = model->config;
+double views_contrast(struct model *model, const struct views *views, const struct pass *pass,
+                      double temperature, double weight) {
+    struct tape *tape = pass->tape;
     struct tensor *view[VIEWS], *unit[VIEWS], *scaled[VIEWS];
-    int32_t *both = arena_alloc(&tape->arena, step->whole->n, sizeof *both);
+    const struct item_view whole = {.set = pass->whole, .n = pass->whole->n};
+    int32_t *both = arena_alloc(&tape->arena, whole.n, sizeof *both);
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++)
-        view[v] = tables_set_rows(model, tape, v, step->whole);
+        view[v] = tables_rows(model, tape, &whole, v);
     int64_t n = with_both(tape, view, both);
-    int64_t lo = n * step->part / step->parts, hi = n * (step->part + 1) / step->parts;
+    int64_t lo = n * pass->share / pass->shares, hi = n * (pass->share + 1) / pass->shares;
     if (n == 0)
         return 0;
-    tape->replicas = step->parts;
+    tape->replicas = pass->shares;
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
-        unit[v] =
-            op_unit_norm(tape, adapt(model, tape, v, op_gather(tape, view[v], both, n)), NORM_EPS);
-        scaled[v] = op_scale(tape, unit[v], (real)(1 / config->model.contrast_temperature));
+        struct tensor *x = adapt(model, views, tape, v, op_gather(tape, view[v], both, n));
+        unit[v] = op_unit_norm(tape, x, NORM_EPS);
+        scaled[v] = op_scale(tape, unit[v], (real)(1 / temperature));
     }
     tape->replicas = 1;
-    double weight = config->model.contrast_weight / (2 * (double)n);
-    double sum = one_way(tape, scaled[VIEW_AGNOSTIC], unit[VIEW_SPECIFIC], lo, hi, weight) +
-                 one_way(tape, scaled[VIEW_SPECIFIC], unit[VIEW_AGNOSTIC], lo, hi, weight);
+    double each = weight / (2 * (double)n);
+    double sum = one_way(tape, scaled[VIEW_AGNOSTIC], unit[VIEW_SPECIFIC], lo, hi, each) +
+                 one_way(tape, scaled[VIEW_SPECIFIC], unit[VIEW_AGNOSTIC], lo, hi, each);
     return sum / (2 * (double)n);
 }

@@ -3,27 +3,29 @@
  *     e = sum_v g_v v, g = softmax_v(w_v . v + b_v) over the views that the item has */
 #ifndef CORE_MODELS_VIEWS_H
 #define CORE_MODELS_VIEWS_H
-#include "core/models/kind.h"
+#include "core/models/model.h"
 
 enum { VIEWS = 3 };
 
-/* The first member of the state of a model with views: layers. */
+/* Layers. */
 struct views {
     struct {
         int first, second, gate;
     } view[VIEWS];
 };
 
-void views_declare(struct model *model);
+/* The tables are declared: id, specific, agnostic. */
+void views_declare(struct model *model, struct views *views);
 
-/* e, as kind.h's rows and set_rows; there is one term, `m` is not read. */
-struct tensor *views_all_rows(struct model *model, struct tape *tape, int m);
-struct tensor *views_set_rows(struct model *model, struct tape *tape, int m, struct item_set *set);
+/* e of the items of a view. */
+struct tensor *views_rows(struct model *model, const struct views *views, struct tape *tape,
+                          const struct item_view *view);
 
 /* The symmetric InfoNCE of the agnostic and the specific view over the items of the whole batch
- * that have both: this part's share of the rows, so that the parts of a batch add up to the whole.
- * Source: van den Oord, Li, Vinyals, "Representation learning with contrastive predictive coding",
- * 2018. */
-double views_contrast(struct model *model, struct tape *tape, const struct model_step *step);
+ * that have both: this share of the rows, so that the shares of a batch add up to the whole.
+ * Gradients of `weight` times it go to the tape. Source: van den Oord, Li, Vinyals, "Representation
+ * learning with contrastive predictive coding", 2018. */
+double views_contrast(struct model *model, const struct views *views, const struct pass *pass,
+                      double temperature, double weight);
 
 #endif

@@ -228,13 +228,13 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
 
 /* ---- the model ---- */
 
-struct pass {
+struct work {
     struct evaluation *e;
     struct model *model;
     struct tape tape, item_tape;
     struct batch batch;
     struct negatives negatives;
-    const real *items[OPTION_LIST];
+    struct item_view items; /* of all local items */
     int64_t batch_size;
     bool sampled;
     struct outcome *outcomes;
@@ -247,43 +247,37 @@ static void add_work(struct evaluation *e, const struct tape *tape, double flops
 
 /* Rank samples index[0..n), whose targets lie in one domain. Collective where items are shared out;
  * n may be 0 then. */
-static enum status rank_batch(struct pass *pass, const int64_t *index, int64_t n, int domain) {
-    struct evaluation *e = pass->e;
+static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, int domain) {
+    struct evaluation *e = w->e;
     struct sample samples[BATCH];
     int32_t target[BATCH];
     struct rank_count full[BATCH], sampled[BATCH] = {0};
-    struct rank_lists negatives = {pass->negatives.offsets, pass->negatives.items}, own;
+    struct rank_lists negatives = {w->negatives.offsets, w->negatives.items}, own;
     struct ranking ranking = {.full = full, .sampled = sampled};
-    struct item_set items;
-    bool by_rows = model_ranks_by_rows(pass->model);
+    struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index[k], at = e->share.offsets[i];
         samples[k] = (struct sample){e->share.values + at, e->share.offsets[i + 1] - at - 1,
                                      e->share.place[i]};
         target[k] = target_of(e, i);
     }
-    batch_history(&pass->batch, samples, n, e->run->dataset.domain_items[0],
-                  pass->model->catalogue.max_len);
-    tape_begin(&pass->tape, false, 0);
-    if (by_rows) {
-        model_items(pass->model, &pass->tape, &pass->batch, 0, &items);
-        placement_fetch(e->run->placement, pass->model, &items);
-    }
-    model_ranking(pass->model, &pass->tape, &pass->batch, by_rows ? &items : NULL, target, domain,
-                  &ranking);
-    memcpy(ranking.items, pass->items, sizeof pass->items);
+    batch_history(&w->batch, samples, n, e->run->dataset.domain_items[0],
+                  w->model->catalogue.max_len);
+    tape_begin(&w->tape, false, 0);
+    placement_view(e->run->placement, w->model, &w->items, &pass);
+    model_query(w->model, &pass, &w->items, target, domain, &ranking);
     if (e->run->config.eval.exclude_history) {
-        own = rank_own_items(&pass->tape.arena, samples, target, n);
+        own = rank_own_items(&w->tape.arena, samples, target, n);
         ranking.excluded = &own;
     }
-    if (pass->sampled) {
-        negatives_draw(e, index, n, &pass->negatives);
+    if (w->sampled) {
+        negatives_draw(e, index, n, &w->negatives);
         ranking.negatives = &negatives;
     }
-    add_work(e, &pass->tape, rank_flops(&ranking));
-    TRY(rank_targets(&pass->tape.arena, &ranking));
+    add_work(e, &w->tape, rank_flops(&ranking));
+    TRY(rank_targets(&w->tape.arena, &ranking));
     for (int64_t k = 0; k < n; k++)
-        pass->outcomes[index[k]] =
+        w->outcomes[index[k]] =
             (struct outcome){e->share.place[index[k]], domain, full[k], sampled[k]};
     return STATUS_OK;
 }
@@ -296,59 +290,59 @@ static int64_t batch_size(const struct evaluation *e, const struct model *model)
 }
 
 /* Batches of a domain's `n` samples: as many on every rank where they are ranked together. */
-static int64_t batches(const struct pass *pass, int64_t n) {
-    int64_t count = (n + pass->batch_size - 1) / pass->batch_size;
-    if (pass->model->catalogue.collectives)
-        MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_MAX, pass->e->run->comm->mpi);
+static int64_t batches(const struct work *w, int64_t n) {
+    int64_t count = (n + w->batch_size - 1) / w->batch_size;
+    if (w->model->catalogue.collectives)
+        MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_MAX, w->e->run->comm->mpi);
     return count;
 }
 
 /* The samples of a part with targets in a domain. A failure with shared out items is that of all
  * ranks. */
-static enum status rank_some(struct pass *pass, int part, int domain, int64_t *index) {
-    struct evaluation *e = pass->e;
+static enum status rank_some(struct work *w, int part, int domain, int64_t *index) {
+    struct evaluation *e = w->e;
     int64_t n = 0;
     for (int64_t i = 0; i < e->share.count; i++)
         if (e->part[i] == part && domain_of(e, target_of(e, i)) == domain)
             index[n++] = i;
-    int64_t count = batches(pass, n);
+    int64_t count = batches(w, n);
     for (int64_t b = 0; b < count; b++) {
-        int64_t at = b * pass->batch_size < n ? b * pass->batch_size : n;
-        int64_t size = n - at < pass->batch_size ? n - at : pass->batch_size;
-        TRY(rank_batch(pass, index + at, size, domain));
+        int64_t at = b * w->batch_size < n ? b * w->batch_size : n;
+        int64_t size = n - at < w->batch_size ? n - at : w->batch_size;
+        TRY(rank_batch(w, index + at, size, domain));
     }
     return STATUS_OK;
 }
 
-static enum status rank_all(struct pass *pass) {
-    int64_t *index = mem_alloc(pass->e->share.count, sizeof *index);
+static enum status rank_all(struct work *w) {
+    int64_t *index = mem_alloc(w->e->share.count, sizeof *index);
     enum status status = STATUS_OK;
-    for (int i = 0; i < 2 * pass->e->parts && status == STATUS_OK; i++)
-        status = rank_some(pass, i / 2, i % 2, index);
+    for (int i = 0; i < 2 * w->e->parts && status == STATUS_OK; i++)
+        status = rank_some(w, i / 2, i % 2, index);
     mem_free(index);
     return status;
 }
 
 enum status evaluation_run(struct evaluation *e, struct model *model,
                            struct report_scores *result) {
-    struct pass pass = {.e = e,
-                        .model = model,
-                        .negatives = negatives_new(e),
-                        .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
-                        .batch_size = batch_size(e, model),
-                        .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
+    struct work w = {.e = e,
+                     .model = model,
+                     .negatives = negatives_new(e),
+                     .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
+                     .batch_size = batch_size(e, model),
+                     .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
     fault_point("evaluate");
     e->work = (struct tape_work){0};
-    tape_begin(&pass.item_tape, false, 0);
-    pass.item_tape.replicas = model->catalogue.collectives ? 1 : e->run->comm->size;
-    model_item_rows(model, &pass.item_tape, pass.items);
-    add_work(e, &pass.item_tape, 0);
-    enum status status = finish(e, pass.outcomes, rank_all(&pass), result);
-    tape_free(&pass.item_tape);
-    tape_free(&pass.tape);
-    batch_free(&pass.batch);
-    negatives_free(&pass.negatives);
-    mem_free(pass.outcomes);
+    tape_begin(&w.item_tape, false, 0);
+    w.item_tape.replicas = model->catalogue.collectives ? 1 : e->run->comm->size;
+    model_view(model, &w.item_tape, NULL, &w.items);
+    add_work(e, &w.item_tape, 0);
+    enum status status = finish(e, w.outcomes, rank_all(&w), result);
+    tape_free(&w.item_tape);
+    tape_free(&w.tape);
+    batch_free(&w.batch);
+    negatives_free(&w.negatives);
+    mem_free(w.outcomes);
     return status;
 }
 

@@ -71,23 +71,36 @@ void placement_fetch(struct placement *p, const struct model *model, struct item
         return;
     }
     lookup_plan(&p->lookup, set->item, set->n);
-    for (int m = 0; m < model->modalities; m++) {
+    for (int k = 0; k < model->tables; k++) {
         int64_t width;
-        const real *table = model_table(model, m, &width);
-        if (set->rows[m])
-            lookup_pull(&p->lookup, table, width, set->rows[m]);
+        const real *table = model_table(model, k, &width);
+        if (set->rows[k])
+            lookup_pull(&p->lookup, table, width, set->rows[k]);
     }
+}
+
+void placement_view(struct placement *p, struct model *model, const struct item_view *all,
+                    struct pass *pass) {
+    pass->items = all;
+    if (!model_ranks_by_rows(model))
+        return;
+    struct item_set *set = arena_alloc(&pass->tape->arena, 1, sizeof *set);
+    struct item_view *view = arena_alloc(&pass->tape->arena, 1, sizeof *view);
+    model_items(model, pass->tape, pass->batch, 0, set);
+    placement_fetch(p, model, set);
+    model_view(model, pass->tape, set, view);
+    pass->items = view;
 }
 
 void placement_reduce(struct placement *p, struct model *model, const struct item_set *set,
                       bool exchange, struct row_grad *rows) {
     *rows = (struct row_grad){0};
-    for (int m = 0; m < model->modalities; m++) {
-        int index = model->modality[m].table;
+    for (int k = 0; k < model->tables; k++) {
+        int index = model->table[k].param;
         if (index < 0)
             continue;
         struct tensor *table = &model->params.list[index].tensor;
-        const real *g = set->table[m]->g;
+        const real *g = set->table[k]->g;
         if (p->sharded)
             lookup_push(&p->lookup, g, table->cols, rows);
         else if (!exchange)

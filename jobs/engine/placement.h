@@ -31,6 +31,11 @@ void placement_catalogue(const struct placement *placement, struct catalogue *sh
 /* Collective if sharded. Fill in the rows of an item set. */
 void placement_fetch(struct placement *placement, const struct model *model, struct item_set *set);
 
+/* Collective if sharded. Set pass->items to the rows that a ranking of pass->batch reads: `all`, of
+ * all local items, where those are all items, else the rows of the batch's. Memory is the tape's. */
+void placement_view(struct placement *placement, struct model *model, const struct item_view *all,
+                    struct pass *pass);
+
 /* Collective, after backward: the gradients that the item set holds, over all ranks. They are added
  * to the table's dense gradient, if it has one, and *rows is empty; else they are *rows, valid
  * until the next call and as long as the tape. Without `exchange`, which is for measurements, they

@@ -98,7 +98,7 @@ static enum status read_table(struct run *run, int m, struct catalogue *shape) {
 static int init_modality(const struct run *run) {
     const char *name = run->config.model.id_init;
     bool any = !strcmp(name, "auto"); /* of the right width */
-    for (int m = 0; m < run->model.modalities; m++)
+    for (int m = 0; m < run->model.tables; m++)
         if (run->tables[m] && (any ? run->model.catalogue.table[m].dim == run->config.model.dim
                                    : !strcmp(name, run->config.model.modalities.name[m])))
             return m;

@@ -15,11 +15,10 @@
 /* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
  * block is 6 d^2 multiplications per token where a candidate is d. Candidates that are shared out
  * cost all ranks the same, whose target it is. */
-struct target_price stepper_prices(const struct config *c, const struct dataset *dataset) {
+struct target_price stepper_prices(const struct model *model, const struct dataset *dataset) {
+    const struct config *c = model->config;
     struct target_price price;
-    double weight[LOSS_PARTS];
     int64_t encoder = 6 * c->model.blocks * c->model.dim;
-    model_loss_weights(c, weight);
     for (int s = 0; s < STREAMS; s++)
         for (int d = 0; d < 2; d++) {
             bool all = s == STREAM_MIXED && c->model.mixed_softmax == MIXED_ALL;
@@ -28,7 +27,7 @@ struct target_price stepper_prices(const struct config *c, const struct dataset 
                                                              : dataset->domain_items[d];
             if (c->train.placement == PLACEMENT_SHARDED && c->train.loss == LOSS_EXACT)
                 candidates = 1;
-            price.target[s][d] = weight[s] > 0 ? candidates + encoder : 0;
+            price.target[s][d] = model_trains_stream(model, s) ? candidates + encoder : 0;
         }
     return price;
 }
@@ -65,15 +64,15 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     const struct config *c = &run->config;
     *s = (struct stepper){.comm = run->comm, .run = run};
     TRY(check(s));
-    struct target_price price = stepper_prices(c, &run->dataset);
-    int parts = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
-    TRY(loader_open(&s->loader, s->comm, parts, &run->dataset, &price, c->data.max_len,
+    struct target_price price = stepper_prices(&run->model, &run->dataset);
+    int shares = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
+    TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &price, c->data.max_len,
                     c->train.batch, c->run.seed));
     if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
-    s->loader.mixed = model_takes_mixed(&run->model);
-    s->parts = parts / s->comm->size;
-    s->batch = mem_zero(s->parts, sizeof *s->batch);
+    s->loader.model = &run->model;
+    s->shares = shares / s->comm->size;
+    s->batch = mem_zero(s->shares, sizeof *s->batch);
     if (c->train.reproducible)
         open_tree(s);
     else
@@ -82,7 +81,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
 }
 
 void stepper_close(struct stepper *s) {
-    for (int i = 0; i < s->parts; i++)
+    for (int i = 0; i < s->shares; i++)
         batch_free(&s->batch[i]);
     mem_free(s->batch);
     loader_close(&s->loader);
@@ -95,28 +94,28 @@ void stepper_close(struct stepper *s) {
 
 /* ---- one step ---- */
 
-/* This rank's i-th part among all. */
-static int part_of(const struct stepper *s, int i) {
-    return s->comm->rank * s->parts + i;
+/* This rank's i-th share among all. */
+static int share_of(const struct stepper *s, int i) {
+    return s->comm->rank * s->shares + i;
 }
 
 int64_t stepper_load(struct stepper *s, int64_t k) {
     int64_t sequences = 0;
-    for (int i = 0; i < s->parts; i++)
-        sequences = loader_step(&s->loader, k, part_of(s, i), &s->batch[i]);
+    for (int i = 0; i < s->shares; i++)
+        sequences = loader_step(&s->loader, k, share_of(s, i), &s->batch[i]);
     return sequences;
 }
 
-static void count_targets(const struct stepper *s, int64_t count[STREAMS]) {
-    for (int k = 0; k < STREAMS; k++)
+static void count_positions(const struct stepper *s, int64_t count[LOSS_TERMS]) {
+    for (int k = 0; k < LOSS_TERMS; k++)
         count[k] = 0;
-    for (int i = 0; i < s->parts; i++) {
-        int64_t of_part[STREAMS];
-        model_count(&s->run->model, &s->batch[i], of_part);
-        for (int k = 0; k < STREAMS; k++)
-            count[k] += of_part[k];
+    for (int i = 0; i < s->shares; i++) {
+        int64_t of_share[LOSS_TERMS];
+        model_count(&s->run->model, &s->batch[i], of_share);
+        for (int k = 0; k < LOSS_TERMS; k++)
+            count[k] += of_share[k];
     }
-    comm_sum_i64(s->comm, count, STREAMS);
+    comm_sum_i64(s->comm, count, LOSS_TERMS);
 }
 
 /* Collective. The `n` items of every rank, one rank after another, in s->arena. */
@@ -140,13 +139,13 @@ static int32_t *gather_items(struct stepper *s, const int32_t *mine, int64_t n, 
     return all;
 }
 
-/* The items of this rank's parts, with repetitions: targets, and inputs if `all`. */
-static int64_t items_of_parts(struct stepper *s, bool all, int32_t **items) {
+/* The items of this rank's shares, with repetitions: targets, and inputs if `all`. */
+static int64_t items_of_shares(struct stepper *s, bool all, int32_t **items) {
     int64_t room = 0, n = 0;
-    for (int i = 0; i < s->parts; i++)
+    for (int i = 0; i < s->shares; i++)
         room += batch_room(&s->batch[i]);
     *items = arena_alloc(&s->arena, room, sizeof **items);
-    for (int i = 0; i < s->parts; i++)
+    for (int i = 0; i < s->shares; i++)
         n += batch_items(&s->batch[i], all, *items + n);
     return n;
 }
@@ -155,7 +154,7 @@ static int64_t items_of_parts(struct stepper *s, bool all, int32_t **items) {
  * ranks, whatever their number. */
 static void pool_targets(struct stepper *s) {
     int32_t *mine;
-    int64_t total, n = items_of_parts(s, false, &mine);
+    int64_t total, n = items_of_shares(s, false, &mine);
     const int32_t *all = gather_items(s, mine, n, &total);
     sampler_pool(&s->run->sampler, all, total);
 }
@@ -169,7 +168,7 @@ static int64_t distinct_items(struct stepper *s, const int32_t *items, int64_t n
 /* Collective. The distinct items of the whole batch, the same on all ranks. */
 static void gather_whole(struct stepper *s) {
     int32_t *mine, *of_rank;
-    int64_t total, n = items_of_parts(s, true, &mine);
+    int64_t total, n = items_of_shares(s, true, &mine);
     n = distinct_items(s, mine, n, &of_rank);
     const int32_t *all = gather_items(s, of_rank, n, &total);
     s->whole_count = distinct_items(s, all, total, &s->whole);
@@ -191,76 +190,73 @@ static int64_t count_touched(const struct params *params, const struct row_grad 
     return n;
 }
 
-/* Gradients of part i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
- * backward runs, of item rows in `items`. */
-static void differentiate(struct stepper *s, int i, struct model_step *step, struct item_set *items,
-                          struct reduce *reduce, struct phases *phases, double loss[LOSS_PARTS]) {
+/* Gradients of share i: of whole tensors in params.g, which `reduce` (may be NULL) takes while
+ * backward runs, of item rows in `items`. pass->loss has the share's losses. */
+static void differentiate(struct stepper *s, int i, struct pass *pass, struct item_set *items,
+                          struct reduce *reduce) {
     struct model *model = &s->run->model;
-    struct item_set whole_items, *whole = &whole_items;
-    phases_enter(phases, PHASE_FORWARD);
+    struct item_set whole;
+    bool by_rows = model_by_rows(model);
+    phases_enter(pass->phases, PHASE_FORWARD);
     tape_begin(&s->tape, true, model->params.count);
     params_zero_grad(&model->params);
-    step->items = step->whole = NULL;
-    step->part = part_of(s, i);
-    step->parts = s->parts * s->comm->size;
-    if (model_contrasts(model)) {
-        model_whole_items(model, &s->tape, s->whole, s->whole_count, whole);
-        placement_fetch(s->run->placement, model, whole);
-        step->whole = whole;
+    pass->batch = &s->batch[i];
+    pass->share = share_of(s, i);
+    if (model_whole_batch(model)) {
+        model_whole_items(model, &s->tape, s->whole, s->whole_count, &whole);
+        placement_fetch(s->run->placement, model, &whole);
+        pass->whole = &whole;
     }
-    if (model_by_rows(model)) {
-        model_items(model, &s->tape, &s->batch[i], step->step, items);
+    if (by_rows) {
+        model_items(model, &s->tape, pass->batch, pass->step, items);
         placement_fetch(s->run->placement, model, items);
-        step->items = items;
     }
-    model_loss(model, &s->tape, &s->batch[i], step, phases, loss);
-    phases_enter(phases, PHASE_BACKWARD);
+    model_forward(model, pass, by_rows ? items : NULL);
+    phases_enter(pass->phases, PHASE_BACKWARD);
     if (reduce)
         reduce_begin(reduce);
     tape_backward(&s->tape, reduce ? reduce_ready : NULL, reduce);
     add_work(s);
-    phases_enter(phases, PHASE_REDUCE);
+    phases_enter(pass->phases, PHASE_REDUCE);
     fault_point("reduce");
 }
 
-static void gradients(struct stepper *s, struct model_step *step, struct phases *phases,
-                      double loss[LOSS_PARTS], struct row_grad *rows) {
+static void gradients(struct stepper *s, struct pass *pass, double loss[LOSS_TERMS],
+                      struct row_grad *rows) {
     struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
     struct item_set items;
-    differentiate(s, 0, step, &items, reduce, phases, loss);
+    differentiate(s, 0, pass, &items, reduce);
     if (reduce)
         reduce_finish(reduce);
-    if (step->items)
+    if (model_by_rows(&s->run->model))
         placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, rows);
-    memcpy(s->own_loss, loss, sizeof s->own_loss);
-    comm_sum_f64(s->comm, loss, LOSS_PARTS);
+    memcpy(s->own_loss, pass->loss, sizeof s->own_loss);
+    memcpy(loss, pass->loss, sizeof pass->loss);
+    comm_sum_f64(s->comm, loss, LOSS_TERMS);
 }
 
-/* Every part's losses in a place of its own: whatever the order of MPI's sum, a number is added to
+/* Every share's losses in a place of its own: whatever the order of MPI's sum, a number is added to
  * zeros. */
-static void gradients_by_parts(struct stepper *s, struct model_step *step, struct phases *phases,
-                               double loss[LOSS_PARTS]) {
-    double part[REDUCE_SHARES][LOSS_PARTS] = {{0}};
+static void gradients_by_shares(struct stepper *s, struct pass *pass, double loss[LOSS_TERMS]) {
+    double share[REDUCE_SHARES][LOSS_TERMS] = {{0}};
     struct item_set items;
-    for (int i = 0; i < s->parts; i++) {
-        differentiate(s, i, step, &items, NULL, phases, part[part_of(s, i)]);
-        if (step->items)
+    memset(s->own_loss, 0, sizeof s->own_loss);
+    memset(loss, 0, sizeof pass->loss);
+    for (int i = 0; i < s->shares; i++) {
+        differentiate(s, i, pass, &items, NULL);
+        memcpy(share[share_of(s, i)], pass->loss, sizeof pass->loss);
+        for (int k = 0; k < LOSS_TERMS; k++)
+            s->own_loss[k] += pass->loss[k];
+        if (model_by_rows(&s->run->model))
             model_scatter_items(&s->run->model, &items);
         reduce_ordered_add(&s->ordered);
     }
     if (!s->without_reduction)
         reduce_ordered_finish(&s->ordered);
-    for (int k = 0; k < LOSS_PARTS; k++) {
-        s->own_loss[k] = 0;
-        for (int i = 0; i < s->parts; i++)
-            s->own_loss[k] += part[part_of(s, i)][k];
-    }
-    comm_sum_f64(s->comm, part[0], REDUCE_SHARES * LOSS_PARTS);
-    for (int k = 0; k < LOSS_PARTS; k++) {
-        loss[k] = 0;
-        for (int i = 0; i < REDUCE_SHARES; i++)
-            loss[k] += part[i][k];
-    }
+    comm_sum_f64(s->comm, share[0], REDUCE_SHARES * LOSS_TERMS);
+    for (int i = 0; i < REDUCE_SHARES; i++)
+        for (int k = 0; k < LOSS_TERMS; k++)
+            loss[k] += share[i][k];
 }
 
 /* ---- numbers that are not ---- */
@@ -281,11 +277,11 @@ static bool find_tensor(const struct params *params, bool gradient, char *text, 
     return false;
 }
 
-static bool find_stream(const struct stepper *s, char *text, size_t size) {
-    for (int k = 0; k < LOSS_PARTS; k++)
+static bool find_loss(const struct stepper *s, char *text, size_t size) {
+    const struct model *model = &s->run->model;
+    for (int k = 0; k < model->losses; k++)
         if (!isfinite(s->own_loss[k])) {
-            snprintf(text, size, "the loss of %s%s", k < STREAMS ? "stream " : "",
-                     k < STREAMS ? stream_names[k] : "the contrast");
+            snprintf(text, size, "the loss '%s'", model->loss[k].name);
             return true;
         }
     return false;
@@ -304,7 +300,7 @@ static enum status not_finite(const struct stepper *s, int64_t step) {
     char culprit[256] = "the gradient";
     int rank = s->comm->rank;
     int first = first_rank(s, find_tensor(params, false, culprit, sizeof culprit) ||
-                                  find_stream(s, culprit, sizeof culprit));
+                                  find_loss(s, culprit, sizeof culprit));
     if (first == s->comm->size)
         first = first_rank(s, find_tensor(params, true, culprit, sizeof culprit) ||
                                   rank == s->comm->size - 1);
@@ -358,31 +354,33 @@ static enum status update(struct stepper *s, int64_t step, const struct row_grad
     return STATUS_OK;
 }
 
-enum status stepper_compute(struct stepper *s, int64_t number, struct phases *phases,
-                            double loss[LOSS_PARTS]) {
-    struct model_step step = {.step = number};
+enum status stepper_compute(struct stepper *s, int64_t step, struct phases *phases,
+                            double loss[LOSS_TERMS]) {
+    const struct config *c = &s->run->config;
+    struct pass pass = {
+        .tape = &s->tape, .step = step, .shares = s->shares * s->comm->size, .phases = phases};
     struct row_grad rows = {0};
     enum status status = STATUS_OK;
-    count_targets(s, step.count);
+    count_positions(s, pass.count);
     arena_reset(&s->arena);
     memset(s->work, 0, sizeof s->work);
-    if (s->run->config.train.loss != LOSS_EXACT && s->run->config.train.sampler == SAMPLER_BATCH)
+    if (c->train.loss != LOSS_EXACT && c->train.sampler == SAMPLER_BATCH)
         pool_targets(s);
-    if (model_contrasts(&s->run->model))
+    if (model_whole_batch(&s->run->model))
         gather_whole(s);
-    if (s->run->config.train.reproducible)
-        gradients_by_parts(s, &step, phases, loss);
+    if (c->train.reproducible)
+        gradients_by_shares(s, &pass, loss);
     else
-        gradients(s, &step, phases, loss, &rows);
-    for (int k = 0; k < STREAMS; k++)
-        loss[k] = step.count[k] ? loss[k] / (double)step.count[k] : 0;
+        gradients(s, &pass, loss, &rows);
+    for (int k = 0; k < LOSS_TERMS; k++)
+        loss[k] /= pass.count[k] ? (double)pass.count[k] : 1;
     s->touched = count_touched(&s->run->model.params, &rows);
     phases_enter(phases, PHASE_OPTIMIZER);
     fault_point("update");
-    if (!all_finite(loss, STREAMS))
-        status = not_finite(s, number);
+    if (!all_finite(loss, LOSS_TERMS))
+        status = not_finite(s, step);
     else if (!s->without_optimizer)
-        status = update(s, number, &rows);
+        status = update(s, step, &rows);
     phases_stop(phases);
     return status;
 }

@@ -1,7 +1,7 @@
 /* The steps of training, which train takes and bench measures: the share of a global batch,
  * forward, backward with the reduction under way, update.
  *
- * With train.reproducible a step is dealt to REDUCE_SHARES parts instead of one per rank; each part
+ * With train.reproducible a step is dealt to REDUCE_SHARES shares instead of one per rank; each
  * has its own forward and backward, and their gradients are joined by mpi/reduce_ordered: losses
  * and parameters have the same bits for 1, 2, 4 and 8 ranks. Some kernels split their sums by
  * threads, so that all runs to be compared need the same number of threads per rank. */
@@ -17,10 +17,10 @@ struct stepper {
     const struct comm *comm; /* borrowed, as the run */
     struct run *run;
     struct loader loader;
-    int parts;           /* of a step that are this rank's */
-    struct batch *batch; /* [parts] */
+    int shares;          /* of a step that are this rank's */
+    struct batch *batch; /* [shares] */
     struct tape tape;
-    double own_loss[LOSS_PARTS]; /* this rank's share of the last step's sums */
+    double own_loss[LOSS_TERMS]; /* this rank's share of the last step's sums */
     struct arena arena;          /* of what is gathered from all ranks for a step */
     int32_t *whole;              /* [whole_count] */
     int64_t whole_count;
@@ -32,7 +32,7 @@ struct stepper {
 };
 
 /* Not collective. What a training target costs, for the balance of the ranks. */
-struct target_price stepper_prices(const struct config *config, const struct dataset *dataset);
+struct target_price stepper_prices(const struct model *model, const struct dataset *dataset);
 
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
  * suit train.reproducible. */
@@ -44,12 +44,11 @@ void stepper_close(struct stepper *stepper); /* not collective; safe on a zeroed
 int64_t stepper_load(struct stepper *stepper, int64_t k);
 
 /* Collective. One update, number `step` (1 for the first), with the loaded sequences. `phases`
- * runs. loss[s] = mean of -log P over the stream's positions in the global batch, and
- * loss[LOSS_CONTRAST]. STATUS_FAIL when
- * a loss or the norm of train.grad_clip is not finite: parameters and moments stay as they were,
- * and the line names step, rank and the first tensor or stream at fault. */
+ * runs. loss[k] = mean of loss k over its positions in the global batch. STATUS_FAIL when a loss or
+ * the norm of train.grad_clip is not finite: parameters and moments stay as they were, and the line
+ * names step, rank and the first tensor or loss at fault. */
 CHECKED enum status stepper_compute(struct stepper *stepper, int64_t step, struct phases *phases,
-                                    double loss[LOSS_PARTS]);
+                                    double loss[LOSS_TERMS]);
 
 /* Collective. STATUS_FAIL, with such a line, when a parameter is not finite. */
 CHECKED enum status stepper_check(const struct stepper *stepper, int64_t step);

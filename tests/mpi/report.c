@@ -190,7 +190,9 @@ static const char *string(const json_t *object, const char *key) {
 static void write_events(void) {
     struct phases phases = {.seconds = {1, 2, 3, 4, 5, 6}};
     struct report_scores scores = {.has_full = true, .full = table(0.125)};
-    struct report_step step = {1, 1, 9.5, 8.5, NAN, 10, 1e-3, 1000, &phases};
+    const struct loss_term terms[] = {{"first", 1}, {"second", 1}, {"third", 1}};
+    struct report_step step = {1,  1,    3,    terms,  (const double[]){9.5, 8.5, NAN},
+                               10, 1e-3, 1000, &phases};
     report_start(&report, &(struct report_start){&dataset, 3, 12345, 17, 0});
     report_step(&report, &step);
     report_eval(&report, &(struct report_eval){17, 1, SPLIT_VALID, &dataset, &scores, 0.375,
@@ -210,8 +212,8 @@ static void check_start(const json_t *e) {
 static void check_step(const json_t *e) {
     MPI_EXPECT(!strcmp(string(e, "event"), "step"));
     MPI_EXPECT(number(e, "step") == 1 && number(e, "epoch") == 1 && number(e, "lr") == 1e-3);
-    MPI_EXPECT(number(e, "loss/x") == 9.5 && number(e, "loss/y") == 8.5);
-    MPI_EXPECT(json_is_null(json_object_get(json_object_get(e, "loss"), "xy")));
+    MPI_EXPECT(number(e, "loss/first") == 9.5 && number(e, "loss/second") == 8.5);
+    MPI_EXPECT(json_is_null(json_object_get(json_object_get(e, "loss"), "third")));
     MPI_EXPECT(number(e, "loss/total") == 10 && number(e, "sequences_per_s") == 1000);
     MPI_EXPECT(number(e, "seconds/input") == 1 && number(e, "seconds/optimizer") == 6);
     MPI_EXPECT(number(e, "peak_rss_mb") > 1);

@@ -133,7 +133,7 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     struct run run;
     struct stepper stepper;
     struct phases phases;
-    double loss[LOSS_PARTS];
+    double loss[LOSS_TERMS];
     if (test_comm.rank == 0)
         MPI_REQUIRE(mkdtemp(dir), "mkdtemp");
     comm_bcast(&test_comm, dir, sizeof dir);

@@ -65,14 +65,13 @@ static void fixture_models(struct fixture *f) {
 
 static void fixture_batch(struct fixture *f) {
     struct sample samples[USERS];
-    bool mixed = model_takes_mixed(&f->model);
     for (int64_t i = 0; i < USERS * LENGTH; i++)
         f->items[i] = (int32_t)rng_below(check_key(80), (uint64_t)i, ITEMS);
     for (int u = 0; u < USERS; u++) {
         int64_t n = 4 + rng_below(check_key(81), u, LENGTH - 4);
         samples[u] = (struct sample){f->items + LENGTH * u, n, u};
     }
-    (mixed ? batch_mixed : batch_train)(&f->batch, samples, USERS, A_ITEMS, MAX_LEN);
+    model_pack(&f->model, &f->batch, samples, USERS);
 }
 
 static void fixture_open(struct fixture *f, const char *pairs) {
@@ -115,24 +114,24 @@ static int64_t fill_whole(struct fixture *f) {
 /* A step as it is: the most that it takes from the arena, and its work. */
 static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     struct tape tape = {0};
-    struct model_step step = {.step = 1, .parts = 1};
     struct phases phases;
-    double sum[LOSS_PARTS];
-    model_count(&f->model, &f->batch, step.count);
+    struct pass pass = {
+        .tape = &tape, .batch = &f->batch, .step = 1, .shares = 1, .phases = &phases};
+    bool by_rows = model_by_rows(&f->model);
+    model_count(&f->model, &f->batch, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(&tape, true, f->model.params.count);
     struct item_set items, whole;
-    if (model_contrasts(&f->model)) {
+    if (model_whole_batch(&f->model)) {
         model_whole_items(&f->model, &tape, f->whole, fill_whole(f), &whole);
         model_fill_items(&f->model, &whole);
-        step.whole = &whole;
+        pass.whole = &whole;
     }
-    if (model_by_rows(&f->model)) {
-        model_items(&f->model, &tape, &f->batch, step.step, &items);
+    if (by_rows) {
+        model_items(&f->model, &tape, &f->batch, pass.step, &items);
         model_fill_items(&f->model, &items);
-        step.items = &items;
     }
-    model_loss(&f->model, &tape, &f->batch, &step, &phases, sum);
+    model_forward(&f->model, &pass, by_rows ? &items : NULL);
     phases_enter(&phases, PHASE_BACKWARD);
     tape_backward(&tape, NULL, NULL);
     int64_t peak = (int64_t)tape.arena.peak;
@@ -171,7 +170,7 @@ static void check_step(const char *pairs) {
     fixture_open(&f, pairs);
     cost_memory(&f.declared, 1, &f.step, 0, &bytes);
     int64_t block = f.model.params.total * (int64_t)sizeof(real), tables = 0;
-    for (int m = 1; m < f.model.modalities; m++)
+    for (int m = 1; m < f.model.tables; m++)
         tables +=
             f.model.catalogue.table[m].rows
                 ? ITEMS * f.model.catalogue.table[m].dim * (int64_t)sizeof(real)
@@ -293,23 +292,17 @@ static void check_ranking(const char *pairs, double states, double rows) {
     struct sample samples[2] = {{items[0], 3, 0}, {items[1], 3, 1}};
     int32_t target[2] = {A_ITEMS, A_ITEMS + 1};
     struct rank_count full[2];
-    const real *tables[OPTION_LIST];
     struct tape tape = {0}, made = {0};
     struct ranking ranking = {.full = full};
-    struct item_set set;
+    struct item_view all;
     struct fixture f;
     fixture_open(&f, pairs);
-    bool by_rows = model_ranks_by_rows(&f.model);
+    struct pass pass = {.tape = &tape, .batch = &f.batch, .items = &all};
     batch_history(&f.batch, samples, 2, A_ITEMS, 2);
     tape_begin(&made, false, 0);
     tape_begin(&tape, false, 0);
-    model_item_rows(&f.model, &made, tables);
-    if (by_rows) {
-        model_items(&f.model, &tape, &f.batch, 0, &set);
-        model_fill_items(&f.model, &set);
-    }
-    model_ranking(&f.model, &tape, &f.batch, by_rows ? &set : NULL, target, 1, &ranking);
-    memcpy(ranking.items, tables, sizeof tables);
+    model_view(&f.model, &made, NULL, &all);
+    model_query(&f.model, &pass, &all, target, 1, &ranking);
     cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
     cr_expect_eq(cost_ranking(&f.declared, &f.batch, 1),
                  (int64_t)(made.arena.peak + tape.arena.peak), "%s: memory of a ranking", pairs);

@@ -97,7 +97,7 @@ static void make_reference(struct fixture *f) {
                             .tag_offsets = f->offsets,
                             .tag = f->tag,
                             .tag_weight = f->weight};
-    for (int m = 0; m < f->model.modalities; m++) {
+    for (int m = 0; m < f->model.tables; m++) {
         r->table[m] = f->model.catalogue.table[m].rows;
         r->dim[m] = f->model.catalogue.table[m].dim;
     }
@@ -137,64 +137,64 @@ static void fixture_close(struct fixture *f) {
 
 /* ---- the model ---- */
 
-/* The parts of the batch after one another, as ranks share them out: gradients add up. */
-static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_PARTS]) {
+static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_TERMS]) {
     struct model *model = &f->model;
-    struct model_step step = {.step = 3, .parts = 1};
     struct phases phases;
+    struct pass pass = {
+        .tape = tape, .batch = &f->batch, .step = 3, .shares = 1, .phases = &phases};
+    bool by_rows = model_by_rows(model);
     int32_t item[ITEMS];
     int64_t n = 0;
     for (int32_t i = 0; i < ITEMS; i++)
         if (f->marked[i])
             item[n++] = i;
-    model_count(model, &f->batch, step.count);
+    model_count(model, &f->batch, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, model->params.count);
     params_zero_grad(&model->params);
-    if (model_contrasts(model)) {
+    if (model_whole_batch(model)) {
         model_whole_items(model, tape, item, n, &f->whole);
         model_fill_items(model, &f->whole);
-        step.whole = &f->whole;
+        pass.whole = &f->whole;
     }
-    if (model_by_rows(model)) {
-        model_items(model, tape, &f->batch, step.step, &f->set);
+    if (by_rows) {
+        model_items(model, tape, &f->batch, pass.step, &f->set);
         model_fill_items(model, &f->set);
-        step.items = &f->set;
         for (int c = 0; c < 3; c++)
             if (f->set.negatives[c].n)
                 f->reference.candidates[c] =
                     (struct ref_candidates){f->set.negatives[c].n, f->set.negatives[c].item};
     }
-    model_loss(model, tape, &f->batch, &step, &phases, mean);
-    for (int s = 0; s < STREAMS; s++)
-        mean[s] = step.count[s] ? mean[s] / (double)step.count[s] : 0;
+    model_forward(model, &pass, by_rows ? &f->set : NULL);
+    for (int k = 0; k < LOSS_TERMS; k++)
+        mean[k] = pass.loss[k] / (pass.count[k] ? (double)pass.count[k] : 1);
 }
 
-static void reference_losses(const struct fixture *f, double mean[LOSS_PARTS]) {
+/* SemaCDR's are that of the mixed stream, and the contrast. */
+static void reference_losses(const struct fixture *f, double mean[LOSS_TERMS]) {
     const struct reference *r = &f->reference;
     int64_t count[STREAMS] = {0};
     (f->sema ? ref_prepare_sema : ref_prepare_emf)(r);
-    memset(mean, 0, LOSS_PARTS * sizeof *mean);
+    memset(mean, 0, LOSS_TERMS * sizeof *mean);
     for (int u = 0; u < USERS; u++)
         for (int s = 0; s < STREAMS; s++) {
             const struct sample *of = &f->samples[u];
             if (!f->sema)
                 mean[s] += ref_emf_stream(r, s, of->items, of->length, &count[s]);
             else if (s == STREAM_MIXED)
-                mean[s] += ref_sema_sequence(r, of->items, of->length, &count[s]);
+                mean[0] += ref_sema_sequence(r, of->items, of->length, &count[0]);
         }
     for (int s = 0; s < STREAMS; s++)
-        mean[s] = count[s] ? mean[s] / (double)count[s] : 0;
+        mean[s] /= count[s] ? (double)count[s] : 1;
     if (f->sema && f->config.model.contrast_weight > 0)
-        mean[LOSS_CONTRAST] = ref_contrast(r, f->marked);
+        mean[1] = ref_contrast(r, f->marked);
 }
 
 static double reference_total(const struct fixture *f) {
-    double mean[LOSS_PARTS], weight[LOSS_PARTS], total = 0;
+    double mean[LOSS_TERMS], total = 0;
     reference_losses(f, mean);
-    model_loss_weights(&f->config, weight);
-    for (int k = 0; k < LOSS_PARTS; k++)
-        total += weight[k] * mean[k];
+    for (int k = 0; k < f->model.losses; k++)
+        total += f->model.loss[k].weight * mean[k];
     return total;
 }
 
@@ -272,14 +272,17 @@ static void compare_scores(struct fixture *f, const char *pairs) {
         struct rank_count full;
         struct ranking ranking = {.full = &full, .scores = scores};
         struct item_set set;
+        struct item_view all, view;
         struct batch batch = {0};
+        struct pass pass = {.tape = &tape, .batch = &batch, .items = &view};
         batch_history(&batch, &history, 1, A_ITEMS, MAX_LEN);
         tape_begin(&tape, false, 0);
         tape_begin(&items, false, 0);
         model_items(&f->model, &tape, &batch, 0, &set);
         model_fill_items(&f->model, &set);
-        model_ranking(&f->model, &tape, &batch, &set, &target, domain, &ranking);
-        model_item_rows(&f->model, &items, ranking.items);
+        model_view(&f->model, &tape, &set, &view);
+        model_view(&f->model, &items, NULL, &all);
+        model_query(&f->model, &pass, &all, &target, domain, &ranking);
         cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
         (f->sema ? ref_sema_scores : ref_emf_scores)(&f->reference, history.items, history.length,
                                                      domain, want);
@@ -297,11 +300,11 @@ static void compare_scores(struct fixture *f, const char *pairs) {
 static void compare(const char *pairs, bool each) {
     struct fixture f;
     struct tape tape = {0};
-    double got[LOSS_PARTS], want[LOSS_PARTS];
+    double got[LOSS_TERMS], want[LOSS_TERMS];
     fixture_open(&f, pairs);
     model_losses(&f, &tape, got);
     reference_losses(&f, want);
-    for (int k = 0; k < LOSS_PARTS; k++)
+    for (int k = 0; k < LOSS_TERMS; k++)
         cr_expect(fabs(got[k] - want[k]) <= 2000 * (double)REAL_EPS * (1 + want[k]),
                   "%s: loss %d is %.12g, the reference's %.12g", pairs, k, got[k], want[k]);
     tape_backward(&tape, NULL, NULL);

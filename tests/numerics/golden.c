@@ -188,27 +188,19 @@ static struct sample *read_samples(struct golden *g, const char *split, int64_t 
     return samples;
 }
 
-static struct model_step full_step(const struct batch *batch, int64_t step) {
-    struct model_step s = {.step = step, .parts = 1};
-    for (int i = 0; i < STREAMS; i++)
-        s.count[i] = batch->stream[i].tokens;
-    return s;
-}
-
 static double run_step(struct golden *g, struct tape *tape, const struct batch *batch, int64_t step,
                        double loss[STREAMS + 1]) {
-    struct model_step s = full_step(batch, step);
     struct phases phases;
-    double weight[LOSS_PARTS];
+    struct pass pass = {.tape = tape, .batch = batch, .step = step, .shares = 1, .phases = &phases};
+    model_count(&g->model, batch, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, g->model.params.count);
     params_zero_grad(&g->model.params);
-    model_loss(&g->model, tape, batch, &s, &phases, loss);
+    model_forward(&g->model, &pass, NULL);
     tape_backward(tape, NULL, NULL);
-    model_loss_weights(&g->config, weight);
     loss[STREAMS] = 0;
     for (int i = 0; i < STREAMS; i++)
-        loss[STREAMS] += weight[i] * (loss[i] /= (double)s.count[i]);
+        loss[STREAMS] += g->model.loss[i].weight * (loss[i] = pass.loss[i] / (double)pass.count[i]);
     return loss[STREAMS];
 }
 
@@ -234,11 +226,14 @@ static void compare_params(struct golden *g, const char *group, double tol) {
 
 static void compare_states(struct golden *g, const struct batch *batch) {
     struct tape tape = {0};
+    struct item_view all;
+    const struct pass pass = {.tape = &tape, .batch = batch, .items = &all};
     tape_begin(&tape, false, 0);
+    model_view(&g->model, &tape, NULL, &all);
     for (int s = 0; s < STREAMS; s++) {
         struct tensor *h[OPTION_LIST];
-        emf_states(&g->model, &tape, batch, NULL, s, h);
-        for (int m = 0; m < g->model.modalities; m++) {
+        emf_states(&g->model, &pass, s, h);
+        for (int m = 0; m < g->model.heads; m++) {
             char name[128];
             int64_t n;
             snprintf(name, sizeof name, "golden/state/%s/%s", stream_names[s],
@@ -257,13 +252,15 @@ static void rank_one(struct golden *g, const struct sample *sample, double *rank
     struct batch batch = {0};
     struct rank_count count;
     struct ranking r = {.full = &count};
+    struct item_view all;
+    struct pass pass = {.tape = &tape, .batch = &batch, .items = &all};
     int32_t target = sample->items[sample->length];
     int domain = target >= g->shape.a_items;
     tape_begin(&items, false, 0);
     tape_begin(&tape, false, 0);
-    model_item_rows(&g->model, &items, r.items);
+    model_view(&g->model, &items, NULL, &all);
     batch_history(&batch, sample, 1, g->shape.a_items, g->shape.max_len);
-    model_ranking(&g->model, &tape, &batch, NULL, &target, domain, &r);
+    model_query(&g->model, &pass, &all, &target, domain, &r);
     r.scores = mem_alloc(r.hi - r.lo, sizeof(real));
     cr_assert_eq(rank_targets(&tape.arena, &r), STATUS_OK);
     *rank = 1 + (double)count.above + (double)count.equal / 2;

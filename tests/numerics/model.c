@@ -50,23 +50,22 @@ static void fixture_close(struct fixture *f) {
 
 /* The tape always records, as dropout belongs to training. */
 static double total_loss(struct fixture *f, struct tape *tape) {
-    struct model_step step = {.step = 3, .parts = 1};
     struct phases phases;
-    double sum[LOSS_PARTS], weight[LOSS_PARTS], total = 0;
-    for (int s = 0; s < STREAMS; s++)
-        step.count[s] = f->batch.stream[s].tokens;
+    struct pass pass = {
+        .tape = tape, .batch = &f->batch, .step = 3, .shares = 1, .phases = &phases};
+    bool by_rows = model_by_rows(&f->model);
+    double total = 0;
+    model_count(&f->model, &f->batch, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, f->model.params.count);
     params_zero_grad(&f->model.params);
-    if (model_by_rows(&f->model)) {
-        model_items(&f->model, tape, &f->batch, step.step, &f->set);
+    if (by_rows) {
+        model_items(&f->model, tape, &f->batch, pass.step, &f->set);
         model_fill_items(&f->model, &f->set);
-        step.items = &f->set;
     }
-    model_loss(&f->model, tape, &f->batch, &step, &phases, sum);
-    model_loss_weights(&f->config, weight);
-    for (int s = 0; s < STREAMS; s++)
-        total += weight[s] * sum[s] / (double)step.count[s];
+    model_forward(&f->model, &pass, by_rows ? &f->set : NULL);
+    for (int k = 0; k < f->model.losses; k++)
+        total += f->model.loss[k].weight * pass.loss[k] / (double)pass.count[k];
     return total;
 }
 
@@ -75,8 +74,8 @@ static void copy_gradient(const struct fixture *f, real *g) {
     const struct params *p = &f->model.params;
     memset(g, 0, (size_t)p->total * sizeof *g);
     memcpy(g, p->g, (size_t)p->dense * sizeof *g);
-    for (int m = 0; m < f->model.modalities; m++) {
-        int table = f->model.modality[m].table;
+    for (int m = 0; m < f->model.tables; m++) {
+        int table = f->model.table[m].param;
         if (table < 0 || !p->list[table].by_rows)
             continue;
         int64_t d = p->list[table].cols;

@@ -1,0 +1,238 @@
+#include "core/models/softmax_head.h"
+#include "core/log.h"
+#include "core/models/layers.h"
+#include "core/models/tables.h"
+#include "core/ops/activation.h"
+#include "core/ops/embedding.h"
+#include "core/ops/norm.h"
+#include <math.h>
+#include <string.h>
+
+#define SCALE_LIMIT 4.60517018598809136804 /* ln 100 */
+
+/* ---- heads ---- */
+
+enum status softmax_head_add(struct model *model, int table, int64_t dim,
+                             enum similarity similarity, const char *name) {
+    const struct config *config = model->config;
+    struct head *head = &model->head[model->heads++];
+    const struct item_table *rows = table < 0 ? NULL : &model->table[table];
+    *head = (struct head){.table = table,
+                          .dim = rows ? rows->dim : dim,
+                          .similarity = similarity,
+                          .scale = -1,
+                          .frozen = rows && rows->source == TABLE_FROZEN && rows->proj < 0};
+    if (head->dim % config->model.heads)
+        return log_error(STATUS_INPUT,
+                         "model.heads: %lld heads do not divide the width %lld of modality '%s'; "
+                         "choose a divisor",
+                         (long long)config->model.heads, (long long)head->dim, name);
+    if (!config->model.scale.count)
+        head->scale = params_add(&model->params, 0, 1, 1, PARAM_LN10, 1, "scale.%s", name);
+    return STATUS_OK;
+}
+
+struct tensor *softmax_head_query(struct model *model, struct tape *tape, int m, struct tensor *h) {
+    const struct head *head = &model->head[m];
+    struct tensor *x = head->similarity == SIMILARITY_COSINE ? op_unit_norm(tape, h, NORM_EPS) : h;
+    if (head->scale < 0)
+        return op_scale(tape, x, (real)model->config->model.scale.value[0]);
+    return op_exp_scale(tape, x, tape_param(tape, &model->params, head->scale), (real)SCALE_LIMIT);
+}
+
+/* ---- item rows ---- */
+
+/* Are the norms of the item rows divided out? Frozen rows have norm 1. */
+static bool is_divided(const struct head *head) {
+    return head->similarity == SIMILARITY_COSINE && !head->frozen;
+}
+
+/* The exact loss and the ranking divide by the norms as they go, so that no second table stands
+ * beside a learned one. */
+static bool loss_divides(const struct model *model, int m) {
+    return model->config->train.loss == LOSS_EXACT && is_divided(&model->head[m]);
+}
+
+/* Of all local items. */
+static void rows_of_all(const struct model *model, struct tape *tape, struct item_view *view) {
+    for (int m = 0; m < model->heads; m++) {
+        view->positive[m] =
+            model->head[m].frozen ? tables_unit(model, tape, model->head[m].table) : view->rows[m];
+        for (int c = 0; c < CANDIDATE_SETS; c++)
+            view->candidates[c][m] = view->positive[m];
+    }
+}
+
+static void rows_of_set(struct model *model, struct tape *tape, struct item_view *view) {
+    bool sampled = model->config->train.loss != LOSS_EXACT;
+    struct item_view all = {0};
+    if (!sampled) {
+        model_view(model, tape, NULL, &all);
+        rows_of_all(model, tape, &all);
+    }
+    for (int m = 0; m < model->heads; m++) {
+        struct tensor *rows = view->positive[m] = is_divided(&model->head[m])
+                                                      ? op_unit_norm(tape, view->rows[m], NORM_EPS)
+                                                      : view->rows[m];
+        for (int c = 0; c < CANDIDATE_SETS; c++) {
+            const struct item_negatives *negatives = &view->set->negatives[c];
+            view->candidates[c][m] = sampled ? op_gather(tape, rows, negatives->place, negatives->n)
+                                             : all.candidates[c][m];
+        }
+    }
+}
+
+void softmax_head_rows(struct model *model, struct tape *tape, struct item_view *view) {
+    if (view->set)
+        rows_of_set(model, tape, view);
+    else
+        rows_of_all(model, tape, view);
+}
+
+/* ---- training loss ---- */
+
+/* Positions of a stream whose target lies in one candidate set. */
+struct group {
+    int set;
+    int64_t n;
+    int32_t *row, *target;
+    int32_t *positive; /* rows of item_view.positive */
+};
+
+static struct group make_group(struct tape *tape, const struct stream *stream,
+                               const int32_t *positive, int set, struct bounds b) {
+    struct group g = {.set = set};
+    g.row = arena_alloc(&tape->arena, stream->tokens, sizeof *g.row);
+    g.target = arena_alloc(&tape->arena, stream->tokens, sizeof *g.target);
+    g.positive = arena_alloc(&tape->arena, stream->tokens, sizeof *g.positive);
+    for (int64_t t = 0; t < stream->tokens; t++)
+        if (stream->targets[t] >= b.lo && stream->targets[t] < b.hi) {
+            g.row[g.n] = (int32_t)t;
+            g.positive[g.n] = positive[t];
+            g.target[g.n++] = stream->targets[t];
+        }
+    return g;
+}
+
+/* Columns are the items of the candidate set that are here. */
+static void exact_candidates(const struct model *model, struct tape *tape, const struct group *g,
+                             struct catalogue_loss *loss) {
+    const struct catalogue *catalogue = &model->catalogue;
+    struct bounds b = tables_local(model, g->set);
+    loss->lo = b.lo;
+    loss->candidates = b.hi - b.lo;
+    if (catalogue->collectives) {
+        loss->collectives = catalogue->collectives;
+        loss->max_local = (g->set != 1 ? catalogue->max_local[0] : 0) +
+                          (g->set != 0 ? catalogue->max_local[1] : 0);
+        loss->target = g->target;
+        loss->local = &catalogue->local;
+        return;
+    }
+    struct catalogue_hit *hits = arena_alloc(&tape->arena, g->n, sizeof *hits);
+    catalogue_hits_of_targets(g->target, g->n, b.lo, hits);
+    loss->hits = hits;
+    loss->hit_count = g->n;
+}
+
+/* beta of gSASRec, eq. 7: with K of C candidates drawn and the target one more, the drawn share is
+ * a = K / (C - 1), and beta = a (t (1 - 1 / a) + 1 / a). */
+static double gbce_exponent(const struct model *model, int set) {
+    struct bounds b = tables_candidates(model, set);
+    double t = model->config->train.gbce_t, others = (double)(b.hi - b.lo - 1);
+    double share = fmin(1, (double)model->config->train.negatives / fmax(others, 1));
+    return t * share + 1 - t;
+}
+
+static void sampled_candidates(struct tape *tape, const struct group *g,
+                               const struct item_negatives *negatives,
+                               struct catalogue_loss *loss) {
+    loss->candidates = negatives->n;
+    loss->bias = negatives->bias;
+    loss->hits = catalogue_hits_of_negatives(&tape->arena, negatives->item, negatives->n, g->target,
+                                             g->n, &loss->hit_count);
+}
+
+static double group_loss(struct model *model, struct tape *tape, const struct group *g,
+                         const struct item_view *view, struct tensor *const *q,
+                         struct tensor *fusion_logits, double weight) {
+    const struct config *config = model->config;
+    struct catalogue_loss loss = {.terms = model->heads,
+                                  .fusion = (enum fusion)config->model.fusion,
+                                  .fusion_logits = fusion_logits,
+                                  .positions = g->n,
+                                  .row = g->row,
+                                  .positive = g->positive,
+                                  .weight = weight};
+    double mean = 1; /* gBCE is the mean over the target and its negatives */
+    (void)options_fusion_weights(config, loss.weights);
+    if (config->train.loss != LOSS_EXACT)
+        sampled_candidates(tape, g, &view->set->negatives[g->set], &loss);
+    else
+        exact_candidates(model, tape, g, &loss);
+    for (int m = 0; m < model->heads; m++)
+        loss.term[m] = (struct catalogue_term){q[m], view->candidates[g->set][m], view->positive[m],
+                                               loss_divides(model, m) ? NORM_EPS : 0};
+    if (config->train.loss == LOSS_GBCE) {
+        loss.gbce = gbce_exponent(model, g->set);
+        mean = 1 / (double)(config->train.negatives + 1);
+        loss.weight *= mean;
+    }
+    return mean * catalogue_loss(tape, &loss);
+}
+
+double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
+                         struct tensor *const *q, struct tensor *fusion_logits, double weight) {
+    const int32_t *positive = view_targets(pass->items, pass->batch, s);
+    double sum = 0;
+    for (int set = first; set <= last; set++) {
+        struct group g = make_group(pass->tape, &pass->batch->stream[s], positive, set,
+                                    tables_candidates(model, set));
+        sum += group_loss(model, pass->tape, &g, pass->items, q, fusion_logits, weight);
+    }
+    return sum;
+}
+
+void softmax_head_finish(struct model *model, struct tape *tape, const struct item_view *view) {
+    for (int m = 0; m < model->heads; m++)
+        if (tape->record && !tape->dry && loss_divides(model, m))
+            unit_norm_gradient(view->candidates[0][m], NORM_EPS);
+}
+
+/* ---- ranking ---- */
+
+void softmax_head_ranking(const struct model *model, const struct pass *pass,
+                          const struct item_view *all, const int32_t *target, int domain,
+                          struct ranking *r) {
+    struct bounds b = tables_local(model, domain);
+    r->terms = model->heads;
+    r->fusion = (enum fusion)model->config->model.fusion;
+    r->samples = pass->batch->samples;
+    r->target = target;
+    r->collectives = model->catalogue.collectives;
+    r->local = &model->catalogue.local;
+    r->lo = b.lo;
+    r->hi = b.hi;
+    for (int m = 0; m < model->heads; m++) {
+        const struct head *head = &model->head[m];
+        r->dim[m] = head->dim;
+        r->items[m] = head->frozen ? model->catalogue.table[head->table].unit : all->rows[m]->x;
+        r->eps[m] = is_divided(head) ? NORM_EPS : 0;
+    }
+    for (int s = 0; s < STREAMS; s++) {
+        r->stream[s].lo = r->lo;
+        r->stream[s].hi = r->hi;
+    }
+}
+
+const real *softmax_head_spread(struct tape *tape, const struct batch *batch,
+                                const struct tensor *q, const int32_t *sample, int64_t n,
+                                int64_t d) {
+    real *rows = arena_numbers(&tape->arena, batch->samples * d, sizeof *rows);
+    if (tape->dry)
+        return rows;
+    memset(rows, 0, (size_t)(batch->samples * d) * sizeof *rows);
+    for (int64_t k = 0; k < n; k++)
+        memcpy(rows + sample[k] * d, q->x + k * d, (size_t)d * sizeof *rows);
+    return rows;
+}

@@ -1,0 +1,48 @@
+/* How states are compared with the catalogue, which all models share. A head m compares states h
+ * with the item rows e_i of one table:
+ *     logit_i = exp(tau) <h, e_i> / (|h| |e_i|)     SIMILARITY_COSINE
+ *     logit_i = exp(tau) <h, e_i>                   SIMILARITY_DOT
+ * and the next item's loss is a softmax over candidates, of one head or fused over several
+ * (core/catalogue/loss.h). Not collective unless said. */
+#ifndef CORE_MODELS_SOFTMAX_HEAD_H
+#define CORE_MODELS_SOFTMAX_HEAD_H
+#include "core/models/model.h"
+
+/* Declare the next head, whose item rows are those of table `table` or, of width `dim` and learned,
+ * the model's own (table -1), with its temperature tau (model.scale) under `name`. STATUS_INPUT
+ * when the attention heads do not divide its width. */
+CHECKED enum status softmax_head_add(struct model *model, int table, int64_t dim,
+                                     enum similarity similarity, const char *name);
+
+/* Scaled states q of head m: <q, e> is the logit, with e of norm 1 for the cosine. */
+struct tensor *softmax_head_query(struct model *model, struct tape *tape, int m, struct tensor *h);
+
+/* Sum of -log P(target) over the positions of stream s with targets in the candidate sets first ..
+ * last (see tables_candidates); the gradients of `weight` times it go to the tape. q[m] [tokens,
+ * dim] by head; `fusion_logits` as in struct catalogue_loss. Collective in the exact loss where
+ * items are shared out. */
+double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
+                         struct tensor *const *q, struct tensor *fusion_logits, double weight);
+
+/* ---- for core/models/model.c ---- */
+
+/* Fill in the view's rows that the losses compare states with. */
+void softmax_head_rows(struct model *model, struct tape *tape, struct item_view *view);
+
+/* After the last loss of a step, before anything else adds to the gradients of the view's rows. */
+void softmax_head_finish(struct model *model, struct tape *tape, const struct item_view *view);
+
+/* Everything of a ranking but the streams' states, presence and weights, and `weights`. The
+ * softmaxes are over the target's domain. */
+void softmax_head_ranking(const struct model *model, const struct pass *pass,
+                          const struct item_view *all, const int32_t *target, int domain,
+                          struct ranking *ranking);
+
+/* ---- for the models' queries ---- */
+
+/* The rows q [n, d], of sample[k] each, as one row per sample: those of other samples are zero. */
+const real *softmax_head_spread(struct tape *tape, const struct batch *batch,
+                                const struct tensor *q, const int32_t *sample, int64_t n,
+                                int64_t d);
+
+#endif
