@@ -104,6 +104,14 @@ void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, i
                      s == STREAM_MIXED, s != STREAM_MIXED);
 }
 
+void batch_one(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
+               int64_t max_len, bool train) {
+    batch->samples = n;
+    for (int s = 0; s < STREAMS; s++)
+        build_stream(&batch->stream[s], (enum stream_name)s, samples, s == STREAM_MIXED ? n : 0,
+                     a_items, max_len, train, 0);
+}
+
 void batch_free(struct batch *batch) {
     for (int s = 0; s < STREAMS; s++) {
         mem_free(batch->stream[s].offsets);

@@ -48,6 +48,10 @@ void batch_history(struct batch *batch, const struct sample *samples, int64_t n,
 void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len);
 
+/* Training, or histories, of the mixed stream alone; the others are empty. */
+void batch_one(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
+               int64_t max_len, bool train);
+
 void batch_free(struct batch *batch); /* zeroes it */
 
 /* The targets of all streams, and with `inputs` each behind its input, into out, repetitions

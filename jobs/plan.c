@@ -327,7 +327,7 @@ static void pack_histories(const struct data *data, const struct model *model, i
             samples[n] = sample_of(&data->valid, i);
             samples[n++].length--; /* without the target */
         }
-    batch_history(&work->history, samples, n, data->shape.a_items, data->shape.max_len);
+    model_pack_histories(model, &work->history, samples, n);
 }
 
 /* ---- the plan ---- */

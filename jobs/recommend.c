@@ -180,7 +180,7 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
             (struct sample){s->items + s->offsets[u], s->offsets[u + 1] - s->offsets[u], u};
         top[i] = (struct top){list + (u - w->mine.lo) * k, k, 0};
     }
-    batch_history(&w->batch, samples, n, w->run->dataset.domain_items[0], model->catalogue.max_len);
+    model_pack_histories(model, &w->batch, samples, n);
     tape_begin(&w->tape, false, 0);
     placement_view(w->run->placement, model, &w->items, &pass);
     model_query(model, &pass, &w->items, NULL, domain, &ranking);

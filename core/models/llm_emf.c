@@ -33,7 +33,7 @@ enum status emf_open(struct model *model, int tags) {
     emf->tags = tags;
     emf->fusion = add_fusion(model);
     add_losses(model);
-    stream_encoders_add(model, &emf->encoders, attend ? model->table[tags].dim : 0);
+    stream_encoders_add(model, emf->encoder, attend ? model->table[tags].dim : 0);
     return STATUS_OK;
 }
 
@@ -49,8 +49,8 @@ void emf_states(struct model *model, const struct pass *pass, enum stream_name s
     const struct item_view *items = pass->items;
     struct tensor *tags = emf->tags < 0 ? NULL : items->rows[emf->tags];
     for (int m = 0; m < model->heads; m++)
-        h[m] = stream_encoders_run(model, &emf->encoders, pass, (int)s, m, items->rows[m], tags,
-                                   view_inputs(items, pass->batch, (int)s));
+        h[m] = stream_encoder_run(model, &emf->encoder[s][m], pass, (int)s, m, items->rows[m], tags,
+                                  view_inputs(items, pass->batch, (int)s));
 }
 
 /* A rank without tokens of a stream has no rows, but takes part in the others' softmax. */

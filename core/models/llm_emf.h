@@ -5,13 +5,13 @@
 #ifndef CORE_MODELS_LLM_EMF_H
 #define CORE_MODELS_LLM_EMF_H
 #include "core/models/model_ops.h"
-#include "core/models/stream_encoders.h"
+#include "core/models/stream_encoder.h"
 
 extern const struct model_ops llm_emf;
 
 /* The state of a model of this family, or its first member. */
 struct emf {
-    struct stream_encoders encoders;
+    struct encoder encoder[STREAMS][OPTION_LIST];
     int fusion; /* parameter w, -1: fixed weights */
     int tags;   /* the table whose rows are made of tags, -1: none */
 };

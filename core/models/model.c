@@ -5,6 +5,7 @@
 #include "core/models/encoder.h"
 #include "core/models/llm_emf.h"
 #include "core/models/model_ops.h"
+#include "core/models/sasrec.h"
 #include "core/models/sema_cdr.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tema_llm.h"
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr};
+static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec};
 
 const struct model_ops *model_ops_find(const char *name) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
@@ -91,12 +92,31 @@ bool model_init_id(struct model *model, const real *rows, int64_t dim) {
 
 void model_pack(const struct model *model, struct batch *batch, const struct sample *samples,
                 int64_t n) {
-    (model->ops->batch == BATCH_MIXED ? batch_mixed : batch_train)(
-        batch, samples, n, model->catalogue.a_items, model->catalogue.max_len);
+    int64_t a_items = model->catalogue.a_items, max_len = model->catalogue.max_len;
+    switch (model->ops->batch) {
+    case BATCH_STREAMS:
+        batch_train(batch, samples, n, a_items, max_len);
+        break;
+    case BATCH_MIXED:
+        batch_mixed(batch, samples, n, a_items, max_len);
+        break;
+    case BATCH_ONE:
+        batch_one(batch, samples, n, a_items, max_len, true);
+        break;
+    }
+}
+
+void model_pack_histories(const struct model *model, struct batch *batch,
+                          const struct sample *samples, int64_t n) {
+    int64_t a_items = model->catalogue.a_items, max_len = model->catalogue.max_len;
+    if (model->ops->batch == BATCH_ONE)
+        batch_one(batch, samples, n, a_items, max_len, false);
+    else
+        batch_history(batch, samples, n, a_items, max_len);
 }
 
 bool model_trains_stream(const struct model *model, int s) {
-    return model->ops->batch == BATCH_MIXED ? s == STREAM_MIXED : model->loss[s].weight > 0;
+    return model->ops->batch == BATCH_STREAMS ? model->loss[s].weight > 0 : s == STREAM_MIXED;
 }
 
 void model_count(const struct model *model, const struct batch *batch, int64_t count[LOSS_TERMS]) {

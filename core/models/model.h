@@ -126,9 +126,11 @@ void model_free(struct model *model); /* zeroes it */
  * modality `id` is there. */
 bool model_init_id(struct model *model, const real *rows, int64_t dim);
 
-/* Pack training sequences as the model takes them: batch_train or batch_mixed. */
+/* Pack training sequences, and histories, as the model takes them (enum batch_kind). */
 void model_pack(const struct model *model, struct batch *batch, const struct sample *samples,
                 int64_t n);
+void model_pack_histories(const struct model *model, struct batch *batch,
+                          const struct sample *samples, int64_t n);
 
 /* Do targets of stream s count in training? */
 bool model_trains_stream(const struct model *model, int s);

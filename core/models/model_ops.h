@@ -6,7 +6,8 @@
 
 enum batch_kind {
     BATCH_STREAMS, /* batch_train: three streams, each with targets of its own */
-    BATCH_MIXED    /* batch_mixed: targets of the mixed stream, the other two up to each of them */
+    BATCH_MIXED,   /* batch_mixed: targets of the mixed stream, the other two up to each of them */
+    BATCH_ONE      /* batch_one: the mixed stream alone */
 };
 
 struct model_ops {

@@ -1,7 +1,8 @@
 #include "core/models/sema_cdr.h"
 #include "core/models/layers.h"
+#include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
-#include "core/models/stream_encoders.h"
+#include "core/models/stream_encoder.h"
 #include "core/models/tables.h"
 #include "core/models/views.h"
 #include "core/ops/activation.h"
@@ -19,7 +20,7 @@ static enum role role_of(int s, bool target_in_a) {
 
 struct sema {
     struct views views;
-    struct stream_encoders encoders;
+    struct encoder encoder[STREAMS][OPTION_LIST];
     int stream_layer, stream_score; /* layers of the fusion of streams */
 };
 
@@ -41,7 +42,7 @@ static enum status open_sema(struct model *model) {
         sema->stream_layer = layer_add_linear(&model->params, "streams", d, d);
         sema->stream_score = layer_add_linear(&model->params, "streams.score", ROLES, d);
     }
-    stream_encoders_add(model, &sema->encoders, 0);
+    stream_encoders_add(model, sema->encoder, 0);
     return STATUS_OK;
 }
 
@@ -59,8 +60,8 @@ static struct gate_input stream_input(struct model *model, const struct pass *pa
     const struct sema *sema = model->state;
     struct params *p = &model->params;
     struct gate_input input = {0};
-    input.value = stream_encoders_run(model, &sema->encoders, pass, s, 0, pass->items->rows[0],
-                                      NULL, view_inputs(pass->items, pass->batch, s));
+    input.value = stream_encoder_run(model, &sema->encoder[s][0], pass, s, 0, pass->items->rows[0],
+                                     NULL, view_inputs(pass->items, pass->batch, s));
     if (model->config->model.stream_fusion == STREAM_FUSION_MEAN)
         return input;
     struct tensor *x = layer_linear(p, pass->tape, input.value, sema->stream_layer);
@@ -104,31 +105,10 @@ static int32_t *role_of_all(struct tape *tape, int64_t n, int s, int domain) {
     return role;
 }
 
-/* The last token of each sample's sequence in stream s, -1: none. */
-static int32_t *last_of_samples(struct tape *tape, const struct batch *batch, int s) {
-    const struct stream *of = &batch->stream[s];
-    int32_t *index = arena_alloc(&tape->arena, batch->samples, sizeof *index);
-    memset(index, -1, (size_t)batch->samples * sizeof *index);
-    for (int64_t c = 0; c < of->sequences; c++)
-        index[of->sample[c]] = (int32_t)(of->offsets[c + 1] - 1);
-    return index;
-}
-
 /* ---- training and ranking ---- */
 
-/* Candidate sets of the targets: see tables_candidates. */
-static struct bounds target_sets(const struct config *config) {
-    if (config->train.target != TARGET_BOTH)
-        return config->train.target == TARGET_A ? (struct bounds){0, 0} : (struct bounds){1, 1};
-    return config->model.mixed_softmax == MIXED_ALL ? (struct bounds){2, 2} : (struct bounds){0, 1};
-}
-
 static void count(const struct model *model, const struct batch *batch, int64_t out[LOSS_TERMS]) {
-    const struct stream *mixed = &batch->stream[STREAM_MIXED];
-    int target = model->config->train.target;
-    for (int64_t t = 0; t < mixed->tokens; t++)
-        out[NEXT_ITEM] += target == TARGET_BOTH ||
-                          (mixed->targets[t] < model->catalogue.a_items) == (target == TARGET_A);
+    out[NEXT_ITEM] = mixed_stream_count(model, batch);
 }
 
 static struct tensor *queries(struct model *model, const struct pass *pass) {
@@ -151,23 +131,14 @@ static struct tensor *queries(struct model *model, const struct pass *pass) {
 
 static void forward(struct model *model, struct pass *pass) {
     const struct sema *sema = model->state;
-    struct bounds sets = target_sets(model->config);
-    bool together = model->catalogue.collectives && model->config->train.loss == LOSS_EXACT;
-    int64_t positions =
-        together ? pass->count[NEXT_ITEM] : pass->batch->stream[STREAM_MIXED].tokens;
-    enum phase before = pass->phases->now;
-    if (positions > 0) {
-        struct tensor *q = queries(model, pass);
-        tape_enter(pass->tape, pass->phases, PHASE_LOSS);
-        pass->loss[NEXT_ITEM] =
-            softmax_head_loss(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q, NULL,
-                              1 / (double)pass->count[NEXT_ITEM]);
-    }
-    tape_enter(pass->tape, pass->phases, PHASE_LOSS);
-    if (pass->whole)
-        pass->loss[CONTRAST] =
-            views_contrast(model, &sema->views, pass, model->config->model.contrast_temperature,
-                           model->loss[CONTRAST].weight);
+    if (mixed_stream_has_loss(model, pass, NEXT_ITEM))
+        pass->loss[NEXT_ITEM] = mixed_stream_loss(model, pass, NEXT_ITEM, queries(model, pass));
+    if (!pass->whole)
+        return;
+    enum phase before = tape_enter(pass->tape, pass->phases, PHASE_LOSS);
+    pass->loss[CONTRAST] =
+        views_contrast(model, &sema->views, pass, model->config->model.contrast_temperature,
+                       model->loss[CONTRAST].weight);
     tape_enter(pass->tape, pass->phases, before);
 }
 
@@ -176,21 +147,17 @@ static void query(struct model *model, struct pass *pass, int domain, struct ran
     struct gate_input input[STREAMS];
     struct tape *tape = pass->tape;
     const struct batch *batch = pass->batch;
-    bool *there = arena_alloc(&tape->arena, batch->samples, sizeof *there);
     int inputs = 0;
-    memset(there, 0, (size_t)batch->samples * sizeof *there);
     for (int s = 0; s < STREAMS; s++) {
         if (batch->stream[s].tokens == 0)
             continue;
         input[inputs] = stream_input(model, pass, s);
         input[inputs].column = role_of_all(tape, batch->samples, s, domain);
-        input[inputs++].index = last_of_samples(tape, batch, s);
+        input[inputs++].index = stream_last_tokens(tape, batch, s);
     }
-    for (int64_t b = 0; b < batch->stream[STREAM_MIXED].sequences; b++)
-        there[batch->stream[STREAM_MIXED].sample[b]] = true;
     struct tensor *u = op_mix(tape, input, inputs, batch->samples, model->head[0].dim);
     r->stream[STREAM_MIXED].q[0] = softmax_head_query(model, tape, 0, u)->x;
-    r->stream[STREAM_MIXED].present = there;
+    r->stream[STREAM_MIXED].present = stream_present(tape, batch, STREAM_MIXED);
     r->stream[STREAM_MIXED].weight = 1;
     r->weights[0] = 1;
 }

@@ -8,9 +8,10 @@
 #define CORE_MODELS_SOFTMAX_HEAD_H
 #include "core/models/model.h"
 
-/* Declare the next head, whose item rows are those of table `table` or, of width `dim` and learned,
- * the model's own (table -1), with its temperature tau (model.scale) under `name`. STATUS_INPUT
- * when the attention heads do not divide its width. */
+/* Declare the next head, whose item rows are those of table `table` or, of width `dim`, the model's
+ * own (table -1). The factor exp(tau) is model.scale where that is a number; else it is learned,
+ * for the cosine, under `name`, and 1 for the inner product. STATUS_INPUT when the attention heads
+ * do not divide the width. */
 CHECKED enum status softmax_head_add(struct model *model, int table, int64_t dim,
                                      enum similarity similarity, const char *name);
 

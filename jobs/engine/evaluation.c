@@ -261,8 +261,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
                                      e->share.place[i]};
         target[k] = target_of(e, i);
     }
-    batch_history(&w->batch, samples, n, e->run->dataset.domain_items[0],
-                  w->model->catalogue.max_len);
+    model_pack_histories(w->model, &w->batch, samples, n);
     tape_begin(&w->tape, false, 0);
     placement_view(e->run->placement, w->model, &w->items, &pass);
     model_query(w->model, &pass, &w->items, target, domain, &ranking);

@@ -1,0 +1,25 @@
+/* What models have in common that learn from the targets of the mixed stream alone: which of those
+ * count (train.target), what they stand against (model.mixed_softmax), and a history's last token.
+ * Not collective unless said. */
+#ifndef CORE_MODELS_MIXED_STREAM_H
+#define CORE_MODELS_MIXED_STREAM_H
+#include "core/models/model.h"
+
+/* Targets of the mixed stream in the domain of train.target. */
+int64_t mixed_stream_count(const struct model *model, const struct batch *batch);
+
+/* Does this rank take part in loss k? It has tokens, or items are shared out and other ranks do. */
+bool mixed_stream_has_loss(const struct model *model, const struct pass *pass, int k);
+
+/* Loss k of those targets from the queries q [tokens of the mixed stream, dim] of head 0; the
+ * gradients of its weighted mean go to the tape. Collective in the exact loss where items are
+ * shared out. */
+double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q);
+
+/* The last token of each sample's sequence in stream s, -1: none. Memory is the tape's. */
+int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s);
+
+/* Of every sample, has it a sequence in stream s? Memory is the tape's. */
+bool *stream_present(struct tape *tape, const struct batch *batch, int s);
+
+#endif

@@ -1,0 +1,16 @@
+/* SASRec (Kang, McAuley, "Self-attentive sequential recommendation", ICDM 2018): one causal
+ * self-attention encoder over the whole history, whatever its domains, with learned positions; the
+ * next item's score is the inner product of its embedding with the last state.
+ *
+ * The paper's loss is train.loss=bce with one negative per position; over all items, exact, it
+ * ranks better (Klenitskiy, Vasilev, RecSys 2023), and gbce is gSASRec (Petrov, Macdonald, RecSys
+ * 2023). Decided here: blocks as in core/models/encoder.h, which norm the keys and values too;
+ * candidates of the target's domain (model.mixed_softmax); model.similarity=cosine with a learned
+ * temperature. */
+#ifndef CORE_MODELS_SASREC_H
+#define CORE_MODELS_SASREC_H
+#include "core/models/model_ops.h"
+
+extern const struct model_ops sasrec;
+
+#endif
