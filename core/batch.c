@@ -3,7 +3,7 @@
 #include "core/rng.h"
 #include <string.h>
 
-const char *const stream_names[STREAMS] = {"x", "y", "xy"};
+const char *const stream_names[STREAMS] = {"a", "b", "mixed"};
 
 static void reserve_sequences(struct stream *s, int64_t n) {
     if (s->offsets && n <= s->sequence_room)

@@ -1,4 +1,4 @@
-/* Packed batches: user sequences cut into the three streams x, y and xy (methods, sections 0-2).
+/* Packed batches: user sequences cut into three streams: items of domain A, of domain B, of both mixed.
  * There is no padding: a stream is its tokens one after the other, with offsets. Not collective. */
 #ifndef CORE_BATCH_H
 #define CORE_BATCH_H
@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum stream_name { STREAM_A, STREAM_B, STREAM_MIXED, STREAMS };
-extern const char *const stream_names[STREAMS]; /* "x", "y", "xy" */
+extern const char *const stream_names[STREAMS]; /* "a", "b", "mixed" */
 
 struct stream {
     int64_t sequences, tokens; /* B, T of this stream */

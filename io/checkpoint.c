@@ -379,6 +379,20 @@ enum status checkpoint_verify(const struct comm *comm, const char *path) {
 
 /* ---- reading ---- */
 
+/* Dataset of parameter p in a group of a file. Files of earlier versions call the streams of the
+ * encoders x, y and xy. */
+static void stored_name(const struct h5_file *file, int group, const struct param *p,
+                        char name[NAME]) {
+    static const char *const streams[][2] = {
+        {"enc.a.", "x"}, {"enc.b.", "y"}, {"enc.mixed.", "xy"}};
+    dataset_name(group, p, name);
+    for (size_t s = 0; s < sizeof streams / sizeof *streams && !h5_exists(file, name); s++) {
+        size_t n = strlen(streams[s][0]);
+        if (!strncmp(p->name, streams[s][0], n))
+            snprintf(name, NAME, "%s/enc.%s.%s", groups[group], streams[s][1], p->name + n);
+    }
+}
+
 /* What is read, and how. */
 struct reading {
     const struct h5_file *file;
@@ -398,7 +412,7 @@ static enum status check_shapes(const struct reading *r) {
             const struct param *p = &r->params->list[i];
             int64_t rows = is_mapped(r, p) ? r->map->items : file_rows(p);
             char name[NAME];
-            dataset_name(g, p, name);
+            stored_name(file, g, p, name);
             if (!h5_exists(file, name))
                 return log_error(STATUS_INPUT,
                                  "%s: no dataset '%s'; the file does not fit the configuration "
@@ -415,7 +429,7 @@ static enum status read_tensor(const struct h5_file *file, const struct param *p
     const struct item_block *rows = p->partial ? &p->local : &all;
     int64_t width = file_width(p), at = p->at;
     char name[NAME];
-    dataset_name(group, p, name);
+    stored_name(file, group, p, name);
     for (int k = 0; k < DOMAINS; k++) {
         if (rows->hi[k] > rows->lo[k])
             TRY(h5_read(file, name, H5_REAL, rows->lo[k], rows->hi[k], values + at));
@@ -439,7 +453,7 @@ static enum status read_mapped(const struct reading *r, const struct param *p, i
     real *block = mem_alloc(rows * width, sizeof *block);
     enum status status = STATUS_OK;
     char name[NAME];
-    dataset_name(group, p, name);
+    stored_name(r->file, group, p, name);
     for (int64_t lo = 0; lo < r->map->items && status == STATUS_OK; lo += rows) {
         int64_t hi = lo + rows < r->map->items ? lo + rows : r->map->items;
         if (!any_here(r->map, p, lo, hi))

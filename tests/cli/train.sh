@@ -35,7 +35,7 @@ statuses 2 2 2 2
 has err 'cdsr: error: cut.h5: is not a complete HDF5 file'
 stops 2 "cdsr: error: model.id_init: 'text' has 8 columns where model.dim is 16; make a table of that \
 width with 'cdsr features'" train run.yaml model.id_init=text
-stops 1 'cdsr: error: step 2, rank 0: the loss of stream x is not finite; lower train.lr or check the '\
+stops 1 'cdsr: error: step 2, rank 0: the loss '\''a'\'' is not finite; lower train.lr or check the '\
 'feature tables' train run.yaml train.lr=1e30 run.dir=diverged
 ranks 2 train run.yaml train.lr=1e39 run.dir=overflown
 statuses 1 1

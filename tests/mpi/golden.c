@@ -118,7 +118,7 @@ static void train(struct golden *g) {
 
 /* log.jsonl has the losses before each step. */
 static void compare_trajectory(struct golden *g) {
-    static const char *const names[] = {"x", "y", "xy", "total"};
+    static const char *const names[] = {"a", "b", "mixed", "total"};
     char path[4200], line[4096];
     hsize_t n;
     double *want = read_doubles(g->path, "golden/trajectory", &n);

@@ -313,7 +313,7 @@ static void check_ranking(const char *pairs, double states, double rows) {
     fixture_close(&f);
 }
 
-/* Two histories without a stream y: their scores are those of x and xy. SemaCDR has one score, but
+/* Two histories without a stream of domain B: their scores are those of A and of the mixed one. SemaCDR has one score, but
  * makes the rows of all items. */
 Test(cost, ranking) {
     const double d = 32;

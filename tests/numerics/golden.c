@@ -131,12 +131,26 @@ static void read_table(struct golden *g, int m, const char *name) {
     mem_free(x);
 }
 
+/* The golden files call the streams x, y and xy: enc.x.id.pos is enc.a.id.pos here. */
+static const char *golden_streams[STREAMS] = {"x", "y", "xy"};
+
+static void golden_name(const char *group, const char *param, char name[PARAM_NAME + 32]) {
+    snprintf(name, PARAM_NAME + 32, "%s/%s", group, param);
+    for (int s = 0; s < STREAMS; s++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "enc.%s.", stream_names[s]);
+        if (!strncmp(param, prefix, strlen(prefix)))
+            snprintf(name, PARAM_NAME + 32, "%s/enc.%s.%s", group, golden_streams[s],
+                     param + strlen(prefix));
+    }
+}
+
 static void set_params(struct golden *g) {
     for (int i = 0; i < g->model.params.count; i++) {
         struct param *p = &g->model.params.list[i];
-        char name[PARAM_NAME + 16];
+        char name[PARAM_NAME + 32];
         int64_t n;
-        snprintf(name, sizeof name, "param/%s", p->name);
+        golden_name("param", p->name, name);
         double *x = read_doubles(g->file, name, &n);
         cr_assert_eq(n, param_size(p), "%s", name);
         for (int64_t k = 0; k < n; k++)
@@ -208,9 +222,10 @@ static void compare_params(struct golden *g, const char *group, double tol) {
     for (int i = 0; i < g->model.params.count; i++) {
         struct param *p = &g->model.params.list[i];
         bool grad = !strcmp(group, "grad");
-        char name[PARAM_NAME + 32];
+        char path[32], name[PARAM_NAME + 32];
         int64_t n;
-        snprintf(name, sizeof name, "golden/%s/%s", group, p->name);
+        snprintf(path, sizeof path, "golden/%s", group);
+        golden_name(path, p->name, name);
         double *x = read_doubles(g->file, name, &n);
         /* The key third of the attention bias has a true gradient of zero. */
         bool qkv = strstr(p->name, "attn.qkv.b") != NULL;
@@ -236,7 +251,7 @@ static void compare_states(struct golden *g, const struct batch *batch) {
         for (int m = 0; m < g->model.heads; m++) {
             char name[128];
             int64_t n;
-            snprintf(name, sizeof name, "golden/state/%s/%s", stream_names[s],
+            snprintf(name, sizeof name, "golden/state/%s/%s", golden_streams[s],
                      g->config.model.modalities.name[m]);
             double *x = read_doubles(g->file, name, &n);
             cr_assert_eq(n, h[m]->rows * h[m]->cols);

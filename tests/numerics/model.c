@@ -212,7 +212,7 @@ Test(model, parameters_follow_the_settings) {
     struct fixture f;
     fixture_open(&f, "model.blocks=1");
     cr_expect(has(&f, "embed.id") && has(&f, "fusion.w") && has(&f, "scale.text"));
-    cr_expect(has(&f, "enc.xy.text.0.attn.qkv.w") && !has(&f, "enc.xy.text.1.attn.qkv.w"));
+    cr_expect(has(&f, "enc.mixed.text.0.attn.qkv.w") && !has(&f, "enc.mixed.text.1.attn.qkv.w"));
     for (int i = 0; i < f.model.params.count; i++)
         cr_expect_eq(params_find(&f.model.params, f.model.params.list[i].name),
                      &f.model.params.list[i], "two parameters named %s",
@@ -220,7 +220,7 @@ Test(model, parameters_follow_the_settings) {
     fixture_close(&f);
     fixture_open(&f, "model.scale=5 model.fusion_weights=1,1 model.share_encoders=streams");
     cr_expect(!has(&f, "scale.id") && !has(&f, "fusion.w"));
-    cr_expect(has(&f, "enc.shared.id.pos") && !has(&f, "enc.x.id.pos"));
+    cr_expect(has(&f, "enc.shared.id.pos") && !has(&f, "enc.a.id.pos"));
     fixture_close(&f);
     fixture_open(&f, "model.fusion=logit model.feature_proj=4");
     cr_expect(has(&f, "proj.text.w") && has(&f, "proj.text.b") && !has(&f, "fusion.w"));

@@ -166,7 +166,7 @@ static inline double ref_scale(const struct reference *r, const char *modality) 
 
 /* ---- sequences ---- */
 
-static const char *const ref_streams[] = {"x", "y", "xy"};
+static const char *const ref_streams[] = {"a", "b", "mixed"};
 
 static inline bool ref_in(const struct reference *r, int s, int32_t item) {
     return s == 2 || (item < r->a_items) == (s == 0);

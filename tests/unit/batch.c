@@ -26,7 +26,7 @@ static void expect_row(const struct stream *s, int64_t b, const int32_t *items,
 Test(batch, training_streams) {
     struct batch batch = {0};
     batch_train(&batch, samples, 3, 10, 3);
-    /* x: 1 2 3 4; y: 12 15; xy keeps the last four items of the first sequence. */
+    /* A: 1 2 3 4; B: 12 15; mixed keeps the last four items of the first sequence. */
     cr_assert_eq(batch.stream[STREAM_A].sequences, 1);
     expect_row(&batch.stream[STREAM_A], 0, (int32_t[]){1, 2, 3}, (int32_t[]){2, 3, 4}, 3);
     cr_assert_eq(batch.stream[STREAM_B].sequences, 1);
