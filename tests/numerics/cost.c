@@ -313,8 +313,8 @@ static void check_ranking(const char *pairs, double states, double rows) {
     fixture_close(&f);
 }
 
-/* Two histories without a stream of domain B: their scores are those of A and of the mixed one. SemaCDR has one score, but
- * makes the rows of all items. */
+/* Two histories without a stream of domain B: their scores are those of A and of the mixed one.
+ * SemaCDR has one score, but makes the rows of all items. */
 Test(cost, ranking) {
     const double d = 32;
     check_ranking("model.blocks=0", 2.0 * 2 * 2 * (32 + TEXT), 0);

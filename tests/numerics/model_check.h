@@ -1,12 +1,26 @@
-/* TEMA-LLM and SemaCDR against tests/reference: losses and scores in both precisions; in double,
- * gradients against differences of the reference. */
+/* A model against its reference of tests/reference: losses and scores in both precisions; in
+ * double, gradients against differences of the reference. */
+#ifndef TESTS_MODEL_CHECK_H
+#define TESTS_MODEL_CHECK_H
 #include "check.h"
 #include "core/models/model.h"
 #include "core/ops/norm.h"
-#include "tests/balanced.h"
 #include "tests/reference/reference.h"
 
-BALANCED(family);
+/* What a test gives. The catalogue has two domains; its tables are `id`, then frozen ones. */
+struct model_reference {
+    int64_t width[2]; /* of the frozen tables 1 and 2; 0: none */
+
+    /* Compute what does not depend on the sequence from the present parameters; add a sequence's
+     * losses to sum[k] and their positions to count[k]; set the means of losses of the whole batch,
+     * whose items are marked (NULL: there are none); the scores of a history. */
+    void (*prepare)(const struct reference *r);
+    void (*losses)(const struct reference *r, const int32_t *items, int64_t length, double *sum,
+                   int64_t *count);
+    void (*batch_losses)(const struct reference *r, const bool *marked, double *mean);
+    void (*scores)(const struct reference *r, const int32_t *items, int64_t length, int domain,
+                   double *score);
+};
 
 enum { ITEMS = 24, A_ITEMS = 11, USERS = 6, LENGTH = 12, MAX_LEN = 5, TAGS = 10, TAG_DIM = 6 };
 
@@ -17,7 +31,8 @@ struct fixture {
     struct batch batch;
     struct sample samples[USERS];
     struct item_set set, whole;
-    bool sema, marked[ITEMS]; /* items of the batch */
+    const struct model_reference *of;
+    bool marked[ITEMS]; /* items of the batch */
     int32_t items[USERS * LENGTH], every[ITEMS];
     real table[2][ITEMS * 8], vectors[TAGS * TAG_DIM];
     int64_t offsets[ITEMS + 1];
@@ -58,7 +73,7 @@ static void fill_samples(struct fixture *f) {
         f->samples[u] =
             (struct sample){items, 2 + rng_below(check_key(63), (uint64_t)u, LENGTH - 2), u};
     }
-    (f->sema ? batch_mixed : batch_train)(&f->batch, f->samples, USERS, A_ITEMS, MAX_LEN);
+    model_pack(&f->model, &f->batch, f->samples, USERS);
     for (int s = 0; s < STREAMS; s++)
         for (int64_t t = 0; t < f->batch.stream[s].tokens; t++) {
             f->marked[f->batch.stream[s].items[t]] = true;
@@ -67,19 +82,20 @@ static void fill_samples(struct fixture *f) {
         }
 }
 
-static struct catalogue make_shape(struct fixture *f) {
-    struct catalogue shape = {ITEMS, A_ITEMS, MAX_LEN};
-    int64_t dim[2] = {f->sema ? 7 : 8, 6};
-    for (int k = 0; k < 2; k++) {
-        fill_table(f, k, dim[k]);
-        if (k == 0 || f->sema)
-            shape.table[k + 1] = (struct frozen_table){f->table[k], f->table[k], dim[k]};
-    }
+static struct catalogue make_catalogue(struct fixture *f) {
+    struct catalogue catalogue = {ITEMS, A_ITEMS, MAX_LEN};
     fill_tags(f);
-    shape.tags = (struct tag_table){TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight};
-    if (!f->sema && f->config.model.tags != TAGS_NONE)
-        shape.table[2].dim = TAG_DIM;
-    return shape;
+    catalogue.tags = (struct tag_table){TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight};
+    for (int k = 0; k < 2; k++)
+        if (f->of->width[k]) {
+            fill_table(f, k, f->of->width[k]);
+            catalogue.table[k + 1] =
+                (struct frozen_table){f->table[k], f->table[k], f->of->width[k]};
+        }
+    for (int k = 0; k < f->config.model.modalities.count; k++)
+        if (!strcmp(f->config.model.modalities.name[k], OPTION_TAGS))
+            catalogue.table[k].dim = TAG_DIM;
+    return catalogue;
 }
 
 static void make_reference(struct fixture *f) {
@@ -110,17 +126,16 @@ static void make_reference(struct fixture *f) {
     r->candidates[2] = (struct ref_candidates){ITEMS, f->every};
 }
 
-static void fixture_open(struct fixture *f, const char *pairs) {
-    memset(f, 0, sizeof *f);
+static void fixture_open(struct fixture *f, const struct model_reference *of, const char *pairs) {
+    *f = (struct fixture){.of = of};
     options_defaults(&f->config);
     check_set_all(&f->config, "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0 "
                               "train.negatives=9");
     check_set_all(&f->config, pairs);
     options_complete(&f->config);
     cr_assert_eq(options_check(&f->config), STATUS_OK, "%s", pairs);
-    f->sema = !strcmp(f->config.model.name, "sema_cdr");
-    struct catalogue shape = make_shape(f);
-    cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK, "%s", pairs);
+    struct catalogue catalogue = make_catalogue(f);
+    cr_assert_eq(model_create(&f->model, &f->config, &catalogue, true), STATUS_OK, "%s", pairs);
     for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
         f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
     fill_samples(f);
@@ -170,24 +185,16 @@ static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_
         mean[k] = pass.loss[k] / (pass.count[k] ? (double)pass.count[k] : 1);
 }
 
-/* SemaCDR's are that of the mixed stream, and the contrast. */
 static void reference_losses(const struct fixture *f, double mean[LOSS_TERMS]) {
-    const struct reference *r = &f->reference;
-    int64_t count[STREAMS] = {0};
-    (f->sema ? ref_prepare_sema : ref_prepare_emf)(r);
+    int64_t count[LOSS_TERMS] = {0};
     memset(mean, 0, LOSS_TERMS * sizeof *mean);
+    f->of->prepare(&f->reference);
     for (int u = 0; u < USERS; u++)
-        for (int s = 0; s < STREAMS; s++) {
-            const struct sample *of = &f->samples[u];
-            if (!f->sema)
-                mean[s] += ref_emf_stream(r, s, of->items, of->length, &count[s]);
-            else if (s == STREAM_MIXED)
-                mean[0] += ref_sema_sequence(r, of->items, of->length, &count[0]);
-        }
-    for (int s = 0; s < STREAMS; s++)
-        mean[s] /= count[s] ? (double)count[s] : 1;
-    if (f->sema && f->config.model.contrast_weight > 0)
-        mean[1] = ref_contrast(r, f->marked);
+        f->of->losses(&f->reference, f->samples[u].items, f->samples[u].length, mean, count);
+    for (int k = 0; k < LOSS_TERMS; k++)
+        mean[k] /= count[k] ? (double)count[k] : 1;
+    if (f->of->batch_losses)
+        f->of->batch_losses(&f->reference, f->marked, mean);
 }
 
 static double reference_total(const struct fixture *f) {
@@ -262,7 +269,7 @@ static void compare_gradients(struct fixture *f, const char *pairs, bool each) {
 static void compare_scores(struct fixture *f, const char *pairs) {
     struct tape tape = {0}, items = {0};
     int64_t domain_items[2] = {A_ITEMS, ITEMS - A_ITEMS};
-    (f->sema ? ref_prepare_sema : ref_prepare_emf)(&f->reference);
+    f->of->prepare(&f->reference);
     for (int u = 0; u < 2 * USERS; u++) {
         int domain = u % 2;
         struct sample history = f->samples[u / 2];
@@ -275,7 +282,7 @@ static void compare_scores(struct fixture *f, const char *pairs) {
         struct item_view all, view;
         struct batch batch = {0};
         struct pass pass = {.tape = &tape, .batch = &batch, .items = &view};
-        batch_history(&batch, &history, 1, A_ITEMS, MAX_LEN);
+        model_pack_histories(&f->model, &batch, &history, 1);
         tape_begin(&tape, false, 0);
         tape_begin(&items, false, 0);
         model_items(&f->model, &tape, &batch, 0, &set);
@@ -284,8 +291,7 @@ static void compare_scores(struct fixture *f, const char *pairs) {
         model_view(&f->model, &items, NULL, &all);
         model_query(&f->model, &pass, &all, &target, domain, &ranking);
         cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
-        (f->sema ? ref_sema_scores : ref_emf_scores)(&f->reference, history.items, history.length,
-                                                     domain, want);
+        f->of->scores(&f->reference, history.items, history.length, domain, want);
         double distance = check_distance(scores, want, domain_items[domain]);
         cr_expect(distance <= 2000 * (double)REAL_EPS, "%s: scores at a distance of %.3g", pairs,
                   distance);
@@ -297,11 +303,11 @@ static void compare_scores(struct fixture *f, const char *pairs) {
 
 /* A logit goes through 6 layers of sums of 8 to 24 numbers in a block and as many around it, and is
  * scaled by 10: 2000 roundings. */
-static void compare(const char *pairs, bool each) {
+static void compare(const struct model_reference *of, const char *pairs, bool each) {
     struct fixture f;
     struct tape tape = {0};
     double got[LOSS_TERMS], want[LOSS_TERMS];
-    fixture_open(&f, pairs);
+    fixture_open(&f, of, pairs);
     model_losses(&f, &tape, got);
     reference_losses(&f, want);
     for (int k = 0; k < LOSS_TERMS; k++)
@@ -315,30 +321,11 @@ static void compare(const char *pairs, bool each) {
     fixture_close(&f);
 }
 
-Test(family, tema_llm) {
-    static const char *const settings[] = {
-        "model.name=tema_llm model.blocks=1",
-        "model.name=tema_llm train.loss=sampled model.blocks=1",
-        "model.name=tema_llm model.tags=uniform model.tag_kappa=0.3",
-        "model.name=tema_llm model.tag_attention=off model.tag_kappa=0.3 train.loss=sampled",
-        "model.name=tema_llm model.tags=none",
-        "model.name=tema_llm model.scale=5 model.fusion_weights=3,2,1 train.target=x",
-        "model.name=llm_emf model.tags=none",
-    };
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        compare(settings[i], i < 2);
+/* Settings of the model, "KEY=VALUE ...", the first `each` of them parameter by parameter. */
+static void model_check(const struct model_reference *of, const char *const *settings, size_t n,
+                        size_t each) {
+    for (size_t i = 0; i < n; i++)
+        compare(of, settings[i], i < each);
 }
 
-Test(family, sema_cdr) {
-    static const char *const settings[] = {
-        "model.name=sema_cdr model.blocks=1",
-        "model.name=sema_cdr train.loss=sampled model.blocks=1",
-        "model.name=sema_cdr model.contrast_weight=0",
-        "model.name=sema_cdr model.contrast_weight=2 model.contrast_temperature=0.5",
-        "model.name=sema_cdr model.stream_fusion=mean train.target=y",
-        "model.name=sema_cdr train.target=x train.loss=sampled model.scale=5",
-        "model.name=sema_cdr model.mixed_softmax=all",
-    };
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        compare(settings[i], i < 2);
-}
+#endif
