@@ -1,6 +1,6 @@
 /* Matrix products over CBLAS. Not collective.
  *
- * The BLAS library is called single-threaded; the threads are OpenMP's (platform decision: a BLAS
+ * The BLAS library is called single-threaded; the threads are OpenMP's (a BLAS
  * with threads of its own fights with them for the cores). */
 #ifndef CORE_GEMM_H
 #define CORE_GEMM_H

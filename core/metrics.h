@@ -1,4 +1,4 @@
-/* Ranking metrics of a list of ranks (methods: MRR without cut-off, NDCG@k, HR@k). Not collective.
+/* Ranking metrics of a list of ranks (MRR without cut-off, NDCG@k, HR@k). Not collective.
  */
 #ifndef CORE_METRICS_H
 #define CORE_METRICS_H

@@ -1,6 +1,6 @@
-/* The causal self-attention encoder that all models share (methods, section 2): pre-norm blocks
- * over packed sequences. With tags (section 4) each block has a second attention behind the first,
- * whose keys and values are the tag states of the same positions:
+/* The causal self-attention encoder that all models share (core/models/README.md): pre-norm blocks
+ * over packed sequences. With tags each block has a second attention behind the first, whose keys
+ * and values are the tag states of the same positions:
  *     x += Drop( MHA( q = LN(x), k = v = g ) ),   g = W E_tag[s_t] + b. Not collective. */
 #ifndef CORE_MODELS_ENCODER_H
 #define CORE_MODELS_ENCODER_H

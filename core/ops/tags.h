@@ -1,4 +1,4 @@
-/* An item's row from its tags (TEMA-LLM; formula decided here, methods section 4). Not collective.
+/* An item's row from its tags (TEMA-LLM; formula decided here). Not collective.
  *
  *     E[i] = x / |x|,  x = sum_k a_k t_k,  a = softmax_k( r_k / kappa + <u, t_k> )
  *
