@@ -106,9 +106,9 @@ OPTION("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
     "decay of the first and second moment"),
 OPTION("train.weight_decay", REAL, train.weight_decay, "0", "[0, inf)", NULL,
     "decoupled weight decay"),
-OPTION("train.loss", CHOICE, train.loss, "exact", "exact|sampled|gbce", NULL,
+OPTION("train.loss", CHOICE, train.loss, "exact", "exact|sampled|gbce|bce", NULL,
     "softmax over all items of the catalogue, or over sampled ones; gbce: gSASRec's binary "
-    "cross-entropy with sampled ones"),
+    "cross-entropy with sampled ones; bce: SASRec's, each position with items drawn for it"),
 OPTION("train.negatives", INTEGER, train.negatives, "2048", "[1, inf)", NULL,
     "items drawn per step by the sampled losses"),
 OPTION("train.sampler", CHOICE, train.sampler, "uniform", "uniform|popularity|batch", NULL,
@@ -120,6 +120,8 @@ OPTION("train.logq", TRUTH, train.logq, "false", "", NULL,
     "correct the negatives' logits for the probability of drawing them"),
 OPTION("train.gbce_t", REAL, train.gbce_t, "0.75", "[0, 1]", NULL,
     "gbce: calibration t; 0: plain binary cross-entropy, 1: scores as probable as with all items"),
+OPTION("train.bce_negatives", INTEGER, train.bce_negatives, "1", "[1, inf)", NULL,
+    "bce: items drawn for each position, none of its sequence"),
 OPTION("train.patience", INTEGER, train.patience, "10", "[0, inf)", NULL,
     "evaluations without improvement before training stops; 0: never"),
 OPTION("train.target", CHOICE, train.target, "both", "both|x|y", NULL,
@@ -666,6 +668,8 @@ bool options_skips(const struct config *config, const char *stage) {
 }
 
 static enum status check_loss(const struct config *config) {
+    if (config->train.loss == LOSS_BCE && config->train.logq)
+        return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; bce has none");
     if (config->train.loss != LOSS_GBCE)
         return STATUS_OK;
     if (config->model.modalities.count > 1 && config->model.fusion != FUSION_LOGIT &&

@@ -17,7 +17,7 @@ enum tags { TAGS_NONE, TAGS_UNIFORM, TAGS_LEARNED };
 enum stream_fusion { STREAM_FUSION_ADAPTIVE, STREAM_FUSION_MEAN };
 enum tag_attention { TAG_ATTENTION_ON, TAG_ATTENTION_OFF };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
-enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE }; /* all but the first draw negatives */
+enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE }; /* all but the first draw items */
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
@@ -84,6 +84,7 @@ struct config {
         double sampler_alpha;
         bool logq;
         double gbce_t;
+        int64_t bce_negatives;
         int target; /* enum target */
         double grad_clip;
         int placement; /* enum placement_kind */

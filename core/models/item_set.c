@@ -23,6 +23,8 @@ void item_set_collect(struct arena *arena, const struct batch *batch, bool train
         room += (1 + train) * batch->stream[s].tokens;
     for (int c = 0; c < CANDIDATE_SETS; c++)
         room += set->negatives[c].n;
+    for (int s = 0; s < STREAMS; s++)
+        room += set->own[s].n;
     struct list list = {arena_alloc(arena, room, sizeof(int32_t)),
                         arena_alloc(arena, room, sizeof(int32_t)), 0};
     for (int s = 0; s < STREAMS; s++) {
@@ -33,6 +35,8 @@ void item_set_collect(struct arena *arena, const struct batch *batch, bool train
     }
     for (int c = 0; c < CANDIDATE_SETS; c++)
         set->negatives[c].place = append(&list, set->negatives[c].item, set->negatives[c].n);
+    for (int s = 0; s < STREAMS; s++)
+        set->own[s].place = append(&list, set->own[s].item, set->own[s].n);
     set->item = arena_alloc(arena, room, sizeof *set->item);
     set->n = distinct(arena, list.item, list.n, set->item, list.place);
 }

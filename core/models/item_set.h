@@ -11,7 +11,7 @@
 enum { CANDIDATE_SETS = 3 }; /* X, Y, all */
 
 struct item_negatives {
-    int64_t n;      /* 0: none are drawn from this candidate set */
+    int64_t n;      /* 0: none are drawn */
     int32_t *item;  /* [n], repetitions allowed */
     int32_t *place; /* [n] in the item set */
     real *bias;     /* [n] of their logits, train.logq; NULL: none */
@@ -23,7 +23,8 @@ struct item_set {
 
     int32_t *input[STREAMS];  /* [tokens] places of a stream's items in the set */
     int32_t *target[STREAMS]; /* [tokens] and of its targets; NULL without */
-    struct item_negatives negatives[CANDIDATE_SETS];
+    struct item_negatives negatives[CANDIDATE_SETS]; /* that all positions share */
+    struct item_negatives own[STREAMS]; /* [tokens, train.bce_negatives] of each position, by stream */
 
     real *rows[OPTION_LIST];           /* by modality, [n, width of the table]: to be filled in, if
                                         * not NULL */

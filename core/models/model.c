@@ -42,6 +42,9 @@ enum status model_declare(struct model *model, const struct config *config,
         return log_error(STATUS_INPUT, "model.blocks: at most %d blocks", (int)MODEL_BLOCKS);
     model->state = mem_zero(1, model->ops->state_size);
     enum status status = model->ops->open(model);
+    if (status == STATUS_OK && config->train.loss == LOSS_BCE && model->heads > 1)
+        status = log_error(STATUS_INPUT, "train.loss: bce has one score per item; set "
+                                         "model.modalities to one, or model.name=sasrec");
     if (status != STATUS_OK)
         model_free(model);
     return status;

@@ -1,4 +1,5 @@
 #include "core/models/softmax_head.h"
+#include "core/catalogue/bce.h"
 #include "core/log.h"
 #include "core/models/layers.h"
 #include "core/models/tables.h"
@@ -183,6 +184,25 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
     return mean * catalogue_loss(tape, &loss);
 }
 
+/* The positions of a group, with the items drawn for each. */
+static double pairwise_loss(struct model *model, struct pass *pass, const struct group *g, int s,
+                            struct tensor *q, double weight) {
+    const struct item_negatives *own = &pass->items->set->own[s];
+    int64_t each = model->config->train.bce_negatives;
+    int32_t *negative = arena_alloc(&pass->tape->arena, g->n * each, sizeof *negative);
+    for (int64_t k = 0; k < g->n; k++)
+        memcpy(negative + k * each, own->place + g->row[k] * each, (size_t)each * sizeof *negative);
+    struct bce_loss loss = {.q = q,
+                            .items = pass->items->positive[0],
+                            .positions = g->n,
+                            .each = each,
+                            .row = g->row,
+                            .positive = g->positive,
+                            .negative = negative,
+                            .weight = weight};
+    return bce_loss(pass->tape, &loss);
+}
+
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
                          struct tensor *const *q, struct tensor *fusion_logits, double weight) {
     const int32_t *positive = view_targets(pass->items, pass->batch, s);
@@ -190,7 +210,9 @@ double softmax_head_loss(struct model *model, struct pass *pass, int s, int firs
     for (int set = first; set <= last; set++) {
         struct group g = make_group(pass->tape, &pass->batch->stream[s], positive, set,
                                     tables_candidates(model, set));
-        sum += group_loss(model, pass->tape, &g, pass->items, q, fusion_logits, weight);
+        sum += model->config->train.loss == LOSS_BCE
+                   ? pairwise_loss(model, pass, &g, s, q[0], weight)
+                   : group_loss(model, pass->tape, &g, pass->items, q, fusion_logits, weight);
     }
     return sum;
 }

@@ -152,14 +152,70 @@ static void draw_negatives(const struct model *model, struct tape *tape, int64_t
                               sampler_log_probability(sampler, b.lo, b.hi, out->item[k]));
 }
 
-void model_items(const struct model *model, struct tape *tape, const struct batch *batch,
-                 int64_t step, struct item_set *set) {
-    bool all = model->config->model.mixed_softmax == MIXED_ALL;
-    bool sampled = step > 0 && model->config->train.loss != LOSS_EXACT;
-    *set = (struct item_set){0};
-    for (int c = 0; sampled && c < (all ? 3 : 2); c++)
+static void draw_shared(const struct model *model, struct tape *tape, int64_t step,
+                        struct item_set *set) {
+    int sets = model->config->model.mixed_softmax == MIXED_ALL ? 3 : 2;
+    for (int c = 0; c < sets; c++)
         if (tables_candidates(model, c).lo < tables_candidates(model, c).hi)
             draw_negatives(model, tape, step, c, &set->negatives[c]);
+}
+
+/* Is the item an input or a target of the tokens [lo, hi) of a stream? */
+static bool occurs(const struct stream *stream, int64_t lo, int64_t hi, int32_t item) {
+    for (int64_t t = lo; t < hi; t++)
+        if (stream->items[t] == item || stream->targets[t] == item)
+            return true;
+    return false;
+}
+
+/* An item that the sequence has not got, as far as a hundred draws find one. */
+static int32_t draw_other(const struct model *model, const struct stream *stream, int64_t sequence,
+                          struct bounds b, uint64_t key, uint64_t counter) {
+    enum { DRAWS = 100 };
+    int64_t lo = stream->offsets[sequence], hi = stream->offsets[sequence + 1];
+    int32_t item = 0;
+    for (uint64_t k = 0; k < DRAWS; k++) {
+        item = sampler_draw(model->catalogue.sampler, b.lo, b.hi, key, counter * DRAWS + k);
+        if (!occurs(stream, lo, hi, item))
+            break;
+    }
+    return item;
+}
+
+/* Negatives of every position, keyed by it, so that they do not depend on the batch. */
+static void draw_own(const struct model *model, struct tape *tape, const struct stream *stream,
+                     bool all, int64_t step, struct item_negatives *out) {
+    int64_t each = model->config->train.bce_negatives;
+    out->n = stream->tokens * each;
+    out->item = arena_alloc(&tape->arena, out->n, sizeof *out->item);
+    for (int64_t b = 0; b < stream->sequences; b++)
+        for (int64_t t = stream->offsets[b]; t < stream->offsets[b + 1]; t++) {
+            int domain = stream->targets[t] >= model->catalogue.a_items;
+            uint64_t key = rng_key((uint64_t)model->config->run.seed, RNG_NEGATIVES, (uint64_t)step,
+                                   stream->keys[t]);
+            for (int64_t k = 0; k < each; k++)
+                out->item[t * each + k] = draw_other(
+                    model, stream, b, tables_candidates(model, all ? 2 : domain), key, (uint64_t)k);
+        }
+}
+
+static void draw(const struct model *model, struct tape *tape, const struct batch *batch,
+                 int64_t step, struct item_set *set) {
+    bool all = model->config->model.mixed_softmax == MIXED_ALL;
+    if (model->config->train.loss != LOSS_BCE) {
+        draw_shared(model, tape, step, set);
+        return;
+    }
+    for (int s = 0; s < STREAMS; s++)
+        if (batch->stream[s].aimed)
+            draw_own(model, tape, &batch->stream[s], all && s == STREAM_MIXED, step, &set->own[s]);
+}
+
+void model_items(const struct model *model, struct tape *tape, const struct batch *batch,
+                 int64_t step, struct item_set *set) {
+    *set = (struct item_set){0};
+    if (step > 0 && model->config->train.loss != LOSS_EXACT)
+        draw(model, tape, batch, step, set);
     item_set_collect(&tape->arena, batch, step > 0, set);
     for (int k = 0; k < model->tables; k++) {
         int64_t width;

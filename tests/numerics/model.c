@@ -131,6 +131,8 @@ static const char *const settings[] = {
     "train.loss=sampled train.logq=true",
     "train.loss=gbce model.fusion=logit",
     "train.loss=gbce model.modalities=id train.gbce_t=1",
+    "train.loss=bce model.modalities=id",
+    "train.loss=bce model.modalities=id train.bce_negatives=3 model.mixed_softmax=all",
 };
 
 Test(model, gradients) {

@@ -1,0 +1,88 @@
+#include "core/catalogue/bce.h"
+#include "core/check.h"
+#include "core/vec.h"
+#include <math.h>
+
+enum { BLOCK = 64 }; /* columns one thread adds to */
+
+/* Item k of position t: the target comes first. */
+static const int32_t *item_of(const struct bce_loss *loss, int64_t t, int64_t k) {
+    return k == 0 ? &loss->positive[t] : &loss->negative[t * loss->each + k - 1];
+}
+
+/* Loss of one position; slope[k] = dL/dz of its item k. */
+HOT static double position_loss(const struct bce_loss *loss, int64_t t, real *slope) {
+    int64_t d = loss->q->cols;
+    const real *q = loss->q->x + loss->row[t] * d;
+    double sum = 0;
+    for (int64_t k = 0; k <= loss->each; k++) {
+        double z = (double)vec_dot(q, loss->items->x + *item_of(loss, t, k) * d, d);
+        double wrong = k == 0 ? -z : z; /* log(1 + exp(wrong)), with no overflow */
+        sum += fmax(wrong, 0) + log1p(exp(-fabs(z)));
+        slope[k] = (real)(1 / (1 + exp(-z)) - (k == 0));
+    }
+    return sum;
+}
+
+/* dq = weight sum over k of slope_k e_k. */
+HOT static void state_gradients(const struct bce_loss *loss, const real *slope) {
+    int64_t d = loss->q->cols, all = loss->each + 1;
+#pragma omp parallel for schedule(static) if (loss->positions * all * d > 10000)
+    for (int64_t t = 0; t < loss->positions; t++)
+        for (int64_t k = 0; k < all; k++)
+            vec_axpy((real)loss->weight * slope[t * all + k],
+                     loss->items->x + *item_of(loss, t, k) * d, loss->q->g + loss->row[t] * d, d);
+}
+
+/* de_k += weight slope_k q in columns [lo, hi). */
+HOT static void item_columns(const struct bce_loss *loss, const real *slope, int64_t lo,
+                             int64_t hi) {
+    int64_t d = loss->q->cols, all = loss->each + 1;
+    for (int64_t t = 0; t < loss->positions; t++)
+        for (int64_t k = 0; k < all; k++)
+            vec_axpy((real)loss->weight * slope[t * all + k], loss->q->x + loss->row[t] * d + lo,
+                     loss->items->g + *item_of(loss, t, k) * d + lo, hi - lo);
+}
+
+/* Threads take columns, so that rows that occur again are added in order and without races. */
+static void item_gradients(const struct bce_loss *loss, const real *slope) {
+    int64_t d = loss->items->cols;
+#pragma omp parallel for schedule(static) if (loss->positions * d > 10000)
+    for (int64_t lo = 0; lo < d; lo += BLOCK)
+        item_columns(loss, slope, lo, lo + BLOCK < d ? lo + BLOCK : d);
+}
+
+static double all_positions(const struct bce_loss *loss, double *of, real *slope) {
+    double sum = 0;
+#pragma omp parallel for schedule(static) if (loss->positions * loss->each > 1000)
+    for (int64_t t = 0; t < loss->positions; t++)
+        of[t] = position_loss(loss, t, slope + t * (loss->each + 1));
+    for (int64_t t = 0; t < loss->positions; t++)
+        sum += of[t];
+    return sum;
+}
+
+double bce_loss(struct tape *tape, const struct bce_loss *loss) {
+    int64_t pairs = loss->positions * (loss->each + 1);
+    double flops = 2 * (double)pairs * (double)loss->q->cols, sum = 0;
+    assert(loss->items->cols == loss->q->cols && loss->each > 0);
+    debug_assert(all_within(loss->row, loss->positions, 0, loss->q->rows));
+    debug_assert(all_within(loss->positive, loss->positions, 0, loss->items->rows));
+    debug_assert(all_within(loss->negative, pairs - loss->positions, 0, loss->items->rows));
+    real *dq = tape->record ? tape_grad_zeroed(tape, loss->q) : NULL;
+    real *de = tape->record ? tape_grad_zeroed(tape, loss->items) : NULL;
+    struct arena_mark mark = arena_mark(&tape->arena);
+    double *of = arena_numbers(&tape->arena, loss->positions, sizeof *of);
+    real *slope = arena_numbers(&tape->arena, pairs, sizeof *slope);
+    tape_add_bytes(tape, (tape->record ? 3 : 1) * (double)pairs * (double)loss->q->cols *
+                             (double)sizeof(real));
+    if (tape_counts(tape, flops * (1 + (dq != NULL) + (de != NULL)))) {
+        sum = all_positions(loss, of, slope);
+        if (dq)
+            state_gradients(loss, slope);
+        if (de)
+            item_gradients(loss, slope);
+    }
+    arena_release(&tape->arena, mark);
+    return sum;
+}
