@@ -54,13 +54,18 @@ static void keep(const char *format, va_list args) {
         vsnprintf(text, sizeof held[0], format, args);
 }
 
-enum status log_error(enum status status, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
+enum status log_verror(enum status status, const char *format, va_list args) {
     if (holding)
         keep(format, args);
     else
         print(LOG_ERROR, "error: ", format, args);
+    return status;
+}
+
+enum status log_error(enum status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    log_verror(status, format, args);
     va_end(args);
     return status;
 }

@@ -2,6 +2,7 @@
 #ifndef CORE_LOG_H
 #define CORE_LOG_H
 #include "core/status.h"
+#include <stdarg.h>
 #include <stdbool.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -16,6 +17,7 @@ enum log_level log_get_level(void);
 /* Print "cdsr: error: ..." and return `status`, so that `return log_error(STATUS_INPUT, ...)` both
  * reports and fails. */
 enum status log_error(enum status status, const char *format, ...) LOG_FORMAT(2, 3);
+enum status log_verror(enum status status, const char *format, va_list args) LOG_FORMAT(2, 0);
 void log_warn(const char *format, ...) LOG_FORMAT(1, 2);
 
 /* For a failure that the caller gets over: from log_hold on errors are kept, not printed.

@@ -232,7 +232,7 @@ enum status checkpoint_write(const struct comm *comm, const char *path, const st
     enum status status = sum_shares(comm, path, params, state, &tensors);
     if (item_keys_count(keys) > 0)
         sum_keys(keys, &tensors);
-    comm_sum_u64(comm, tensors.sum, (int)tensors.count);
+    comm_sum_u64(comm, tensors.sum, tensors.count);
     status = comm_agree(comm, status);
     if (status == STATUS_OK)
         status = write_all(comm, path, params, keys, state, &tensors);
@@ -360,7 +360,7 @@ static enum status verify_tensors(const struct comm *comm, const char *path,
     uint64_t *hash = mem_zero(tensors->count, sizeof *hash);
     enum status status = comm_agree(comm, hash_all_stored(comm, path, tensors, hash));
     if (status == STATUS_OK)
-        comm_sum_u64(comm, hash, (int)tensors->count);
+        comm_sum_u64(comm, hash, tensors->count);
     for (int64_t k = 0; status == STATUS_OK && k < tensors->count; k++)
         if (hash[k] != tensors->sum[k])
             status = comm->rank ? STATUS_INPUT : damaged(path, tensors->name[k]);
@@ -637,11 +637,10 @@ static enum status newest_of(const struct comm *comm, const char *directory, con
         if (status != STATUS_INPUT)
             return status;
     }
-    return comm->rank ? STATUS_INPUT
-                      : log_error(STATUS_INPUT,
-                                  "%s: no checkpoint is whole; name another run, or start this one "
-                                  "anew with --overwrite",
-                                  directory);
+    return comm_error(comm, STATUS_INPUT,
+                      "%s: no checkpoint is whole; name another run, or start this one "
+                      "anew with --overwrite",
+                      directory);
 }
 
 enum status checkpoint_newest_whole(const struct comm *comm, const char *directory, char **path) {

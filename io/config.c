@@ -384,12 +384,10 @@ static enum status check_alike(const struct comm *comm, const char *path, char *
     int first = comm_odd_one(comm, key >= 0);
     if (first < 0)
         return STATUS_OK;
-    return comm->rank != first
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "%s: on rank %d, %s, is another file than on rank 0: %s differs; give "
-                           "all ranks the same",
-                           path, first, comm_host(), options_key(key));
+    return comm_error_of(comm, first, STATUS_INPUT,
+                         "%s: on rank %d, %s, is another file than on rank 0: %s differs; give "
+                         "all ranks the same",
+                         path, first, comm_host(), options_key(key));
 }
 
 enum status config_load(const struct comm *comm, const char *path, char *const *pairs, int npairs,

@@ -293,7 +293,7 @@ static uint64_t version_of(const char *path) {
 /* Rank 0 goes first, so that what all would find is said once. */
 static enum status open_all(const struct comm *comm, const char *path, struct h5_file *file) {
     *file = (struct h5_file){0};
-    TRY(comm_agree(comm, comm->rank == 0 ? h5_open(file, path) : STATUS_OK));
+    TRY(COMM_ON_ROOT(comm, h5_open(file, path)));
     enum status status = comm_agree(comm, comm->rank == 0 ? STATUS_OK : h5_open(file, path));
     if (status != STATUS_OK)
         h5_close(file);
@@ -338,12 +338,10 @@ static enum status check_alike(const struct comm *comm, const struct h5_file *fi
     int first = comm_odd_one(comm, identity);
     if (first < 0)
         return STATUS_OK;
-    return comm->rank != first
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "%s: on rank %d, %s, is another data set than on rank 0 (size or "
-                           "hashes); give all ranks the same",
-                           file->path, first, comm_host());
+    return comm_error_of(comm, first, STATUS_INPUT,
+                         "%s: on rank %d, %s, is another data set than on rank 0 (size or "
+                         "hashes); give all ranks the same",
+                         file->path, first, comm_host());
 }
 
 enum status dataset_open(const struct comm *comm, const char *path, struct dataset *dataset) {
@@ -351,7 +349,7 @@ enum status dataset_open(const struct comm *comm, const char *path, struct datas
     struct h5_file file;
     *dataset = (struct dataset){0};
     TRY(open_one(comm, path, &file));
-    enum status status = comm_agree(comm, comm->rank == 0 ? check_file(&file, &d) : STATUS_OK);
+    enum status status = COMM_ON_ROOT(comm, check_file(&file, &d));
     if (status == STATUS_OK)
         status = check_alike(comm, &file);
     if (status != STATUS_OK) {
@@ -464,7 +462,7 @@ static enum status feature_dim(const struct dataset *dataset, const char *name, 
 enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                 const char *name, int *dim) {
     int found = 0;
-    TRY(comm_agree(comm, comm->rank == 0 ? feature_dim(dataset, name, &found) : STATUS_OK));
+    TRY(COMM_ON_ROOT(comm, feature_dim(dataset, name, &found)));
     comm_bcast(comm, &found, sizeof found);
     *dim = found;
     return STATUS_OK;

@@ -506,7 +506,7 @@ enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
     enum status closed = close_file(writer, status != STATUS_OK); /* in H5_PARALLEL collective */
     status = comm_agree(comm, status ? status : closed);
     if (status == STATUS_OK)
-        status = comm_agree(comm, comm->rank == 0 ? put_in_place(writer) : STATUS_OK);
+        status = COMM_ON_ROOT(comm, put_in_place(writer));
     discard(writer);
     return status;
 }

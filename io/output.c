@@ -96,7 +96,7 @@ static enum status check(const char *path, enum output_form form, bool overwrite
 
 enum status output_check(const struct comm *comm, const char *path, enum output_form form,
                          bool overwrite) {
-    return comm_agree(comm, comm->rank == 0 ? check(path, form, overwrite) : STATUS_OK);
+    return COMM_ON_ROOT(comm, check(path, form, overwrite));
 }
 
 /* ---- the temporary file ---- */

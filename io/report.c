@@ -112,7 +112,7 @@ static enum status look(struct report *r) {
 enum status report_open(const struct comm *comm, const struct config *config, enum report_mode mode,
                         struct report *report) {
     struct report mine = {.comm = comm, .config = config, .mode = mode};
-    enum status status = comm_agree(comm, comm->rank == 0 ? look(&mine) : STATUS_OK);
+    enum status status = COMM_ON_ROOT(comm, look(&mine));
     if (status == STATUS_OK)
         *report = mine;
     else
@@ -148,7 +148,7 @@ static enum status begin(struct report *r, int64_t step) {
 
 enum status report_begin(struct report *report, const struct config *config, int64_t step) {
     report->config = config;
-    return comm_agree(report->comm, report->comm->rank == 0 ? begin(report, step) : STATUS_OK);
+    return COMM_ON_ROOT(report->comm, begin(report, step));
 }
 
 void report_close(struct report *report) {

@@ -188,7 +188,7 @@ static enum status run_steps(struct bench *b) {
             b->seconds[p * b->steps + at] = phases.seconds[p];
         b->seconds[PHASES * b->steps + at] = phases_total(&phases);
     }
-    comm_sum_f64(b->comm, b->seconds, (int)((PHASES + 1) * b->steps));
+    comm_sum_f64(b->comm, b->seconds, (PHASES + 1) * b->steps);
     for (int64_t i = 0; i < (PHASES + 1) * b->steps; i++)
         b->seconds[i] /= b->comm->size;
     return STATUS_OK;
@@ -354,7 +354,7 @@ static enum status measure(struct bench *b, const char *output) {
     make_figures(b);
     if (b->comm->rank == 0 && (!output || !output_is_stdout(output)))
         print_text(b);
-    return comm_agree(b->comm, b->comm->rank == 0 ? write_json(b, output) : STATUS_OK);
+    return COMM_ON_ROOT(b->comm, write_json(b, output));
 }
 
 enum status job_bench(struct comm *comm, int argc, char **argv) {

@@ -98,7 +98,7 @@ static enum status run_job(struct comm *comm, int argc, char **argv) {
     for (int i = 0; jobs[i].run; i++)
         if (!strcmp(jobs[i].name, argv[0]))
             return jobs[i].run(comm, argc, argv);
-    return comm_agree(comm, comm->rank == 0 ? unknown_job(argv[0]) : STATUS_OK);
+    return COMM_ON_ROOT(comm, unknown_job(argv[0]));
 }
 
 static enum status no_job(void) {
@@ -122,7 +122,7 @@ static enum status run(struct comm *comm, int argc, char **argv) {
     if (request.version || request.reference)
         return STATUS_OK;
     if (!request.job)
-        return comm_agree(comm, comm->rank == 0 ? no_job() : STATUS_OK);
+        return COMM_ON_ROOT(comm, no_job());
     return run_job(comm, argc - request.job, argv + request.job);
 }
 

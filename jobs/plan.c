@@ -542,9 +542,7 @@ static void print_text(const struct plan *plan) {
 static enum status check_data(const struct comm *comm, const struct data *data) {
     if (data->dataset.counts[SPLIT_TRAIN] > 0)
         return STATUS_OK;
-    return comm->rank
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT, "%s: no training sequences", data->config.data.path);
+    return comm_error(comm, STATUS_INPUT, "%s: no training sequences", data->config.data.path);
 }
 
 static enum status make_plan(const struct comm *comm, struct plan *plan) {

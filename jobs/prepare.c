@@ -405,7 +405,7 @@ static enum status read_input(const struct request *r, struct dataset_content *c
 
 static enum status prepare(const struct comm *comm, const struct request *r) {
     struct dataset_content content = {0};
-    enum status status = comm_agree(comm, comm->rank == 0 ? read_input(r, &content) : STATUS_OK);
+    enum status status = COMM_ON_ROOT(comm, read_input(r, &content));
     if (status == STATUS_OK)
         status = dataset_write(comm, r->output, &content);
     if (status == STATUS_OK && comm->rank == 0)

@@ -427,7 +427,7 @@ enum status job_report(struct comm *comm, int argc, char **argv) {
     if (status == STATUS_OK && !done && request.plot)
         status = output_check(comm, request.plot, OUTPUT_TEXT, request.overwrite);
     if (status == STATUS_OK && !done)
-        status = comm_agree(comm, comm->rank == 0 ? report(&request) : STATUS_OK);
+        status = COMM_ON_ROOT(comm, report(&request));
     mem_free(request.directories);
     return status;
 }

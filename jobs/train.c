@@ -180,9 +180,8 @@ static enum status check_replicas(const struct trainer *t) {
     TRY(stepper_check(&t->stepper, t->state.step));
     if (comm_same(t->comm, params_hash(&t->run.model.params)))
         return STATUS_OK;
-    return t->comm->rank ? STATUS_FAIL
-                         : log_error(STATUS_FAIL, "step %lld: the ranks' parameters differ",
-                                     (long long)t->state.step);
+    return comm_error(t->comm, STATUS_FAIL, "step %lld: the ranks' parameters differ",
+                      (long long)t->state.step);
 }
 
 static void log_valid(const struct trainer *t, const struct report_eval *event) {

@@ -20,7 +20,7 @@ void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const
               const int *descz, double *work, const int *lwork, int *iwork, const int *liwork,
               int *info);
 
-enum { TILE = 64, REDUCE_DOUBLES = 1 << 17, DESC = 9, TOO_LARGE = INT32_MAX };
+enum { TILE = 64, DESC = 9, TOO_LARGE = INT32_MAX };
 static const int ONE = 1, ZERO = 0;
 
 static int ceil_div(int a, int b) {
@@ -36,14 +36,6 @@ void linalg_rows(int n, int size, int rank, int *lo, int *hi) {
 
 /* ---- assembling ---- */
 
-static void reduce_to(const struct comm *comm, int root, double *from, double *to, int64_t n) {
-    for (int64_t at = 0; at < n; at += REDUCE_DOUBLES) {
-        int piece = (int)(n - at < REDUCE_DOUBLES ? n - at : REDUCE_DOUBLES);
-        MPI_Reduce(from + at, comm->rank == root ? to + at : NULL, piece, MPI_DOUBLE, MPI_SUM, root,
-                   comm->mpi);
-    }
-}
-
 void linalg_assemble(const struct comm *comm, int n, linalg_add_fn *add, void *state,
                      double *rows) {
     int64_t most = (int64_t)ceil_div(n, comm->size) * n;
@@ -55,7 +47,7 @@ void linalg_assemble(const struct comm *comm, int n, linalg_add_fn *add, void *s
         memset(block, 0, (size_t)count * sizeof *block);
         add(state, lo, hi, block);
         if (comm->size > 1)
-            reduce_to(comm, r, block, rows, count);
+            comm_reduce_f64(comm, r, block, rows, count);
     }
     if (comm->size > 1)
         mem_free(block);
@@ -190,8 +182,8 @@ static void collect(struct eigen *e, double *vectors) {
     mem_free(mine);
     for (int r = 0; r < comm->size; r++) {
         linalg_rows(e->k, comm->size, r, &lo, &hi);
-        for (int j = lo; j < hi; j++)
-            MPI_Bcast(vectors + (int64_t)j * n, n, MPI_DOUBLE, r, comm->mpi);
+        comm_bcast_from(comm, r, vectors + (int64_t)lo * n,
+                        (int64_t)(hi - lo) * n * (int64_t)sizeof *vectors);
     }
 }
 
@@ -212,7 +204,7 @@ static void finish(struct eigen *e, double *values, double *vectors) {
     int k = e->k, n = e->n;
     double *ascending = mem_alloc((int64_t)k * n, sizeof *ascending);
     collect(e, ascending);
-    MPI_Bcast(e->w, n, MPI_DOUBLE, 0, e->comm->mpi);
+    comm_bcast(e->comm, e->w, n * (int64_t)sizeof *e->w);
     for (int j = 0; j < k; j++) {
         values[j] = e->w[n - 1 - j];
         memcpy(vectors + (int64_t)j * n, ascending + (int64_t)(k - 1 - j) * n,
@@ -231,18 +223,16 @@ static enum status check_finite(const struct comm *comm, int n, const double *ro
     comm_sum_i64(comm, &bad, 1);
     if (bad == 0)
         return STATUS_OK;
-    if (comm->rank == 0)
-        return log_error(STATUS_FAIL, "eigenproblem of %d: %lld elements are not finite", n,
-                         (long long)bad);
-    return STATUS_FAIL;
+    return comm_error(comm, STATUS_FAIL, "eigenproblem of %d: %lld elements are not finite", n,
+                      (long long)bad);
 }
 
-static enum status give_up(int n, int64_t info) {
+static enum status give_up(const struct comm *comm, int n, int64_t info) {
     if (info == TOO_LARGE)
-        return log_error(STATUS_FAIL,
-                         "eigenproblem of %d: too large for one rank's share; use more ranks", n);
-    return log_error(STATUS_FAIL, "eigenproblem of %d: ScaLAPACK gave up with %lld", n,
-                     (long long)info);
+        return comm_error(comm, STATUS_FAIL,
+                          "eigenproblem of %d: too large for one rank's share; use more ranks", n);
+    return comm_error(comm, STATUS_FAIL, "eigenproblem of %d: ScaLAPACK gave up with %lld", n,
+                      (long long)info);
 }
 
 enum status linalg_eigen(const struct comm *comm, int n, int k, const double *rows, double *values,
@@ -252,11 +242,9 @@ enum status linalg_eigen(const struct comm *comm, int n, int k, const double *ro
     eigen_open(&e);
     spread(&e, rows);
     int64_t info = e.square.context >= 0 ? labs(decompose(&e)) : 0;
-    MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT64_T, MPI_MAX, comm->mpi);
+    comm_max_i64(comm, &info, 1);
     if (info == 0)
         finish(&e, values, vectors);
     eigen_close(&e);
-    if (info == 0)
-        return STATUS_OK;
-    return comm->rank == 0 ? give_up(n, info) : STATUS_FAIL;
+    return info == 0 ? STATUS_OK : give_up(comm, n, info);
 }

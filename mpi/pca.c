@@ -139,11 +139,9 @@ static enum status check_spread(const struct fit *f, const struct pca *pca) {
         square += f->mean[j] * f->mean[j];
     if (pca->total > 1e-16 * square)
         return STATUS_OK;
-    if (f->comm->rank != 0)
-        return STATUS_INPUT;
-    return log_error(STATUS_INPUT,
-                     "pca: the %lld rows are all equal: there are no components to find",
-                     (long long)f->rows);
+    return comm_error(f->comm, STATUS_INPUT,
+                      "pca: the %lld rows are all equal: there are no components to find",
+                      (long long)f->rows);
 }
 
 static enum status fit(struct fit *f, bool whiten, struct pca *pca) {

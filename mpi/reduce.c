@@ -2,7 +2,7 @@
 #include "core/mem.h"
 #include <string.h>
 
-enum { PIECE = REDUCE_PIECE / sizeof(real) };
+enum { PIECE = COMM_PIECE / sizeof(real) };
 
 /* Of the bucket last laid out. */
 static int64_t bucket_bytes(const struct reduce *reduce) {

@@ -1,8 +1,7 @@
 /* Sum of the gradients of all ranks, started while backward still runs.
  *
  * The flat gradient block is cut into buckets of consecutive parameters. When the last gradient of
- * a bucket is complete, its MPI_Iallreduce starts, in pieces of REDUCE_PIECE bytes (one call for a
- * large buffer is several times slower on shared memory; counts stay far below 2^31). Buckets must
+ * a bucket is complete, its MPI_Iallreduce starts, in pieces of COMM_PIECE bytes. Buckets must
  * start in the same order on all ranks although ranks may complete them in different order (a rank
  * can have no tokens of a stream), so a bucket waits until all before it in the agreed order, last
  * parameter first, have started. Tables held in part or with gradients by rows are not summed here
@@ -12,7 +11,7 @@
 #include "core/params.h"
 #include "mpi/comm.h"
 
-enum { REDUCE_PIECE = 1 << 20, REDUCE_BUCKET = 1 << 18 };
+enum { REDUCE_BUCKET = 1 << 18 }; /* bytes that are worth a message */
 
 struct reduce_bucket {
     int64_t lo, hi; /* elements of the block */

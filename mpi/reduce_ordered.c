@@ -2,7 +2,7 @@
 #include "core/mem.h"
 #include <string.h>
 
-enum { BLOCK = 1 << 14, PIECE = ORDERED_PIECE / sizeof(real) };
+enum { BLOCK = 1 << 14, PIECE = COMM_PIECE / sizeof(real) };
 
 void reduce_ordered_open(struct reduce_ordered *ordered, const struct comm *comm,
                          struct params *params) {
@@ -22,7 +22,7 @@ void reduce_ordered_close(struct reduce_ordered *ordered) {
 }
 
 int64_t reduce_ordered_bytes(const struct reduce_ordered *ordered) {
-    int64_t bytes = ordered->piece ? ORDERED_PIECE : 0;
+    int64_t bytes = ordered->piece ? COMM_PIECE : 0;
     for (int k = 0; k < REDUCE_LEVELS; k++)
         bytes += ordered->level[k] ? ordered->params->dense * (int64_t)sizeof(real) : 0;
     return bytes;

@@ -14,7 +14,7 @@
 #include "core/params.h"
 #include "mpi/comm.h"
 
-enum { REDUCE_LEVELS = 3, REDUCE_SHARES = 1 << REDUCE_LEVELS, ORDERED_PIECE = 1 << 20 };
+enum { REDUCE_LEVELS = 3, REDUCE_SHARES = 1 << REDUCE_LEVELS };
 
 struct reduce_ordered {
     const struct comm *comm;
@@ -23,7 +23,7 @@ struct reduce_ordered {
     int done;                   /* leaves added so far */
     real *level[REDUCE_LEVELS]; /* [params->dense] sums of 2^level leaves that wait for as many more
                                  */
-    real *piece;                /* ORDERED_PIECE bytes of the partner's sum */
+    real *piece;                /* COMM_PIECE bytes of the partner's sum */
 };
 
 /* Not collective. The ranks divide REDUCE_SHARES. */

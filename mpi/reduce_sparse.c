@@ -1,9 +1,8 @@
 #include "mpi/reduce_sparse.h"
 #include "core/mem.h"
-#include "mpi/reduce.h"
 #include <string.h>
 
-enum { PIECE = REDUCE_PIECE / sizeof(real), BITS = 64, WORDS = 1 << 17 };
+enum { BITS = 64 };
 
 void reduce_sparse_open(struct reduce_sparse *rows, const struct comm *comm, int64_t table,
                         int64_t cols) {
@@ -23,30 +22,22 @@ static void mark(struct reduce_sparse *rows, const int32_t *row, int64_t n) {
         rows->bits[row[i] / BITS] |= UINT64_C(1) << row[i] % BITS;
 }
 
-/* The row numbers of all ranks, counts[r] of rank r. */
-static void gather_rows(struct reduce_sparse *rows, const int32_t *row, const int64_t *counts,
-                        int64_t total) {
+/* Mark the rows of all ranks, of which rank r has those from offsets[r] on. */
+static void gather_rows(struct reduce_sparse *rows, const int32_t *row, int64_t n,
+                        const int64_t *offsets) {
     const struct comm *comm = rows->comm;
-    int *count = mem_alloc(comm->size, sizeof *count),
-        *start = mem_alloc(comm->size, sizeof *start);
+    int64_t total = offsets[comm->size];
     int32_t *all = mem_alloc(total, sizeof *all);
-    for (int64_t r = 0, at = 0; r < comm->size; at += counts[r++]) {
-        count[r] = (int)counts[r];
-        start[r] = (int)at;
-    }
-    MPI_Allgatherv(row, count[comm->rank], MPI_INT32_T, all, count, start, MPI_INT32_T, comm->mpi);
+    if (n > 0)
+        memcpy(all + offsets[comm->rank], row, (size_t)n * sizeof *row);
+    comm_gather_rows(comm, all, offsets, sizeof *all);
     mark(rows, all, total);
     mem_free(all);
-    mem_free(start);
-    mem_free(count);
 }
 
 static void join_bits(struct reduce_sparse *rows, const int32_t *row, int64_t n) {
-    int64_t words = rows->table / BITS + 1;
     mark(rows, row, n);
-    for (int64_t at = 0; at < words; at += WORDS)
-        MPI_Allreduce(MPI_IN_PLACE, rows->bits + at, (int)(words - at < WORDS ? words - at : WORDS),
-                      MPI_UINT64_T, MPI_BOR, rows->comm->mpi);
+    comm_or_u64(rows->comm, rows->bits, rows->table / BITS + 1);
 }
 
 /* The marked rows; clears the marks. */
@@ -69,15 +60,17 @@ static int64_t take_marks(struct reduce_sparse *rows) {
 
 /* What the ranks know of each other's rows. */
 struct census {
-    int64_t *counts, total, most;
+    int64_t *offsets; /* [size + 1] in the list of all ranks' rows, one rank after another */
+    int64_t total, most;
 };
 
 static struct census take_census(const struct comm *comm, int64_t n) {
-    struct census c = {.counts = mem_alloc(comm->size, sizeof *c.counts)};
-    MPI_Allgather(&n, 1, MPI_INT64_T, c.counts, 1, MPI_INT64_T, comm->mpi);
+    struct census c = {.offsets = mem_alloc(comm->size + 1, sizeof *c.offsets)};
+    comm_offsets(comm, n, c.offsets);
+    c.total = c.offsets[comm->size];
     for (int r = 0; r < comm->size; r++) {
-        c.total += c.counts[r];
-        c.most = c.counts[r] > c.most ? c.counts[r] : c.most;
+        int64_t count = c.offsets[r + 1] - c.offsets[r];
+        c.most = count > c.most ? count : c.most;
     }
     return c;
 }
@@ -99,13 +92,11 @@ static enum sparse_way choose(const struct reduce_sparse *rows, const struct cen
 static int64_t agree(struct reduce_sparse *rows, const int32_t *row, int64_t n) {
     struct census c = take_census(rows->comm, n);
     rows->taken = choose(rows, &c);
-    int64_t total = c.total;
-    bool gather = gathers(rows, &c);
-    if (rows->taken == SPARSE_UNION && gather)
-        gather_rows(rows, row, c.counts, total);
+    if (rows->taken == SPARSE_UNION && gathers(rows, &c))
+        gather_rows(rows, row, n, c.offsets);
     else if (rows->taken == SPARSE_UNION)
         join_bits(rows, row, n);
-    mem_free(c.counts);
+    mem_free(c.offsets);
     return rows->taken == SPARSE_UNION ? take_marks(rows) : rows->table;
 }
 
@@ -136,8 +127,6 @@ void reduce_sparse_sum(struct reduce_sparse *rows, const int32_t *row, int64_t n
         rows->sum = mem_alloc(rows->sum_room, sizeof *rows->sum);
     }
     place(rows, row, n, g, all);
-    for (int64_t at = 0; at < size; at += PIECE)
-        MPI_Allreduce(MPI_IN_PLACE, rows->sum + at, (int)(size - at < PIECE ? size - at : PIECE),
-                      COMM_REAL, MPI_SUM, rows->comm->mpi);
+    comm_sum_real(rows->comm, rows->sum, size);
     *out = (struct row_grad){all, rows->taken == SPARSE_UNION ? rows->row : NULL, rows->sum};
 }

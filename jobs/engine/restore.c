@@ -31,15 +31,13 @@ static enum status refuse_items(const struct run *run, const char *path,
 }
 
 static enum status refuse_unknown(const struct run *run, const char *path) {
-    return run->comm->rank
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "%s: --items-by-key: %s; leave the option out if the items of %s are "
-                           "those of the training, in that order",
-                           path,
-                           run->dataset.items_hash[0] ? "the checkpoint has no item keys"
-                                                      : "the data set has no item keys",
-                           run->dataset.path);
+    return comm_error(run->comm, STATUS_INPUT,
+                      "%s: --items-by-key: %s; leave the option out if the items of %s are "
+                      "those of the training, in that order",
+                      path,
+                      run->dataset.items_hash[0] ? "the checkpoint has no item keys"
+                                                 : "the data set has no item keys",
+                      run->dataset.path);
 }
 
 static enum status read_by_key(struct run *run, const char *path,

@@ -17,12 +17,10 @@ static enum status refuse(const struct resume *r, const struct config *now, int 
     char before[OPTION_PATH], after[OPTION_PATH];
     options_value(&r->was, i, before, sizeof before);
     options_value(now, i, after, sizeof after);
-    return r->comm->rank
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "%s: %s: %s -> %s cannot change in a run that goes on; leave it as it "
-                           "was, or start another run (run.dir, or --overwrite)",
-                           r->path, options_key(i), before, after);
+    return comm_error(r->comm, STATUS_INPUT,
+                      "%s: %s: %s -> %s cannot change in a run that goes on; leave it as it "
+                      "was, or start another run (run.dir, or --overwrite)",
+                      r->path, options_key(i), before, after);
 }
 
 /* Today's settings as the checkpoint's data set makes them; that it is today's, resume_check sees.
@@ -86,12 +84,10 @@ void resume_warn(const struct resume *resume, const struct config *now) {
 static enum status refuse_data(const struct resume *r, const struct run *run, const char *what) {
     const char *before = r->was.data.path, *after = run->config.data.path;
     bool moved = strcmp(before, after) != 0;
-    if (r->comm->rank)
-        return STATUS_INPUT;
-    return log_error(STATUS_INPUT,
-                     "%s: data.path: %s%s%s has other %s than the checkpoint; give the old data "
-                     "set, or start another run (run.dir, or --overwrite)",
-                     r->path, before, moved ? " -> " : "", moved ? after : "", what);
+    return comm_error(r->comm, STATUS_INPUT,
+                      "%s: data.path: %s%s%s has other %s than the checkpoint; give the old data "
+                      "set, or start another run (run.dir, or --overwrite)",
+                      r->path, before, moved ? " -> " : "", moved ? after : "", what);
 }
 
 static enum status check_data(const struct resume *r, const struct run *run) {
@@ -115,13 +111,11 @@ static enum status check_selection(const struct resume *r, const struct run *run
     protocol_select(&run->config, &run->dataset, now);
     if (r->state.best_step < 0 || !strcmp(before, now))
         return STATUS_OK;
-    return r->comm->rank
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "%s: its best epoch is that of the %s, and those of the %s may be gone; "
-                           "go on with eval.select_domain=%s and the run's other eval keys, or "
-                           "--overwrite the run",
-                           r->path, before, now, domains[options_select_target(&r->was)]);
+    return comm_error(r->comm, STATUS_INPUT,
+                      "%s: its best epoch is that of the %s, and those of the %s may be gone; "
+                      "go on with eval.select_domain=%s and the run's other eval keys, or "
+                      "--overwrite the run",
+                      r->path, before, now, domains[options_select_target(&r->was)]);
 }
 
 enum status resume_check(const struct resume *resume, const struct run *run) {

@@ -41,11 +41,10 @@ static enum status read_unit_rows(struct run *run, const struct item_block *loca
 static enum status check_finite_vectors(const struct run *run, const char *name, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         if (!isfinite((double)run->tag_vectors[i]))
-            return run->comm->rank ? STATUS_INPUT
-                                   : log_error(STATUS_INPUT,
-                                               "%s: tag vectors '%s' are not finite; make them "
-                                               "again with 'cdsr features'",
-                                               run->dataset.path, name);
+            return comm_error(run->comm, STATUS_INPUT,
+                              "%s: tag vectors '%s' are not finite; make them "
+                              "again with 'cdsr features'",
+                              run->dataset.path, name);
     return STATUS_OK;
 }
 
@@ -107,12 +106,10 @@ static int init_modality(const struct run *run) {
 
 static enum status init_from(struct run *run, const char *name, const real *rows, int64_t dim) {
     if (!model_init_id(&run->model, rows, dim))
-        return run->comm->rank
-                   ? STATUS_INPUT
-                   : log_error(STATUS_INPUT,
-                               "model.id_init: '%s' has %lld columns where model.dim is %lld; make "
-                               "a table of that width with 'cdsr features'",
-                               name, (long long)dim, (long long)run->config.model.dim);
+        return comm_error(run->comm, STATUS_INPUT,
+                          "model.id_init: '%s' has %lld columns where model.dim is %lld; make "
+                          "a table of that width with 'cdsr features'",
+                          name, (long long)dim, (long long)run->config.model.dim);
     log_info("the id embedding starts from table %s", name);
     return STATUS_OK;
 }
@@ -194,9 +191,8 @@ enum status run_settle(const struct comm *comm, const struct dataset *dataset,
     if (dataset->domain_items[1] > 0)
         return STATUS_OK;
     if (fault)
-        return comm->rank ? STATUS_INPUT
-                          : log_error(STATUS_INPUT, "%s, and %s has items of '%s' only", fault,
-                                      dataset->path, dataset->labels[0]);
+        return comm_error(comm, STATUS_INPUT, "%s, and %s has items of '%s' only", fault,
+                          dataset->path, dataset->labels[0]);
     use_one_stream(config);
     return STATUS_OK;
 }

@@ -50,8 +50,7 @@ static enum status find_best(const struct comm *comm, const char *run, char **fi
     snprintf(directory, sizeof directory, "%s/checkpoints", run);
     TRY(checkpoint_newest_whole(comm, directory, file));
     if (!*file)
-        return comm->rank ? STATUS_INPUT
-                          : log_error(STATUS_INPUT, "%s: no checkpoint in %s", run, directory);
+        return comm_error(comm, STATUS_INPUT, "%s: no checkpoint in %s", run, directory);
     TRY(checkpoint_read_state(comm, *file, &state));
     int64_t step = state.step, best = state.best_step;
     checkpoint_state_free(&state);
@@ -108,11 +107,9 @@ static enum status restore(struct run *run, const char *file, bool by_key) {
         log_info("items by key: kept %lld, new %lld, dropped %lld", (long long)n->kept,
                  (long long)n->added, (long long)n->dropped);
     if (run->by_key && n->kept == 0)
-        return run->comm->rank
-                   ? STATUS_INPUT
-                   : log_error(STATUS_INPUT,
-                               "%s: knows no item of %s: their keys have nothing in common", file,
-                               run->dataset.path);
+        return comm_error(run->comm, STATUS_INPUT,
+                          "%s: knows no item of %s: their keys have nothing in common", file,
+                          run->dataset.path);
     return STATUS_OK;
 }
 

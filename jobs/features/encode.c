@@ -54,24 +54,20 @@ static enum status check_terms(const struct encode *e) {
     const struct encode_request *r = e->request;
     if (e->tfidf.matrix.columns >= r->dim)
         return STATUS_OK;
-    if (e->comm->rank != 0)
-        return STATUS_INPUT;
-    return log_error(STATUS_INPUT,
-                     "%s: the %s have %d terms that at least %d items share, too few for --dim "
-                     "%lld; lower it",
-                     e->dataset->path, encode_source_names[r->from], (int)e->tfidf.matrix.columns,
-                     TFIDF_LEAST, (long long)r->dim);
+    return comm_error(e->comm, STATUS_INPUT,
+                      "%s: the %s have %d terms that at least %d items share, too few for --dim "
+                      "%lld; lower it",
+                      e->dataset->path, encode_source_names[r->from], (int)e->tfidf.matrix.columns,
+                      TFIDF_LEAST, (long long)r->dim);
 }
 
 /* Terms tell a domain from another. */
 static enum status check_two_domains(const struct encode *e) {
     if (e->dataset->domain_items[1] > 0)
         return STATUS_OK;
-    if (e->comm->rank != 0)
-        return STATUS_INPUT;
-    return log_error(STATUS_INPUT,
-                     "--agnostic: %s has items of '%s' only, from which no term tells",
-                     e->dataset->path, e->dataset->labels[0]);
+    return comm_error(e->comm, STATUS_INPUT,
+                      "--agnostic: %s has items of '%s' only, from which no term tells",
+                      e->dataset->path, e->dataset->labels[0]);
 }
 
 static enum status decompose(struct encode *e) {
@@ -223,7 +219,7 @@ static enum status check_request(const struct encode *e) {
 static enum status encode(struct encode *e) {
     const struct comm *comm = e->comm;
     struct h5_writer writer;
-    TRY(comm_agree(comm, comm->rank == 0 ? check_request(e) : STATUS_OK));
+    TRY(COMM_ON_ROOT(comm, check_request(e)));
     TRY(decompose(e));
     find_missing(e);
     TRY(h5_writer_edit(&writer, comm, e->dataset->path, H5_PARALLEL));

@@ -169,7 +169,7 @@ static void share_list(const struct comm *comm, struct string_list *list) {
 static enum status open_table(struct import *m) {
     const struct comm *comm = m->comm;
     struct string_list sources = {0};
-    enum status status = comm_agree(comm, comm->rank == 0 ? expand(m, &sources) : STATUS_OK);
+    enum status status = COMM_ON_ROOT(comm, expand(m, &sources));
     for (int turn = 0; turn < 2 && status == STATUS_OK; turn++) {
         if (turn == 0)
             share_list(comm, &sources);
@@ -185,12 +185,12 @@ static enum status open_source(struct import *m) {
     const struct comm *comm = m->comm;
     int64_t items = m->dataset->items;
     TRY(open_table(m));
-    TRY(comm_agree(comm, comm->rank == 0 ? check_shape(m) : STATUS_OK));
+    TRY(COMM_ON_ROOT(comm, check_shape(m)));
     if (m->request->keys || m->request->mask) {
         m->row_of = mem_alloc(items, sizeof *m->row_of);
         if (m->request->keys)
             TRY(dataset_verify(comm, m->dataset, "/items/key"));
-        TRY(comm_agree(comm, comm->rank == 0 ? find_rows(m) : STATUS_OK));
+        TRY(COMM_ON_ROOT(comm, find_rows(m)));
         comm_bcast(comm, m->row_of, items * (int64_t)sizeof *m->row_of);
     }
     m->mine = range_of(items, comm->size, comm->rank);
@@ -458,7 +458,7 @@ static enum status import(struct import *m) {
     struct h5_writer writer;
     TRY(open_source(m));
     TRY(check_values(m));
-    TRY(comm_agree(comm, comm->rank == 0 ? finish_check(m) : STATUS_OK));
+    TRY(COMM_ON_ROOT(comm, finish_check(m)));
     comm_bcast(comm, m->sha256, sizeof m->sha256);
     TRY(reduce(m));
     TRY(h5_writer_edit(&writer, comm, m->dataset->path, H5_PARALLEL));

@@ -38,12 +38,10 @@ static enum status check_request(const struct job *j) {
 static enum status check_terms(const struct job *j) {
     if (j->tfidf.matrix.columns > 0)
         return STATUS_OK;
-    return j->comm->rank
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "%s: the %s have no term that at least %d items share; give "
-                           "tags by 'cdsr prepare' (tags.jsonl)",
-                           j->dataset->path, encode_source_names[j->request->from], TFIDF_LEAST);
+    return comm_error(j->comm, STATUS_INPUT,
+                      "%s: the %s have no term that at least %d items share; give "
+                      "tags by 'cdsr prepare' (tags.jsonl)",
+                      j->dataset->path, encode_source_names[j->request->from], TFIDF_LEAST);
 }
 
 static void choose(struct job *j) {
@@ -127,7 +125,7 @@ static void print_outcome(const struct job *j) {
 static enum status run(struct job *j) {
     const struct make_tags_request *r = j->request;
     struct h5_writer writer;
-    TRY(comm_agree(j->comm, j->comm->rank == 0 ? check_request(j) : STATUS_OK));
+    TRY(COMM_ON_ROOT(j->comm, check_request(j)));
     TRY(terms_read(j->comm, j->dataset, r->from, r->terms, &j->tfidf));
     TRY(check_terms(j));
     choose(j);

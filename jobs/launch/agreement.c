@@ -10,12 +10,10 @@ static enum status odd(const struct comm *comm, uint64_t value, const char *what
     int first = comm_odd_one(comm, value);
     if (first < 0)
         return STATUS_OK;
-    return comm->rank != first
-               ? STATUS_INPUT
-               : log_error(STATUS_INPUT,
-                           "rank %d on %s: has another %s than rank 0: %.500s; start all ranks "
-                           "alike",
-                           first, comm_host(), what, here);
+    return comm_error_of(comm, first, STATUS_INPUT,
+                         "rank %d on %s: has another %s than rank 0: %.500s; start all ranks "
+                         "alike",
+                         first, comm_host(), what, here);
 }
 
 /* As much of the command line as there is room for. */
