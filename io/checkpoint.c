@@ -311,19 +311,23 @@ static enum status get_whole_state(const struct h5_file *file, struct checkpoint
                                                                : damaged(file->path, "/state");
 }
 
-static enum status list_on_root(const struct comm *comm, const char *path,
-                                struct listing *tensors) {
+static enum status list_tensors(const char *path, struct listing *tensors) {
     struct checkpoint_state state = {0};
     struct h5_file file;
     enum status status = STATUS_OK;
-    if (comm->rank == 0 && (status = h5_open(&file, path)) == STATUS_OK) {
-        bool of_others = !h5_exists(&file, "/state") && h5_exists(&file, "/param");
-        if (!of_others && get_whole_state(&file, &state, tensors) != STATUS_OK)
-            status = STATUS_INPUT; /* it opens, so it is damaged */
-        h5_close(&file);
-        checkpoint_state_free(&state);
-    }
-    TRY(comm_agree(comm, status));
+    TRY(h5_open(&file, path));
+    bool of_others = !h5_exists(&file, "/state") && h5_exists(&file, "/param");
+    if (!of_others && get_whole_state(&file, &state, tensors) != STATUS_OK)
+        status = STATUS_INPUT; /* it opens, so it is damaged */
+    h5_close(&file);
+    checkpoint_state_free(&state);
+    return status;
+}
+
+/* Rank 0's list on all ranks. */
+static enum status share_tensors(const struct comm *comm, const char *path,
+                                 struct listing *tensors) {
+    TRY(COMM_ON_ROOT(comm, list_tensors(path, tensors)));
     comm_bcast(comm, &tensors->count, sizeof tensors->count);
     if (comm->rank > 0) {
         tensors->name = mem_alloc(tensors->count, sizeof *tensors->name);
@@ -363,14 +367,14 @@ static enum status verify_tensors(const struct comm *comm, const char *path,
         comm_sum_u64(comm, hash, tensors->count);
     for (int64_t k = 0; status == STATUS_OK && k < tensors->count; k++)
         if (hash[k] != tensors->sum[k])
-            status = comm->rank ? STATUS_INPUT : damaged(path, tensors->name[k]);
+            status = COMM_ON_ROOT(comm, damaged(path, tensors->name[k]));
     mem_free(hash);
     return status;
 }
 
 enum status checkpoint_verify(const struct comm *comm, const char *path) {
     struct listing tensors = {0};
-    enum status status = list_on_root(comm, path, &tensors);
+    enum status status = share_tensors(comm, path, &tensors);
     if (status == STATUS_OK)
         status = verify_tensors(comm, path, &tensors);
     listing_free(&tensors);
@@ -481,18 +485,14 @@ static enum status read_values(const struct reading *r) {
     return STATUS_OK;
 }
 
-/* So that a fault is said once. */
-static enum status check_on_root(const struct comm *comm, const char *path,
-                                 const struct reading *reading) {
+static enum status check_file(const char *path, const struct reading *reading) {
     struct reading r = *reading;
     struct h5_file file;
-    enum status status = STATUS_OK;
-    if (comm->rank == 0 && (status = h5_open(&file, path)) == STATUS_OK) {
-        r.file = &file;
-        status = check_shapes(&r);
-        h5_close(&file);
-    }
-    return comm_agree(comm, status);
+    TRY(h5_open(&file, path));
+    r.file = &file;
+    enum status status = check_shapes(&r);
+    h5_close(&file);
+    return status;
 }
 
 /* Rank 0 looks at what all hold, every rank at what it alone holds. */
@@ -515,7 +515,7 @@ enum status checkpoint_read_params(const struct comm *comm, const char *path,
                                    bool moments) {
     struct h5_file file;
     struct reading reading = {&file, map, params, moments ? GROUPS : 1};
-    TRY(check_on_root(comm, path, &reading));
+    TRY(COMM_ON_ROOT(comm, check_file(path, &reading))); /* so that a fault is said once */
     enum status status = h5_open(&file, path);
     if (status == STATUS_OK) {
         status = read_values(&reading);
@@ -535,18 +535,20 @@ static void share_text(const struct comm *comm, char **text) {
     comm_bcast(comm, *text, size);
 }
 
+static enum status read_state(const char *path, struct checkpoint_state *state) {
+    struct listing tensors = {0};
+    struct h5_file file;
+    TRY(h5_open(&file, path));
+    enum status status = get_whole_state(&file, state, &tensors);
+    h5_close(&file);
+    listing_free(&tensors);
+    return status;
+}
+
 enum status checkpoint_read_state(const struct comm *comm, const char *path,
                                   struct checkpoint_state *out) {
     struct checkpoint_state state = {0};
-    struct listing tensors = {0};
-    struct h5_file file;
-    enum status status = STATUS_OK;
-    if (comm->rank == 0 && (status = h5_open(&file, path)) == STATUS_OK) {
-        status = get_whole_state(&file, &state, &tensors);
-        h5_close(&file);
-        listing_free(&tensors);
-    }
-    status = comm_agree(comm, status);
+    enum status status = COMM_ON_ROOT(comm, read_state(path, &state));
     if (status != STATUS_OK) {
         checkpoint_state_free(&state);
         return status;
@@ -563,15 +565,17 @@ enum status checkpoint_read_state(const struct comm *comm, const char *path,
     return STATUS_OK;
 }
 
-enum status checkpoint_has_state(const struct comm *comm, const char *path, bool *has) {
+static enum status has_state(const char *path, bool *has) {
     struct h5_file file;
-    enum status status = STATUS_OK;
+    TRY(h5_open(&file, path));
+    *has = h5_has_attribute(&file, "/state", "config");
+    h5_close(&file);
+    return STATUS_OK;
+}
+
+enum status checkpoint_has_state(const struct comm *comm, const char *path, bool *has) {
     *has = false;
-    if (comm->rank == 0 && (status = h5_open(&file, path)) == STATUS_OK) {
-        *has = h5_has_attribute(&file, "/state", "config");
-        h5_close(&file);
-    }
-    TRY(comm_agree(comm, status));
+    TRY(COMM_ON_ROOT(comm, has_state(path, has)));
     comm_bcast(comm, has, sizeof *has);
     return STATUS_OK;
 }
@@ -666,17 +670,20 @@ static enum status set_aside(const char *path) {
     return status;
 }
 
-enum status checkpoint_set_aside(const struct comm *comm, const char *directory, int64_t step) {
+static enum status set_aside_after(const char *directory, int64_t step) {
     int64_t *steps;
-    int count;
+    int count = scan(directory, &steps);
     enum status status = STATUS_OK;
-    checkpoint_list(comm, directory, &steps, &count);
-    for (int i = 0; comm->rank == 0 && i < count && status == STATUS_OK; i++)
+    for (int i = 0; i < count && status == STATUS_OK; i++)
         if (steps[i] > step) {
             char *path = checkpoint_path(directory, steps[i]);
             status = set_aside(path);
             mem_free(path);
         }
     mem_free(steps);
-    return comm_agree(comm, status);
+    return status;
+}
+
+enum status checkpoint_set_aside(const struct comm *comm, const char *directory, int64_t step) {
+    return COMM_ON_ROOT(comm, set_aside_after(directory, step));
 }

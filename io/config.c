@@ -357,15 +357,15 @@ static enum status load(const char *path, char *const *pairs, int npairs, struct
     return default_dir(path, config);
 }
 
-/* The first key in which this rank would have another value than rank 0; -1: none, or the file is
+/* The first key in which this rank would have another value than rank 0; NULL: none, or the file is
  * not here (rank 0's counts), or is none that can be read twice. */
-static int other_key(const char *path, char *const *pairs, int npairs,
-                     const struct config *config) {
+static const char *other_key(const char *path, char *const *pairs, int npairs,
+                             const struct config *config) {
     char here[OPTION_PATH], there[OPTION_PATH];
     struct config mine;
     struct stat info;
     if (!path || stat(path, &info) || !S_ISREG(info.st_mode))
-        return -1;
+        return NULL;
     log_hold();
     bool read = load(path, pairs, npairs, &mine) == STATUS_OK;
     (void)log_release();
@@ -373,28 +373,27 @@ static int other_key(const char *path, char *const *pairs, int npairs,
         options_value(&mine, i, here, sizeof here);
         options_value(config, i, there, sizeof there);
         if (strcmp(here, there) != 0)
-            return i;
+            return options_key(i);
     }
-    return -1;
+    return NULL;
 }
 
 static enum status check_alike(const struct comm *comm, const char *path, char *const *pairs,
                                int npairs, const struct config *config) {
-    int key = comm->rank ? other_key(path, pairs, npairs, config) : -1;
-    int first = comm_odd_one(comm, key >= 0);
+    const char *key = comm->rank ? other_key(path, pairs, npairs, config) : NULL;
+    int first = comm_first(comm, key != NULL);
     if (first < 0)
         return STATUS_OK;
     return comm_error_of(comm, first, STATUS_INPUT,
                          "%s: on rank %d, %s, is another file than on rank 0: %s differs; give "
                          "all ranks the same",
-                         path, first, comm_host(), options_key(key));
+                         path, first, comm_host(), key);
 }
 
 enum status config_load(const struct comm *comm, const char *path, char *const *pairs, int npairs,
                         struct config *config) {
     struct config mine;
-    enum status status = comm->rank == 0 ? load(path, pairs, npairs, &mine) : STATUS_OK;
-    TRY(comm_agree(comm, status));
+    TRY(COMM_ON_ROOT(comm, load(path, pairs, npairs, &mine)));
     comm_bcast(comm, &mine, sizeof mine);
     TRY(check_alike(comm, path, pairs, npairs, &mine));
     *config = mine;

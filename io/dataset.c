@@ -626,9 +626,9 @@ enum status dataset_read_tags(const struct comm *comm, const struct dataset *dat
                                         "/tags/vocabulary"};
     struct tag_rows first = {0};
     *out = (struct tag_rows){0};
-    enum status status = comm->rank == 0 ? read_tags(dataset, 0, 0, &first) : STATUS_OK;
+    enum status status = COMM_ON_ROOT(comm, read_tags(dataset, 0, 0, &first));
     tag_rows_free(&first);
-    TRY(comm_agree(comm, status));
+    TRY(status);
     for (int k = 0; k < 4; k++)
         TRY(dataset_verify(comm, dataset, names[k]));
     status = comm_agree(comm, read_tags(dataset, lo, hi, out));
@@ -683,8 +683,7 @@ enum status dataset_read_tag_vectors(const struct comm *comm, const struct datas
     *vectors = NULL;
     TRY(dataset_verify(comm, dataset, path));
     enum status status =
-        comm->rank == 0 ? read_tag_vectors(dataset, name, &size[0], &size[1], vectors) : STATUS_OK;
-    status = comm_agree(comm, status);
+        COMM_ON_ROOT(comm, read_tag_vectors(dataset, name, &size[0], &size[1], vectors));
     if (status != STATUS_OK) {
         mem_free(*vectors);
         *vectors = NULL;

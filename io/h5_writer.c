@@ -103,8 +103,6 @@ static enum status put_in_place(struct h5_writer *w) {
  * or a hang, one found full when the library closes a file in a crash at the program's end; one
  * found full here is an error. */
 static enum status reserve(const struct h5_writer *w, int64_t bytes) {
-    if (w->comm->rank != 0)
-        return STATUS_OK;
     int file = open(w->temporary, O_RDWR | O_CLOEXEC);
     int error = file < 0 ? errno : 0;
     if (!error)
@@ -143,11 +141,9 @@ static enum status open_file(struct h5_writer *w, bool edit) {
         return STATUS_OK;
     if (!edit)
         return refused(w, "cannot be opened for writing", h5_reason());
-    return w->comm->rank ? STATUS_INPUT /* all found the same in the copy */
-                         : log_error(STATUS_INPUT,
-                                     "%s: is damaged: it cannot be added to: %s; make it again or "
-                                     "copy it again",
-                                     w->path, h5_reason());
+    return comm_error(w->comm, STATUS_INPUT, /* all found the same in the copy */
+                      "%s: is damaged: it cannot be added to: %s; make it again or copy it again",
+                      w->path, h5_reason());
 }
 
 static void discard(struct h5_writer *w) {
@@ -159,10 +155,7 @@ static void discard(struct h5_writer *w) {
 
 /* The temporary file is where rank 0 makes it. */
 static enum status make_temporary(struct h5_writer *w, const char *path) {
-    enum status status = STATUS_OK;
-    if (w->comm->rank == 0)
-        status = output_begin(&w->output, path, OUTPUT_HDF5);
-    TRY(comm_agree(w->comm, status));
+    TRY(COMM_ON_ROOT(w->comm, output_begin(&w->output, path, OUTPUT_HDF5)));
     int64_t size = w->comm->rank == 0 ? (int64_t)strlen(w->output.file) + 1 : 0;
     comm_bcast(w->comm, &size, sizeof size);
     w->temporary = mem_alloc(size, 1);
@@ -175,19 +168,16 @@ static enum status make_temporary(struct h5_writer *w, const char *path) {
 
 static enum status begin(struct h5_writer *w, const struct comm *comm, const char *path,
                          enum h5_mode mode, bool edit) {
-    enum status status = STATUS_OK;
     *w = (struct h5_writer){.comm = comm, .mode = mode, .id = -1};
     h5_prepare();
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a failed write, as a full disk is */
     TRY(make_temporary(w, path));
-    if (comm->rank == 0)
-        status = edit ? copy_old(w) : reserve(w, 0);
+    enum status status = COMM_ON_ROOT(comm, edit ? copy_old(w) : reserve(w, 0));
     comm_bcast(comm, &w->copied, sizeof w->copied);
-    status = comm_agree(comm, status);
     if (status == STATUS_OK)
         status = comm_agree(comm, open_file(w, edit));
     if (status == STATUS_OK) /* creating the file has cut it to nothing */
-        status = comm_agree(comm, reserve(w, w->copied));
+        status = COMM_ON_ROOT(comm, reserve(w, w->copied));
     if (status != STATUS_OK) {
         if (w->id >= 0)
             H5Fclose(w->id);
@@ -389,9 +379,10 @@ static enum status flush(const struct h5_writer *w) {
 enum status h5_writer_reserve(struct h5_writer *writer) {
     if (writer->mode == H5_SERIAL)
         return STATUS_OK;
+    int64_t end = end_of_data(writer);
     enum status status = comm_agree(writer->comm, writer->failed);
     if (status == STATUS_OK)
-        status = comm_agree(writer->comm, reserve(writer, end_of_data(writer)));
+        status = COMM_ON_ROOT(writer->comm, reserve(writer, end));
     if (status == STATUS_OK)
         status = flush(writer);
     return comm_agree(writer->comm, status);
@@ -459,7 +450,7 @@ static enum status put_sums(const struct h5_writer *w) {
 /* Strings and metadata wait in the library until it closes the file. */
 static enum status reserve_rest(const struct h5_writer *w) {
     haddr_t end = 0;
-    if (w->mode == H5_PARALLEL || w->comm->rank != 0)
+    if (w->mode == H5_PARALLEL)
         return STATUS_OK;
     if (H5Fget_eoa(w->id, &end) < 0)
         return refused(w, "its size cannot be told", h5_reason());
@@ -498,7 +489,7 @@ enum status h5_writer_commit(struct h5_writer *writer, enum status status) {
         status = comm_agree(comm, writer->sums ? put_sums(writer) : STATUS_OK);
     fault_point("flush");
     if (status == STATUS_OK)
-        status = comm_agree(comm, reserve_rest(writer));
+        status = COMM_ON_ROOT(comm, reserve_rest(writer));
     if (status == STATUS_OK)
         status = comm_agree(comm, flush(writer));
     if (status != STATUS_OK && comm->rank == 0 && writer->mode == H5_SERIAL)

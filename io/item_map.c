@@ -79,12 +79,11 @@ static enum status map_domain(const struct comm *comm, int d, const int64_t doma
     int64_t lo = d ? domain_items[0] : 0, first = d ? dataset->domain_items[0] : 0;
     int64_t n = comm->rank == 0 ? dataset->domain_items[d] : 0;
     TRY(dataset_read_keys(comm, dataset, first, first + n, &keys));
-    enum status status = STATUS_OK;
     m->first = first;
-    if (comm->rank == 0)
-        status = match_domain(m, &keys, dataset->path, lo, lo + domain_items[d]);
+    enum status status =
+        COMM_ON_ROOT(comm, match_domain(m, &keys, dataset->path, lo, lo + domain_items[d]));
     h5_strings_free(&keys);
-    return comm_agree(comm, status);
+    return status;
 }
 
 enum status item_map_make(const struct comm *comm, const char *path, const int64_t domain_items[2],
@@ -158,13 +157,12 @@ enum status item_map_difference(const struct comm *comm, const char *path,
                                 const int64_t domain_items[2], const struct dataset *dataset,
                                 char **text) {
     struct h5_strings keys;
-    bool first = comm->rank == 0;
     struct comparing c = {dataset, domain_items, &keys, 0, ""};
+    bool first = comm->rank == 0;
     TRY(dataset_read_keys(comm, dataset, 0, first ? dataset->items : 0, &keys));
-    enum status status = STATUS_OK;
-    if (first)
-        status = look_at(path, 0, domain_items[0] + domain_items[1], compare, &c);
+    enum status status =
+        COMM_ON_ROOT(comm, look_at(path, 0, domain_items[0] + domain_items[1], compare, &c));
     *text = first && status == STATUS_OK ? tell_difference(&c) : NULL;
     h5_strings_free(&keys);
-    return comm_agree(comm, status);
+    return status;
 }

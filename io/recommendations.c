@@ -111,11 +111,8 @@ static enum status write_h5(const struct comm *comm, const char *path,
 
 enum status recommendations_write(const struct comm *comm, const char *path,
                                   const struct recommendations *r) {
-    enum status status = STATUS_OK;
     if (ends_with(path, ".h5"))
         return write_h5(comm, path, r);
-    if (comm->rank == 0)
-        status =
-            output_put(path, ends_with(path, ".tsv") ? put_tsv : put_jsonl, (void *)(uintptr_t)r);
-    return comm_agree(comm, status);
+    return COMM_ON_ROOT(comm, output_put(path, ends_with(path, ".tsv") ? put_tsv : put_jsonl,
+                                         (void *)(uintptr_t)r));
 }

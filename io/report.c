@@ -315,11 +315,12 @@ static enum status write_results(const struct report *r, const struct report_res
     return status;
 }
 
+static enum status finish(const struct report *r, const struct report_results *results) {
+    TRY(write_results(r, results));
+    return r->failed ? log_error(STATUS_IO, "%s/log.jsonl: not complete", r->config->run.dir)
+                     : STATUS_OK;
+}
+
 enum status report_finish(struct report *report, const struct report_results *results) {
-    enum status status = STATUS_OK;
-    if (report->comm->rank == 0)
-        status = write_results(report, results);
-    if (status == STATUS_OK && report->failed)
-        status = log_error(STATUS_IO, "%s/log.jsonl: not complete", report->config->run.dir);
-    return comm_agree(report->comm, status);
+    return COMM_ON_ROOT(report->comm, finish(report, results));
 }

@@ -42,6 +42,13 @@ static enum status write_json(const char *path, const struct report_results *res
     return status;
 }
 
+static enum status write_results(const struct request *request,
+                                 const struct report_results *results) {
+    if (!request->json || !output_is_stdout(request->json))
+        report_print_results(stdout, results);
+    return request->json ? write_json(request->json, results) : STATUS_OK;
+}
+
 static enum status evaluate(struct run *run, const struct request *request) {
     struct report_results results = {.config = &run->config,
                                      .dataset = &run->dataset,
@@ -54,14 +61,7 @@ static enum status evaluate(struct run *run, const struct request *request) {
     TRY(evaluation_splits(run, &results));
     results.eval_seconds = phase_clock() - start;
     results.peak_rss_mb = report_peak_rss_mb(run->comm);
-    enum status status = STATUS_OK;
-    if (run->comm->rank == 0) {
-        if (!request->json || !output_is_stdout(request->json))
-            report_print_results(stdout, &results);
-        if (request->json)
-            status = write_json(request->json, &results);
-    }
-    return comm_agree(run->comm, status);
+    return COMM_ON_ROOT(run->comm, write_results(request, &results));
 }
 
 enum status job_evaluate(struct comm *comm, int argc, char **argv) {

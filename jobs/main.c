@@ -86,23 +86,19 @@ static void print_reference(void) {
     }
 }
 
-static enum status unknown_job(const char *name) {
+static enum status unknown_job(const struct comm *comm, const char *name) {
     const char *best = jobs[0].name;
     for (int i = 0; jobs[i].run; i++)
         if (text_distance(name, jobs[i].name) < text_distance(name, best))
             best = jobs[i].name;
-    return log_error(STATUS_INPUT, "unknown job '%.100s'; did you mean '%s'?", name, best);
+    return comm_error(comm, STATUS_INPUT, "unknown job '%.100s'; did you mean '%s'?", name, best);
 }
 
 static enum status run_job(struct comm *comm, int argc, char **argv) {
     for (int i = 0; jobs[i].run; i++)
         if (!strcmp(jobs[i].name, argv[0]))
             return jobs[i].run(comm, argc, argv);
-    return COMM_ON_ROOT(comm, unknown_job(argv[0]));
-}
-
-static enum status no_job(void) {
-    return log_error(STATUS_INPUT, "no job given; cdsr --help lists them");
+    return unknown_job(comm, argv[0]);
 }
 
 static enum status run(struct comm *comm, int argc, char **argv) {
@@ -122,7 +118,7 @@ static enum status run(struct comm *comm, int argc, char **argv) {
     if (request.version || request.reference)
         return STATUS_OK;
     if (!request.job)
-        return COMM_ON_ROOT(comm, no_job());
+        return comm_error(comm, STATUS_INPUT, "no job given; cdsr --help lists them");
     return run_job(comm, argc - request.job, argv + request.job);
 }
 

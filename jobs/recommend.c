@@ -123,11 +123,8 @@ static enum status read_histories(struct work *w) {
     const struct comm *comm = w->run->comm;
     const struct dataset *dataset = &w->run->dataset;
     bool first = comm->rank == 0;
-    enum status status = STATUS_OK;
     TRY(dataset_read_keys(comm, dataset, 0, first ? dataset->items : 0, &w->keys));
-    if (first)
-        status = histories_read(w->request->input, &w->keys, &w->histories);
-    TRY(comm_agree(comm, status));
+    TRY(COMM_ON_ROOT(comm, histories_read(w->request->input, &w->keys, &w->histories)));
     if (first)
         report_unknown(w);
     struct sequences *s = &w->histories.of;
@@ -154,11 +151,9 @@ static enum status choose_domains(const struct work *w, bool has[2]) {
         has[d] = dataset->domain_items[d] > 0 && (!wanted || !strcmp(wanted, dataset->labels[d]));
     if (has[0] || has[1])
         return STATUS_OK;
-    if (w->run->comm->rank)
-        return STATUS_INPUT;
     bool both = dataset->domain_items[1] > 0;
-    return log_error(STATUS_INPUT, "--domain: '%.100s' is not one of %s%s%s", wanted,
-                     dataset->labels[0], both ? ", " : "", both ? dataset->labels[1] : "");
+    return comm_error(w->run->comm, STATUS_INPUT, "--domain: '%.100s' is not one of %s%s%s", wanted,
+                      dataset->labels[0], both ? ", " : "", both ? dataset->labels[1] : "");
 }
 
 /* ---- lists ---- */
@@ -200,7 +195,7 @@ static enum status list_all(struct work *w, int domain, struct top_item *list, i
     int64_t batches = (w->count + size - 1) / size;
     enum status status = STATUS_OK;
     if (together)
-        MPI_Allreduce(MPI_IN_PLACE, &batches, 1, MPI_INT64_T, MPI_MAX, comm->mpi);
+        comm_max_i64(comm, &batches, 1);
     for (int64_t b = 0; b < batches && status == STATUS_OK; b++) {
         int64_t at = b * size < w->count ? b * size : w->count;
         int64_t n = w->count - at < size ? w->count - at : size;

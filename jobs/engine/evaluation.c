@@ -217,10 +217,9 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
     int64_t bytes;
     TRY(comm_agree(comm, status));
     struct outcome *all = comm_collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
-    if (comm->rank == 0)
-        status = compute(e, all, bytes / (int64_t)sizeof *all, &result);
+    status = COMM_ON_ROOT(comm, compute(e, all, bytes / (int64_t)sizeof *all, &result));
     mem_free(all);
-    TRY(comm_agree(comm, status));
+    TRY(status);
     comm_bcast(comm, &result, sizeof result);
     *out = result;
     return STATUS_OK;
@@ -292,7 +291,7 @@ static int64_t batch_size(const struct evaluation *e, const struct model *model)
 static int64_t batches(const struct work *w, int64_t n) {
     int64_t count = (n + w->batch_size - 1) / w->batch_size;
     if (w->model->catalogue.collectives)
-        MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_MAX, w->e->run->comm->mpi);
+        comm_max_i64(w->e->run->comm, &count, 1);
     return count;
 }
 

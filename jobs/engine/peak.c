@@ -10,12 +10,12 @@ enum { ROUNDS = 5, WIDTH = 1024, PRODUCTS = 4, LENGTH = 1 << 24 };
 /* Seconds of the slowest rank since `start`, which all ranks began together. */
 static double slowest(const struct comm *comm, double start) {
     double seconds = phase_clock() - start;
-    MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, comm->mpi);
+    comm_max_f64(comm, &seconds, 1);
     return seconds;
 }
 
 static double begin(const struct comm *comm) {
-    MPI_Barrier(comm->mpi);
+    comm_wait(comm);
     return phase_clock();
 }
 

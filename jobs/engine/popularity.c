@@ -9,7 +9,6 @@ static int64_t unit_cost(const void *context, const int32_t *items, int64_t leng
 
 enum status popularity_count(const struct comm *comm, const struct dataset *dataset,
                              int32_t **events) {
-    enum { PIECE = 1 << 20 };
     struct shard shard;
     int64_t items = dataset->items;
     TRY(shard_open(&shard, comm, dataset, SPLIT_TRAIN, unit_cost, NULL));
@@ -17,10 +16,7 @@ enum status popularity_count(const struct comm *comm, const struct dataset *data
     for (int64_t i = 0; i < shard.home.offsets[shard.home.count]; i++)
         count[shard.home.items[i]]++;
     shard_close(&shard);
-    for (int64_t at = 0; at < items; at += PIECE) {
-        int64_t n = items - at < PIECE ? items - at : PIECE;
-        MPI_Allreduce(MPI_IN_PLACE, count + at, (int)n, MPI_INT32_T, MPI_SUM, comm->mpi);
-    }
+    comm_sum_i32(comm, count, items);
     *events = count;
     return STATUS_OK;
 }

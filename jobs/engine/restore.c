@@ -21,13 +21,13 @@ static enum status refuse_items(const struct run *run, const char *path,
                                 const struct checkpoint_state *state) {
     char *difference;
     TRY(item_map_difference(run->comm, path, state->domain_items, &run->dataset, &difference));
-    if (run->comm->rank == 0)
-        (void)log_error(STATUS_INPUT,
-                        "%s: was trained on other items than those of %s: %s; give the data set "
-                        "of the training, or --items-by-key",
-                        path, run->dataset.path, difference);
+    enum status status =
+        comm_error(run->comm, STATUS_INPUT,
+                   "%s: was trained on other items than those of %s: %s; give the data set of the "
+                   "training, or --items-by-key",
+                   path, run->dataset.path, difference);
     mem_free(difference);
-    return STATUS_INPUT;
+    return status;
 }
 
 static enum status refuse_unknown(const struct run *run, const char *path) {

@@ -46,10 +46,7 @@ static enum status check_settings(const struct resume *r, const struct config *t
 }
 
 static enum status read_settings(struct resume *r, const struct config *now) {
-    enum status status = STATUS_OK;
-    if (r->comm->rank == 0)
-        status = config_from_text(r->state.config, r->path, &r->was);
-    TRY(comm_agree(r->comm, status));
+    TRY(COMM_ON_ROOT(r->comm, config_from_text(r->state.config, r->path, &r->was)));
     comm_bcast(r->comm, &r->was, sizeof r->was);
     return check_settings(r, now);
 }

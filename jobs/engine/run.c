@@ -52,13 +52,11 @@ static enum status check_finite_vectors(const struct run *run, const char *name,
 static enum status tell_provenance(struct run *run, int m, bool tags) {
     const char *name = run->config.model.modalities.name[m];
     char **text = &run->provenance[m];
-    enum status status = STATUS_OK;
-    if (run->comm->rank == 0)
-        status = tags ? dataset_tags_provenance(&run->dataset, text)
-                      : dataset_feature_provenance(&run->dataset, name, text);
-    if (status == STATUS_OK && *text)
+    TRY(COMM_ON_ROOT(run->comm, tags ? dataset_tags_provenance(&run->dataset, text)
+                                     : dataset_feature_provenance(&run->dataset, name, text)));
+    if (*text)
         log_info("table %s: %s", name, *text);
-    return comm_agree(run->comm, status);
+    return STATUS_OK;
 }
 
 /* Tags and their vectors, which all ranks have of all items. */

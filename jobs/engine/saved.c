@@ -25,13 +25,12 @@ static enum status verify_best(const struct comm *comm, const char *run, const c
     log_hold();
     enum status status = checkpoint_verify(comm, file);
     const char *why = log_release();
-    if (status == STATUS_OK || comm->rank)
-        return status;
-    return log_error(
-        status,
-        "%s; it holds the best parameters of %s: to take others, name the file of another "
-        "checkpoint",
-        why[0] ? why : "a rank cannot read its file", run);
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    return comm_error(comm, status,
+                      "%s; it holds the best parameters of %s: to take others, name the file of "
+                      "another checkpoint",
+                      why[0] ? why : "a rank cannot read its file", run);
 }
 
 static bool is_newest(const struct comm *comm, const char *directory, int64_t step) {
@@ -75,6 +74,20 @@ static enum status find(const struct comm *comm, const char *path, char **file) 
     return checkpoint_verify(comm, path);
 }
 
+/* The configuration of a checkpoint with a state, else the defaults for the file itself as the data
+ * set; then key=value. */
+static enum status make_config(const char *file, const char *stored,
+                               const struct args_config *request, struct config *config) {
+    options_defaults(config);
+    if (stored)
+        TRY(config_from_text(stored, file, config));
+    else {
+        log_warn("%s: no stored configuration; defaults and key=value count", file);
+        snprintf(config->data.path, sizeof config->data.path, "%s", file);
+    }
+    return config_override(config, request->pairs, request->npairs);
+}
+
 static enum status load_config(struct comm *comm, const char *file,
                                const struct args_config *request, struct config *config) {
     struct checkpoint_state state = {0};
@@ -82,20 +95,9 @@ static enum status load_config(struct comm *comm, const char *file,
     TRY(checkpoint_has_state(comm, file, &has));
     if (has)
         TRY(checkpoint_read_state(comm, file, &state));
-    enum status status = STATUS_OK;
-    if (comm->rank == 0) {
-        options_defaults(config);
-        if (has)
-            status = config_from_text(state.config, file, config);
-        else {
-            log_warn("%s: no stored configuration; defaults and key=value count", file);
-            snprintf(config->data.path, sizeof config->data.path, "%s", file);
-        }
-        if (status == STATUS_OK)
-            status = config_override(config, request->pairs, request->npairs);
-    }
+    enum status status = COMM_ON_ROOT(comm, make_config(file, state.config, request, config));
     checkpoint_state_free(&state);
-    TRY(comm_agree(comm, status));
+    TRY(status);
     comm_bcast(comm, config, sizeof *config);
     return STATUS_OK;
 }

@@ -1,27 +1,19 @@
 #include "jobs/launch/launch.h"
 #include <omp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE = 512 };
+enum { LINE = 512, TOLD = 1024 }; /* a finding; the same with rank and host */
 
 void launch_open(struct launch *l, const struct comm *comm, launch_say *say) {
-    cpu_set_t mask;
-    MPI_Comm node;
     *l = (struct launch){.comm = comm, .say = say, .threads = omp_get_max_threads()};
-    CPU_ZERO(&mask);
-    if (sched_getaffinity(0, sizeof mask, &mask))
-        CPU_SET(0, &mask);
-    l->cores = CPU_COUNT(&mask);
-    MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
-    comm_open(&l->node, node);
-    MPI_Comm_free(&node);
-    MPI_Allreduce(MPI_IN_PLACE, &mask, (int)sizeof mask, MPI_BYTE, MPI_BOR, l->node.mpi);
-    MPI_Allreduce(&l->threads, &l->node_threads, 1, MPI_INT, MPI_SUM, l->node.mpi);
-    l->node_cores = CPU_COUNT(&mask);
+    comm_open_node(&l->node, comm);
+    comm_processors(&l->node, &l->cores, &l->node_cores);
+    int64_t threads = l->threads;
+    comm_sum_i64(&l->node, &threads, 1);
+    l->node_threads = (int)threads;
 }
 
 void launch_close(struct launch *l) {
@@ -30,14 +22,13 @@ void launch_close(struct launch *l) {
 }
 
 void launch_tell(struct launch *l, const char *finding) {
-    char line[LINE] = "";
-    int first = finding ? l->comm->rank : l->comm->size;
-    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, l->comm->mpi);
-    if (first == l->comm->size)
+    char line[TOLD] = "";
+    int first = comm_first(l->comm, finding != NULL);
+    if (first < 0)
         return;
     if (finding)
         snprintf(line, sizeof line, "rank %d on %s: %s", l->comm->rank, comm_host(), finding);
-    MPI_Bcast(line, LINE, MPI_CHAR, first, l->comm->mpi);
+    comm_bcast_from(l->comm, first, line, sizeof line);
     l->found++;
     if (l->comm->rank == 0)
         l->say("%s", line);

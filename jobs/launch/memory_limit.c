@@ -158,12 +158,10 @@ enum status memory_limit_reserve(const struct comm *comm) {
     static bool taken;
     char line[512];
     bool refused = !taken && memory_limit_finding(0, line, sizeof line);
-    int first = refused ? comm->rank : comm->size;
-    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm->mpi);
-    if (first < comm->size)
-        return comm->rank == first
-                   ? log_error(STATUS_INPUT, "rank %d on %s: %s", comm->rank, comm_host(), line)
-                   : STATUS_INPUT;
+    int first = comm_first(comm, refused);
+    if (first >= 0)
+        return comm_error_of(comm, first, STATUS_INPUT, "rank %d on %s: %s", first, comm_host(),
+                             line);
     if (!taken)
         take_buffers();
     taken = true;
