@@ -159,18 +159,30 @@ static enum status save(struct trainer *t) {
     return status;
 }
 
-/* Between steps: what any rank was asked for, and a checkpoint by rank 0's clock, all
- * poll_requests. */
-static enum status poll_requests(struct trainer *t) {
+/* The notes of a step: NOTE_SAVE, a checkpoint is due by rank 0's clock; NOTE_STOP + k, the ranks
+ * that were asked for stop request k. */
+enum { NOTE_SAVE, NOTE_STOP };
+_Static_assert(NOTE_STOP + STOP_REQUESTS < STEPPER_NOTES, "a note for every request");
+
+static void write_notes(void *trainer, double notes[STEPPER_NOTES]) {
+    const struct trainer *t = trainer;
     double every = config_of(t)->checkpoint.every_s;
     bool due = every > 0 && phase_clock() - t->saved_at >= every;
-    int ask[2] = {stop_requested(), t->comm->rank == 0 && due};
-    MPI_Allreduce(MPI_IN_PLACE, ask, 2, MPI_INT, MPI_MAX, t->comm->mpi);
-    if (ask[0]) {
+    notes[NOTE_SAVE] = t->comm->rank == 0 && due;
+    notes[NOTE_STOP + stop_requested()] = 1;
+}
+
+/* After a step: what its notes ask for, the strongest stop request of any rank first. */
+static enum status obey_notes(struct trainer *t) {
+    const double *notes = t->stepper.notes;
+    int request = STOP_REQUESTS;
+    while (request > 0 && notes[NOTE_STOP + request] <= 0)
+        request--;
+    if (request) {
         t->stopped = true;
-        t->reason = stop_reason(ask[0]);
+        t->reason = stop_reason(request);
     }
-    return ask[1] && !t->stopped ? save(t) : STATUS_OK;
+    return notes[NOTE_SAVE] > 0 && !t->stopped ? save(t) : STATUS_OK;
 }
 
 /* ---- validation ---- */
@@ -241,7 +253,7 @@ static enum status train_epoch(struct trainer *t) {
     TRY(loader_epoch(&t->stepper.loader, t->state.epoch));
     while (t->state.cursor < loader_steps(&t->stepper.loader) && !ended(t)) {
         TRY(train_step(t));
-        TRY(poll_requests(t));
+        TRY(obey_notes(t));
     }
     t->train_seconds += phase_clock() - start - (t->io_seconds - io);
     if (t->state.cursor < loader_steps(&t->stepper.loader))
@@ -330,6 +342,8 @@ static enum status open_run(struct trainer *t, const struct config *config) {
     struct run *run = &t->run;
     TRY(run_open(run, t->comm, config, true));
     TRY(stepper_open(&t->stepper, run));
+    t->stepper.write_notes = write_notes;
+    t->stepper.writer = t;
     TRY(item_keys_read(t->comm, &run->dataset, &t->keys));
     if (run->config.train.init[0] && !t->resume.path)
         TRY(read_init(t));

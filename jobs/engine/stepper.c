@@ -32,23 +32,20 @@ struct target_price stepper_prices(const struct model *model, const struct datas
     return price;
 }
 
-/* The same on all ranks: rank 0 speaks. */
 static enum status check(const struct stepper *s) {
     const struct config *c = &s->run->config;
-    bool first = s->comm->rank == 0, reproducible = c->train.reproducible;
+    bool reproducible = c->train.reproducible;
     if (s->run->dataset.counts[SPLIT_TRAIN] == 0)
-        return !first ? STATUS_INPUT
-                      : log_error(STATUS_INPUT, "%s: no training sequences", c->data.path);
+        return comm_error(s->comm, STATUS_INPUT, "%s: no training sequences", c->data.path);
     if (reproducible && REDUCE_SHARES % s->comm->size)
-        return !first ? STATUS_INPUT
-                      : log_error(STATUS_INPUT,
-                                  "train.reproducible: %d ranks do not divide the %d shards of a "
-                                  "step; start 1, 2, 4 or 8",
-                                  s->comm->size, (int)REDUCE_SHARES);
+        return comm_error(s->comm, STATUS_INPUT,
+                          "train.reproducible: %d ranks do not divide the %d shards of a step; "
+                          "start 1, 2, 4 or 8",
+                          s->comm->size, (int)REDUCE_SHARES);
     if (reproducible && !comm_same(s->comm, (uint64_t)omp_get_max_threads()))
-        return !first ? STATUS_INPUT
-                      : log_error(STATUS_INPUT, "train.reproducible: the ranks differ in their "
-                                                "threads; set OMP_NUM_THREADS");
+        return comm_error(s->comm, STATUS_INPUT,
+                          "train.reproducible: the ranks differ in their threads; set "
+                          "OMP_NUM_THREADS");
     return STATUS_OK;
 }
 
@@ -221,6 +218,17 @@ static void differentiate(struct stepper *s, int i, struct pass *pass, struct it
     fault_point("reduce");
 }
 
+/* loss [n] and the notes over all ranks, in one message. */
+static void sum_losses(struct stepper *s, double *loss, int n) {
+    double all[REDUCE_SHARES * LOSS_TERMS + STEPPER_NOTES] = {0};
+    memcpy(all, loss, (size_t)n * sizeof *loss);
+    if (s->write_notes)
+        s->write_notes(s->writer, all + n);
+    comm_sum_f64(s->comm, all, n + STEPPER_NOTES);
+    memcpy(loss, all, (size_t)n * sizeof *loss);
+    memcpy(s->notes, all + n, sizeof s->notes);
+}
+
 static void gradients(struct stepper *s, struct pass *pass, double loss[LOSS_TERMS],
                       struct row_grad *rows) {
     struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
@@ -232,7 +240,7 @@ static void gradients(struct stepper *s, struct pass *pass, double loss[LOSS_TER
         placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, rows);
     memcpy(s->own_loss, pass->loss, sizeof s->own_loss);
     memcpy(loss, pass->loss, sizeof pass->loss);
-    comm_sum_f64(s->comm, loss, LOSS_TERMS);
+    sum_losses(s, loss, LOSS_TERMS);
 }
 
 /* Every share's losses in a place of its own: whatever the order of MPI's sum, a number is added to
@@ -253,7 +261,7 @@ static void gradients_by_shares(struct stepper *s, struct pass *pass, double los
     }
     if (!s->without_reduction)
         reduce_ordered_finish(&s->ordered);
-    comm_sum_f64(s->comm, share[0], REDUCE_SHARES * LOSS_TERMS);
+    sum_losses(s, share[0], REDUCE_SHARES * LOSS_TERMS);
     for (int i = 0; i < REDUCE_SHARES; i++)
         for (int k = 0; k < LOSS_TERMS; k++)
             loss[k] += share[i][k];
@@ -287,29 +295,20 @@ static bool find_loss(const struct stepper *s, char *text, size_t size) {
     return false;
 }
 
-static int first_rank(const struct stepper *s, bool mine) {
-    int first = mine ? s->comm->rank : s->comm->size;
-    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, s->comm->mpi);
-    return first;
-}
-
 /* Said by the first rank with something at fault: a parameter or its share of the loss; else, as
  * gradients are all ranks' alike after their sum, by the first that has one of those. */
 static enum status not_finite(const struct stepper *s, int64_t step) {
     const struct params *params = &s->run->model.params;
     char culprit[256] = "the gradient";
-    int rank = s->comm->rank;
-    int first = first_rank(s, find_tensor(params, false, culprit, sizeof culprit) ||
-                                  find_loss(s, culprit, sizeof culprit));
-    if (first == s->comm->size)
-        first = first_rank(s, find_tensor(params, true, culprit, sizeof culprit) ||
-                                  rank == s->comm->size - 1);
-    if (rank != first)
-        return STATUS_FAIL;
-    return log_error(STATUS_FAIL,
-                     "step %lld, rank %d: %s is not finite; lower train.lr or check the feature "
-                     "tables",
-                     (long long)step, rank, culprit);
+    int first = comm_first(s->comm, find_tensor(params, false, culprit, sizeof culprit) ||
+                                        find_loss(s, culprit, sizeof culprit));
+    if (first < 0)
+        first = comm_first(s->comm, find_tensor(params, true, culprit, sizeof culprit) ||
+                                        s->comm->rank == s->comm->size - 1);
+    return comm_error_of(s->comm, first, STATUS_FAIL,
+                         "step %lld, rank %d: %s is not finite; lower train.lr or check the "
+                         "feature tables",
+                         (long long)step, first, culprit);
 }
 
 enum status stepper_check(const struct stepper *s, int64_t step) {

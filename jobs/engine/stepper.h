@@ -13,6 +13,12 @@
 #include "mpi/reduce.h"
 #include "mpi/reduce_ordered.h"
 
+/* What the ranks tell each other once per step. It travels with the sum of the losses, so that it
+ * costs no message of its own. Not collective: writes this rank's numbers into zeroed notes, just
+ * before they are summed over ranks. */
+enum { STEPPER_NOTES = 8 };
+typedef void stepper_notes_fn(void *writer, double notes[STEPPER_NOTES]);
+
 struct stepper {
     const struct comm *comm; /* borrowed, as the run */
     struct run *run;
@@ -25,7 +31,10 @@ struct stepper {
     int32_t *whole;              /* [whole_count] */
     int64_t whole_count;
     struct reduce reduce;
-    struct reduce_ordered ordered;             /* reproducible: in place of `reduce` */
+    struct reduce_ordered ordered; /* reproducible: in place of `reduce` */
+    stepper_notes_fn *write_notes; /* NULL: there is nothing to tell */
+    void *writer;
+    double notes[STEPPER_NOTES];               /* sums over ranks, of the last step */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
     struct tape_work work[PHASES];             /* of this rank in the last step */
     int64_t touched;                           /* parameters here that its gradient moves */

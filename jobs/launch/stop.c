@@ -8,19 +8,17 @@
 static const struct {
     int number;
     const char *reason;
-} requests[] = {{0, "time limit"},
-                {SIGUSR1, "signal USR1"},
-                {SIGUSR2, "signal USR2"},
-                {SIGTERM, "signal TERM"},
-                {SIGINT, "signal INT"}};
-
-enum { REQUESTS = sizeof requests / sizeof *requests };
+} requests[STOP_REQUESTS] = {{0, "time limit"},
+                             {SIGUSR1, "signal USR1"},
+                             {SIGUSR2, "signal USR2"},
+                             {SIGTERM, "signal TERM"},
+                             {SIGINT, "signal INT"}};
 
 static volatile sig_atomic_t noted; /* index of the strongest signal so far; 0: none */
 static double end = INFINITY;       /* on the phase clock */
 
 static void note(int number) {
-    for (int i = 1; i < REQUESTS; i++)
+    for (int i = 1; i < STOP_REQUESTS; i++)
         if (requests[i].number == number && i > noted)
             noted = i;
     if (number == SIGINT)
@@ -39,7 +37,7 @@ static double slurm_limit(double margin) {
 void stop_watch(double time_limit, double margin) {
     struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    for (int i = 1; i < REQUESTS; i++)
+    for (int i = 1; i < STOP_REQUESTS; i++)
         sigaction(requests[i].number, &action, NULL);
     end = phase_clock() + fmin(time_limit > 0 ? time_limit : INFINITY, slurm_limit(margin));
 }

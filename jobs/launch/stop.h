@@ -10,8 +10,10 @@
  * it now: a job shorter than the margin would otherwise save and requeue after every step. */
 void stop_watch(double time_limit, double margin);
 
-/* Not collective. 0: nothing was asked for; a larger number is a stronger request, so that the
- * maximum over the ranks is what all of them poll_requests. */
+enum { STOP_REQUESTS = 5 };
+
+/* Not collective. 0: nothing was asked for; else a request from 1 to STOP_REQUESTS, a larger number
+ * being a stronger one: all ranks obey the largest of any rank. */
 int stop_requested(void);
 
 const char *stop_reason(int request); /* "signal USR1", ..., "time limit" */

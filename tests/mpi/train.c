@@ -125,8 +125,14 @@ MPI_TEST(train, items_have_their_hash, 2) {
         MPI_EXPECT(system(command) == 0, "rm");
 }
 
+static void tell_rank(void *writer, double notes[STEPPER_NOTES]) {
+    (void)writer;
+    notes[0] = 1;
+    notes[STEPPER_NOTES - 1] = test_comm.rank;
+}
+
 /* One parameter of one rank is not a number: the step ends with a line of that rank, and changes
- * nothing. */
+ * nothing. The notes that travel with its losses arrive all the same. */
 MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     char dir[64] = "/tmp/cdsr-train-XXXXXX", data[128], command[128];
     struct config config;
@@ -150,6 +156,7 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     if (test_comm.rank == 1)
         for (int64_t i = 13; i < param_size(p); i++)
             p->tensor.x[i] = NAN;
+    stepper.write_notes = tell_rank;
     phases_start(&phases, PHASE_INPUT);
     stepper_load(&stepper, 0);
     log_hold();
@@ -161,6 +168,8 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
                    : !line[0],
                "%s", line);
     MPI_EXPECT(p->tensor.x[0] == before, "the parameters stay");
+    MPI_EXPECT(stepper.notes[0] == 3 && stepper.notes[STEPPER_NOTES - 1] == 0 + 1 + 2, "%g %g",
+               stepper.notes[0], stepper.notes[STEPPER_NOTES - 1]);
     stepper_close(&stepper);
     run_close(&run);
     snprintf(command, sizeof command, "rm -r %s", dir);
