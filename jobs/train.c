@@ -173,7 +173,7 @@ static void write_notes(void *trainer, double notes[STEPPER_NOTES]) {
 }
 
 /* After a step: what its notes ask for, the strongest stop request of any rank first. */
-static enum status obey_notes(struct trainer *t) {
+static enum status poll_requests(struct trainer *t) {
     const double *notes = t->stepper.notes;
     int request = STOP_REQUESTS;
     while (request > 0 && notes[NOTE_STOP + request] <= 0)
@@ -253,7 +253,7 @@ static enum status train_epoch(struct trainer *t) {
     TRY(loader_epoch(&t->stepper.loader, t->state.epoch));
     while (t->state.cursor < loader_steps(&t->stepper.loader) && !ended(t)) {
         TRY(train_step(t));
-        TRY(obey_notes(t));
+        TRY(poll_requests(t));
     }
     t->train_seconds += phase_clock() - start - (t->io_seconds - io);
     if (t->state.cursor < loader_steps(&t->stepper.loader))

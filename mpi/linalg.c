@@ -1,5 +1,6 @@
+/* Outline: assemble, a block of rows for one rank after another; process grids; eigenpairs: spread
+ * the matrix over a square grid, decompose it there, collect the vectors on all ranks. */
 #include "mpi/linalg.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* Outline: plan, by which ranks learn who asks whom for which rows; pull, owner to asker; push,
+ * asker to owner, who merges the ranks' ascending lists. */
 #include "mpi/lookup.h"
 #include "core/mem.h"
 #include "core/search.h"

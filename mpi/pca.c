@@ -1,5 +1,6 @@
+/* Outline: a pass over the rows for their mean; a second one for the covariance, in batches; its
+ * eigenpairs by mpi/linalg, scaled to components; applying them to rows. */
 #include "mpi/pca.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "mpi/linalg.h"
 #include <cblas.h>

@@ -13,7 +13,7 @@ void stop_watch(double time_limit, double margin);
 enum { STOP_REQUESTS = 5 };
 
 /* Not collective. 0: nothing was asked for; else a request from 1 to STOP_REQUESTS, a larger number
- * being a stronger one: all ranks obey the largest of any rank. */
+ * being a stronger one: all ranks follow the largest of any rank. */
 int stop_requested(void);
 
 const char *stop_reason(int request); /* "signal USR1", ..., "time limit" */
