@@ -45,7 +45,7 @@ MPI_TEST(config, given_directory_stays, 2) {
 
 MPI_TEST(config, fails_on_all_ranks, 3) {
     static char large[(1 << 16) + 8];
-    char path[64], *pairs[] = {"model.name=sasrec"};
+    char path[64], *pairs[] = {"model.name=unknown"};
     struct config config;
     memset(large, '#', sizeof large - 1);
     MPI_EXPECT(config_load(&test_comm, "/nonexistent/x.yaml", NULL, 0, &config) == STATUS_IO);
