@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "core/rng.h"
 #include "io/h5_sum.h"
+#include "io/h5_writer.h"
 #include "partition/range.h"
 #include <dirent.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"
-#include "io/dataset_content.h"
+#include "io/content_hash.h"
 #include "io/h5_sum.h"
 #include "io/sha256.h"
 #include <math.h>

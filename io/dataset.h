@@ -1,28 +1,16 @@
 /* A data set: items of two domains and the user sequences over them, in one HDF5 file (schema 1).
  *
  * Items are numbered 0..N-1, those of the first domain first; a data set of one domain has no items
- * of the second. Features and tags stay in the file
- * until asked for. */
+ * of the second. Features and tags stay in the file until asked for. */
 #ifndef IO_DATASET_H
 #define IO_DATASET_H
 #include "core/real.h"
 #include "core/status.h"
-#include "io/h5.h"
+#include "io/h5_file.h"
+#include "io/sequences.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-enum split { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLITS };
-extern const char *const split_names[SPLITS]; /* "train", "valid", "test" */
-
-/* Sequences one after the other; sequence s is items[offsets[s] .. offsets[s + 1]). */
-struct sequences {
-    int64_t count;
-    int64_t *offsets; /* [count + 1], offsets[0] = 0 */
-    int32_t *items;   /* [offsets[count]] */
-};
-
-void sequences_free(struct sequences *s); /* safe on a zeroed object; zeroes it */
 
 struct dataset {
     struct h5_file file; /* open; not to be closed by others */

@@ -1,19 +1,7 @@
 #include "io/dataset_content.h"
 #include "core/mem.h"
-#include <stdio.h>
+#include "io/content_hash.h"
 #include <string.h>
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the content hash is taken over memory and expects a little-endian machine"
-#endif
-
-const char *const split_names[SPLITS] = {"train", "valid", "test"};
-
-void sequences_free(struct sequences *s) {
-    mem_free(s->offsets);
-    mem_free(s->items);
-    *s = (struct sequences){0};
-}
 
 void tags_content_free(struct tags_content *tags) {
     string_map_free(&tags->vocabulary);
@@ -72,24 +60,7 @@ void split_content_add(struct split_content *split, const char *user, int64_t n,
     string_list_add(&split->users, user);
 }
 
-void content_hash_begin(struct sha256 *hash, const int64_t domain_items[2]) {
-    sha256_begin(hash);
-    sha256_add(hash, domain_items, 2 * sizeof *domain_items);
-}
-
-void content_hash_count(struct sha256 *hash, int64_t count) {
-    sha256_add(hash, &count, sizeof count);
-}
-
-void content_hash_offsets(struct sha256 *hash, const int64_t *offsets, int64_t n) {
-    sha256_add(hash, offsets, (size_t)n * sizeof *offsets);
-}
-
-void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n) {
-    sha256_add(hash, items, (size_t)n * sizeof *items);
-}
-
-void content_hash(const struct dataset_content *content, char text[SHA256_TEXT]) {
+void dataset_content_hash(const struct dataset_content *content, char text[SHA256_TEXT]) {
     static const int64_t none[1] = {0};
     struct sha256 hash;
     content_hash_begin(&hash, content->domain_items);
@@ -101,16 +72,4 @@ void content_hash(const struct dataset_content *content, char text[SHA256_TEXT])
         content_hash_items(&hash, s->items, offsets[s->count]);
     }
     sha256_end(&hash, text);
-}
-
-void items_hash_begin(struct sha256 *hash, const int64_t domain_items[2]) {
-    content_hash_begin(hash, domain_items);
-}
-
-void items_hash_key(struct sha256 *hash, const char *key) {
-    sha256_add(hash, key, strlen(key) + 1);
-}
-
-void sequences_name(char path[64], enum split split, const char *member) {
-    snprintf(path, 64, "/sequences/%s/%s", split_names[split], member);
 }

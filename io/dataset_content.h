@@ -1,11 +1,9 @@
-/* A data set in memory, as the readers of raw files build it, and its way into a file. */
+/* A data set in memory, as the readers of raw files build it. Not collective. */
 #ifndef IO_DATASET_CONTENT_H
 #define IO_DATASET_CONTENT_H
-#include "core/status.h"
-#include "io/dataset.h"
+#include "io/sequences.h"
 #include "io/sha256.h"
 #include "io/string_list.h"
-#include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -61,48 +59,7 @@ void dataset_content_source(struct dataset_content *content, const char *path, c
 void split_content_add(struct split_content *split, const char *user, int64_t n,
                        const int32_t *items, const int64_t *times);
 
-/* The hash that identifies the domains and sequences of a data set: SHA-256 of |X|, |Y| and, per
- * split, count, offsets and items, all little-endian. Begin, add the three parts of each split in
- * the order of the splits, end. */
-void content_hash_begin(struct sha256 *hash, const int64_t domain_items[2]);
-void content_hash_count(struct sha256 *hash, int64_t count);
-void content_hash_offsets(struct sha256 *hash, const int64_t *offsets, int64_t n);
-void content_hash_items(struct sha256 *hash, const int32_t *items, int64_t n);
-
-/* The same of a content in memory. */
-void content_hash(const struct dataset_content *content, char text[SHA256_TEXT]);
-
-/* The hash that says which item has which number: SHA-256 of |X| and |Y|, little-endian, and the
- * keys in the order of the items, each with its NUL. Begin, add the keys, end. */
-void items_hash_begin(struct sha256 *hash, const int64_t domain_items[2]);
-void items_hash_key(struct sha256 *hash, const char *key);
-
-/* Collective; `content` is read on rank 0. Write the file (schema 1) atomically. */
-CHECKED enum status dataset_write(const struct comm *comm, const char *path,
-                                  const struct dataset_content *content);
-
-/* The attributes and item datasets that every data set file has, checksums to be kept; for writers
- * that stream.
- * To be called on rank 0 of an H5_SERIAL writer. */
-struct dataset_header {
-    const char *name, *protocol;
-    const char *labels[2];
-    int max_len;
-    int64_t domain_items[2];
-    int64_t counts[SPLITS], events[SPLITS];
-    bool times, tags, descriptions;
-    int64_t tag_count, tag_entries; /* vocabulary, (item, tag) pairs */
-};
-CHECKED enum status dataset_declare(struct h5_writer *writer, const struct dataset_header *header);
-
-/* The group /tags alone, of `items` items; on rank 0 of an H5_SERIAL writer of a file without it.
- */
-CHECKED enum status dataset_declare_tags(struct h5_writer *writer, int64_t items, int64_t tag_count,
-                                         int64_t entries);
-CHECKED enum status dataset_write_tags(struct h5_writer *writer, int64_t items,
-                                       const struct tags_content *tags);
-
-/* "/sequences/<split>/<member>" in `path` (64 bytes). */
-void sequences_name(char path[64], enum split split, const char *member);
+/* Its content hash (io/content_hash.h). */
+void dataset_content_hash(const struct dataset_content *content, char text[SHA256_TEXT]);
 
 #endif

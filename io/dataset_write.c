@@ -1,5 +1,6 @@
+#include "io/dataset_write.h"
 #include "core/mem.h"
-#include "io/dataset_content.h"
+#include "io/content_hash.h"
 #include <string.h>
 
 enum { BLOCK = 1 << 16, SCHEMA = 1 };
@@ -146,7 +147,7 @@ static enum status put_sources(struct h5_writer *w, const struct dataset_content
 
 static enum status put_hash(struct h5_writer *w, const struct dataset_content *content) {
     char text[SHA256_TEXT];
-    content_hash(content, text);
+    dataset_content_hash(content, text);
     return h5_writer_put_text(w, "/", "content_hash", text);
 }
 

@@ -1,7 +1,6 @@
 #include "io/h5_probe.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "io/h5_walk.h"
 #include "io/string_list.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,17 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the looking process says: that it has begun, that it has come to the end. */
-static const char BEGUN = 'b', DONE = 'd';
-
 /* Time of a processor, and on the clock, where a disk may have to be waited for. */
-enum { SECONDS = 5, PATIENCE = 120, BYTES_PER_SECOND = 1 << 22, MEMORY = 2047 << 20 };
+enum { SECONDS = 5, PATIENCE = 120, BYTES_PER_SECOND = 1 << 22 };
 
 static const char *looker;
 static struct string_map seen; /* files that were looked at, by what tells them apart */
@@ -32,63 +26,11 @@ void h5_probe_by(const char *program) {
     string_map_free(&seen);
 }
 
-/* ---- the process that looks ---- */
-
-static int seconds_for(const char *path) {
+int h5_probe_seconds(const char *path) {
     struct stat info;
     int64_t bytes = stat(path, &info) == 0 ? info.st_size : 0;
     return SECONDS + (int)(bytes / BYTES_PER_SECOND);
 }
-
-static void limit(int resource, rlim_t value) {
-    struct rlimit now;
-    if (getrlimit(resource, &now) == 0 && value < now.rlim_cur) {
-        now.rlim_cur = value;
-        if (setrlimit(resource, &now) != 0)
-            log_debug("probe: no limit %d: %s", resource, strerror(errno));
-    }
-}
-
-#ifdef __SANITIZE_ADDRESS__ /* needs terabytes of addresses */
-static void limit_memory(void) {}
-#else
-/* Of the address space, beside what is in use; where the system does not tell that, there is no
- * limit. */
-static void limit_memory(void) {
-    unsigned long long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    bool known = file && fscanf(file, "%llu", &pages) == 1;
-    if (file)
-        fclose(file);
-    if (known)
-        limit(RLIMIT_AS, pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)MEMORY);
-}
-#endif
-
-/* The parent decides about signals; when it ends, so does this. */
-static void live_with_parent(void) {
-    static const int others[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        signal(others[i], SIG_IGN);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
-static bool tell(char what) {
-    return write(STDOUT_FILENO, &what, 1) == 1;
-}
-
-int h5_probe_look(const char *path) {
-    live_with_parent();
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_CPU, (rlim_t)seconds_for(path));
-    limit_memory();
-    log_set_level((enum log_level) - 1);
-    if (!tell(BEGUN) || !h5_walk(path) || !tell(DONE))
-        return STATUS_INPUT;
-    return STATUS_OK;
-}
-
-/* ---- the process that lets look ---- */
 
 extern char **environ;
 
@@ -136,7 +78,7 @@ static int start(const char *path, pid_t *pid, int *out) {
     return error;
 }
 
-/* What it says, up to its end or the time limit: 0, BEGUN or DONE. */
+/* What it says, up to its end or the time limit: 0, H5_PROBE_BEGUN or H5_PROBE_DONE. */
 static char listen_to(int out, int seconds) {
     char last = 0;
     struct pollfd wait = {.fd = out, .events = POLLIN};
@@ -144,7 +86,7 @@ static char listen_to(int out, int seconds) {
         int ready = poll(&wait, 1, 1000 * seconds);
         if (ready < 0 && errno == EINTR)
             continue;
-        if (ready <= 0 || read(out, &last, 1) <= 0 || last == DONE)
+        if (ready <= 0 || read(out, &last, 1) <= 0 || last == H5_PROBE_DONE)
             return last;
     }
 }
@@ -164,14 +106,14 @@ static enum status look(const char *path) {
         log_debug("%s: no process looks at it first: %s: %s", path, looker, strerror(error));
         return STATUS_OK;
     }
-    char last = listen_to(out, PATIENCE + seconds_for(path));
+    char last = listen_to(out, PATIENCE + h5_probe_seconds(path));
     close(out);
     kill(pid, SIGKILL); /* changes nothing for one that has crashed */
     while (waitpid(pid, &outcome, 0) < 0 && errno == EINTR)
         ;
-    if (last == DONE)
+    if (last == H5_PROBE_DONE)
         return STATUS_OK;
-    if (last != BEGUN) {
+    if (last != H5_PROBE_BEGUN) {
         log_debug("%s: no process looks at it first: %s does not start", path, looker);
         return STATUS_OK;
     }

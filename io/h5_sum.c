@@ -3,8 +3,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"
-#include "io/h5_internal.h"
 #include "partition/range.h"
+#include <hdf5.h>
 #include <string.h>
 
 enum { BLOCK = 1 << 20, STRINGS = 1 << 14 }; /* numbers, strings at once */

@@ -2,10 +2,11 @@
  * any number of ranks takes and verifies it, each with its share of the rows. That of numbers is
  * hash_elements (core/hash.h) of their values as 32-bit or 64-bit numbers, whichever the file has
  * at least; that of strings is a sum of mixes of a string's hash and its row. The writer of
- * io/h5.h takes them on the way. */
+ * io/h5_writer.h takes them on the way. */
 #ifndef IO_H5_SUM_H
 #define IO_H5_SUM_H
-#include "io/h5.h"
+#include "io/h5_file.h"
+#include "mpi/comm.h"
 
 #define H5_CHECKSUM "checksum"
 

@@ -1,6 +1,7 @@
 #include "io/h5_walk.h"
 #include "core/mem.h"
-#include "io/h5_internal.h"
+#include "io/h5_file.h"
+#include <hdf5.h>
 #include <stdio.h>
 #include <string.h>
 

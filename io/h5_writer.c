@@ -1,11 +1,11 @@
+#include "io/h5_writer.h"
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "io/h5.h"
-#include "io/h5_internal.h"
 #include "io/h5_sum.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <hdf5.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #ifndef IO_ITEM_KEYS_H
 #define IO_ITEM_KEYS_H
 #include "io/dataset.h"
+#include "io/h5_writer.h"
 
 struct item_keys {
     int64_t domain_items[2]; /* |X|, |Y|; the keys are those of X, then those of Y */

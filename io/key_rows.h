@@ -3,7 +3,7 @@
 #ifndef IO_KEY_ROWS_H
 #define IO_KEY_ROWS_H
 #include "core/status.h"
-#include "io/h5.h"
+#include "io/h5_file.h"
 #include "io/string_list.h"
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,15 @@
 #include "io/protocol.h"
-#include "io/report_internal.h"
+#include "core/text.h"
 #include <stdio.h>
+#include <string.h>
+
+const char *protocol_label(const struct dataset *dataset, int domain) {
+    char *const *labels = dataset->labels;
+    bool clear = labels[0] && labels[1] && strcmp(labels[0], labels[1]) != 0;
+    for (int d = 0; clear && d < 2; d++)
+        clear = *labels[d] && strcmp(labels[d], "all") != 0 && text_is_printable(labels[d]);
+    return clear ? labels[domain] : domain == 0 ? "A" : "B";
+}
 
 const char *protocol_history(bool excluded) {
     return excluded ? "excluded" : "included";
@@ -23,6 +32,6 @@ void protocol_select(const struct config *config, const struct dataset *dataset,
                  config->eval.select == SELECT_NDCG ? "ndcg" : "hr",
                  cutoffs->value[cutoffs->count - 1]);
     snprintf(name, PROTOCOL_NAME, "%s of %.*s, %s", metric, OPTION_NAME - 1,
-             target == TARGET_BOTH ? "all" : report_label(dataset, target == TARGET_B),
+             target == TARGET_BOTH ? "all" : protocol_label(dataset, target == TARGET_B),
              protocol_candidates(sampled, config->eval.exclude_history));
 }

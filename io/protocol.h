@@ -1,11 +1,14 @@
-/* The names of what a figure is: how its candidates were chosen, and which figure selects the best
- * epoch. Not collective. */
+/* The names of what a figure is: of which domain, how its candidates were chosen, and which figure
+ * selects the best epoch. Not collective. */
 #ifndef IO_PROTOCOL_H
 #define IO_PROTOCOL_H
 #include "core/options.h"
 #include "io/dataset.h"
 
 enum { PROTOCOL_NAME = 2 * OPTION_NAME };
+
+/* Label of a domain: "A" and "B" where the data set's own would be ambiguous beside "all". */
+const char *protocol_label(const struct dataset *dataset, int domain);
 
 /* "included" or "excluded". */
 const char *protocol_history(bool excluded);

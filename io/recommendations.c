@@ -1,6 +1,8 @@
 #include "io/recommendations.h"
 #include "core/mem.h"
-#include "io/report_internal.h"
+#include "io/h5_writer.h"
+#include "io/protocol.h"
+#include "io/report_json.h"
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -27,7 +29,7 @@ static void put_tsv(FILE *file, void *context) {
         for (int d = 0; d < 2; d++)
             for (int64_t i = u * r->k; r->has[d] && i < (u + 1) * r->k && r->item[d][i] >= 0; i++)
                 fprintf(file, "%s\t%s\t%lld\t%s\t%.7g\n", string_at(r->users, u),
-                        report_label(r->dataset, d), (long long)(i - u * r->k + 1),
+                        protocol_label(r->dataset, d), (long long)(i - u * r->k + 1),
                         r->keys->text[r->item[d][i]], (double)r->score[d][i]);
 }
 
@@ -48,7 +50,7 @@ static void put_jsonl(FILE *file, void *context) {
             json_pack("{s:o, s:o}", "user", report_text(string_at(r->users, u)), "items", items);
         for (int d = 0; d < 2; d++)
             if (r->has[d])
-                json_object_set_new(items, report_label(r->dataset, d), list_json(r, d, u));
+                json_object_set_new(items, protocol_label(r->dataset, d), list_json(r, d, u));
         (void)json_dumpf(line, file, JSON_REAL_PRECISION(7));
         fputc('\n', file);
         json_decref(line);
@@ -84,8 +86,8 @@ static enum status fill(struct h5_writer *w, const struct recommendations *r) {
     char item[2][128], score[2][128];
     TRY(h5_writer_declare(w, "/user", H5_TEXT, 1, &n));
     for (int d = 0; d < 2; d++) {
-        snprintf(item[d], sizeof item[d], "/top/%.100s/item", report_label(r->dataset, d));
-        snprintf(score[d], sizeof score[d], "/top/%.100s/score", report_label(r->dataset, d));
+        snprintf(item[d], sizeof item[d], "/top/%.100s/item", protocol_label(r->dataset, d));
+        snprintf(score[d], sizeof score[d], "/top/%.100s/score", protocol_label(r->dataset, d));
         if (!r->has[d])
             continue;
         TRY(h5_writer_declare(w, item[d], H5_I32, 2, dim));

@@ -6,7 +6,7 @@
 #include "io/file.h"
 #include "io/output.h"
 #include "io/protocol.h"
-#include "io/report_internal.h"
+#include "io/report_json.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,14 +3,14 @@
  * called on every rank. */
 #ifndef IO_REPORT_H
 #define IO_REPORT_H
-#include "core/metrics.h"
 #include "core/models/model.h"
 #include "core/options.h"
 #include "core/phase.h"
 #include "core/status.h"
 #include "io/dataset.h"
-#include "io/item_map.h"
 #include "io/lock.h"
+#include "io/report_json.h"
+#include "io/report_results.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,12 +69,6 @@ struct report_step {
     const struct phases *phases; /* of this step */
 };
 
-/* Metrics of one scorer on one split, by how the candidates were chosen. */
-struct report_scores {
-    bool has_full, has_sampled;
-    struct metrics_table full, sampled;
-};
-
 struct report_eval {
     int64_t step, epoch;
     enum split split;
@@ -107,35 +101,10 @@ void report_end(struct report *report, const struct report_end *end);
 
 /* ---- results ---- */
 
-struct report_results {
-    const struct config *config;
-    const struct dataset *dataset;
-    char *const *provenance;          /* by modality, of its table or NULL; NULL: of none */
-    const struct item_counts *by_key; /* NULL: the items are those of the training */
-    int ranks, threads;
-    struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
-    int64_t best_epoch, epochs;                             /* epochs: done */
-    double train_seconds, eval_seconds, io_seconds;
-    double peak_rss_mb; /* largest of the ranks, report_peak_rss_mb */
-    bool valid;         /* as far as the caller knows */
-    char reason[256];   /* why not valid */
-};
-
 /* Collective. Largest resident memory of any rank so far, in 10^6 bytes. */
 double report_peak_rss_mb(const struct comm *comm);
 
 /* Collective. metrics.json and result.txt of the run; fails too if an event was lost. */
 CHECKED enum status report_finish(struct report *report, const struct report_results *results);
-
-/* Not collective. A figure as results have it: four digits, or "-" for NaN. */
-enum { REPORT_FIGURE = 32 };
-const char *report_figure(double x, char text[REPORT_FIGURE]);
-
-/* Not collective. Each by itself: metrics.json (schema 1) as text, the caller frees it with
- * mem_free; the table for humans, whose last line is VALID or INVALID: why. Valid are results that
- * the caller calls valid, with something evaluated and every held-out sequence ranked whose target
- * has another candidate; the last line says if some have none. */
-char *report_metrics_text(const struct report_results *results);
-void report_print_results(FILE *file, const struct report_results *results);
 
 #endif

@@ -1,8 +1,9 @@
+#include "io/report_json.h"
 #include "core/text.h"
-#include "io/report_internal.h"
+#include "io/protocol.h"
 #include "io/version.h"
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 
 json_t *report_number(double x) {
     return isfinite(x) ? json_real(x) : json_null();
@@ -23,14 +24,6 @@ json_t *report_program(void) {
 
 json_t *report_hash(uint64_t hash) {
     return json_sprintf("%016llx", (unsigned long long)hash);
-}
-
-const char *report_label(const struct dataset *dataset, int domain) {
-    char *const *labels = dataset->labels;
-    bool clear = labels[0] && labels[1] && strcmp(labels[0], labels[1]) != 0;
-    for (int d = 0; clear && d < 2; d++)
-        clear = *labels[d] && strcmp(labels[d], "all") != 0 && text_is_printable(labels[d]);
-    return clear ? labels[domain] : domain == 0 ? "A" : "B";
 }
 
 /* Of how many negatives per target there really are. */
@@ -68,7 +61,7 @@ static json_t *table_json(const struct metrics_table *table, bool sampled,
                           const struct dataset *dataset, const struct config *config) {
     json_t *object = json_object();
     for (int d = 0; d < 2; d++)
-        json_object_set_new(object, report_label(dataset, d),
+        json_object_set_new(object, protocol_label(dataset, d),
                             metrics_json(&table->domain[d], sampled, config));
     json_object_set_new(object, "all", metrics_json(&table->all, sampled, config));
     return object;

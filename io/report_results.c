@@ -1,6 +1,6 @@
+#include "io/report_results.h"
 #include "core/mem.h"
 #include "io/protocol.h"
-#include "io/report_internal.h"
 #include "io/version.h"
 #include <math.h>
 #include <stdlib.h>
@@ -160,8 +160,8 @@ static void print_head(FILE *file, const struct report_results *r) {
     versions_get(versions);
     fprintf(file, "cdsr %s\n", versions[0].text);
     fprintf(file, "data: %s, %lld items (%s %lld, %s %lld), %lld training sequences\n",
-            d->name ? d->name : "-", (long long)d->items, report_label(d, 0),
-            (long long)d->domain_items[0], report_label(d, 1), (long long)d->domain_items[1],
+            d->name ? d->name : "-", (long long)d->items, protocol_label(d, 0),
+            (long long)d->domain_items[0], protocol_label(d, 1), (long long)d->domain_items[1],
             (long long)d->counts[SPLIT_TRAIN]);
     fprintf(file, "model: %s of", r->config->model.name);
     for (int i = 0; i < modalities->count; i++)
@@ -244,7 +244,7 @@ static void print_table(FILE *file, const struct report_results *r, int split, b
         for (int i = 0; i < 2; i++) {
             const struct report_scores *s = scores[i];
             struct row row = {split_names[split],
-                              domain < 2 ? report_label(r->dataset, domain) : "all",
+                              domain < 2 ? protocol_label(r->dataset, domain) : "all",
                               i ? "popularity" : "model",
                               protocol_candidates(sampled, r->config->eval.exclude_history)};
             if (sampled ? s->has_sampled : s->has_full)

@@ -3,7 +3,7 @@
 #ifndef IO_TABLE_H
 #define IO_TABLE_H
 #include "core/status.h"
-#include "io/h5.h"
+#include "io/h5_file.h"
 #include "io/numbers.h"
 #include "io/sha256.h"
 #include "io/string_list.h"

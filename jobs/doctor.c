@@ -2,7 +2,7 @@
 #include "core/log.h"
 #include "core/rng.h"
 #include "io/file.h"
-#include "io/h5.h"
+#include "io/h5_library.h"
 #include "io/output.h"
 #include "io/version.h"
 #include "jobs/job.h"

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "core/options.h"
 #include "core/text.h"
+#include "io/h5_look.h"
 #include "io/h5_probe.h"
 #include "io/version.h"
 #include "jobs/job.h"
@@ -131,7 +132,7 @@ int main(int argc, char **argv) {
     struct comm comm;
     int provided;
     if (argc == 3 && !strcmp(argv[1], H5_PROBE_JOB))
-        return h5_probe_look(argv[2]);
+        return h5_look(argv[2]);
     streams_open();
     TRY(memory_limit_begin(argv));
     openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */

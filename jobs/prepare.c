@@ -1,6 +1,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/dataset_content.h"
+#include "io/dataset_write.h"
 #include "io/leak.h"
 #include "io/readers/c2dsr.h"
 #include "io/readers/interactions.h"
@@ -346,7 +347,7 @@ static void print_summary(const struct request *r, const struct dataset_content 
     const struct sequences *train = &content->split[SPLIT_TRAIN].sequences;
     double cells = (double)train->count * (double)content->keys.count;
     char hash[SHA256_TEXT];
-    content_hash(content, hash);
+    dataset_content_hash(content, hash);
     printf("%s: %s, protocol %s, max_len %d\n", r->output, content->name, content->protocol,
            content->max_len);
     printf("items: %lld of %s, %lld of %s%s\n", (long long)content->domain_items[0],

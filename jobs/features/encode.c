@@ -2,7 +2,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/phase.h"
-#include "io/h5.h"
+#include "io/h5_writer.h"
 #include "io/sha256.h"
 #include "jobs/features/feature_table.h"
 #include "mpi/svd.h"

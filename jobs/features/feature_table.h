@@ -3,7 +3,7 @@
 #define JOBS_FEATURES_FEATURE_TABLE_H
 #include "core/status.h"
 #include "io/dataset.h"
-#include "io/h5.h"
+#include "io/h5_writer.h"
 #include <stdbool.h>
 
 enum { FEATURE_NAME = 64 }; /* bytes of a table's name with its NUL */

@@ -3,7 +3,9 @@
 #include "core/mem.h"
 #include "core/phase.h"
 #include "io/dataset_content.h"
-#include "io/h5.h"
+#include "io/dataset_write.h"
+#include "io/h5_file.h"
+#include "io/h5_writer.h"
 #include <stdio.h>
 
 struct job {

@@ -1,6 +1,6 @@
 #include "jobs/features/terms.h"
 #include "core/log.h"
-#include "io/h5.h"
+#include "io/h5_file.h"
 #include "partition/range.h"
 #include <string.h>
 

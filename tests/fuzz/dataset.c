@@ -2,6 +2,7 @@
  * (what, value), each a departure from a good file: another rank, type or extent of a dataset, a
  * wrong number in it, an attribute of another value or missing. Damaged HDF5 is the target h5's. */
 #include "io/dataset.h"
+#include "io/h5_writer.h"
 #include "tests/fuzz/alone.h"
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* libhdf5 1.10.8 itself crashes on some damaged files: known/h5/local-heap reads through a null
  * pointer in H5Literate. They are kept out of the corpus, which is replayed; tests/cli/damage.sh
  * gives them to the program, which lets another process look first (io/h5_probe.h). */
-#include "io/h5.h"
+#include "io/h5_file.h"
 #include "tests/fuzz/target.h"
 
 enum { MOST = 1 << 16 };

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/rng.h"
 #include "io/dataset_content.h"
+#include "io/dataset_write.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 #include <fcntl.h>

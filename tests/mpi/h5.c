@@ -1,7 +1,9 @@
-#include "io/h5.h"
 #include "core/log.h"
 #include "io/dataset.h"
 #include "io/dataset_content.h"
+#include "io/dataset_write.h"
+#include "io/h5_file.h"
+#include "io/h5_writer.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 #include <hdf5.h>

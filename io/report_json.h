@@ -1,16 +1,23 @@
-/* Shared by the sources of io/report.h: its objects as JSON. Not collective. */
-#ifndef IO_REPORT_INTERNAL_H
-#define IO_REPORT_INTERNAL_H
-#include "io/report.h"
+/* What the log of a run and its results say alike, as JSON. Not collective. */
+#ifndef IO_REPORT_JSON_H
+#define IO_REPORT_JSON_H
+#include "core/metrics.h"
+#include "core/options.h"
+#include "io/dataset.h"
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 json_t *report_number(double x);       /* null for what JSON cannot hold */
 json_t *report_text(const char *text); /* null for what is not printable */
 json_t *report_program(void);          /* name: version */
 json_t *report_hash(uint64_t hash);    /* 16 hexadecimal digits */
 
-/* Label of a domain: "A" and "B" where the data set's own would be ambiguous beside "all". */
-const char *report_label(const struct dataset *dataset, int domain);
+/* Metrics of one scorer on one split, by how the candidates were chosen. */
+struct report_scores {
+    bool has_full, has_sampled;
+    struct metrics_table full, sampled;
+};
 
 /* {"full": {"A": {...}, "B": {...}, "all": {...}}, "sampled": {...}}, of those there are. */
 json_t *report_scores_json(const struct report_scores *scores, const struct dataset *dataset,

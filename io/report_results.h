@@ -1,0 +1,38 @@
+/* The results of a run, for programs and for humans. Not collective. */
+#ifndef IO_REPORT_RESULTS_H
+#define IO_REPORT_RESULTS_H
+#include "core/options.h"
+#include "io/dataset.h"
+#include "io/item_map.h"
+#include "io/report_json.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct report_results {
+    const struct config *config;
+    const struct dataset *dataset;
+    char *const *provenance;          /* by modality, of its table or NULL; NULL: of none */
+    const struct item_counts *by_key; /* NULL: the items are those of the training */
+    int ranks, threads;
+    struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
+    int64_t best_epoch, epochs;                             /* epochs: done */
+    double train_seconds, eval_seconds, io_seconds;
+    double peak_rss_mb; /* largest of the ranks, report_peak_rss_mb */
+    bool valid;         /* as far as the caller knows */
+    char reason[256];   /* why not valid */
+};
+
+/* A figure as results have it: four digits, or "-" for NaN. */
+enum { REPORT_FIGURE = 32 };
+const char *report_figure(double x, char text[REPORT_FIGURE]);
+
+/* Text of metrics.json (schema 1); the caller frees it with mem_free. */
+char *report_metrics_text(const struct report_results *results);
+
+/* The table for humans, whose last line is VALID or INVALID: why. Valid are results that the caller
+ * calls valid, with something evaluated and every held-out sequence ranked whose target has another
+ * candidate; the last line says if some have none. */
+void report_print_results(FILE *file, const struct report_results *results);
+
+#endif
