@@ -50,10 +50,11 @@ enum status item_keys_read(const struct comm *comm, const struct dataset *datase
         item_keys_free(keys);
         return status;
     }
-    keys->total = keys->size;
-    comm_sum_i64(comm, &keys->total, 1);
-    MPI_Exscan(&keys->size, &keys->before, 1, MPI_INT64_T, MPI_SUM, comm->mpi);
-    keys->before = comm->rank ? keys->before : 0; /* the scan leaves it undefined there */
+    int64_t *offsets = mem_alloc(comm->size + 1, sizeof *offsets);
+    comm_offsets(comm, keys->size, offsets);
+    keys->before = offsets[comm->rank];
+    keys->total = offsets[comm->size];
+    mem_free(offsets);
     return STATUS_OK;
 }
 

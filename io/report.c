@@ -194,7 +194,7 @@ static double peak_rss_mb(void) {
 
 double report_peak_rss_mb(const struct comm *comm) {
     double peak = peak_rss_mb();
-    MPI_Allreduce(MPI_IN_PLACE, &peak, 1, MPI_DOUBLE, MPI_MAX, comm->mpi);
+    comm_max_f64(comm, &peak, 1);
     return peak;
 }
 

@@ -12,9 +12,9 @@ static void share_sizes(struct shard *shard, shard_cost_fn *cost, const void *co
         shard->cost[lo + i] = cost(context, shard->home.items + at, n);
     }
     for (int r = 0; r < comm->size; r++) {
-        int n = (int)(shard->first[r + 1] - shard->first[r]);
-        MPI_Bcast(shard->length + shard->first[r], n, MPI_INT32_T, r, comm->mpi);
-        MPI_Bcast(shard->cost + shard->first[r], n, MPI_INT64_T, r, comm->mpi);
+        int64_t at = shard->first[r], n = shard->first[r + 1] - at;
+        comm_bcast_from(comm, r, shard->length + at, n * (int64_t)sizeof *shard->length);
+        comm_bcast_from(comm, r, shard->cost + at, n * (int64_t)sizeof *shard->cost);
     }
 }
 

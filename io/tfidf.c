@@ -1,8 +1,8 @@
 #include "io/tfidf.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"
 #include "io/words.h"
+#include "mpi/exchange.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,92 +104,51 @@ static int owner_of(const char *term, int size) {
 
 /* ---- document frequencies over all ranks ---- */
 
-/* What goes to each rank and comes from it: bytes and where they begin. */
-struct lanes {
-    int *count, *at;
-    int64_t total;
+/* One record after another. */
+struct records {
     char *data;
+    int64_t bytes;
 };
 
-static void lanes_open(struct lanes *lanes, int size) {
-    *lanes =
-        (struct lanes){.count = mem_zero(size, sizeof(int)), .at = mem_zero(size, sizeof(int))};
-}
-
-static void lanes_close(struct lanes *lanes) {
-    mem_free(lanes->count);
-    mem_free(lanes->at);
-    mem_free(lanes->data);
-}
-
-static enum status too_large(const struct comm *comm, int64_t bytes) {
-    enum status mine = STATUS_OK;
-    if (bytes > INT32_MAX)
-        mine = log_error(STATUS_FAIL,
-                         "rank %d: its terms are %lld bytes, more than 2^31 - 1; use more ranks",
-                         comm->rank, (long long)bytes);
-    return comm_agree(comm, mine);
-}
-
-static void place(struct lanes *lanes, int size) {
-    int at = 0;
-    for (int r = 0; r < size; r++) {
-        lanes->at[r] = at;
-        at += lanes->count[r];
+/* The counts of this rank, those of the terms that rank r owns from first[r] to first[r + 1]. */
+static char *sort_by_owner(const struct comm *comm, const struct tfidf_builder *b, int64_t *first) {
+    const struct string_list *terms = &b->terms.list;
+    memset(first, 0, (size_t)(comm->size + 1) * sizeof *first);
+    for (int64_t t = 0; t < terms->count; t++) {
+        const char *term = string_at(terms, t);
+        first[owner_of(term, comm->size) + 1] += record_bytes(term);
     }
-    lanes->total = at;
-    lanes->data = mem_alloc(at + 1, 1);
-}
-
-static enum status fill_out(const struct comm *comm, const struct tfidf_builder *b,
-                            struct lanes *out) {
-    int64_t terms = b->terms.list.count, bytes = 0;
-    for (int64_t t = 0; t < terms; t++)
-        bytes += record_bytes(string_at(&b->terms.list, t));
-    TRY(too_large(comm, bytes));
-    for (int64_t t = 0; t < terms; t++) {
-        const char *term = string_at(&b->terms.list, t);
-        out->count[owner_of(term, comm->size)] += (int)record_bytes(term);
-    }
-    place(out, comm->size);
-    int *at = mem_alloc(comm->size, sizeof *at);
-    memcpy(at, out->at, (size_t)comm->size * sizeof *at);
-    for (int64_t t = 0; t < terms; t++) {
-        const char *term = string_at(&b->terms.list, t);
-        int *to = &at[owner_of(term, comm->size)];
-        *to = (int)(record_put(out->data + *to, term, b->df[t]) - out->data);
+    for (int r = 0; r < comm->size; r++)
+        first[r + 1] += first[r];
+    char *data = mem_alloc(first[comm->size], 1), **at = mem_alloc(comm->size, sizeof *at);
+    for (int r = 0; r < comm->size; r++)
+        at[r] = data + first[r];
+    for (int64_t t = 0; t < terms->count; t++) {
+        const char *term = string_at(terms, t);
+        char **to = &at[owner_of(term, comm->size)];
+        *to = record_put(*to, term, b->df[t]);
     }
     mem_free(at);
-    return STATUS_OK;
+    return data;
 }
 
 /* Every rank gets the counts of the terms it owns from all. */
-static enum status swap(const struct comm *comm, const struct tfidf_builder *b, struct lanes *in) {
-    struct lanes out;
-    lanes_open(&out, comm->size);
-    enum status status = fill_out(comm, b, &out);
-    if (status == STATUS_OK) {
-        int64_t bytes = 0;
-        MPI_Alltoall(out.count, 1, MPI_INT, in->count, 1, MPI_INT, comm->mpi);
-        for (int r = 0; r < comm->size; r++)
-            bytes += in->count[r];
-        status = too_large(comm, bytes);
-    }
-    if (status == STATUS_OK) {
-        place(in, comm->size);
-        MPI_Alltoallv(out.data, out.count, out.at, MPI_BYTE, in->data, in->count, in->at, MPI_BYTE,
-                      comm->mpi);
-    }
-    lanes_close(&out);
-    return status;
+static struct records swap(const struct comm *comm, const struct tfidf_builder *b) {
+    struct records in;
+    int64_t *first = mem_alloc(comm->size + 1, sizeof *first);
+    char *out = sort_by_owner(comm, b, first);
+    in.data = exchange_bytes(comm, out, first, &in.bytes);
+    mem_free(out);
+    mem_free(first);
+    return in;
 }
 
 /* Sums the records of the same term in place; gives the distinct ones that enough items have. */
-static struct counted *sum_records(const struct lanes *in, int64_t *count) {
+static struct counted *sum_records(const struct records *in, int64_t *count) {
     struct string_map map = {0};
     struct counted *sums = NULL, record;
     int64_t room = 0, kept = 0;
-    for (const char *at = in->data; at < in->data + in->total;) {
+    for (const char *at = in->data; at < in->data + in->bytes;) {
         bool added;
         at = record_get(at, &record);
         int64_t t = string_map_add(&map, record.term, &added);
@@ -210,21 +169,18 @@ static struct counted *sum_records(const struct lanes *in, int64_t *count) {
     return sums;
 }
 
-/* The `most` first of `mine` from every rank, in rank 0's lanes. */
-static void gather(const struct comm *comm, const struct counted *mine, int64_t n,
-                   struct lanes *all) {
+/* The `n` counts of every rank on rank 0. */
+static struct records gather(const struct comm *comm, const struct counted *mine, int64_t n) {
+    struct records all;
     int64_t bytes = 0;
     for (int64_t t = 0; t < n; t++)
         bytes += record_bytes(mine[t].term);
-    char *data = mem_alloc(bytes + 1, 1), *at = data;
+    char *data = mem_alloc(bytes, 1), *at = data;
     for (int64_t t = 0; t < n; t++)
         at = record_put(at, mine[t].term, mine[t].df);
-    int count = (int)bytes;
-    MPI_Gather(&count, 1, MPI_INT, all->count, 1, MPI_INT, 0, comm->mpi);
-    if (comm->rank == 0)
-        place(all, comm->size);
-    MPI_Gatherv(data, count, MPI_BYTE, all->data, all->count, all->at, MPI_BYTE, 0, comm->mpi);
+    all.data = comm_collect(comm, data, bytes, &all.bytes);
     mem_free(data);
+    return all;
 }
 
 static void sort(struct counted *terms, int64_t n) {
@@ -232,50 +188,45 @@ static void sort(struct counted *terms, int64_t n) {
         qsort(terms, (size_t)n, sizeof *terms, by_frequency);
 }
 
-/* On rank 0: the first of all ranks' first, as records. */
-static char *choose(const struct lanes *all, int64_t most, int64_t *bytes) {
+/* On rank 0: the `most` first of all. */
+static struct records choose(const struct records *all, int64_t most) {
     int64_t n = 0;
     struct counted record;
-    for (const char *at = all->data; at < all->data + all->total; n++)
+    const char *end = all->data + all->bytes;
+    for (const char *at = all->data; at < end; n++)
         at = record_get(at, &record);
     struct counted *terms = mem_alloc(n, sizeof *terms);
     const char *from = all->data;
     for (int64_t t = 0; t < n; t++)
         from = record_get(from, &terms[t]);
     sort(terms, n);
-    char *data = mem_alloc(all->total + 1, 1), *at = data;
+    char *data = mem_alloc(all->bytes, 1), *at = data;
     for (int64_t t = 0; t < n && t < most; t++)
         at = record_put(at, terms[t].term, terms[t].df);
     mem_free(terms);
-    *bytes = at - data;
-    return data;
+    return (struct records){data, at - data};
 }
 
-/* The vocabulary on all ranks: `bytes` of records, the caller's. */
-static enum status agree_terms(const struct comm *comm, const struct tfidf_builder *b, int64_t most,
-                               int64_t *found, char **records, int64_t *bytes) {
-    struct lanes in, all;
+/* The vocabulary on all ranks; its data are the caller's. *found: the terms to choose from. */
+static struct records agree_terms(const struct comm *comm, const struct tfidf_builder *b,
+                                  int64_t most, int64_t *found) {
+    struct records in = swap(comm, b), chosen = {0};
     int64_t n = 0;
-    char *data = NULL;
-    lanes_open(&in, comm->size);
-    lanes_open(&all, comm->size);
-    enum status status = swap(comm, b, &in);
-    if (status == STATUS_OK) {
-        struct counted *mine = sum_records(&in, &n);
-        sort(mine, n);
-        *found = n;
-        comm_sum_i64(comm, found, 1);
-        gather(comm, mine, n < most ? n : most, &all);
-        mem_free(mine);
-        if (comm->rank == 0)
-            data = choose(&all, most, bytes);
-        comm_bcast(comm, bytes, sizeof *bytes);
-        *records = comm->rank == 0 ? data : mem_alloc(*bytes + 1, 1);
-        comm_bcast(comm, *records, *bytes);
-    }
-    lanes_close(&in);
-    lanes_close(&all);
-    return status;
+    struct counted *mine = sum_records(&in, &n);
+    sort(mine, n);
+    *found = n;
+    comm_sum_i64(comm, found, 1);
+    struct records all = gather(comm, mine, n < most ? n : most);
+    if (comm->rank == 0)
+        chosen = choose(&all, most);
+    comm_bcast(comm, &chosen.bytes, sizeof chosen.bytes);
+    if (comm->rank != 0)
+        chosen.data = mem_alloc(chosen.bytes, 1);
+    comm_bcast(comm, chosen.data, chosen.bytes);
+    mem_free(mine);
+    mem_free(in.data);
+    mem_free(all.data);
+    return chosen;
 }
 
 /* ---- the matrix ---- */
@@ -285,12 +236,12 @@ static double damp(double tf) {
 }
 
 /* From this rank's term numbers to columns, -1 for terms that were cut; and every column's idf. */
-static void number_columns(const struct tfidf_builder *b, const char *records, int64_t bytes,
+static void number_columns(const struct tfidf_builder *b, const struct records *terms,
                            struct tfidf *out, int32_t *column) {
     struct counted record;
     int64_t room = 0;
     memset(column, -1, (size_t)b->terms.list.count * sizeof *column);
-    for (const char *at = records; at < records + bytes; out->matrix.columns++) {
+    for (const char *at = terms->data; at < terms->data + terms->bytes; out->matrix.columns++) {
         at = record_get(at, &record);
         int64_t t = string_map_find(&b->terms, record.term);
         if (t >= 0)
@@ -334,24 +285,19 @@ static void fill_matrix(const struct tfidf_builder *b, const int32_t *column, co
     m->offsets[b->items] = at;
 }
 
-enum status tfidf_build(const struct comm *comm, struct tfidf_builder *builder, int64_t most,
-                        struct tfidf *out) {
-    char *records = NULL;
-    int64_t bytes = 0;
+void tfidf_build(const struct comm *comm, struct tfidf_builder *builder, int64_t most,
+                 struct tfidf *out) {
     *out = (struct tfidf){0};
     for (int64_t i = 0; i < builder->items; i++)
         out->documents += builder->offsets[i + 1] > builder->offsets[i];
     comm_sum_i64(comm, &out->documents, 1);
-    enum status status = agree_terms(comm, builder, most, &out->found, &records, &bytes);
-    if (status == STATUS_OK) {
-        int32_t *column = mem_alloc(builder->terms.list.count, sizeof *column);
-        number_columns(builder, records, bytes, out, column);
-        fill_matrix(builder, column, out->idf, &out->matrix);
-        mem_free(column);
-    }
-    mem_free(records);
+    struct records terms = agree_terms(comm, builder, most, &out->found);
+    int32_t *column = mem_alloc(builder->terms.list.count, sizeof *column);
+    number_columns(builder, &terms, out, column);
+    fill_matrix(builder, column, out->idf, &out->matrix);
+    mem_free(column);
+    mem_free(terms.data);
     tfidf_builder_free(builder);
-    return status;
 }
 
 /* Items of a domain, then those of them that have each term: [2][1 + columns]. */

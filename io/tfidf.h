@@ -13,7 +13,7 @@
  *
  *     struct tfidf_builder builder = {0};
  *     per item: tfidf_add(&builder, text, weight) any number of times; tfidf_next(&builder);
- *     TRY(tfidf_build(comm, &builder, most, &tfidf));     frees the builder's memory
+ *     tfidf_build(comm, &builder, most, &tfidf);     frees the builder's memory
  */
 #ifndef IO_TFIDF_H
 #define IO_TFIDF_H
@@ -51,16 +51,15 @@ bool tfidf_add(struct tfidf_builder *builder, const char *text, double weight);
 void tfidf_next(struct tfidf_builder *builder);         /* the item is complete */
 void tfidf_builder_free(struct tfidf_builder *builder); /* safe on a zeroed object; zeroes it */
 
-/* Collective. The matrix over at most `most` terms. Zeroes the builder in every case. STATUS_FAIL
- * on all ranks when a rank's terms are more than 2^31 - 1 bytes. */
-CHECKED enum status tfidf_build(const struct comm *comm, struct tfidf_builder *builder,
-                                int64_t most, struct tfidf *out);
+/* Collective. The matrix over at most `most` terms. Zeroes the builder. */
+void tfidf_build(const struct comm *comm, struct tfidf_builder *builder, int64_t most,
+                 struct tfidf *out);
 
 /* Collective. Leave out the terms that tell the two domains apart: those whose chi-square of having
  * the term and belonging to the first domain (rows [0, first) of this rank), among the items that
- * have any, is above `limit`; 10.83
- * is p = 0.001 for one degree of freedom. Rows are scaled to norm 1 again. Returns how many terms
- * went. (Yang, Pedersen: A comparative study on feature selection in text categorization, 1997.) */
+ * have any, is above `limit`; 10.83 is p = 0.001 for one degree of freedom. Rows are scaled to norm
+ * 1 again. Returns how many terms went. (Yang, Pedersen: A comparative study on feature selection
+ * in text categorization, 1997.) */
 int64_t tfidf_drop_telling(const struct comm *comm, struct tfidf *tfidf, int64_t first,
                            double limit);
 

@@ -1,8 +1,8 @@
 #include "io/version.h"
+#include "mpi/comm.h"
 #include <cblas.h>
 #include <hdf5.h>
 #include <jansson.h>
-#include <mpi.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistring/version.h>
@@ -11,9 +11,7 @@
 
 /* Open MPI adds its package and build after a comma; others continue on a second line. */
 static void mpi_version(char *text, size_t size) {
-    char all[MPI_MAX_LIBRARY_VERSION_STRING];
-    int length;
-    MPI_Get_library_version(all, &length);
+    const char *all = comm_library();
     snprintf(text, size, "%.*s", (int)strcspn(all, ",\n"), all);
 }
 

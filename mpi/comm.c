@@ -1,5 +1,5 @@
 /* Outline: the communicator; errors and agreement; reductions, all by one loop over pieces; copies;
- * processors. */
+ * processors; the library. */
 #include "mpi/comm.h"
 #include "core/mem.h"
 #include <sched.h>
@@ -242,4 +242,13 @@ int comm_fair_threads(const struct comm *comm) {
     comm_close(&node);
     int threads = (int)((int64_t)mine * all / sum);
     return threads > 1 ? threads : 1;
+}
+
+/* ---- the library ---- */
+
+const char *comm_library(void) {
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(text, &length);
+    return text;
 }

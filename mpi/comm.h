@@ -117,4 +117,9 @@ void comm_processors(const struct comm *node, int *mine, int *all);
  * run on, divided among the ranks of its node that share them; at least 1. */
 int comm_fair_threads(const struct comm *comm);
 
+/* ---- the library ---- */
+
+/* Not collective. What the MPI library says of itself, in a static buffer. */
+const char *comm_library(void);
+
 #endif

@@ -1,5 +1,5 @@
-/* Moves rows of different lengths (user sequences) from the ranks that read them to the ranks that
- * work on them. */
+/* Moves data from the ranks that have them to the ranks that work on them: bytes, and rows of
+ * different lengths (user sequences). */
 #ifndef MPI_EXCHANGE_H
 #define MPI_EXCHANGE_H
 #include "mpi/comm.h"
@@ -28,5 +28,10 @@ struct exchange_rows {
 CHECKED enum status exchange_rows(const struct comm *comm, const struct exchange_plan *plan,
                                   const int32_t *mine, struct exchange_rows *out);
 void exchange_free(struct exchange_rows *rows); /* zeroes it */
+
+/* Collective. Bytes from every rank to every rank: those of `data` from at[r] to at[r + 1] go to
+ * rank r. Returns what has come, rank 0's first, in memory of the caller; *total are its bytes. Any
+ * size. */
+void *exchange_bytes(const struct comm *comm, const void *data, const int64_t *at, int64_t *total);
 
 #endif

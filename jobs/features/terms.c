@@ -94,7 +94,7 @@ enum status terms_read(const struct comm *comm, const struct dataset *dataset,
     *out = (struct tfidf){0};
     enum status status = read_texts(&t);
     if (status == STATUS_OK)
-        status = tfidf_build(comm, &t.builder, most, out);
+        tfidf_build(comm, &t.builder, most, out);
     tfidf_builder_free(&t.builder);
     return status;
 }

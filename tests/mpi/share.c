@@ -48,6 +48,49 @@ MPI_TEST(exchange, four_ranks, 4) {
     exchange_case();
 }
 
+/* Bytes from rank s to rank r: none from a rank to the one before it, more than one message from
+ * the first rank to the last. */
+static int64_t bytes_between(int s, int r) {
+    if (r == s - 1)
+        return 0;
+    return s == 0 && r == test_comm.size - 1 ? (1 << 24) + 5 : 10 * s + r + 1;
+}
+
+static char byte_between(int s, int r, int64_t i) {
+    return (char)((i + 31 * s + 7 * r) % 101);
+}
+
+static void exchange_bytes_case(void) {
+    int64_t at[9] = {0}, total = 0, next = 0, wrong = 0;
+    int me = test_comm.rank;
+    for (int r = 0; r < test_comm.size; r++)
+        at[r + 1] = at[r] + bytes_between(me, r);
+    char *data = mem_alloc(at[test_comm.size], 1);
+    for (int r = 0; r < test_comm.size; r++)
+        for (int64_t i = at[r]; i < at[r + 1]; i++)
+            data[i] = byte_between(me, r, i - at[r]);
+    char *got = exchange_bytes(&test_comm, data, at, &total);
+    for (int s = 0; s < test_comm.size; s++)
+        for (int64_t i = 0; i < bytes_between(s, me); i++)
+            wrong += next >= total || got[next++] != byte_between(s, me, i);
+    MPI_EXPECT(wrong == 0 && next == total, "%ld bytes are wrong, %ld of %ld came", (long)wrong,
+               (long)total, (long)next);
+    mem_free(got);
+    mem_free(data);
+}
+
+MPI_TEST(exchange, bytes_of_one_rank, 1) {
+    exchange_bytes_case();
+}
+
+MPI_TEST(exchange, bytes_of_two_ranks, 2) {
+    exchange_bytes_case();
+}
+
+MPI_TEST(exchange, bytes_of_five_ranks, 5) {
+    exchange_bytes_case();
+}
+
 /* Sums of all buckets although ranks complete their gradients in different orders. */
 static void reduce_case(void) {
     struct params params = {0};
