@@ -1,3 +1,10 @@
+/* A checkpoint is written by all ranks together. Its checksums come first: each rank adds up those
+ * of its rows in memory, so that the state, which stands in attributes and has to be there before
+ * the first row, can hold them all. Then everything is declared and each rank writes its rows.
+ * Reading is apart from verifying: checkpoint_verify has every rank compare a share of the rows
+ * with the checksums; a read checks names and shapes on rank 0 before it takes anything. The
+ * sections are: checksums, writing, verifying, reading, and the names of the files in their
+ * directory. */
 #include "io/checkpoint.h"
 #include "core/fault.h"
 #include "core/hash.h"

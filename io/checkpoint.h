@@ -4,7 +4,8 @@
  *                                                     io/item_keys.h; attribute checksum
  *   /state                                            attributes, among them schema and checksum
  * The content does not depend on the number of ranks; any number may read it. A file appears under
- * its name only when complete (io/h5). Files of single and double precision are read by both.
+ * its name only when complete (io/h5_writer.h). Files of single and double precision are read by
+ * both.
  *
  * A tensor's checksum is its hash_elements as stored (core/hash.h): a sum over elements, so that it
  * is taken and verified by any number of ranks, each with its share of the rows, under either

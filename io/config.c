@@ -1,3 +1,8 @@
+/* libyaml turns a file into events. A small recursive descent over these takes the document, its
+ * sections and their keys, remembers the line of each, and gives every value as text to
+ * core/options, which knows types and limits; so there is one parser of values for files and for
+ * the command line. Behind the reader come the values of the command line, the loading of a file
+ * by all ranks alike, and the writing of a configuration as YAML. */
 #include "io/config.h"
 #include "core/log.h"
 #include "core/mem.h"

@@ -1,3 +1,8 @@
+/* Rank 0 checks a data set's file from its attributes to its last offset, block by block, and
+ * gives the others a description of fixed size; every rank then holds a handle of its own and
+ * makes sure that it is the same file. What follows reads parts of it: sequences, feature tables,
+ * texts, tags. Each of these verifies the checksum of its HDF5 dataset before the first read and
+ * remembers that it did, because a table is read many times. */
 #include "io/dataset.h"
 #include "core/log.h"
 #include "core/mem.h"

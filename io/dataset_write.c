@@ -1,3 +1,6 @@
+/* HDF5 wants the extents first. So a data set is declared as a whole from its header, which says
+ * what there will be and how much, and filled in afterwards: by a caller who streams, or, in the
+ * second half of this file, from a content in memory, whose header is made here. */
 #include "io/dataset_write.h"
 #include "core/mem.h"
 #include "io/content_hash.h"

@@ -1,3 +1,7 @@
+/* Nothing in a file is believed. open_dataset is the gate that every read of a dataset passes: it
+ * follows hard links only and refuses types, filters and storage that are not ours, and extents
+ * that the bytes in the file cannot bear. The sections are: the file, datasets of numbers,
+ * strings, attributes, groups. */
 #include "io/h5_file.h"
 #include "core/log.h"
 #include "core/mem.h"

@@ -1,3 +1,8 @@
+/* A writer passes through four states: it begins with a temporary file, new or a copy of the old
+ * one; it declares datasets and attributes; it takes the disk space of all that, so that a full
+ * disk is found before MPI-IO meets it; it writes rows. The commit adds the checksums, has the
+ * file on the disk and renames it. The sections follow that order, after the calls of the system
+ * that rank 0 makes for all. */
 #include "io/h5_writer.h"
 #include "core/fault.h"
 #include "core/log.h"

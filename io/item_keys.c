@@ -1,3 +1,7 @@
+/* The keys of the items stand in a file as one table of bytes, each key with its NUL, and one of
+ * offsets. A rank reads the keys of its block of items from the data set, learns how many bytes
+ * the ranks before it have, and writes both tables from there. The last section reads keys of a
+ * checkpoint back and checks that offsets and NULs fit. */
 #include "io/item_keys.h"
 #include "core/log.h"
 #include "core/mem.h"

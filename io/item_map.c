@@ -1,3 +1,6 @@
+/* For each domain rank 0 puts the data set's keys into a hash table and lets the checkpoint's keys
+ * of that domain pass by, block by block: each finds its item or none. The first difference
+ * between the two orders, for a message, is found by such a pass too. */
 #include "io/item_map.h"
 #include "core/log.h"
 #include "core/mem.h"

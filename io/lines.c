@@ -1,3 +1,6 @@
+/* A file is read in blocks through zlib, which passes plain text on. A line is collected from the
+ * blocks that it touches; the first one also tells the encoding, and empty ones are only let go at
+ * the end of the file. Then come the functions that cut a line into fields and numbers. */
 #include "io/lines.h"
 #include "core/mem.h"
 #include <errno.h>

@@ -1,3 +1,6 @@
+/* The lock itself is flock(2) on an open file, whose text says who holds it. Its two uses differ
+ * in the life of that file: the lock of a directory keeps it, that of a file removes it, so that
+ * one who has got it looks whether it is still what stands at the path. */
 #include "io/lock.h"
 #include "core/log.h"
 #include "core/mem.h"

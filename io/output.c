@@ -1,3 +1,7 @@
+/* An output begins with a look at what stands at its path, since links, devices and standard
+ * output are written to in other ways than files. For a file a temporary one is made beside the
+ * target, filled by the caller, brought to the disk and renamed. Text has a function that does all
+ * of it around a callback. */
 #include "io/output.h"
 #include "core/fault.h"
 #include "core/log.h"

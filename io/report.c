@@ -1,3 +1,6 @@
+/* The directory of a run comes first: what is in it, who may begin, what is removed and what is
+ * kept under another name. Then come the events, each a JSON object that is flushed as one line of
+ * the log, so that a killed run loses the last line at most; and the results, which end the run. */
 #include "io/report.h"
 #include "core/fault.h"
 #include "core/log.h"

@@ -1,3 +1,6 @@
+/* First stands the verdict, which both forms end with: are the results those of a whole
+ * evaluation? Then come metrics.json, an object for each section of struct report_results, and the
+ * table of result.txt, printed from top to bottom. */
 #include "io/report_results.h"
 #include "core/mem.h"
 #include "io/protocol.h"

@@ -1,3 +1,6 @@
+/* A run is read in three steps: its configuration; the end of its log, which tells whether its
+ * figures count; and these figures, from metrics.json. A log may have millions of steps, of which
+ * only the last is parsed. The learning curve is a pass of its own over the evaluations. */
 #include "io/run_result.h"
 #include "core/log.h"
 #include "core/mem.h"

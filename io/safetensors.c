@@ -1,3 +1,7 @@
+/* The header is a JSON object, which is parsed whole and checked before a tensor is looked for:
+ * every entry has a known form and, sorted by their places, the tensors fill the rest of the file
+ * without gap or overlap. Then the table that is asked for, or the only one, is handed to
+ * io/numbers.h as a stretch of the file. */
 #include "io/safetensors.h"
 #include "core/log.h"
 #include "core/mem.h"

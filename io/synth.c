@@ -1,3 +1,7 @@
+/* An item is a place: domain, topic and rank in it; a multiplication modulo the number of items,
+ * and its inverse, lead from one to the other, so that neighbouring numbers have nothing in
+ * common. Events of a user are drawn one after another from counters of the user's own, and the
+ * texts, tags and features of an item from its place. */
 #include "io/synth.h"
 #include "core/rng.h"
 #include <math.h>

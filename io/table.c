@@ -1,3 +1,7 @@
+/* A table is a list of sources, of which one is open at a time. Names come first: patterns become
+ * lists of files, in the order of the numbers in their names. Then one file is opened by its form,
+ * all are joined under one width, and rows are read by their number in the whole: neighbours at
+ * once, or any, which are sorted first so that neighbours among them are read at once too. */
 #include "io/table.h"
 #include "core/log.h"
 #include "core/mem.h"

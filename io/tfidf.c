@@ -1,3 +1,8 @@
+/* Each rank counts the terms of its own items. A term belongs to the rank that its hash names,
+ * which gets all counts of it and so knows its document frequency; the most frequent ones of each
+ * owner go to rank 0, which chooses the vocabulary for all. With that every rank turns its counts
+ * into rows of the matrix. Then come terms that tell the domains apart, texts that are folded in
+ * later, and a row's greatest entries. */
 #include "io/tfidf.h"
 #include "core/mem.h"
 #include "core/rng.h"

@@ -1,3 +1,8 @@
+/* Rows of items and of events enter the raw collection one by one. What needs care is whose domain
+ * a row is of: the file's label says it, or the row, or, for an event, the items with its id;
+ * contradictions are errors with file and line. A row may carry a list of the events before its
+ * own; such rows are kept apart (io/readers/lists.h) until all are known. Times become seconds at
+ * the end of a file, when the unit of its column is known. */
 #include "io/readers/atomic.h"
 #include "core/log.h"
 #include "core/mem.h"

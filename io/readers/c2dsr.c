@@ -1,3 +1,6 @@
+/* The two lists come first, since their lines are the items, and tell whether indices of the
+ * second go on from the first or begin again. The sequences follow, split by split, with their
+ * events put into the order of time; then the optional files of items and of tags. */
 #include "io/readers/c2dsr.h"
 #include "core/mem.h"
 #include "io/lines.h"

@@ -1,3 +1,6 @@
+/* All files are read into the raw collection, with users and items as text. Its events become one
+ * timeline per user, which the filters thin out; the items that remain are numbered, those of the
+ * first domain first, and the split cuts the timelines into sequences of these numbers. */
 #include "io/readers/interactions.h"
 #include "core/log.h"
 #include "core/mem.h"

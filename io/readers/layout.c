@@ -1,3 +1,7 @@
+/* Names and headers decide what each file is. Files, folders and labels of the command line are
+ * turned into a list of files with domain, kind and part, folders being looked through one level
+ * deep; at the end the list is sorted and checked as a whole, so that an incomplete split is said
+ * before anything is read. */
 #include "io/readers/layout.h"
 #include "core/log.h"
 #include "core/mem.h"

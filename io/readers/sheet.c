@@ -1,3 +1,7 @@
+/* The header comes first and tells separator, names and, by these, the role of every column. Then
+ * a row is the present line cut in place into fields, unquoted where the form has quotes. Whether
+ * a column between tabs is quoted can only be known of the whole file, which is therefore read
+ * twice where its first row looks like that. */
 #include "io/readers/sheet.h"
 #include "core/mem.h"
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/* Leave-one-out holds out each user's last two events. The other rules come down to two places in
+ * each user's timeline, where training ends and where validation ends: a temporal split finds them
+ * from two moments, a given one from the parts that the files are; then one function cuts all
+ * timelines there. */
 #include "io/readers/split.h"
 #include "core/log.h"
 #include "core/mem.h"

@@ -1,3 +1,7 @@
+/* A time is kept as whole seconds and a fraction in units of 10^-18, exactly, since floating-point
+ * numbers would tie events that are not tied. Numbers and dates have a parser each. The unit of
+ * numbers shows only over the whole column: each counts for the unit in which it lies between 1990
+ * and 2100, and where the column is not of one mind that is an error with its line. */
 #include "io/readers/times.h"
 #include <math.h>
 #include <stdlib.h>
