@@ -2,14 +2,13 @@
  * file and reference. Not collective: a config is plain data, rank 0 fills it and broadcasts it. */
 #ifndef CORE_OPTIONS_H
 #define CORE_OPTIONS_H
+#include "core/option.h"
 #include "core/status.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define OPTION_TAGS "tags" /* the modality that tema_llm makes of tags */
 
-enum { OPTION_LIST = 8, OPTION_NAME = 64, OPTION_PATH = 4096 };
+/* Room for the keys of all models. */
+enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 
 enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
@@ -27,16 +26,6 @@ enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
 enum select_metric { SELECT_MRR, SELECT_NDCG, SELECT_HR }; /* the last two at the last cut-off */
 enum select_domain { SELECT_DOMAIN_AUTO, SELECT_DOMAIN_BOTH, SELECT_DOMAIN_A, SELECT_DOMAIN_B };
-
-struct names {
-    int count;
-    char name[OPTION_LIST][OPTION_NAME];
-};
-
-struct numbers {
-    int count; /* 0: learned */
-    double value[OPTION_LIST];
-};
 
 struct config {
     struct {
@@ -68,7 +57,8 @@ struct config {
         int tag_attention;                                 /* enum tag_attention */
         char agnostic[OPTION_NAME], specific[OPTION_NAME]; /* sema_cdr, as what follows */
         double contrast_weight, contrast_temperature;
-        int stream_fusion; /* enum stream_fusion */
+        int stream_fusion;                                      /* enum stream_fusion */
+        _Alignas(OPTIONS_ALIGN) unsigned char own[OPTIONS_OWN]; /* of options_register */
     } model;
     struct {
         int64_t epochs, max_steps;
@@ -116,12 +106,22 @@ struct config {
     } bench;
 };
 
+/* Add the keys that one model reads to the general ones, before a config is made. The offsets in
+ * `table` (which stays the caller's) count from the model's own struct of `size` bytes, which every
+ * config holds. The first model to register is the default of model.name; one that has registered
+ * before stays as it was. */
+void options_register(const char *model, const struct option_spec *table, int count, size_t size);
+
+/* Where the own struct of a registered model begins in config->model.own. */
+size_t options_own(const char *model);
+
 /* Every key at its default. */
 void options_defaults(struct config *config);
 
 /* Set `key` ("train.lr") from its text ("5e-4", "[id, text]", "learned", "null"). `where`
  * ("run.yaml:7" or "command line") begins the message on failure, which names the nearest valid key
- * or the allowed values. */
+ * or the allowed values. Keys and values under the names of an earlier version are taken, with a
+ * warning that has today's. */
 CHECKED enum status options_set(struct config *config, const char *where, const char *key,
                                 const char *value);
 
@@ -148,12 +148,17 @@ enum target options_select_target(const struct config *config);
  */
 bool options_skips(const struct config *config, const char *stage);
 
-/* The table, for writers of help and files: number of options, and of option i its key, its help
- * and its value in `config` as text that options_set reads back (OPTION_PATH bytes hold any). */
+/* The keys, for writers of help and files, section by section: their number, and of key i its
+ * name, the one model that reads it (NULL: all), its help and its value in `config` as text that
+ * options_set reads back (OPTION_PATH bytes hold any). */
 int options_count(void);
 const char *options_key(int i);
+const char *options_model(int i);
 const char *options_help(int i);
 void options_value(const struct config *config, int i, char *text, size_t size);
+
+/* The number of a key by its name, or its former one; -1: there is none. */
+int options_find(const char *key);
 
 /* What values option i takes, in words ("a number in [0, 1)"); whether it is free text, which a
  * file has to quote. */

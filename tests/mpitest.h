@@ -16,6 +16,7 @@
 #ifndef TESTS_MPITEST_H
 #define TESTS_MPITEST_H
 #include "core/mem.h"
+#include "core/models/model.h"
 #include "mpi/comm.h"
 #include <criterion/criterion.h>
 #include <mpi.h>
@@ -135,6 +136,7 @@ static int mpi_run_case(const char *name) {
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     comm_open(&test_comm, MPI_COMM_WORLD);
     MPI_REQUIRE(entry, "no case %s", name);
+    models_register();
     entry->body();
     MPI_EXPECT(mem_live() == 0, "%lld allocations left", (long long)mem_live());
     failures = test_failures;

@@ -22,13 +22,9 @@ const struct model_ops *model_ops_find(const char *name) {
     return NULL;
 }
 
-const char *model_ops_names(void) {
-    static char names[256];
-    size_t at = 0;
+void models_register(void) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        at +=
-            (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", models[i]->name);
-    return names;
+        options_register(models[i]->name, NULL, 0, 0);
 }
 
 enum status model_declare(struct model *model, const struct config *config,

@@ -96,6 +96,9 @@ struct pass {
     struct phases *phases;
 };
 
+/* Register all models, so that options know of them: before the first config. Harmless twice. */
+void models_register(void);
+
 struct model_ops;
 
 struct model {

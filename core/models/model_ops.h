@@ -46,7 +46,4 @@ void model_reads_whole_batch(struct model *model);
 /* The model of that name, or NULL. */
 const struct model_ops *model_ops_find(const char *name);
 
-/* The names, for messages: "llm_emf, ...". */
-const char *model_ops_names(void);
-
 #endif

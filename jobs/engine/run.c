@@ -181,8 +181,8 @@ enum status run_settle(const struct comm *comm, const struct dataset *dataset,
                        struct config *config) {
     const char *fault =
         !strcmp(config->model.name, "sema_cdr")     ? "model.name: sema_cdr fuses two domains"
-        : config->train.target == TARGET_B          ? "train.target: y has no targets"
-        : options_select_target(config) == TARGET_B ? "eval.select_domain: y has no targets"
+        : config->train.target == TARGET_B          ? "train.target: b has no targets"
+        : options_select_target(config) == TARGET_B ? "eval.select_domain: b has no targets"
                                                     : NULL;
     if (config->data.max_len == 0)
         config->data.max_len = dataset->max_len;

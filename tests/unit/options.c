@@ -1,11 +1,13 @@
 #include "core/options.h"
+#include "core/models/model.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 
-BALANCED(options);
+BALANCED(options, .init = models_register);
 
 static struct config config;
 
@@ -163,7 +165,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"train.logq", "true"},
                                         {"train.gbce_t", "0.5"},
                                         {"train.patience", "0"},
-                                        {"train.target", "y"},
+                                        {"train.target", "b"},
                                         {"train.grad_clip", "5"},
                                         {"train.placement", "sharded"},
                                         {"train.precision", "bf16"},
@@ -175,7 +177,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"eval.cutoffs", "[3]"},
                                         {"eval.every", "0"},
                                         {"eval.select", "hr"},
-                                        {"eval.select_domain", "y"},
+                                        {"eval.select_domain", "b"},
                                         {"eval.lambda1", "0"},
                                         {"eval.lambda2", "0.5"},
                                         {"checkpoint.every_s", "0.5"},
@@ -323,6 +325,68 @@ Test(options, names_the_range, .init = start_listening) {
 Test(options, names_the_word_that_stands_for_no_value, .init = start_listening) {
     cr_expect_eq(set("eval.lambda1", "none"), STATUS_INPUT);
     EXPECT_SAID("run.yaml:7: eval.lambda1: 'none' is not a number in [0, inf) or null");
+}
+
+/* What the call said as a warning. */
+#define EXPECT_WARNED(text)                                                                        \
+    do {                                                                                           \
+        const char *what = said();                                                                 \
+        cr_expect_str_eq(what, text, "%s", what);                                                  \
+    } while (0)
+
+Test(options, takes_the_former_names_of_values, .init = start_listening) {
+    cr_assert_eq(set("train.target", "x"), STATUS_OK);
+    cr_assert_eq(set("eval.select_domain", "y"), STATUS_OK);
+    cr_assert_eq(set("train.target", "both"), STATUS_OK);
+    cr_assert_eq(set("eval.select_domain", "b"), STATUS_OK);
+    cr_expect_eq(set("train.target", "z"), STATUS_INPUT);
+    cr_expect_eq(config.train.target, TARGET_BOTH);
+    cr_expect_eq(config.eval.select_domain, SELECT_DOMAIN_B);
+    EXPECT_WARNED("cdsr: warning: run.yaml:7: train.target: 'x' is now called 'a'\n"
+                  "cdsr: warning: run.yaml:7: eval.select_domain: 'y' is now called 'b'\n"
+                  "cdsr: error: run.yaml:7: train.target: 'z' is not one of both, a, b\n");
+}
+
+/* A model of this test's own: keys of a section that is there, and of a new one. */
+struct mine {
+    int64_t width;
+    double rate;
+};
+static const struct option_spec mine[] = {
+    OPTION(struct mine, "model.width", INTEGER, width, "7", "[1, 9]", NULL, "a width",
+           .former_key = "model.breadth"),
+    OPTION(struct mine, "mine.rate", REAL, rate, "null", "[0, 1]", "null", "a rate"),
+};
+
+static const struct mine *mine_of(const struct config *of) {
+    return (const struct mine *)(of->model.own + options_own("mine"));
+}
+
+Test(options, models_register_keys, .init = start_listening) {
+    int before = options_count();
+    options_register("mine", mine, 2, sizeof(struct mine));
+    options_register("mine", mine, 2, sizeof(struct mine));
+    cr_assert_eq(options_count(), before + 2);
+    start();
+    cr_expect(mine_of(&config)->width == 7 && isnan(mine_of(&config)->rate));
+    int width = options_find("model.width"), rate = options_find("mine.rate");
+    cr_assert(width > 0 && rate == before + 1);
+    cr_expect_str_eq(options_model(width), "mine");
+    cr_expect_null(options_model(options_find("model.dim")));
+    cr_expect(!strncmp(options_key(width - 1), "model.", 6));
+    cr_expect(!strncmp(options_key(width + 1), "train.", 6));
+    cr_expect_str_eq(options_help(options_find("model.name")),
+                     "the model: llm_emf, tema_llm, sema_cdr, mine");
+    cr_assert_eq(set("model.name", "mine"), STATUS_OK);
+    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_assert_eq(set("mine.rate", "0.5"), STATUS_OK);
+    cr_assert_eq(set("model.breadth", "8"), STATUS_OK);
+    cr_expect(mine_of(&config)->width == 8 && mine_of(&config)->rate == 0.5);
+    EXPECT_WARNED("cdsr: warning: run.yaml:7: 'model.breadth' is now called 'model.width'\n");
+}
+
+Test(options, models_need_room, .signal = SIGABRT, .init = cr_redirect_stderr) {
+    options_register("large", NULL, 0, OPTIONS_OWN + 1);
 }
 
 Test(options, wants_pairs, .init = start_listening) {
