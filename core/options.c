@@ -36,18 +36,10 @@ GENERAL("model.dropout", REAL, model.dropout, "0.3", "[0, 1)", NULL,
     "share of activations dropped in training"),
 GENERAL("model.modalities", NAMES, model.modalities, "[id, text]", "", NULL,
     "id and the data set's feature tables to use; a model may add or bring its own"),
-GENERAL("model.fusion", CHOICE, model.fusion, "probability", "probability|logit", NULL,
-    "what the modalities' weights mix: softmax probabilities or logits"),
-GENERAL("model.fusion_weights", NUMBERS, model.fusion_weights, "learned", "[0, inf)", "learned",
-    "one weight per modality, scaled to sum 1"),
 GENERAL("model.scale", NUMBERS, model.scale, "learned", "(0, inf)", "learned",
     "factor on the cosine in the softmax, one number"),
 GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "domain", "domain|all", NULL,
     "items in the mixed stream's softmax: of the target's domain, or of both"),
-GENERAL("model.lambda1", REAL, model.lambda1, "0.3", "[0, inf)", NULL,
-    "weight of the other domain's stream"),
-GENERAL("model.lambda2", REAL, model.lambda2, "0.1", "[0, inf)", NULL,
-    "weight of the mixed stream"),
 GENERAL("model.share_encoders", CHOICE, model.share_encoders, "none", "none|streams", NULL,
     "streams: the three streams of a modality share one encoder"),
 GENERAL("model.id_init", TEXT, model.id_init, "auto", "", NULL,
@@ -55,24 +47,6 @@ GENERAL("model.id_init", TEXT, model.id_init, "auto", "", NULL,
     "table of the modalities, else random"),
 GENERAL("model.feature_proj", INTEGER, model.feature_proj, "0", "[0, 65536]", NULL,
     "width of a learned projection of feature tables; 0: none"),
-GENERAL("model.tags", CHOICE, model.tags, "learned", "none|uniform|learned", NULL,
-    "tema_llm: how an item's tags weigh in its tag vector; none: no tags at all"),
-GENERAL("model.tag_kappa", REAL, model.tag_kappa, "1", "(0, inf)", NULL,
-    "tema_llm: the data set's tag weights are divided by this in their softmax"),
-GENERAL("model.tag_vectors", TEXT, model.tag_vectors, "text", "", NULL,
-    "tema_llm: vectors of the tags, made by `cdsr features --vocabulary` under this name"),
-GENERAL("model.tag_attention", CHOICE, model.tag_attention, "on", "on|off", NULL,
-    "tema_llm: a second attention, to tags, in every block"),
-GENERAL("model.agnostic", TEXT, model.agnostic, "agnostic", "", NULL,
-    "sema_cdr: feature table of what does not depend on the domain"),
-GENERAL("model.specific", TEXT, model.specific, "specific", "", NULL,
-    "sema_cdr: feature table of what does"),
-GENERAL("model.contrast_weight", REAL, model.contrast_weight, "0.1", "[0, inf)", NULL,
-    "sema_cdr: weight of the contrast between the two views of an item; 0: none"),
-GENERAL("model.contrast_temperature", REAL, model.contrast_temperature, "0.1", "(0, inf)", NULL,
-    "sema_cdr: the views' cosines are divided by this"),
-GENERAL("model.stream_fusion", CHOICE, model.stream_fusion, "adaptive", "adaptive|mean", NULL,
-    "sema_cdr: learned weights of the streams' states, or the same for all"),
 GENERAL("train.epochs", INTEGER, train.epochs, "100", "[0, inf)", NULL,
     "passes over the training sequences"),
 GENERAL("train.max_steps", INTEGER, train.max_steps, "0", "[0, inf)", NULL,
@@ -135,10 +109,6 @@ GENERAL("eval.select", CHOICE, eval.select, "mrr", "mrr|ndcg|hr", NULL,
 GENERAL("eval.select_domain", CHOICE, eval.select_domain, "auto", "auto|both|a|b", NULL,
     "targets that the figure is taken of: those of one domain, or of both; auto: as train.target",
     .former = "auto|both|x|y"),
-GENERAL("eval.lambda1", REAL, eval.lambda1, "null", "[0, inf)", "null",
-    "weight of the other domain's stream in the score; null: model.lambda1"),
-GENERAL("eval.lambda2", REAL, eval.lambda2, "null", "[0, inf)", "null",
-    "weight of the mixed stream in the score; null: model.lambda2"),
 GENERAL("checkpoint.every_s", REAL, checkpoint.every_s, "600", "[0, inf)", NULL,
     "seconds between checkpoints"),
 GENERAL("checkpoint.keep", INTEGER, checkpoint.keep, "2", "[1, inf)", NULL,
@@ -396,21 +366,6 @@ static enum status check_modalities(const struct names *modalities) {
     return STATUS_OK;
 }
 
-static enum status check_fusion_weights(const struct config *config) {
-    const struct numbers *w = &config->model.fusion_weights;
-    double sum = 0;
-    if (w->count == 0)
-        return STATUS_OK;
-    if (w->count != config->model.modalities.count)
-        return log_error(STATUS_INPUT, "model.fusion_weights: %d weights for the %d modalities",
-                         w->count, config->model.modalities.count);
-    for (int i = 0; i < w->count; i++)
-        sum += w->value[i];
-    if (sum > 0 && isfinite(sum))
-        return STATUS_OK;
-    return log_error(STATUS_INPUT, "model.fusion_weights: the weights sum to %g", sum);
-}
-
 static enum status check_cutoffs(const struct numbers *k) {
     for (int i = 0; i < k->count; i++) {
         if (k->value[i] != floor(k->value[i]))
@@ -460,73 +415,9 @@ bool options_skips(const struct config *config, const char *stage) {
 static enum status check_loss(const struct config *config) {
     if (config->train.loss == LOSS_BCE && config->train.logq)
         return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; bce has none");
-    if (config->train.loss != LOSS_GBCE)
-        return STATUS_OK;
-    if (config->model.modalities.count > 1 && config->model.fusion != FUSION_LOGIT &&
-        strcmp(config->model.name, "sema_cdr") != 0)
-        return log_error(STATUS_INPUT, "train.loss: gbce has one score per item; set "
-                                       "model.fusion=logit, or one modality");
-    if (config->train.logq)
+    if (config->train.loss == LOSS_GBCE && config->train.logq)
         return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; gbce is "
                                        "calibrated by train.gbce_t");
-    return STATUS_OK;
-}
-
-static void drop_name(struct names *names, const char *name) {
-    int kept = 0;
-    for (int i = 0; i < names->count; i++)
-        if (strcmp(names->name[i], name) != 0)
-            memmove(names->name[kept++], names->name[i], OPTION_NAME);
-    names->count = kept;
-}
-
-/* Behind the others; a full list is left to options_check. */
-static void complete_tags(struct names *modalities, bool tags) {
-    bool full = modalities->count == OPTION_LIST;
-    for (int i = 0; i < modalities->count; i++)
-        if (!strcmp(modalities->name[i], OPTION_TAGS)) {
-            if (!tags)
-                drop_name(modalities, OPTION_TAGS);
-            return;
-        }
-    if (tags && !full)
-        snprintf(modalities->name[modalities->count++], OPTION_NAME, OPTION_TAGS);
-}
-
-void options_complete(struct config *config) {
-    if (!strcmp(config->model.name, "tema_llm"))
-        complete_tags(&config->model.modalities, config->model.tags != TAGS_NONE);
-    if (!strcmp(config->model.name, "sema_cdr")) {
-        struct names *views = &config->model.modalities;
-        *views = (struct names){.count = 3, .name = {"id"}};
-        memcpy(views->name[1], config->model.specific, OPTION_NAME); /* first: see model.id_init */
-        memcpy(views->name[2], config->model.agnostic, OPTION_NAME);
-    }
-}
-
-/* The model is made of what options_complete put there. */
-static enum status check_tags(const struct config *config) {
-    const struct names *names = &config->model.modalities;
-    bool tags = false;
-    for (int i = 0; i < names->count; i++)
-        tags = tags || !strcmp(names->name[i], OPTION_TAGS);
-    if (names->count == 0)
-        return log_error(STATUS_INPUT, "model.modalities: without tags there is none left");
-    if (!tags && !strcmp(config->model.name, "tema_llm") && config->model.tags != TAGS_NONE)
-        return log_error(STATUS_INPUT, "model.modalities: %d and tags are more than %d",
-                         names->count, (int)OPTION_LIST);
-    return STATUS_OK;
-}
-
-static enum status check_views(const struct config *config) {
-    if (strcmp(config->model.name, "sema_cdr") != 0)
-        return STATUS_OK;
-    if (config->model.feature_proj)
-        return log_error(STATUS_INPUT, "model.feature_proj: sema_cdr has adapters of its own; "
-                                       "leave it at 0");
-    if (config->model.fusion_weights.count || config->model.fusion != FUSION_PROBABILITY)
-        return log_error(STATUS_INPUT, "model.fusion, model.fusion_weights: sema_cdr learns to "
-                                       "fuse its views; leave them at their defaults");
     return STATUS_OK;
 }
 
@@ -535,9 +426,6 @@ enum status options_check(const struct config *config) {
     TRY(check_reproducible(config));
     TRY(check_loss(config));
     TRY(check_modalities(&config->model.modalities));
-    TRY(check_tags(config));
-    TRY(check_views(config));
-    TRY(check_fusion_weights(config));
     TRY(check_cutoffs(&config->eval.cutoffs));
     TRY(check_skip(&config->bench.skip));
     if (config->model.dim % config->model.heads)
@@ -547,14 +435,4 @@ enum status options_check(const struct config *config) {
         return log_error(STATUS_INPUT, "model.scale: one number or learned, not a list of %d",
                          config->model.scale.count);
     return STATUS_OK;
-}
-
-bool options_fusion_weights(const struct config *config, double weights[OPTION_LIST]) {
-    const struct numbers *w = &config->model.fusion_weights;
-    double sum = 0;
-    for (int i = 0; i < w->count; i++)
-        sum += w->value[i];
-    for (int i = 0; i < w->count; i++)
-        weights[i] = w->value[i] / sum;
-    return w->count > 0;
 }

@@ -5,16 +5,10 @@
 #include "core/option.h"
 #include "core/status.h"
 
-#define OPTION_TAGS "tags" /* the modality that tema_llm makes of tags */
-
 /* Room for the keys of all models. */
 enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 
-enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
-enum tags { TAGS_NONE, TAGS_UNIFORM, TAGS_LEARNED };
-enum stream_fusion { STREAM_FUSION_ADAPTIVE, STREAM_FUSION_MEAN };
-enum tag_attention { TAG_ATTENTION_ON, TAG_ATTENTION_OFF };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE }; /* all but the first draw items */
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
@@ -43,11 +37,8 @@ struct config {
         int64_t dim, blocks, heads;
         double dropout;
         struct names modalities;
-        int fusion; /* enum fusion */
-        struct numbers fusion_weights;
         struct numbers scale;
-        int mixed_softmax; /* enum mixed_softmax */
-        double lambda1, lambda2;
+        int mixed_softmax;         /* enum mixed_softmax */
         int share_encoders;        /* enum share_encoders */
         char id_init[OPTION_NAME]; /* "auto", "random" or a table */
         int64_t feature_proj;      /* 0: none */
@@ -88,9 +79,8 @@ struct config {
         int ties; /* enum ties */
         struct numbers cutoffs;
         int64_t every;
-        int select;              /* enum select_metric */
-        int select_domain;       /* enum select_domain */
-        double lambda1, lambda2; /* NaN: those of the model */
+        int select;        /* enum select_metric */
+        int select_domain; /* enum select_domain */
     } eval;
     struct {
         double every_s;
@@ -128,17 +118,9 @@ CHECKED enum status options_set(struct config *config, const char *where, const 
 /* "key=value" of the command line. */
 CHECKED enum status options_set_pair(struct config *config, const char *pair);
 
-/* Bring what the model decides into the configuration, before it is checked: tema_llm has the
- * modality `tags` behind the others, unless model.tags is none; sema_cdr has the modalities id,
- * model.agnostic and model.specific. */
-void options_complete(struct config *config);
-
-/* What holds between keys (list lengths, heads, what this version supports). */
+/* What holds between general keys (list lengths, heads), and that the model is registered. What one
+ * model wants comes before: model_configure (core/models/model.h). */
 CHECKED enum status options_check(const struct config *config);
-
-/* The weight of every modality when they are given, normalised to sum 1: true; false when they are
- * learned. Expects a config that options_check accepted. */
-bool options_fusion_weights(const struct config *config, double weights[OPTION_LIST]);
 
 /* The domains whose figure selects the best epoch: those of eval.select_domain or, with auto, of
  * train.target. */

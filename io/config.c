@@ -1,6 +1,7 @@
 #include "io/config.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/models/model.h"
 #include "core/text.h"
 #include <errno.h>
 #include <stdio.h>
@@ -311,8 +312,7 @@ static enum status set_pair(struct config *config, const char *pair) {
 enum status config_override(struct config *config, char *const *pairs, int npairs) {
     for (int i = 0; i < npairs; i++)
         TRY(set_pair(config, pairs[i]));
-    options_complete(config);
-    return options_check(config);
+    return model_configure(config);
 }
 
 static enum status read_file(const char *path, struct config *config) {

@@ -41,7 +41,7 @@ mrr() {
 
 # The loss is that of the domain's stream alone, whatever else there may be.
 "$CDSR" train run.yaml >out 2>err || complain "train: $(cat err)"
-has err 'one domain: its sequences are the only stream; model.lambda1, model.lambda2, '
+has err 'one domain: its sequences are the only stream; the streams'\'' weights, '
 [ "$(tail -n 1 out)" = VALID ] || complain "$(tail -n 1 out)"
 [ "$(mrr runs/run A full)" = "$(mrr runs/run all full)" ] || complain 'all is the one domain'
 [ "$(mrr runs/run B full)" = - ] || complain "the empty domain has $(mrr runs/run B full)"

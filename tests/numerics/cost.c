@@ -80,7 +80,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     check_set_all(&f->config,
                   "model.dim=32 model.heads=2 model.modalities=id,text train.negatives=50");
     check_set_all(&f->config, pairs);
-    options_complete(&f->config);
+    cr_assert_eq(model_configure(&f->config), STATUS_OK);
     fixture_models(f);
     fixture_batch(f);
     cost_step_run(&f->declared, &f->batch, &f->batch, 1, &f->step);

@@ -1,6 +1,6 @@
 #include "io/config.h"
 #include "core/mem.h"
-#include "core/models/model.h"
+#include "core/models/llm_emf.h"
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ Test(config, reads_flow_style) {
     cr_expect_eq(config.run.seed, 3);
     cr_expect_eq(config.model.modalities.count, 2);
     cr_expect_str_eq(config.model.modalities.name[1], "image");
-    cr_expect_eq(config.model.fusion_weights.value[0], 0.5);
+    cr_expect_eq(emf_options(&config)->fusion_weights.value[0], 0.5);
     cr_expect_eq(config.train.lr, 1e-3);
     cr_expect_eq(config.train.betas[1], 0.99);
     cr_expect(config.train.reproducible);
