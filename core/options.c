@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the registered models say of model.name: the first of them, the default; all, for people. */
+/* Of the registered models: the default, the first; all names, for messages; the help on them. */
 static char first_model[OPTION_NAME], model_names[256], model_help[300];
 
 #define GENERAL(...) OPTION(struct config, __VA_ARGS__)

@@ -1,5 +1,6 @@
-/* The configuration of a run, and the one table behind its parsing, help, start-up summary, saved
- * file and reference. Not collective: a config is plain data, rank 0 fills it and broadcasts it. */
+/* The configuration of a run, and the registry of keys behind its parsing, help, start-up summary,
+ * saved file and reference. Not collective: a config is plain data, rank 0 fills it and broadcasts
+ * it. The keys that one model alone reads are registered by that model. */
 #ifndef CORE_OPTIONS_H
 #define CORE_OPTIONS_H
 #include "core/option.h"
@@ -38,17 +39,10 @@ struct config {
         double dropout;
         struct names modalities;
         struct numbers scale;
-        int mixed_softmax;         /* enum mixed_softmax */
-        int share_encoders;        /* enum share_encoders */
-        char id_init[OPTION_NAME]; /* "auto", "random" or a table */
-        int64_t feature_proj;      /* 0: none */
-        int tags;                  /* enum tags; tema_llm, as the three that follow */
-        double tag_kappa;
-        char tag_vectors[OPTION_NAME];
-        int tag_attention;                                 /* enum tag_attention */
-        char agnostic[OPTION_NAME], specific[OPTION_NAME]; /* sema_cdr, as what follows */
-        double contrast_weight, contrast_temperature;
-        int stream_fusion;                                      /* enum stream_fusion */
+        int mixed_softmax;                                      /* enum mixed_softmax */
+        int share_encoders;                                     /* enum share_encoders */
+        char id_init[OPTION_NAME];                              /* "auto", "random" or a table */
+        int64_t feature_proj;                                   /* 0: none */
         _Alignas(OPTIONS_ALIGN) unsigned char own[OPTIONS_OWN]; /* of options_register */
     } model;
     struct {
