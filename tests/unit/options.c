@@ -128,7 +128,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"run.margin", "30"},
                                         {"data.path", "/scratch/d\xC3\xA9j\xC3\xA0.h5"},
                                         {"data.max_len", "30"},
-                                        {"model.name", "bert4rec"},
+                                        {"model.name", "unknown"},
                                         {"model.dim", "64"},
                                         {"model.blocks", "3"},
                                         {"model.heads", "4"},
@@ -406,7 +406,7 @@ Test(options, checks_between_keys, .init = start_listening) {
                                          {"model.modalities", "[id, id]"},
                                          {"eval.cutoffs", "[1, 2.5]"},
                                          {"eval.cutoffs", "[5, 5]"},
-                                         {"model.name", "bert4rec"},
+                                         {"model.name", "unknown"},
                                          {"bench.skip", "[loss, forward]"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         start();
@@ -416,9 +416,9 @@ Test(options, checks_between_keys, .init = start_listening) {
 }
 
 Test(options, says_what_this_version_supports, .init = start_listening) {
-    cr_assert_eq(set("model.name", "bert4rec"), STATUS_OK);
+    cr_assert_eq(set("model.name", "unknown"), STATUS_OK);
     cr_expect_eq(model_configure(&config), STATUS_INPUT);
-    EXPECT_SAID("model.name: 'bert4rec' is not one of llm_emf, tema_llm, sema_cdr, sasrec");
+    EXPECT_SAID("model.name: 'unknown' is not one of llm_emf, tema_llm, sema_cdr, sasrec");
 }
 
 static void expect_modalities(const char *want, enum status status) {
