@@ -1,21 +1,15 @@
-/* The configuration of a run, and the one table behind its parsing, help, start-up summary, saved
- * file and reference. Not collective: a config is plain data, rank 0 fills it and broadcasts it. */
+/* The configuration of a run, and the registry of keys behind its parsing, help, start-up summary,
+ * saved file and reference. Not collective: a config is plain data, rank 0 fills it and broadcasts
+ * it. The keys that one model alone reads are registered by that model. */
 #ifndef CORE_OPTIONS_H
 #define CORE_OPTIONS_H
+#include "core/option.h"
 #include "core/status.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#define OPTION_TAGS "tags" /* the modality that tema_llm makes of tags */
+/* Room for the keys of all models. */
+enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 
-enum { OPTION_LIST = 8, OPTION_NAME = 64, OPTION_PATH = 4096 };
-
-enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
-enum tags { TAGS_NONE, TAGS_UNIFORM, TAGS_LEARNED };
-enum stream_fusion { STREAM_FUSION_ADAPTIVE, STREAM_FUSION_MEAN };
-enum tag_attention { TAG_ATTENTION_ON, TAG_ATTENTION_OFF };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE }; /* all but the first draw items */
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
@@ -27,16 +21,6 @@ enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
 enum select_metric { SELECT_MRR, SELECT_NDCG, SELECT_HR }; /* the last two at the last cut-off */
 enum select_domain { SELECT_DOMAIN_AUTO, SELECT_DOMAIN_BOTH, SELECT_DOMAIN_A, SELECT_DOMAIN_B };
-
-struct names {
-    int count;
-    char name[OPTION_LIST][OPTION_NAME];
-};
-
-struct numbers {
-    int count; /* 0: learned */
-    double value[OPTION_LIST];
-};
 
 struct config {
     struct {
@@ -54,21 +38,12 @@ struct config {
         int64_t dim, blocks, heads;
         double dropout;
         struct names modalities;
-        int fusion; /* enum fusion */
-        struct numbers fusion_weights;
         struct numbers scale;
-        int mixed_softmax; /* enum mixed_softmax */
-        double lambda1, lambda2;
-        int share_encoders;        /* enum share_encoders */
-        char id_init[OPTION_NAME]; /* "auto", "random" or a table */
-        int64_t feature_proj;      /* 0: none */
-        int tags;                  /* enum tags; tema_llm, as the three that follow */
-        double tag_kappa;
-        char tag_vectors[OPTION_NAME];
-        int tag_attention;                                 /* enum tag_attention */
-        char agnostic[OPTION_NAME], specific[OPTION_NAME]; /* sema_cdr, as what follows */
-        double contrast_weight, contrast_temperature;
-        int stream_fusion; /* enum stream_fusion */
+        int mixed_softmax;                                      /* enum mixed_softmax */
+        int share_encoders;                                     /* enum share_encoders */
+        char id_init[OPTION_NAME];                              /* "auto", "random" or a table */
+        int64_t feature_proj;                                   /* 0: none */
+        _Alignas(OPTIONS_ALIGN) unsigned char own[OPTIONS_OWN]; /* of options_register */
     } model;
     struct {
         int64_t epochs, max_steps;
@@ -98,9 +73,8 @@ struct config {
         int ties; /* enum ties */
         struct numbers cutoffs;
         int64_t every;
-        int select;              /* enum select_metric */
-        int select_domain;       /* enum select_domain */
-        double lambda1, lambda2; /* NaN: those of the model */
+        int select;        /* enum select_metric */
+        int select_domain; /* enum select_domain */
     } eval;
     struct {
         double every_s;
@@ -116,29 +90,31 @@ struct config {
     } bench;
 };
 
+/* Add the keys that one model reads to the general ones, before a config is made. The offsets in
+ * `table` (which stays the caller's) count from the model's own struct of `size` bytes, which every
+ * config holds. The first model to register is the default of model.name; one that has registered
+ * before stays as it was. */
+void options_register(const char *model, const struct option_spec *table, int count, size_t size);
+
+/* Where the own struct of a registered model begins in config->model.own. */
+size_t options_own(const char *model);
+
 /* Every key at its default. */
 void options_defaults(struct config *config);
 
 /* Set `key` ("train.lr") from its text ("5e-4", "[id, text]", "learned", "null"). `where`
  * ("run.yaml:7" or "command line") begins the message on failure, which names the nearest valid key
- * or the allowed values. */
+ * or the allowed values. Keys and values under the names of an earlier version are taken, with a
+ * warning that has today's. */
 CHECKED enum status options_set(struct config *config, const char *where, const char *key,
                                 const char *value);
 
 /* "key=value" of the command line. */
 CHECKED enum status options_set_pair(struct config *config, const char *pair);
 
-/* Bring what the model decides into the configuration, before it is checked: tema_llm has the
- * modality `tags` behind the others, unless model.tags is none; sema_cdr has the modalities id,
- * model.agnostic and model.specific. */
-void options_complete(struct config *config);
-
-/* What holds between keys (list lengths, heads, what this version supports). */
+/* What holds between general keys (list lengths, heads), and that the model is registered. What one
+ * model wants comes before: model_configure (core/models/model.h). */
 CHECKED enum status options_check(const struct config *config);
-
-/* The weight of every modality when they are given, normalised to sum 1: true; false when they are
- * learned. Expects a config that options_check accepted. */
-bool options_fusion_weights(const struct config *config, double weights[OPTION_LIST]);
 
 /* The domains whose figure selects the best epoch: those of eval.select_domain or, with auto, of
  * train.target. */
@@ -148,12 +124,17 @@ enum target options_select_target(const struct config *config);
  */
 bool options_skips(const struct config *config, const char *stage);
 
-/* The table, for writers of help and files: number of options, and of option i its key, its help
- * and its value in `config` as text that options_set reads back (OPTION_PATH bytes hold any). */
+/* The keys, for writers of help and files, section by section: their number, and of key i its
+ * name, the one model that reads it (NULL: all), its help and its value in `config` as text that
+ * options_set reads back (OPTION_PATH bytes hold any). */
 int options_count(void);
 const char *options_key(int i);
+const char *options_model(int i);
 const char *options_help(int i);
 void options_value(const struct config *config, int i, char *text, size_t size);
+
+/* The number of a key by its name, or its former one; -1: there is none. */
+int options_find(const char *key);
 
 /* What values option i takes, in words ("a number in [0, 1)"); whether it is free text, which a
  * file has to quote. */

@@ -6,6 +6,7 @@
 #include "io/config.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/models/model.h"
 #include "core/text.h"
 #include <errno.h>
 #include <stdio.h>
@@ -107,13 +108,6 @@ static int find_section(const char *name) {
     return -1;
 }
 
-static int find_key(const char *key) {
-    for (int i = 0; i < options_count(); i++)
-        if (!strcmp(options_key(i), key))
-            return i;
-    return -1;
-}
-
 static void section_of(int i, char name[OPTION_NAME]) {
     snprintf(name, OPTION_NAME, "%.*s", (int)strcspn(options_key(i), "."), options_key(i));
 }
@@ -184,7 +178,7 @@ static enum status read_key(struct reader *r) {
     if (!scalar(r))
         return COMPLAIN(r, "a key is expected");
     snprintf(key, sizeof key, "%s.%.63s", r->section, scalar(r));
-    int i = find_key(key);
+    int i = options_find(key);
     if (i >= 0)
         TRY(enter_once(r, &r->key_line[i], key));
     TRY(next(r));
@@ -267,8 +261,13 @@ static enum status read_bytes(const char *text, size_t size, const char *where,
     return status;
 }
 
+/* What was saved under former names is not for the user to rename: no warning. */
 enum status config_from_text(const char *text, const char *where, struct config *config) {
-    TRY(read_bytes(text, strlen(text), where, config));
+    enum log_level level = log_get_level();
+    log_set_level(LOG_ERROR);
+    enum status status = read_bytes(text, strlen(text), where, config);
+    log_set_level(level);
+    TRY(status);
     if (config->train.target != TARGET_BOTH && !strstr(text, "select_domain"))
         config->eval.select_domain = SELECT_DOMAIN_BOTH;
     return STATUS_OK;
@@ -309,7 +308,7 @@ static enum status set_pair(struct config *config, const char *pair) {
     char key[OPTION_NAME], text[OPTION_PATH];
     const char *equals = strchr(pair, '=');
     snprintf(key, sizeof key, "%.*s", (int)(equals ? equals - pair : 0), pair);
-    int option = find_key(key);
+    int option = options_find(key);
     if (option < 0 || !reads_as_yaml(option, equals + 1, text))
         return options_set_pair(config, pair);
     return options_set(config, "command line", key, text);
@@ -318,8 +317,7 @@ static enum status set_pair(struct config *config, const char *pair) {
 enum status config_override(struct config *config, char *const *pairs, int npairs) {
     for (int i = 0; i < npairs; i++)
         TRY(set_pair(config, pairs[i]));
-    options_complete(config);
-    return options_check(config);
+    return model_configure(config);
 }
 
 static enum status read_file(const char *path, struct config *config) {

@@ -22,7 +22,7 @@ CHECKED enum status config_load(const struct comm *comm, const char *path, char 
 CHECKED enum status config_from_text(const char *text, const char *where, struct config *config);
 
 /* Not collective. The "key=value" pairs, whose values are YAML (paths and other free text as they
- * stand, unless quoted), then options_check. */
+ * stand, unless quoted), then model_configure. */
 CHECKED enum status config_override(struct config *config, char *const *pairs, int npairs);
 
 /* Not collective. Every key as YAML that config_from_text reads back, one per line; the caller

@@ -95,7 +95,6 @@ static void shrink(struct config *config) {
     if (options_skips(config, "loss")) {
         config->train.loss = LOSS_SAMPLED;
         config->train.negatives = 1;
-        config->model.contrast_weight = 0;
     }
 }
 
@@ -103,6 +102,8 @@ static enum status open_bench(struct bench *b, const struct config *given) {
     struct config config = *given;
     shrink(&config);
     TRY(run_open(&b->run, b->comm, &config, true));
+    if (skips(b, "loss")) /* nor those over the items of the whole batch */
+        b->run.model.whole_batch = false;
     TRY(stepper_open(&b->stepper, &b->run));
     b->stepper.without_reduction = skips(b, "reduction");
     b->stepper.without_optimizer = skips(b, "optimizer");

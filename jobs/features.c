@@ -61,7 +61,7 @@ static const char doc[] =
     "missing. The rows of several files, given by "
     "several --from or by a pattern in quotes such as 'part-*.npy', follow one another; part-2 "
     "stands before part-10. Every rank reads and writes a share of the rows.\n\n"
-    "--make-tags makes no table, but the tags that tema_llm wants, of the items' own texts, as a "
+    "--make-tags makes no table, but the tags that some models read, of the items' own texts, as a "
     "stand-in for a language model's; then make their vectors with --vocabulary.";
 
 static const struct argp_option options[] = {

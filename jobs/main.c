@@ -1,6 +1,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/models/model.h"
 #include "core/options.h"
 #include "core/text.h"
 #include "io/h5_look.h"
@@ -74,7 +75,7 @@ static void print_versions(void) {
         printf("%s %s\n", versions[i].name, versions[i].text);
 }
 
-/* A '|' would end the cell. */
+/* A '|' would end the cell. Of a key that one model reads, the model is named. */
 static void print_reference(void) {
     struct config config;
     char value[OPTION_PATH], expected[256];
@@ -83,7 +84,9 @@ static void print_reference(void) {
     for (int i = 0; i < options_count(); i++) {
         options_value(&config, i, value, sizeof value);
         options_expected(i, expected, sizeof expected);
-        printf("| `%s` | `%s` | %s | %s |\n", options_key(i), value, expected, options_help(i));
+        const char *model = options_model(i);
+        printf("| `%s` | `%s` | %s | %s%s%s |\n", options_key(i), value, expected,
+               model ? model : "", model ? ": " : "", options_help(i));
     }
 }
 
@@ -134,6 +137,7 @@ int main(int argc, char **argv) {
     if (argc == 3 && !strcmp(argv[1], H5_PROBE_JOB))
         return h5_look(argv[2]);
     streams_open();
+    models_register();
     TRY(memory_limit_begin(argv));
     openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);

@@ -92,11 +92,10 @@ static int64_t at_most(int64_t n, int64_t most) {
 }
 
 /* What the model will read of the tags; their vectors are only measured. */
-static enum status read_tags(const struct comm *comm, struct data *data) {
+static enum status read_tags(const struct comm *comm, const char *name, struct data *data) {
     struct tag_table *tags = &data->shape.tags;
     real *vectors;
-    TRY(dataset_read_tag_vectors(comm, &data->dataset, data->config.model.tag_vectors, &tags->tags,
-                                 &tags->dim, &vectors));
+    TRY(dataset_read_tag_vectors(comm, &data->dataset, name, &tags->tags, &tags->dim, &vectors));
     mem_free(vectors);
     TRY(dataset_read_tags(comm, &data->dataset, 0, data->dataset.items, &data->tags));
     tags->offsets = data->tags.offsets;
@@ -114,8 +113,9 @@ static enum status read_widths(const struct comm *comm, struct data *data) {
         int dim = 0;
         if (!strcmp(modalities->name[m], "id"))
             continue;
-        if (!strcmp(c->model.name, "tema_llm") && !strcmp(modalities->name[m], OPTION_TAGS)) {
-            TRY(read_tags(comm, data));
+        const char *tag_vectors = model_tag_vectors(c, m);
+        if (tag_vectors) {
+            TRY(read_tags(comm, tag_vectors, data));
             table->dim = data->shape.tags.dim;
             continue;
         }

@@ -408,8 +408,8 @@ static void log_start(struct trainer *t) {
              (long long)t->run.dataset.counts[SPLIT_TRAIN], t->run.config.model.name,
              (long long)start.parameters, t->comm->size, start.threads);
     if (t->run.dataset.domain_items[1] == 0)
-        log_info("one domain: its sequences are the only stream; model.lambda1, model.lambda2, "
-                 "model.mixed_softmax and model.share_encoders do not apply");
+        log_info("one domain: its sequences are the only stream; the streams' "
+                 "weights, model.mixed_softmax and model.share_encoders do not apply");
 }
 
 /* Validation and test with the best parameters, and the popularity baseline. */

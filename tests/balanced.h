@@ -8,6 +8,6 @@ static void balanced_check(void) {
     cr_assert_eq(mem_live(), 0, "%ld allocations left", (long)mem_live());
 }
 
-#define BALANCED(suite) TestSuite(suite, .fini = balanced_check)
+#define BALANCED(suite, ...) TestSuite(suite, .fini = balanced_check, ##__VA_ARGS__)
 
 #endif

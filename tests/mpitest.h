@@ -9,7 +9,7 @@
  *         MPI_REQUIRE(p, "no table");            on failure the job is aborted
  *         MPI_EXPECT(x == y, "x %d", x);         on failure counted, the test goes on
  *     }
- *     MPI_TEST_MAIN()                            once per program
+ *     MPI_TEST_MAIN(prepare())                   once per program; the call may be left out
  *
  * A case also fails when it leaves counted allocations behind (core/mem.h). Criterion's options of
  * a test, .timeout and the like, may follow NP. Serial Test()s may stand in the same program. */
@@ -144,10 +144,12 @@ static int mpi_run_case(const char *name) {
     return failures > 0;
 }
 
-#define MPI_TEST_MAIN()                                                                            \
+#define MPI_TEST_MAIN(...)                                                                         \
     int main(int argc, char **argv) {                                                              \
-        if (argc == 3 && !strcmp(argv[1], "--mpi-case"))                                           \
+        if (argc == 3 && !strcmp(argv[1], "--mpi-case")) {                                         \
+            __VA_ARGS__;                                                                           \
             return mpi_run_case(argv[2]);                                                          \
+        }                                                                                          \
         struct criterion_test_set *tests = criterion_initialize();                                 \
         criterion_options.jobs = 1; /* one test already fills the machine */                       \
         int passed = !criterion_handle_args(argc, argv, true) || criterion_run_all_tests(tests);   \

@@ -32,10 +32,14 @@
 #ifndef CORE_CATALOGUE_LOSS_H
 #define CORE_CATALOGUE_LOSS_H
 #include "core/collectives.h"
-#include "core/options.h"
+#include "core/option.h"
+#include "core/status.h"
 #include "core/tape.h"
 #include "partition/item_block.h"
 #include <stdint.h>
+
+/* What the terms' weights mix. */
+enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 
 enum { CATALOGUE_TERMS = OPTION_LIST, CATALOGUE_BUFFER = 32 << 20 };
 

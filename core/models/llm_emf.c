@@ -1,32 +1,95 @@
 #include "core/models/llm_emf.h"
+#include "core/log.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
 #include "core/ops/embedding.h"
 #include <math.h>
 #include <string.h>
 
+/* ---- options ---- */
+
+// clang-format off
+static const struct option_spec options[] = {
+OPTION(struct emf_options, "model.fusion", CHOICE, fusion, "probability", "probability|logit", NULL,
+    "what the modalities' weights mix: softmax probabilities or logits"),
+OPTION(struct emf_options, "model.fusion_weights", NUMBERS, fusion_weights, "learned", "[0, inf)", "learned",
+    "one weight per modality, scaled to sum 1"),
+OPTION(struct emf_options, "model.lambda1", REAL, lambda1, "0.3", "[0, inf)", NULL,
+    "weight of the other domain's stream"),
+OPTION(struct emf_options, "model.lambda2", REAL, lambda2, "0.1", "[0, inf)", NULL,
+    "weight of the mixed stream"),
+OPTION(struct emf_options, "eval.lambda1", REAL, eval_lambda1, "null", "[0, inf)", "null",
+    "weight of the other domain's stream in the score; null: model.lambda1"),
+OPTION(struct emf_options, "eval.lambda2", REAL, eval_lambda2, "null", "[0, inf)", "null",
+    "weight of the mixed stream in the score; null: model.lambda2"),
+};
+// clang-format on
+
+const struct emf_options *emf_options(const struct config *config) {
+    return (const struct emf_options *)(config->model.own + options_own(llm_emf.name));
+}
+
+bool emf_fusion_weights(const struct config *config, double weights[OPTION_LIST]) {
+    const struct numbers *w = &emf_options(config)->fusion_weights;
+    double sum = 0;
+    for (int i = 0; i < w->count; i++)
+        sum += w->value[i];
+    for (int i = 0; i < w->count; i++)
+        weights[i] = w->value[i] / sum;
+    return w->count > 0;
+}
+
+static enum status check_fusion_weights(const struct numbers *w, int modalities) {
+    double sum = 0;
+    if (w->count == 0)
+        return STATUS_OK;
+    if (w->count != modalities)
+        return log_error(STATUS_INPUT, "model.fusion_weights: %d weights for the %d modalities",
+                         w->count, modalities);
+    for (int i = 0; i < w->count; i++)
+        sum += w->value[i];
+    if (sum > 0 && isfinite(sum))
+        return STATUS_OK;
+    return log_error(STATUS_INPUT, "model.fusion_weights: the weights sum to %g", sum);
+}
+
+enum status emf_configure(struct config *config) {
+    const struct emf_options *own = emf_options(config);
+    int modalities = config->model.modalities.count;
+    if (config->train.loss == LOSS_GBCE && modalities > 1 && own->fusion != FUSION_LOGIT)
+        return log_error(STATUS_INPUT, "train.loss: gbce has one score per item; set "
+                                       "model.fusion=logit, or one modality");
+    return check_fusion_weights(&own->fusion_weights, modalities);
+}
+
+/* The mixed stream would repeat the one that there is. */
+void emf_use_one_domain(struct config *config) {
+    struct emf_options *own = (struct emf_options *)(config->model.own + options_own(llm_emf.name));
+    own->lambda2 = 0;
+    own->eval_lambda1 = own->eval_lambda2 = NAN;
+}
+
 /* ---- parameters ---- */
 
 static int add_fusion(struct model *model) {
-    const struct config *config = model->config;
-    bool learned = config->model.fusion == FUSION_PROBABILITY &&
-                   !config->model.fusion_weights.count && model->heads > 1;
+    const struct emf_options *own = emf_options(model->config);
+    bool learned =
+        own->fusion == FUSION_PROBABILITY && !own->fusion_weights.count && model->heads > 1;
     return learned ? params_add(&model->params, 1, 1, model->heads, PARAM_ZERO, 1, "fusion.w") : -1;
 }
 
 /* One loss per stream, weighted as in eq. 10 by what the stream is to train.target. */
 static void add_losses(struct model *model) {
-    const struct config *config = model->config;
-    double l1 = config->model.lambda1;
-    model_add_loss(model, stream_names[STREAM_A], config->train.target == TARGET_B ? l1 : 1);
-    model_add_loss(model, stream_names[STREAM_B], config->train.target == TARGET_A ? l1 : 1);
-    model_add_loss(model, stream_names[STREAM_MIXED], config->model.lambda2);
+    const struct emf_options *own = emf_options(model->config);
+    int target = model->config->train.target;
+    model_add_loss(model, stream_names[STREAM_A], target == TARGET_B ? own->lambda1 : 1);
+    model_add_loss(model, stream_names[STREAM_B], target == TARGET_A ? own->lambda1 : 1);
+    model_add_loss(model, stream_names[STREAM_MIXED], own->lambda2);
 }
 
-enum status emf_open(struct model *model, int tags) {
+enum status emf_open(struct model *model, int tags, bool attend) {
     const struct config *config = model->config;
     struct emf *emf = model->state;
-    bool attend = tags >= 0 && config->model.tag_attention == TAG_ATTENTION_ON;
     tables_declare(model);
     for (int k = 0; k < model->tables; k++)
         TRY(softmax_head_add(model, k, 0, SIMILARITY_COSINE, config->model.modalities.name[k]));
@@ -38,7 +101,7 @@ enum status emf_open(struct model *model, int tags) {
 }
 
 static enum status open_plain(struct model *model) {
-    return emf_open(model, -1);
+    return emf_open(model, -1, false);
 }
 
 /* ---- training losses ---- */
@@ -68,8 +131,11 @@ static double stream_loss(struct model *model, struct pass *pass, int s, struct 
     const struct emf *emf = model->state;
     bool all = s == STREAM_MIXED && model->config->model.mixed_softmax == MIXED_ALL;
     int first = all ? 2 : s == STREAM_B ? 1 : 0, last = all ? 2 : s == STREAM_A ? 0 : 1;
-    struct tensor *w = emf->fusion < 0 ? NULL : tape_param(pass->tape, &model->params, emf->fusion);
-    return softmax_head_loss(model, pass, s, first, last, q, w,
+    struct head_fusion fusion = {.fusion = (enum fusion)emf_options(model->config)->fusion};
+    (void)emf_fusion_weights(model->config, fusion.weights);
+    if (emf->fusion >= 0)
+        fusion.logits = tape_param(pass->tape, &model->params, emf->fusion);
+    return softmax_head_loss(model, pass, s, first, last, q, &fusion,
                              model->loss[s].weight / (double)pass->count[s]);
 }
 
@@ -90,14 +156,14 @@ void emf_forward(struct model *model, struct pass *pass) {
 /* ---- ranking ---- */
 
 /* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
-static void fill_fusion(const struct model *model, const struct tape *tape,
-                        double weights[CATALOGUE_TERMS]) {
+static void fill_fusion(const struct model *model, const struct tape *tape, struct ranking *r) {
     const struct emf *emf = model->state;
-    double sum = 0;
+    double sum = 0, *weights = r->weights;
+    r->fusion = (enum fusion)emf_options(model->config)->fusion;
     weights[0] = 1;
     if (emf->fusion < 0) {
-        if (model->config->model.fusion == FUSION_PROBABILITY)
-            (void)options_fusion_weights(model->config, weights);
+        if (r->fusion == FUSION_PROBABILITY)
+            (void)emf_fusion_weights(model->config, weights);
         return;
     }
     const real *logits = model->params.list[emf->fusion].tensor.x;
@@ -109,10 +175,10 @@ static void fill_fusion(const struct model *model, const struct tape *tape,
 
 static void fill_weights(const struct model *model, const struct tape *tape, int domain,
                          struct ranking *r) {
-    const struct config *config = model->config;
-    double l1 = isnan(config->eval.lambda1) ? config->model.lambda1 : config->eval.lambda1;
-    double l2 = isnan(config->eval.lambda2) ? config->model.lambda2 : config->eval.lambda2;
-    bool all = config->model.mixed_softmax == MIXED_ALL;
+    const struct emf_options *own = emf_options(model->config);
+    double l1 = isnan(own->eval_lambda1) ? own->lambda1 : own->eval_lambda1;
+    double l2 = isnan(own->eval_lambda2) ? own->lambda2 : own->eval_lambda2;
+    bool all = model->config->model.mixed_softmax == MIXED_ALL;
     for (int s = 0; s < STREAMS; s++) {
         r->stream[s].weight = s == STREAM_MIXED ? l2 : s == domain ? 1 : l1;
     }
@@ -120,7 +186,7 @@ static void fill_weights(const struct model *model, const struct tape *tape, int
         r->stream[STREAM_MIXED].lo = 0;
         r->stream[STREAM_MIXED].hi = tables_local(model, 2).hi;
     }
-    fill_fusion(model, tape, r->weights);
+    fill_fusion(model, tape, r);
 }
 
 /* The last state of each sequence; rows of empty streams are zero. */
@@ -158,6 +224,11 @@ void emf_query(struct model *model, struct pass *pass, int domain, struct rankin
 const struct model_ops llm_emf = {
     .name = "llm_emf",
     .state_size = sizeof(struct emf),
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_size = sizeof(struct emf_options),
+    .configure = emf_configure,
+    .use_one_domain = emf_use_one_domain,
     .open = open_plain,
     .forward = emf_forward,
     .query = emf_query,

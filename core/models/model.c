@@ -22,13 +22,29 @@ const struct model_ops *model_ops_find(const char *name) {
     return NULL;
 }
 
-const char *model_ops_names(void) {
-    static char names[256];
-    size_t at = 0;
+void models_register(void) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        at +=
-            (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", models[i]->name);
-    return names;
+        options_register(models[i]->name, models[i]->options, models[i]->option_count,
+                         models[i]->options_size);
+}
+
+enum status model_configure(struct config *config) {
+    const struct model_ops *ops = model_ops_find(config->model.name);
+    if (ops && ops->configure)
+        TRY(ops->configure(config));
+    return options_check(config);
+}
+
+bool model_use_one_domain(struct config *config) {
+    const struct model_ops *ops = model_ops_find(config->model.name);
+    if (ops->use_one_domain)
+        ops->use_one_domain(config);
+    return !ops->two_domains;
+}
+
+const char *model_tag_vectors(const struct config *config, int k) {
+    const struct model_ops *ops = model_ops_find(config->model.name);
+    return ops->tag_vectors ? ops->tag_vectors(config, k) : NULL;
 }
 
 enum status model_declare(struct model *model, const struct config *config,

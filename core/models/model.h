@@ -96,6 +96,21 @@ struct pass {
     struct phases *phases;
 };
 
+/* Register all models and their keys (core/options.h), before the first config. Harmless twice. */
+void models_register(void);
+
+/* Bring what the model decides into a configuration (modalities of its own), and check that all
+ * keys go together: one line on what does not, and STATUS_INPUT. Twice does what once does. */
+CHECKED enum status model_configure(struct config *config);
+
+/* Fit what the model reads to a data set of one domain, whose sequences are the only stream. False:
+ * the model needs two. */
+bool model_use_one_domain(struct config *config);
+
+/* The name of the tag vectors of which the model computes table k, that of modality k; NULL: it is
+ * `id` or a feature table of the modality's name. */
+const char *model_tag_vectors(const struct config *config, int k);
+
 struct model_ops;
 
 struct model {

@@ -13,6 +13,19 @@ enum batch_kind {
 struct model_ops {
     const char *name;
     size_t state_size; /* bytes of model->state, which begin as zeros */
+
+    /* The keys that only this model reads, see options_register; none where options is NULL. */
+    const struct option_spec *options;
+    int option_count;
+    size_t options_size;
+
+    bool two_domains; /* it cannot do with one */
+
+    /* See model_configure, model_use_one_domain, model_tag_vectors; each may be NULL. */
+    enum status (*configure)(struct config *config);
+    void (*use_one_domain)(struct config *config);
+    const char *(*tag_vectors)(const struct config *config, int k);
+
     enum batch_kind batch;
 
     /* Declare tables, heads, losses and parameters. STATUS_INPUT, with a message, when the
@@ -45,8 +58,5 @@ void model_reads_whole_batch(struct model *model);
 
 /* The model of that name, or NULL. */
 const struct model_ops *model_ops_find(const char *name);
-
-/* The names, for messages: "llm_emf, ...". */
-const char *model_ops_names(void);
 
 #endif

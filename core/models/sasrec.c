@@ -7,6 +7,11 @@
 
 enum { NEXT_ITEM }; /* losses */
 
+static enum status configure(struct config *config) {
+    config->model.modalities = (struct names){.count = 1, .name = {"id"}};
+    return STATUS_OK;
+}
+
 static enum status open_sasrec(struct model *model) {
     tables_declare(model);
     TRY(softmax_head_add(model, 0, 0, SIMILARITY_DOT, "id"));
@@ -55,6 +60,7 @@ const struct model_ops sasrec = {
     .name = "sasrec",
     .state_size = sizeof(struct encoder),
     .batch = BATCH_ONE,
+    .configure = configure,
     .open = open_sasrec,
     .count = count,
     .forward = forward,

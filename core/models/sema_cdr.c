@@ -1,4 +1,5 @@
 #include "core/models/sema_cdr.h"
+#include "core/log.h"
 #include "core/models/layers.h"
 #include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
@@ -8,6 +9,42 @@
 #include "core/ops/activation.h"
 #include "core/ops/mix.h"
 #include <string.h>
+
+/* ---- options ---- */
+
+// clang-format off
+static const struct option_spec options[] = {
+OPTION(struct sema_options, "model.agnostic", TEXT, agnostic, "agnostic", "", NULL,
+    "feature table of what does not depend on the domain"),
+OPTION(struct sema_options, "model.specific", TEXT, specific, "specific", "", NULL,
+    "feature table of what does"),
+OPTION(struct sema_options, "model.contrast_weight", REAL, contrast_weight, "0.1", "[0, inf)", NULL,
+    "weight of the contrast between the two views of an item; 0: none"),
+OPTION(struct sema_options, "model.contrast_temperature", REAL, contrast_temperature, "0.1", "(0, inf)", NULL,
+    "the views' cosines are divided by this"),
+OPTION(struct sema_options, "model.stream_fusion", CHOICE, stream_fusion, "adaptive", "adaptive|mean", NULL,
+    "learned weights of the streams' states, or the same for all"),
+};
+// clang-format on
+
+const struct sema_options *sema_options(const struct config *config) {
+    return (const struct sema_options *)(config->model.own + options_own(sema_cdr.name));
+}
+
+/* The modalities are the views; `specific` comes first of the tables, see model.id_init. */
+static enum status configure(struct config *config) {
+    const struct sema_options *own = sema_options(config);
+    struct names *views = &config->model.modalities;
+    *views = (struct names){.count = 3, .name = {"id"}};
+    memcpy(views->name[1], own->specific, OPTION_NAME);
+    memcpy(views->name[2], own->agnostic, OPTION_NAME);
+    if (config->model.feature_proj)
+        return log_error(STATUS_INPUT, "model.feature_proj: sema_cdr has adapters of its own; "
+                                       "leave it at 0");
+    return STATUS_OK;
+}
+
+/* ---- the model ---- */
 
 /* What a stream is to a target: the columns of its states' scores. */
 enum role { ROLE_TARGET, ROLE_SOURCE, ROLE_MIXED, ROLES };
@@ -28,17 +65,18 @@ enum { NEXT_ITEM, CONTRAST }; /* losses */
 
 static enum status open_sema(struct model *model) {
     const struct config *config = model->config;
+    const struct sema_options *own = sema_options(config);
     struct sema *sema = model->state;
     int64_t d = config->model.dim;
     tables_declare(model);
     views_declare(model, &sema->views);
     TRY(softmax_head_add(model, -1, d, SIMILARITY_COSINE, config->model.modalities.name[0]));
     model_add_loss(model, stream_names[STREAM_MIXED], 1);
-    if (config->model.contrast_weight > 0) {
-        model_add_loss(model, "contrast", config->model.contrast_weight);
+    if (own->contrast_weight > 0) {
+        model_add_loss(model, "contrast", own->contrast_weight);
         model_reads_whole_batch(model);
     }
-    if (config->model.stream_fusion == STREAM_FUSION_ADAPTIVE) {
+    if (own->stream_fusion == STREAM_FUSION_ADAPTIVE) {
         sema->stream_layer = layer_add_linear(&model->params, "streams", d, d);
         sema->stream_score = layer_add_linear(&model->params, "streams.score", ROLES, d);
     }
@@ -62,7 +100,7 @@ static struct gate_input stream_input(struct model *model, const struct pass *pa
     struct gate_input input = {0};
     input.value = stream_encoder_run(model, &sema->encoder[s][0], pass, s, 0, pass->items->rows[0],
                                      NULL, view_inputs(pass->items, pass->batch, s));
-    if (model->config->model.stream_fusion == STREAM_FUSION_MEAN)
+    if (sema_options(model->config)->stream_fusion == STREAM_FUSION_MEAN)
         return input;
     struct tensor *x = layer_linear(p, pass->tape, input.value, sema->stream_layer);
     x = op_activation(pass->tape, x, ACTIVATION_TANH, &dropout_none);
@@ -137,7 +175,7 @@ static void forward(struct model *model, struct pass *pass) {
         return;
     enum phase before = tape_enter(pass->tape, pass->phases, PHASE_LOSS);
     pass->loss[CONTRAST] =
-        views_contrast(model, &sema->views, pass, model->config->model.contrast_temperature,
+        views_contrast(model, &sema->views, pass, sema_options(model->config)->contrast_temperature,
                        model->loss[CONTRAST].weight);
     tape_enter(pass->tape, pass->phases, before);
 }
@@ -166,6 +204,11 @@ const struct model_ops sema_cdr = {
     .name = "sema_cdr",
     .state_size = sizeof(struct sema),
     .batch = BATCH_MIXED,
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_size = sizeof(struct sema_options),
+    .two_domains = true,
+    .configure = configure,
     .open = open_sema,
     .item_rows = item_rows,
     .count = count,

@@ -24,6 +24,17 @@
 #define CORE_MODELS_SEMA_CDR_H
 #include "core/models/model_ops.h"
 
+enum stream_fusion { STREAM_FUSION_ADAPTIVE, STREAM_FUSION_MEAN };
+
+/* What only this model reads. */
+struct sema_options {
+    char agnostic[OPTION_NAME], specific[OPTION_NAME];
+    double contrast_weight, contrast_temperature;
+    int stream_fusion; /* enum stream_fusion */
+};
+
+const struct sema_options *sema_options(const struct config *config);
+
 extern const struct model_ops sema_cdr;
 
 #endif

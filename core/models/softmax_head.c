@@ -158,17 +158,19 @@ static void sampled_candidates(struct tape *tape, const struct group *g,
 
 static double group_loss(struct model *model, struct tape *tape, const struct group *g,
                          const struct item_view *view, struct tensor *const *q,
-                         struct tensor *fusion_logits, double weight) {
+                         const struct head_fusion *fusion, double weight) {
     const struct config *config = model->config;
     struct catalogue_loss loss = {.terms = model->heads,
-                                  .fusion = (enum fusion)config->model.fusion,
-                                  .fusion_logits = fusion_logits,
                                   .positions = g->n,
                                   .row = g->row,
                                   .positive = g->positive,
                                   .weight = weight};
     double mean = 1; /* gBCE is the mean over the target and its negatives */
-    (void)options_fusion_weights(config, loss.weights);
+    if (fusion) {
+        loss.fusion = fusion->fusion;
+        loss.fusion_logits = fusion->logits;
+        memcpy(loss.weights, fusion->weights, sizeof loss.weights);
+    }
     if (config->train.loss != LOSS_EXACT)
         sampled_candidates(tape, g, &view->set->negatives[g->set], &loss);
     else
@@ -204,7 +206,7 @@ static double pairwise_loss(struct model *model, struct pass *pass, const struct
 }
 
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
-                         struct tensor *const *q, struct tensor *fusion_logits, double weight) {
+                         struct tensor *const *q, const struct head_fusion *fusion, double weight) {
     const int32_t *positive = view_targets(pass->items, pass->batch, s);
     double sum = 0;
     for (int set = first; set <= last; set++) {
@@ -212,7 +214,7 @@ double softmax_head_loss(struct model *model, struct pass *pass, int s, int firs
                                     tables_candidates(model, set));
         sum += model->config->train.loss == LOSS_BCE
                    ? pairwise_loss(model, pass, &g, s, q[0], weight)
-                   : group_loss(model, pass->tape, &g, pass->items, q, fusion_logits, weight);
+                   : group_loss(model, pass->tape, &g, pass->items, q, fusion, weight);
     }
     return sum;
 }
@@ -230,7 +232,6 @@ void softmax_head_ranking(const struct model *model, const struct pass *pass,
                           struct ranking *r) {
     struct bounds b = tables_local(model, domain);
     r->terms = model->heads;
-    r->fusion = (enum fusion)model->config->model.fusion;
     r->samples = pass->batch->samples;
     r->target = target;
     r->collectives = model->catalogue.collectives;

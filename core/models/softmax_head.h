@@ -8,6 +8,13 @@
 #define CORE_MODELS_SOFTMAX_HEAD_H
 #include "core/models/model.h"
 
+/* How the heads become one score; without, there is one head. */
+struct head_fusion {
+    enum fusion fusion;
+    struct tensor *logits; /* [1, heads], learned: the weights are their softmax; NULL: `weights` */
+    double weights[OPTION_LIST];
+};
+
 /* Declare the next head, whose item rows are those of table `table` or, of width `dim`, the model's
  * own (table -1). The factor exp(tau) is model.scale where that is a number; else it is learned,
  * for the cosine, under `name`, and 1 for the inner product. STATUS_INPUT when the attention heads
@@ -20,10 +27,10 @@ struct tensor *softmax_head_query(struct model *model, struct tape *tape, int m,
 
 /* Sum of -log P(target) over the positions of stream s with targets in the candidate sets first ..
  * last (see tables_candidates); the gradients of `weight` times it go to the tape. q[m] [tokens,
- * dim] by head; `fusion_logits` as in struct catalogue_loss. Collective in the exact loss where
- * items are shared out. */
+ * dim] by head; `fusion` NULL where there is one. Collective in the exact loss where items are
+ * shared out. */
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
-                         struct tensor *const *q, struct tensor *fusion_logits, double weight);
+                         struct tensor *const *q, const struct head_fusion *fusion, double weight);
 
 /* ---- for core/models/model.c ---- */
 
@@ -33,8 +40,8 @@ void softmax_head_rows(struct model *model, struct tape *tape, struct item_view 
 /* After the last loss of a step, before anything else adds to the gradients of the view's rows. */
 void softmax_head_finish(struct model *model, struct tape *tape, const struct item_view *view);
 
-/* Everything of a ranking but the streams' states, presence and weights, and `weights`. The
- * softmaxes are over the target's domain. */
+/* Everything of a ranking but the streams' states, presence and weights, and the heads' fusion and
+ * weights. The softmaxes are over the target's domain. */
 void softmax_head_ranking(const struct model *model, const struct pass *pass,
                           const struct item_view *all, const int32_t *target, int domain,
                           struct ranking *ranking);

@@ -1,8 +1,71 @@
 #include "core/models/tema_llm.h"
+#include "core/log.h"
 #include "core/models/layers.h"
 #include "core/models/llm_emf.h"
 #include "core/models/tables.h"
+#include <stdio.h>
 #include <string.h>
+
+/* ---- options ---- */
+
+// clang-format off
+static const struct option_spec options[] = {
+OPTION(struct tema_options, "model.tags", CHOICE, tags, "learned", "none|uniform|learned", NULL,
+    "how an item's tags weigh in its tag vector; none: no tags at all"),
+OPTION(struct tema_options, "model.tag_kappa", REAL, tag_kappa, "1", "(0, inf)", NULL,
+    "the data set's tag weights are divided by this in their softmax"),
+OPTION(struct tema_options, "model.tag_vectors", TEXT, tag_vectors, "text", "", NULL,
+    "vectors of the tags, made by `cdsr features --vocabulary` under this name"),
+OPTION(struct tema_options, "model.tag_attention", CHOICE, tag_attention, "on", "on|off", NULL,
+    "a second attention, to tags, in every block"),
+};
+// clang-format on
+
+const struct tema_options *tema_options(const struct config *config) {
+    return (const struct tema_options *)(config->model.own + options_own(tema_llm.name));
+}
+
+/* The modality made of tags, -1: there is none. */
+static int find_tags(const struct names *modalities) {
+    for (int k = 0; k < modalities->count; k++)
+        if (!strcmp(modalities->name[k], "tags"))
+            return k;
+    return -1;
+}
+
+static enum status add_tags(struct names *modalities) {
+    if (modalities->count == OPTION_LIST)
+        return log_error(STATUS_INPUT, "model.modalities: %d and tags are more than %d",
+                         modalities->count, (int)OPTION_LIST);
+    snprintf(modalities->name[modalities->count++], OPTION_NAME, "tags");
+    return STATUS_OK;
+}
+
+static enum status drop_tags(struct names *modalities) {
+    for (int k; (k = find_tags(modalities)) >= 0;)
+        memmove(modalities->name[k], modalities->name[k + 1],
+                (size_t)(--modalities->count - k) * OPTION_NAME);
+    if (modalities->count > 0)
+        return STATUS_OK;
+    return log_error(STATUS_INPUT, "model.modalities: without tags there is none left");
+}
+
+/* Tags are a modality behind the others, unless they are given a place or there are none. */
+static enum status configure(struct config *config) {
+    struct names *modalities = &config->model.modalities;
+    if (tema_options(config)->tags == TAGS_NONE)
+        TRY(drop_tags(modalities));
+    else if (find_tags(modalities) < 0)
+        TRY(add_tags(modalities));
+    return emf_configure(config);
+}
+
+static const char *tag_vectors(const struct config *config, int k) {
+    bool tags = k == find_tags(&config->model.modalities);
+    return tags ? tema_options(config)->tag_vectors : NULL;
+}
+
+/* ---- the model ---- */
 
 struct tema {
     struct emf emf;
@@ -10,17 +73,14 @@ struct tema {
 };
 
 static enum status open_tema(struct model *model) {
-    const struct config *config = model->config;
+    const struct tema_options *own = tema_options(model->config);
     struct tema *tema = model->state;
-    int tags = -1;
-    for (int k = 0; k < config->model.modalities.count; k++)
-        if (!strcmp(config->model.modalities.name[k], OPTION_TAGS))
-            tags = k;
+    int tags = find_tags(&model->config->model.modalities);
     tema->u =
-        tags >= 0 && config->model.tags == TAGS_LEARNED
+        tags >= 0 && own->tags == TAGS_LEARNED
             ? params_add(&model->params, 1, 1, model->catalogue.tags.dim, PARAM_ZERO, 1, "tag.u")
             : -1;
-    return emf_open(model, tags);
+    return emf_open(model, tags, tags >= 0 && own->tag_attention == TAG_ATTENTION_ON);
 }
 
 /* The items of a view; NULL: the rows of the tags are those of the items. Tags are known of all
@@ -44,13 +104,19 @@ static struct tensor *item_rows(struct model *model, struct tape *tape,
         return tables_rows(model, tape, view, m);
     struct tensor *u = tema->u < 0 ? NULL : tape_param(tape, &model->params, tema->u);
     struct tensor *rows = op_tags(tape, &model->catalogue.tags, items_of(model, tape, view),
-                                  view->n, u, model->config->model.tag_kappa, NORM_EPS);
+                                  view->n, u, tema_options(model->config)->tag_kappa, NORM_EPS);
     return tables_project(model, tape, m, rows);
 }
 
 const struct model_ops tema_llm = {
     .name = "tema_llm",
     .state_size = sizeof(struct tema),
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_size = sizeof(struct tema_options),
+    .configure = configure,
+    .use_one_domain = emf_use_one_domain,
+    .tag_vectors = tag_vectors,
     .open = open_tema,
     .item_rows = item_rows,
     .forward = emf_forward,

@@ -6,7 +6,7 @@
 #include "core/ops/mix.h"
 #include "core/ops/norm.h"
 
-/* The modalities, as options_complete orders them. */
+/* The modalities, as sema_cdr orders them. */
 enum view { VIEW_ID, VIEW_SPECIFIC, VIEW_AGNOSTIC };
 
 /* ---- parameters ---- */

@@ -102,7 +102,7 @@ static enum status check_data(const struct resume *r, const struct run *run) {
 /* The best epoch so far has to be the best by what selects now: the parameters of others are gone.
  */
 static enum status check_selection(const struct resume *r, const struct run *run) {
-    static const char *const domains[] = {"both", "x", "y"}; /* by enum target */
+    static const char *const domains[] = {"both", "a", "b"}; /* by enum target */
     char before[PROTOCOL_NAME], now[PROTOCOL_NAME];
     protocol_select(&r->was, &run->dataset, before);
     protocol_select(&run->config, &run->dataset, now);

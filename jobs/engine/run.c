@@ -6,6 +6,7 @@
 #include "jobs/engine/popularity.h"
 #include "jobs/launch/memory_limit.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Where all ranks hold the same table, rank 0 speaks. */
@@ -60,8 +61,7 @@ static enum status tell_provenance(struct run *run, int m, bool tags) {
 }
 
 /* Tags and their vectors, which all ranks have of all items. */
-static enum status read_tags(struct run *run, int m, struct catalogue *shape) {
-    const char *name = run->config.model.tag_vectors;
+static enum status read_tags(struct run *run, int m, const char *name, struct catalogue *shape) {
     struct tag_table *tags = &shape->tags;
     TRY(dataset_read_tag_vectors(run->comm, &run->dataset, name, &tags->tags, &tags->dim,
                                  &run->tag_vectors));
@@ -79,10 +79,10 @@ static enum status read_tags(struct run *run, int m, struct catalogue *shape) {
 
 static enum status read_table(struct run *run, int m, struct catalogue *shape) {
     const char *name = run->config.model.modalities.name[m];
-    bool tema = !strcmp(run->config.model.name, "tema_llm");
+    const char *tag_vectors = model_tag_vectors(&run->config, m);
     int dim = 0;
-    if (tema && !strcmp(name, OPTION_TAGS))
-        return read_tags(run, m, shape);
+    if (tag_vectors)
+        return read_tags(run, m, tag_vectors, shape);
     if (!strcmp(name, "id"))
         return STATUS_OK;
     TRY(read_unit_rows(run, &shape->local, name, &dim, &run->tables[m]));
@@ -169,30 +169,29 @@ static enum status open_model(struct run *run, bool training) {
     return training ? run_init_items(run) : STATUS_OK;
 }
 
-/* The mixed stream would repeat it. */
-static void use_one_stream(struct config *config) {
-    config->model.lambda2 = 0;
-    config->eval.lambda1 = config->eval.lambda2 = NAN;
+/* The one stream of a data set of one domain. */
+static enum status use_one_domain(const struct comm *comm, const struct dataset *dataset,
+                                  struct config *config) {
+    char fault[OPTION_NAME + 64] = "";
+    if (!model_use_one_domain(config))
+        snprintf(fault, sizeof fault, "model.name: %s fuses two domains", config->model.name);
+    else if (config->train.target == TARGET_B)
+        snprintf(fault, sizeof fault, "train.target: b has no targets");
+    else if (options_select_target(config) == TARGET_B)
+        snprintf(fault, sizeof fault, "eval.select_domain: b has no targets");
     config->model.mixed_softmax = MIXED_DOMAIN;
     config->model.share_encoders = SHARE_STREAMS;
+    if (!fault[0])
+        return STATUS_OK;
+    return comm_error(comm, STATUS_INPUT, "%s, and %s has items of '%s' only", fault, dataset->path,
+                      dataset->labels[0]);
 }
 
 enum status run_settle(const struct comm *comm, const struct dataset *dataset,
                        struct config *config) {
-    const char *fault =
-        !strcmp(config->model.name, "sema_cdr")     ? "model.name: sema_cdr fuses two domains"
-        : config->train.target == TARGET_B          ? "train.target: y has no targets"
-        : options_select_target(config) == TARGET_B ? "eval.select_domain: y has no targets"
-                                                    : NULL;
     if (config->data.max_len == 0)
         config->data.max_len = dataset->max_len;
-    if (dataset->domain_items[1] > 0)
-        return STATUS_OK;
-    if (fault)
-        return comm_error(comm, STATUS_INPUT, "%s, and %s has items of '%s' only", fault,
-                          dataset->path, dataset->labels[0]);
-    use_one_stream(config);
-    return STATUS_OK;
+    return dataset->domain_items[1] > 0 ? STATUS_OK : use_one_domain(comm, dataset, config);
 }
 
 enum status run_open(struct run *run, struct comm *comm, const struct config *config,

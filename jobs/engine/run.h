@@ -14,7 +14,7 @@ struct run {
     real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id: the rows that are
                                 * here */
     char *provenance[OPTION_LIST]; /* of those tables, on rank 0; NULL: the file does not say */
-    struct tag_rows tag_rows;      /* of all items, tema_llm */
+    struct tag_rows tag_rows;      /* of all items, for a model that reads tags */
     real *tag_vectors;
     struct sampler sampler; /* of the training negatives */
     struct model model;

@@ -22,8 +22,8 @@ printf 'train: {epochs: 1}\n' >good.yaml
 refused "cdsr: error: command line: unknown key 'model.dropuot'; did you mean 'model.dropout'?" \
     train good.yaml model.dropuot=0.1
 refused "cdsr: error: command line: 'fast' is not key=value" train good.yaml fast
-refused 'cdsr: error: model.name: '\''sasrec'\'' is not one of llm_emf, tema_llm, sema_cdr' \
-    train good.yaml model.name=sasrec
+refused 'cdsr: error: model.name: '\''unknown'\'' is not one of llm_emf, tema_llm, sema_cdr, sasrec' \
+    train good.yaml model.name=unknown
 refused 'cdsr: error: model.heads: 3 heads do not divide model.dim 256' train good.yaml model.heads=3
 
 ranks 4 train absent.yaml

@@ -41,7 +41,7 @@ mrr() {
 
 # The loss is that of the domain's stream alone, whatever else there may be.
 "$CDSR" train run.yaml >out 2>err || complain "train: $(cat err)"
-has err 'one domain: its sequences are the only stream; model.lambda1, model.lambda2, '
+has err 'one domain: its sequences are the only stream; the streams'\'' weights, '
 [ "$(tail -n 1 out)" = VALID ] || complain "$(tail -n 1 out)"
 [ "$(mrr runs/run A full)" = "$(mrr runs/run all full)" ] || complain 'all is the one domain'
 [ "$(mrr runs/run B full)" = - ] || complain "the empty domain has $(mrr runs/run B full)"
@@ -110,12 +110,12 @@ refused_here "--agnostic: synth.h5 has items of 'A' only, from which no term tel
     features synth.h5 --name other --from titles --dim 4 --agnostic
 refused_here "model.name: sema_cdr fuses two domains, and one.h5 has items of 'A' only" \
     train run.yaml run.dir=runs/x model.name=sema_cdr
-refused_here "train.target: y has no targets, and one.h5 has items of 'A' only" \
-    train run.yaml run.dir=runs/x train.target=y
-refused_here "eval.select_domain: y has no targets, and one.h5 has items of 'A' only" \
-    train run.yaml run.dir=runs/x eval.select_domain=y
-refused_here "train.target: y has no targets, and one.h5 has items of 'A' only" \
-    plan run.yaml train.target=y
+refused_here "train.target: b has no targets, and one.h5 has items of 'A' only" \
+    train run.yaml run.dir=runs/x train.target=b
+refused_here "eval.select_domain: b has no targets, and one.h5 has items of 'A' only" \
+    train run.yaml run.dir=runs/x eval.select_domain=b
+refused_here "train.target: b has no targets, and one.h5 has items of 'A' only" \
+    plan run.yaml train.target=b
 
 # Interactions without a column of domains.
 awk -F '\t' 'BEGIN { print "user_id:token\titem_id:token\ttimestamp:float" }

@@ -27,7 +27,7 @@ case_of() {
 }
 case_of '1 2 3 4' model.modalities=id
 case_of '1 2 3 4' model.fusion=logit model.mixed_softmax=all train.grad_clip=0.5
-case_of 3 model.modalities=text,id model.feature_proj=8 train.target=x
+case_of 3 model.modalities=text,id model.feature_proj=8 train.target=a
 case_of '1 2 3 4' train.loss=sampled
 case_of 3 train.loss=sampled model.modalities=id train.optimizer=lazy_adamw train.grad_clip=0.5
 case_of 2 train.loss=sampled model.fusion=logit model.mixed_softmax=all model.feature_proj=8

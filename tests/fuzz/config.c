@@ -1,3 +1,4 @@
+#include "core/models/model.h"
 #include "io/config.h"
 #include "tests/fuzz/target.h"
 #include <string.h>
@@ -15,6 +16,7 @@ static void check(const struct config *config) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct config config;
+    models_register();
     char *text = malloc(size + 1);
     REQUIRE(text);
     memcpy(text, data, size);

@@ -1,4 +1,5 @@
 #include "io/config.h"
+#include "core/models/model.h"
 #include "tests/mpitest.h"
 
 /* Rank 0 writes the file; all know its name. */
@@ -59,4 +60,4 @@ MPI_TEST(config, fails_on_all_ranks, 3) {
     remove_file(path);
 }
 
-MPI_TEST_MAIN()
+MPI_TEST_MAIN(models_register())

@@ -2,6 +2,7 @@
  * as data and as start, then the evaluation before and after them. Skipped where the files are
  * absent (CDSR_SHARED). */
 #include "core/mem.h"
+#include "core/models/model.h"
 #include "jobs/job.h"
 #include "tests/mpitest.h"
 #include <hdf5.h>
@@ -198,4 +199,4 @@ GOLDEN(2)
 GOLDEN(3)
 GOLDEN(4)
 
-MPI_TEST_MAIN()
+MPI_TEST_MAIN(models_register())

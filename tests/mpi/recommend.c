@@ -1,5 +1,6 @@
 /* What stands in the places of an HDF5 list that has fewer items than places. */
 #include "core/log.h"
+#include "core/models/model.h"
 #include "io/h5_file.h"
 #include "jobs/job.h"
 #include "tests/mpitest.h"
@@ -74,4 +75,4 @@ MPI_TEST(recommend, empty_places_are_marked, 2) {
     leave();
 }
 
-MPI_TEST_MAIN()
+MPI_TEST_MAIN(models_register())

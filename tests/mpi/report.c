@@ -1,5 +1,6 @@
 #include "io/report.h"
 #include "core/log.h"
+#include "core/models/model.h"
 #include "io/config.h"
 #include "tests/mpitest.h"
 #include <jansson.h>
@@ -400,4 +401,4 @@ MPI_TEST(report, ambiguous_labels_become_a_and_b, 1) {
     finish();
 }
 
-MPI_TEST_MAIN()
+MPI_TEST_MAIN(models_register())

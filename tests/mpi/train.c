@@ -1,5 +1,6 @@
 /* Training on files that were changed behind the program's back. */
 #include "core/log.h"
+#include "core/models/model.h"
 #include "jobs/engine/stepper.h"
 #include "jobs/job.h"
 #include "tests/mpitest.h"
@@ -177,4 +178,4 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
         MPI_EXPECT(system(command) == 0, "rm");
 }
 
-MPI_TEST_MAIN()
+MPI_TEST_MAIN(models_register())

@@ -6,7 +6,7 @@
 #include "tests/balanced.h"
 #include <stdio.h>
 
-BALANCED(cost);
+BALANCED(cost, .init = models_register);
 
 enum { ITEMS = 900, A_ITEMS = 300, TEXT = 24, OTHER = 16, USERS = 60, LENGTH = 30, MAX_LEN = 20 };
 enum { TAGS = 40, TAG_DIM = 12, TAGS_EACH = 3 };
@@ -80,7 +80,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     check_set_all(&f->config,
                   "model.dim=32 model.heads=2 model.modalities=id,text train.negatives=50");
     check_set_all(&f->config, pairs);
-    options_complete(&f->config);
+    cr_assert_eq(model_configure(&f->config), STATUS_OK);
     fixture_models(f);
     fixture_batch(f);
     cost_step_run(&f->declared, &f->batch, &f->batch, 1, &f->step);
@@ -158,7 +158,7 @@ static const char *const settings[] = {
     "model.name=tema_llm model.tag_attention=off model.fusion_weights=2,3,1",
     "model.name=sema_cdr",
     "model.name=sema_cdr train.loss=sampled",
-    "model.name=sema_cdr train.target=x model.stream_fusion=mean model.share_encoders=streams",
+    "model.name=sema_cdr train.target=a model.stream_fusion=mean model.share_encoders=streams",
     "model.name=sema_cdr model.contrast_weight=0 model.mixed_softmax=all",
     "model.name=sema_cdr model.contrast_weight=0 model.blocks=0 train.loss=sampled",
 };
@@ -392,7 +392,7 @@ Test(cost, operations_with_views) {
                    ITEMS * (frozen + 2 * second + 2 * gates) + 2 * streams +
                        n * (frozen + 2 * second));
     fixture_close(&f);
-    fixture_open(&f, "model.name=sema_cdr train.target=y model.contrast_weight=0");
+    fixture_open(&f, "model.name=sema_cdr train.target=b model.contrast_weight=0");
     double targets = 0;
     for (int64_t t = 0; t < f.batch.stream[STREAM_MIXED].tokens; t++)
         targets += f.batch.stream[STREAM_MIXED].targets[t] >= A_ITEMS;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-BALANCED(golden);
+BALANCED(golden, .init = models_register);
 
 #ifdef CDSR_DOUBLE
 #define TIGHT 1e-10

@@ -7,7 +7,7 @@
 #include "tests/balanced.h"
 #include <stdio.h>
 
-BALANCED(model);
+BALANCED(model, .init = models_register);
 
 enum { ITEMS = 40, A_ITEMS = 18, TEXT = 6, USERS = 7, DIRECTIONS = 3 };
 
@@ -123,11 +123,11 @@ static const char *const settings[] = {
     "model.feature_proj=4",
     "model.feature_proj=4 train.loss=sampled model.fusion=logit",
     "model.scale=7.5 model.fusion_weights=2,3",
-    "train.target=y model.mixed_softmax=all model.fusion=logit",
-    "train.target=x model.blocks=0",
+    "train.target=b model.mixed_softmax=all model.fusion=logit",
+    "train.target=a model.blocks=0",
     "model.modalities=id",
     "model.modalities=id train.loss=sampled",
-    "train.loss=sampled model.feature_proj=4 train.target=x",
+    "train.loss=sampled model.feature_proj=4 train.target=a",
     "train.loss=sampled train.logq=true",
     "train.loss=gbce model.fusion=logit",
     "train.loss=gbce model.modalities=id train.gbce_t=1",

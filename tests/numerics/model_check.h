@@ -93,7 +93,7 @@ static struct catalogue make_catalogue(struct fixture *f) {
                 (struct frozen_table){f->table[k], f->table[k], f->of->width[k]};
         }
     for (int k = 0; k < f->config.model.modalities.count; k++)
-        if (!strcmp(f->config.model.modalities.name[k], OPTION_TAGS))
+        if (model_tag_vectors(&f->config, k))
             catalogue.table[k].dim = TAG_DIM;
     return catalogue;
 }
@@ -132,8 +132,7 @@ static void fixture_open(struct fixture *f, const struct model_reference *of, co
     check_set_all(&f->config, "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0 "
                               "train.negatives=9");
     check_set_all(&f->config, pairs);
-    options_complete(&f->config);
-    cr_assert_eq(options_check(&f->config), STATUS_OK, "%s", pairs);
+    cr_assert_eq(model_configure(&f->config), STATUS_OK, "%s", pairs);
     struct catalogue catalogue = make_catalogue(f);
     cr_assert_eq(model_create(&f->model, &f->config, &catalogue, true), STATUS_OK, "%s", pairs);
     for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */

@@ -3,7 +3,7 @@
 #include "model_check.h"
 #include "tests/balanced.h"
 
-BALANCED(sema_cdr);
+BALANCED(sema_cdr, .init = models_register);
 
 static void losses(const struct reference *r, const int32_t *items, int64_t length, double *sum,
                    int64_t *count) {
@@ -11,7 +11,7 @@ static void losses(const struct reference *r, const int32_t *items, int64_t leng
 }
 
 static void contrast(const struct reference *r, const bool *marked, double *mean) {
-    if (r->config->model.contrast_weight > 0)
+    if (sema_options(r->config)->contrast_weight > 0)
         mean[1] = ref_contrast(r, marked);
 }
 
@@ -27,8 +27,8 @@ Test(sema_cdr, agrees_with_its_reference) {
         "model.name=sema_cdr train.loss=sampled model.blocks=1",
         "model.name=sema_cdr model.contrast_weight=0",
         "model.name=sema_cdr model.contrast_weight=2 model.contrast_temperature=0.5",
-        "model.name=sema_cdr model.stream_fusion=mean train.target=y",
-        "model.name=sema_cdr train.target=x train.loss=sampled model.scale=5",
+        "model.name=sema_cdr model.stream_fusion=mean train.target=b",
+        "model.name=sema_cdr train.target=a train.loss=sampled model.scale=5",
         "model.name=sema_cdr model.mixed_softmax=all",
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 2);

@@ -3,7 +3,7 @@
 #include "model_check.h"
 #include "tests/balanced.h"
 
-BALANCED(tema_llm);
+BALANCED(tema_llm, .init = models_register);
 
 static void losses(const struct reference *r, const int32_t *items, int64_t length, double *sum,
                    int64_t *count) {
@@ -21,7 +21,7 @@ Test(tema_llm, agrees_with_its_reference) {
         "model.name=tema_llm model.tags=uniform model.tag_kappa=0.3",
         "model.name=tema_llm model.tag_attention=off model.tag_kappa=0.3 train.loss=sampled",
         "model.name=tema_llm model.tags=none",
-        "model.name=tema_llm model.scale=5 model.fusion_weights=3,2,1 train.target=x",
+        "model.name=tema_llm model.scale=5 model.fusion_weights=3,2,1 train.target=a",
         "model.name=llm_emf model.tags=none",
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 2);

@@ -1,6 +1,7 @@
 /* The reference of SemaCDR: see reference.h. */
 #ifndef TESTS_REFERENCE_SEMA_CDR_H
 #define TESTS_REFERENCE_SEMA_CDR_H
+#include "core/models/sema_cdr.h"
 #include "tests/reference/reference.h"
 
 /* Adapted row of view v (1: specific, 2: agnostic) of an item; false: it has none. */
@@ -74,7 +75,7 @@ static inline void ref_fuse(const struct reference *r, const int64_t n[3],
                             double h[3][REF_LENGTH][REF_DIM], int64_t at[3][REF_LENGTH],
                             int64_t now, int domain, double *u) {
     int64_t d = r->config->model.dim;
-    bool adaptive = r->config->model.stream_fusion == STREAM_FUSION_ADAPTIVE;
+    bool adaptive = sema_options(r->config)->stream_fusion == STREAM_FUSION_ADAPTIVE;
     double sum = 0;
     memset(u, 0, (size_t)d * sizeof *u);
     for (int s = 0; s < 3; s++) {
@@ -127,7 +128,7 @@ static inline double ref_contrast(const struct reference *r, const bool *marked)
     int64_t n = 0, d = r->config->model.dim;
     double(*a)[REF_DIM] = mem_alloc(r->items, sizeof *a),
     (*s)[REF_DIM] = mem_alloc(r->items, sizeof *s);
-    double loss = 0, temperature = r->config->model.contrast_temperature;
+    double loss = 0, temperature = sema_options(r->config)->contrast_temperature;
     for (int64_t i = 0; i < r->items; i++)
         if (marked[i]) {
             bool has_a = ref_view(r, 1, (int32_t)i, a[n]), has_s = ref_view(r, 2, (int32_t)i, s[n]);

@@ -1,15 +1,17 @@
 /* The reference of TEMA-LLM, and with it of LLM-EMF: see reference.h. */
 #ifndef TESTS_REFERENCE_TEMA_LLM_H
 #define TESTS_REFERENCE_TEMA_LLM_H
+#include "core/models/llm_emf.h"
+#include "core/models/tema_llm.h"
 #include "tests/reference/reference.h"
 
 static inline void ref_tags(const struct reference *r, int32_t item, double *e) {
-    const double *u = r->config->model.tags == TAGS_LEARNED ? REF_NAMED(r, "tag.u") : NULL;
+    const double *u = tema_options(r->config)->tags == TAGS_LEARNED ? REF_NAMED(r, "tag.u") : NULL;
     double norm;
     memset(e, 0, (size_t)r->tag_dim * sizeof *e);
     for (int64_t k = r->tag_offsets[item]; k < r->tag_offsets[item + 1]; k++) {
         const real *t = r->tag_vectors + r->tag[k] * r->tag_dim;
-        double logit = (double)r->tag_weight[k] / r->config->model.tag_kappa;
+        double logit = (double)r->tag_weight[k] / tema_options(r->config)->tag_kappa;
         for (int64_t i = 0; u && i < r->tag_dim; i++)
             logit += u[i] * (double)t[i];
         for (int64_t i = 0; i < r->tag_dim; i++)
@@ -58,9 +60,9 @@ static inline double ref_logit(const struct reference *r, void *state, int32_t i
 static inline void ref_weights(const struct reference *r, double *w) {
     int terms = r->config->model.modalities.count;
     double sum = 0;
-    bool given = r->config->model.fusion_weights.count > 0;
+    bool given = emf_options(r->config)->fusion_weights.count > 0;
     for (int m = 0; m < terms; m++)
-        sum += w[m] = given       ? r->config->model.fusion_weights.value[m]
+        sum += w[m] = given       ? emf_options(r->config)->fusion_weights.value[m]
                       : terms > 1 ? exp(REF_NAMED(r, "fusion.w")[m])
                                   : 1;
     for (int m = 0; m < terms; m++)
@@ -71,8 +73,8 @@ static inline void ref_weights(const struct reference *r, double *w) {
 static inline int64_t ref_states(const struct reference *r, int s, int m, const int32_t *item,
                                  int64_t n, double h[][REF_DIM]) {
     double e[REF_LENGTH][REF_DIM], tags[REF_LENGTH][REF_DIM];
-    bool tagged =
-        r->config->model.tags != TAGS_NONE && r->config->model.tag_attention == TAG_ATTENTION_ON;
+    bool tagged = tema_options(r->config)->tags != TAGS_NONE &&
+                  tema_options(r->config)->tag_attention == TAG_ATTENTION_ON;
     int64_t d = ref_width(r, m);
     for (int64_t t = 0; t < n; t++) {
         memcpy(e[t], ref_row(r, m, item[t]), sizeof e[t]);
@@ -119,9 +121,9 @@ static inline void ref_emf_scores(const struct reference *r, const int32_t *item
     for (int s = 0; s < 3; s++) {
         int32_t kept[REF_LENGTH];
         int64_t n = ref_cut(r, s, items, length, r->max_len, kept);
-        double lambda = s == 2        ? r->config->model.lambda2
+        double lambda = s == 2        ? emf_options(r->config)->lambda2
                         : s == domain ? 1
-                                      : r->config->model.lambda1;
+                                      : emf_options(r->config)->lambda1;
         for (int m = 0; m < r->config->model.modalities.count && n > 0; m++) {
             int64_t d = ref_states(r, s, m, kept, n, h);
             struct ref_state state = {m, d, ref_scale(r, r->config->model.modalities.name[m]),

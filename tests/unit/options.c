@@ -1,11 +1,13 @@
 #include "core/options.h"
+#include "core/models/llm_emf.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 
-BALANCED(options);
+BALANCED(options, .init = models_register);
 
 static struct config config;
 
@@ -50,15 +52,15 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.heads", "1"},
                                               {"model.dropout", "0.3"},
                                               {"model.modalities", "[id, text]"},
-                                              {"model.fusion", "probability"},
-                                              {"model.fusion_weights", "learned"},
                                               {"model.scale", "learned"},
                                               {"model.mixed_softmax", "domain"},
-                                              {"model.lambda1", "0.3"},
-                                              {"model.lambda2", "0.1"},
                                               {"model.share_encoders", "none"},
                                               {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
+                                              {"model.fusion", "probability"},
+                                              {"model.fusion_weights", "learned"},
+                                              {"model.lambda1", "0.3"},
+                                              {"model.lambda2", "0.1"},
                                               {"model.tags", "learned"},
                                               {"model.tag_kappa", "1"},
                                               {"model.tag_vectors", "text"},
@@ -82,6 +84,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.sampler_alpha", "0.75"},
                                               {"train.logq", "false"},
                                               {"train.gbce_t", "0.75"},
+                                              {"train.bce_negatives", "1"},
                                               {"train.patience", "10"},
                                               {"train.target", "both"},
                                               {"train.grad_clip", "0"},
@@ -112,9 +115,10 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
         cr_expect_str_eq(options_key(i), expected[i][0]);
         cr_expect_str_eq(text, expected[i][1], "%s", expected[i][0]);
     }
-    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_expect_eq(model_configure(&config), STATUS_OK);
     cr_expect_str_eq(config.run.dir, "");
-    cr_expect(isnan(config.eval.lambda1) && isnan(config.eval.lambda2));
+    cr_expect(isnan(emf_options(&config)->eval_lambda1) &&
+              isnan(emf_options(&config)->eval_lambda2));
 }
 
 /* Another value than the default for every key. */
@@ -124,21 +128,21 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"run.margin", "30"},
                                         {"data.path", "/scratch/d\xC3\xA9j\xC3\xA0.h5"},
                                         {"data.max_len", "30"},
-                                        {"model.name", "sasrec"},
+                                        {"model.name", "unknown"},
                                         {"model.dim", "64"},
                                         {"model.blocks", "3"},
                                         {"model.heads", "4"},
                                         {"model.dropout", "0.1234567890123456"},
                                         {"model.modalities", "[id, text, image_2]"},
-                                        {"model.fusion", "logit"},
-                                        {"model.fusion_weights", "[0.6, 0.3, 0.1]"},
                                         {"model.scale", "[14.5]"},
                                         {"model.mixed_softmax", "all"},
-                                        {"model.lambda1", "1e-300"},
-                                        {"model.lambda2", "0.25"},
                                         {"model.share_encoders", "streams"},
                                         {"model.id_init", "text"},
                                         {"model.feature_proj", "128"},
+                                        {"model.fusion", "logit"},
+                                        {"model.fusion_weights", "[0.6, 0.3, 0.1]"},
+                                        {"model.lambda1", "1e-300"},
+                                        {"model.lambda2", "0.25"},
                                         {"model.tags", "uniform"},
                                         {"model.tag_kappa", "0.5"},
                                         {"model.tag_vectors", "tagv"},
@@ -162,8 +166,9 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"train.sampler_alpha", "1"},
                                         {"train.logq", "true"},
                                         {"train.gbce_t", "0.5"},
+                                        {"train.bce_negatives", "5"},
                                         {"train.patience", "0"},
-                                        {"train.target", "y"},
+                                        {"train.target", "b"},
                                         {"train.grad_clip", "5"},
                                         {"train.placement", "sharded"},
                                         {"train.precision", "bf16"},
@@ -175,7 +180,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"eval.cutoffs", "[3]"},
                                         {"eval.every", "0"},
                                         {"eval.select", "hr"},
-                                        {"eval.select_domain", "y"},
+                                        {"eval.select_domain", "b"},
                                         {"eval.lambda1", "0"},
                                         {"eval.lambda2", "0.5"},
                                         {"checkpoint.every_s", "0.5"},
@@ -225,14 +230,14 @@ Test(options, values_arrive_in_their_fields, .init = start) {
     cr_expect_eq(config.eval.ties, TIES_PESSIMISTIC);
     cr_expect(config.eval.exclude_history);
     cr_expect_str_eq(config.run.dir, "a=b");
-    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_expect_eq(model_configure(&config), STATUS_OK);
 }
 
 Test(options, fusion_weights_are_normalised, .init = start) {
     double w[OPTION_LIST];
-    cr_expect_not(options_fusion_weights(&config, w));
+    cr_expect_not(emf_fusion_weights(&config, w));
     cr_assert_eq(set("model.fusion_weights", "[3, 1]"), STATUS_OK);
-    cr_expect(options_fusion_weights(&config, w));
+    cr_expect(emf_fusion_weights(&config, w));
     cr_expect(w[0] == 0.75 && w[1] == 0.25);
 }
 
@@ -325,12 +330,74 @@ Test(options, names_the_word_that_stands_for_no_value, .init = start_listening) 
     EXPECT_SAID("run.yaml:7: eval.lambda1: 'none' is not a number in [0, inf) or null");
 }
 
+/* What the call said as a warning. */
+#define EXPECT_WARNED(text)                                                                        \
+    do {                                                                                           \
+        const char *what = said();                                                                 \
+        cr_expect_str_eq(what, text, "%s", what);                                                  \
+    } while (0)
+
+Test(options, takes_the_former_names_of_values, .init = start_listening) {
+    cr_assert_eq(set("train.target", "x"), STATUS_OK);
+    cr_assert_eq(set("eval.select_domain", "y"), STATUS_OK);
+    cr_assert_eq(set("train.target", "both"), STATUS_OK);
+    cr_assert_eq(set("eval.select_domain", "b"), STATUS_OK);
+    cr_expect_eq(set("train.target", "z"), STATUS_INPUT);
+    cr_expect_eq(config.train.target, TARGET_BOTH);
+    cr_expect_eq(config.eval.select_domain, SELECT_DOMAIN_B);
+    EXPECT_WARNED("cdsr: warning: run.yaml:7: train.target: 'x' is now called 'a'\n"
+                  "cdsr: warning: run.yaml:7: eval.select_domain: 'y' is now called 'b'\n"
+                  "cdsr: error: run.yaml:7: train.target: 'z' is not one of both, a, b\n");
+}
+
+/* A model of this test's own: keys of a section that is there, and of a new one. */
+struct mine {
+    int64_t width;
+    double rate;
+};
+static const struct option_spec mine[] = {
+    OPTION(struct mine, "model.width", INTEGER, width, "7", "[1, 9]", NULL, "a width",
+           .former_key = "model.breadth"),
+    OPTION(struct mine, "mine.rate", REAL, rate, "null", "[0, 1]", "null", "a rate"),
+};
+
+static const struct mine *mine_of(const struct config *of) {
+    return (const struct mine *)(of->model.own + options_own("mine"));
+}
+
+Test(options, models_register_keys, .init = start_listening) {
+    int before = options_count();
+    options_register("mine", mine, 2, sizeof(struct mine));
+    options_register("mine", mine, 2, sizeof(struct mine));
+    cr_assert_eq(options_count(), before + 2);
+    start();
+    cr_expect(mine_of(&config)->width == 7 && isnan(mine_of(&config)->rate));
+    int width = options_find("model.width"), rate = options_find("mine.rate");
+    cr_assert(width > 0 && rate == before + 1);
+    cr_expect_str_eq(options_model(width), "mine");
+    cr_expect_null(options_model(options_find("model.dim")));
+    cr_expect(!strncmp(options_key(width - 1), "model.", 6));
+    cr_expect(!strncmp(options_key(width + 1), "train.", 6));
+    cr_expect_str_eq(options_help(options_find("model.name")),
+                     "the model: llm_emf, tema_llm, sema_cdr, sasrec, mine");
+    cr_assert_eq(set("model.name", "mine"), STATUS_OK);
+    cr_expect_eq(model_configure(&config), STATUS_OK);
+    cr_assert_eq(set("mine.rate", "0.5"), STATUS_OK);
+    cr_assert_eq(set("model.breadth", "8"), STATUS_OK);
+    cr_expect(mine_of(&config)->width == 8 && mine_of(&config)->rate == 0.5);
+    EXPECT_WARNED("cdsr: warning: run.yaml:7: 'model.breadth' is now called 'model.width'\n");
+}
+
+Test(options, models_need_room, .signal = SIGABRT, .init = cr_redirect_stderr) {
+    options_register("large", NULL, 0, OPTIONS_OWN + 1);
+}
+
 Test(options, wants_pairs, .init = start_listening) {
     cr_expect_eq(options_set_pair(&config, "train.lr"), STATUS_INPUT);
     EXPECT_SAID("command line: 'train.lr' is not key=value");
 }
 
-/* key, value, what options_check says */
+/* key, value, what model_configure refuses */
 Test(options, checks_between_keys, .init = start_listening) {
     static const char *const bad[][2] = {{"model.fusion_weights", "[1, 2, 3]"},
                                          {"model.fusion_weights", "[0, 0]"},
@@ -339,75 +406,72 @@ Test(options, checks_between_keys, .init = start_listening) {
                                          {"model.modalities", "[id, id]"},
                                          {"eval.cutoffs", "[1, 2.5]"},
                                          {"eval.cutoffs", "[5, 5]"},
-                                         {"model.name", "sasrec"},
+                                         {"model.name", "unknown"},
                                          {"bench.skip", "[loss, forward]"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         start();
         cr_assert_eq(set(bad[i][0], bad[i][1]), STATUS_OK, "%s", bad[i][0]);
-        cr_expect_eq(options_check(&config), STATUS_INPUT, "%s=%s", bad[i][0], bad[i][1]);
+        cr_expect_eq(model_configure(&config), STATUS_INPUT, "%s=%s", bad[i][0], bad[i][1]);
     }
 }
 
 Test(options, says_what_this_version_supports, .init = start_listening) {
-    cr_assert_eq(set("model.name", "sasrec"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_INPUT);
-    EXPECT_SAID("model.name: 'sasrec' is not one of llm_emf, tema_llm, sema_cdr");
+    cr_assert_eq(set("model.name", "unknown"), STATUS_OK);
+    cr_expect_eq(model_configure(&config), STATUS_INPUT);
+    EXPECT_SAID("model.name: 'unknown' is not one of llm_emf, tema_llm, sema_cdr, sasrec");
 }
 
-static void expect_modalities(const char *want) {
+static void expect_modalities(const char *want, enum status status) {
     struct config *c = &config;
     char text[OPTION_PATH] = "";
-    options_complete(c);
-    options_complete(c); /* what it put there stays */
+    cr_expect_eq(model_configure(c), status);
+    cr_expect_eq(model_configure(c), status); /* what it put there stays */
     for (int i = 0; i < c->model.modalities.count; i++)
         strcat(strcat(text, i ? "," : ""), c->model.modalities.name[i]);
     cr_expect_str_eq(text, want, "%s", text);
 }
 
 Test(options, models_bring_their_modalities, .init = start) {
-    expect_modalities("id,text");
+    expect_modalities("id,text", STATUS_OK);
     cr_assert_eq(set("model.name", "tema_llm"), STATUS_OK);
-    expect_modalities("id,text,tags");
+    expect_modalities("id,text,tags", STATUS_OK);
     cr_assert_eq(set("model.fusion_weights", "[2, 1, 1]"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_OK);
+    expect_modalities("id,text,tags", STATUS_OK);
     cr_assert_eq(set("model.tags", "none"), STATUS_OK);
-    expect_modalities("id,text");
-    cr_expect_eq(options_check(&config), STATUS_INPUT, "three weights for two modalities");
+    expect_modalities("id,text", STATUS_INPUT); /* three weights for two modalities */
     start();
     cr_assert_eq(set("model.name", "sema_cdr"), STATUS_OK);
     cr_assert_eq(set("model.agnostic", "shared"), STATUS_OK);
-    expect_modalities("id,specific,shared");
-    cr_expect_eq(options_check(&config), STATUS_OK);
+    expect_modalities("id,specific,shared", STATUS_OK);
     cr_assert_eq(set("model.feature_proj", "8"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_expect_eq(model_configure(&config), STATUS_INPUT);
 }
 
 Test(options, tags_need_a_place, .init = start_listening) {
     cr_assert_eq(set("model.name", "tema_llm"), STATUS_OK);
     cr_assert_eq(set("model.modalities", "[id, a, b, c, d, e, f, g]"), STATUS_OK);
-    options_complete(&config);
-    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_expect_eq(model_configure(&config), STATUS_INPUT);
     EXPECT_SAID("model.modalities: 8 and tags are more than 8");
 }
 
 Test(options, reproducible_needs_whole_tables, .init = start) {
     cr_assert_eq(set("train.reproducible", "true"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_expect_eq(model_configure(&config), STATUS_OK);
     cr_assert_eq(set("train.placement", "sharded"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_expect_eq(model_configure(&config), STATUS_INPUT);
     cr_assert_eq(set("train.placement", "replicated"), STATUS_OK);
     cr_assert_eq(set("train.optimizer", "lazy_adamw"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_expect_eq(model_configure(&config), STATUS_INPUT);
 }
 
 /* gBCE has one score per item and a calibration of its own. */
 Test(options, gbce_needs_one_score, .init = start) {
     cr_assert_eq(set("train.loss", "gbce"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_expect_eq(model_configure(&config), STATUS_INPUT);
     cr_assert_eq(set("model.fusion", "logit"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_OK);
+    cr_expect_eq(model_configure(&config), STATUS_OK);
     cr_assert_eq(set("train.logq", "true"), STATUS_OK);
-    cr_expect_eq(options_check(&config), STATUS_INPUT);
+    cr_expect_eq(model_configure(&config), STATUS_INPUT);
 }
 
 Test(options, hash_covers_what_decides_the_result, .init = start) {
