@@ -155,6 +155,29 @@ good_folder() {
     printf 'index\tdomain\tkey\ttitle\n0\tA\tkey0\tNought\n' >in/items.tsv
 }
 
+# walking_folder FOLDER A B TRAIN HELD: a C2DSR folder of so many items and sequences, TRAIN for training and
+# HELD for validation and for test; the next item follows from the last, but for every fifth user.
+walking_folder() {
+    mkdir "$1"
+    awk -v at_folder="$1/" -v a="$2" -v b="$3" -v train="$4" -v held="$5" 'BEGIN {
+        printf "" > (at_folder "Blist.txt")
+        for (i = 0; i < a; i++) printf "%d\ta%d\t%d\n", i, i, i > (at_folder "Alist.txt")
+        for (i = 0; i < b; i++) printf "%d\tb%d\t%d\n", a + i, i, i > (at_folder "Blist.txt")
+        split("train valid test", split_name)
+        for (s = 1; s <= 3; s++)
+            for (u = 0; u < (s == 1 ? train : held); u++) {
+                file = at_folder split_name[s] "data_new.txt"
+                printf "u%d\t0", u > file
+                at = (u * 7 + s * 3) % (a + b)
+                for (k = 0; k < 8; k++) {
+                    printf "\t%d|%d|", at, k > file
+                    at = (at + (u % 5 ? 11 : k * k + u)) % (a + b)
+                }
+                print "" > file
+            }
+    }'
+}
+
 finish() {
     [ $failures = 0 ] || exit 1
     exit 0
