@@ -132,6 +132,14 @@ disk() {
     trap 'umount "$work/disk"' EXIT
 }
 
+# within FOLDER COMMAND...: there, and it is made.
+within() {
+    mkdir -p "$1"
+    pushd "$1" >/dev/null || exit 1
+    "${@:2}"
+    popd >/dev/null || exit 1
+}
+
 # synth ARGUMENT...: a generated data set.
 synth() {
     "$CDSR" synth "$@" >"$work/out" || complain "synth $*"

@@ -18,10 +18,7 @@ losses() {
 # in_folder FOLDER RANKS ARGUMENT...: training there; each run stands in a folder of its own under the same
 # name, because a checkpoint holds its configuration.
 in_folder() {
-    mkdir -p "$1"
-    pushd "$1" >/dev/null || exit 1
-    ranks "$2" train ../run.yaml "${@:3}"
-    popd >/dev/null || exit 1
+    within "$1" ranks "$2" train ../run.yaml "${@:3}"
     statuses $(yes 0 | head -n "$2")
 }
 
