@@ -51,7 +51,7 @@ test_cut_data_set() { # A data set that is cut is refused.
     has err 'cdsr: error: cut.h5: is not a complete HDF5 file'
 }
 
-test_loss_that_is_not_finite() { # Training ends with the step, the rank and the stream of the loss.
+test_loss_that_is_not_finite() { # Training ends with the step, the rank and the name of the loss.
     stops 1 'cdsr: error: step 2, rank 0: the loss '\''a'\'' is not finite; lower train.lr or check the '\
 'feature tables' train run.yaml train.lr=1e30 run.dir=diverged
 }
