@@ -116,6 +116,7 @@ test_report_keeps_protocols_apart() { # Runs of another protocol stand in lines 
         [ "$(grep -cF "| $line" out)" = 1 ] || complain "one line '$line' in $(cat out)"
     done
     [ "$(grep -cF '| true | 1 | test | sampled, history excluded |' out)" = 2 ] || complain "$(cat out)"
+    grep -qF '| - | - |' out || complain 'B has no figures'
 }
 
 run_tests "$@"
