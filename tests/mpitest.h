@@ -16,6 +16,7 @@
 #ifndef TESTS_MPITEST_H
 #define TESTS_MPITEST_H
 #include "core/mem.h"
+#include "jobs/job.h"
 #include "mpi/comm.h"
 #include <criterion/criterion.h>
 #include <mpi.h>
@@ -63,6 +64,19 @@ static struct mpi_case *mpi_cases;
             MPI_Abort(MPI_COMM_WORLD, 1);                                                          \
         }                                                                                          \
     } while (0)
+
+/* A job of the program as if started with these arguments, a NULL behind them, on all ranks; at
+ * most 16. */
+static inline enum status start_job(job_fn *job, const char *const *args) {
+    char text[16][256], *argv[17];
+    int n = 0;
+    for (; args[n]; n++) {
+        snprintf(text[n], sizeof text[n], "%s", args[n]);
+        argv[n] = text[n];
+    }
+    argv[n] = NULL;
+    return job(&test_comm, n, argv);
+}
 
 /* The case enters the list before main() runs, in the test's process and in the job's alike. */
 #define MPI_TEST(suite, test, np, ...)                                                             \

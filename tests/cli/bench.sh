@@ -4,8 +4,7 @@
 scaling=$(cd "$(dirname "$0")/../../slurm" && pwd)/scaling.sh
 cd "$work" || exit 1
 
-"$CDSR" synth --items-a 300 --items-b 500 --users 300 --seed 2 --features text:16 --tags -o data.h5 >/dev/null ||
-    complain synth
+synth --items-a 300 --items-b 500 --users 300 --seed 2 --features text:16 --tags -o data.h5
 ranks 1 features data.h5 --name tagv --from tags --dim 12 --vocabulary
 ranks 1 features data.h5 --name specific --from titles --dim 12 --terms 200
 ranks 1 features data.h5 --name agnostic --from titles --agnostic --dim 10 --terms 200
@@ -16,66 +15,90 @@ model: {dim: 32, heads: 2}
 train: {batch: 64}
 bench: {steps: 3, warmup: 1}
 YAML
+json=runs/run/bench.json
 
-# stages: every stage has its line, its object and its fraction.
+# stages OUTPUT JSON: every stage has its line, its object and its fraction.
 stages() {
     local name
     for name in input encoder_forward loss encoder_backward reduction optimizer evaluation; do
-        [ "$(grep -c "^ *\"$name\": {" $json)" = 1 ] || complain "stage $name in $json"
-        awk -v name=$name '$1 == name { seen = $2 > 0 } END { exit !seen }' out ||
-            complain "seconds of $name: $(cat out)"
+        [ "$(grep -c "^ *\"$name\": {" "$2")" = 1 ] || complain "stage $name in $2"
+        awk -v name=$name '$1 == name { seen = $2 > 0 } END { exit !seen }' "$1" ||
+            complain "seconds of $name: $(cat "$1")"
     done
-    [ "$(grep -c '"fraction": [0-9.e-]*[1-9]' $json)" = 6 ] || complain "six fractions in $json"
+    [ "$(grep -c '"fraction": [0-9.e-]*[1-9]' "$2")" = 6 ] || complain "six fractions in $2"
 }
 
-# operations: of a step are those of its stages, whatever the seconds.
+# operations OUTPUT: of a step are those of its stages, whatever the seconds.
 operations() {
     awk '{ n[$1] = $2 * $3 }
         END { s = n["encoder_forward"] + n["loss"] + n["encoder_backward"]
-            d = n["step"] - s; print n["step"], s; exit !(s > 0 && d * d < 0.01 * s * s) }' out ||
-        complain "operations of step and stages: $(cat out)"
+            d = n["step"] - s; print n["step"], s; exit !(s > 0 && d * d < 0.01 * s * s) }' "$1" ||
+        complain "operations of step and stages: $(cat "$1")"
 }
-json=runs/run/bench.json
+
 ranks 2 bench run.yaml
 statuses 0 0
 says_nothing err
-has out 'peak of 2 ranks x threads 1: sgemm '
-for name in sgemm_gflops copy_gbs triad_gbs allreduce_gbs useful_gflops fraction_of_peak \
-    sequences_per_s peak_rss_mb; do
-    [ "$(grep -c "^ *\"$name\": [0-9]*[1-9.]" $json)" = 1 ] || complain "a figure of $name in $json"
-done
-stages
-operations >one
-for model in tema_llm sema_cdr; do
-    ranks 2 bench run.yaml model.name=$model model.tag_vectors=tagv
+operations out >one
+cp out bench.txt
+cp $json bench.json
+
+test_figures() { # Speed of the machine and of training, and memory, are given.
+    has bench.txt 'peak of 2 ranks x threads 1: sgemm '
+    for name in sgemm_gflops copy_gbs triad_gbs allreduce_gbs useful_gflops fraction_of_peak \
+        sequences_per_s peak_rss_mb; do
+        [ "$(grep -c "^ *\"$name\": [0-9]*[1-9.]" bench.json)" = 1 ] || complain "a figure of $name in bench.json"
+    done
+}
+
+test_stages() { # Every stage of a step has its figures.
+    stages bench.txt bench.json
+}
+
+test_other_models() { # So it is with the other models; tags take a term and attentions of their own.
+    for model in tema_llm sema_cdr; do
+        ranks 2 bench run.yaml model.name=$model model.tag_vectors=tagv
+        statuses 0 0
+        stages out $json
+        operations out >$model
+    done
+    awk 'NR == 1 { one = $1 } NR == 2 { tags = $1 } END { exit !(tags > 1.3 * one) }' one tema_llm ||
+        complain "operations with tags: $(cat one tema_llm)"
+}
+
+test_skip() { # Stages may be left out, and the figures go where they are wanted.
+    ranks 2 bench run.yaml bench.skip=reduction,optimizer,evaluation,input --output skip.json
     statuses 0 0
-    stages
-    operations >$model
-done
-# Tags take a term and attentions of their own.
-awk 'NR == 1 { one = $1 } NR == 2 { tags = $1 } END { exit !(tags > 1.3 * one) }' one tema_llm ||
-    complain "operations with tags: $(cat one tema_llm)"
+    [ "$(awk '/^(input|encoder|loss|reduction|optimizer|evaluation)/ { print $1 }' out | tr '\n' ' ')" = \
+        'encoder_forward loss encoder_backward ' ] || complain "stages that are left: $(cat out)"
+    grep -q '"skipped"' skip.json || complain 'skip.json'
+    [ ! -e runs/run/bench.json ] || [ "$json" -ot skip.json ] || complain '--output is where it goes'
+}
 
-ranks 2 bench run.yaml bench.skip=reduction,optimizer,evaluation,input --output skip.json
-statuses 0 0
-[ "$(awk '/^(input|encoder|loss|reduction|optimizer|evaluation)/ { print $1 }' out | tr '\n' ' ')" = \
-    'encoder_forward loss encoder_backward ' ] || complain "stages that are left: $(cat out)"
-grep -q '"skipped"' skip.json || complain 'skip.json'
-[ ! -e runs/run/bench.json ] || [ "$json" -ot skip.json ] || complain '--output is where it goes'
-ranks 1 bench run.yaml bench.skip=encoder,loss train.reproducible=true
-statuses 0
-has out 'loss '
-grep -q '"allreduce_gbs": null' $json || complain 'no reduction on one rank'
+test_one_rank() { # One rank has no reduction.
+    ranks 1 bench run.yaml bench.skip=encoder,loss train.reproducible=true
+    statuses 0
+    has out 'loss '
+    grep -q '"allreduce_gbs": null' $json || complain 'no reduction on one rank'
+}
 
-refused "cdsr: error: bench.skip: 'forward' is not one of input, encoder, loss, reduction, optimizer, \
+test_unknown_stage() { # A stage that there is not cannot be left out.
+    refused "cdsr: error: bench.skip: 'forward' is not one of input, encoder, loss, reduction, optimizer, \
 evaluation" bench run.yaml bench.skip=forward
+}
 
-RANKS='1 2' BATCH=32 OUT=scaling timeout 300 "$scaling" run.yaml bench.skip=evaluation >table 2>err ||
-    complain "scaling.sh: $(cat err)"
-[ "$(awk '$1 == 1 || $1 == 2 { print $1, $2 }' table | tr '\n' ' ')" = '1 32 2 32 1 32 2 64 ' ] ||
-    complain "strong and weak: $(cat table)"
-awk '$1 == 1 && ($7 != 1 || $8 != 1) { exit 1 }' table || complain 'one rank is the measure'
-[ "$(grep -c '"efficiency": [0-9.]' scaling/scaling.json)" = 4 ] || complain 'scaling.json'
-"$scaling" >/dev/null 2>usage
-[ $? = 2 ] && grep -q 'RANKS  ' usage || complain 'how scaling.sh is used'
-finish
+test_scaling() { # slurm/scaling.sh makes a table of strong and weak scaling.
+    RANKS='1 2' BATCH=32 OUT=scaling timeout 300 "$scaling" run.yaml bench.skip=evaluation >table 2>err ||
+        complain "scaling.sh: $(cat err)"
+    [ "$(awk '$1 == 1 || $1 == 2 { print $1, $2 }' table | tr '\n' ' ')" = '1 32 2 32 1 32 2 64 ' ] ||
+        complain "strong and weak: $(cat table)"
+    awk '$1 == 1 && ($7 != 1 || $8 != 1) { exit 1 }' table || complain 'one rank is the measure'
+    [ "$(grep -c '"efficiency": [0-9.]' scaling/scaling.json)" = 4 ] || complain 'scaling.json'
+}
+
+test_scaling_usage() { # Without a configuration it says how it is used.
+    "$scaling" >/dev/null 2>usage
+    [ $? = 2 ] && grep -q 'RANKS  ' usage || complain 'how scaling.sh is used'
+}
+
+run_tests "$@"

@@ -1,10 +1,47 @@
-# For the scripts beside it: run the program, look at what it said. The scripts end with `finish`.
+# For the scripts beside it: run the program, look at what it said. At the top of a script stands what its
+# tests share, then `test_WHAT() { # What must hold.` for each behaviour, and at the end
+# `run_tests "$@"`. A test makes all the rest that it needs: it must also pass alone.
 set -u
 : "${CDSR:?names the program}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export work CDSR
+script=$(readlink -f "$0")
 failures=0
+
+# skip REASON: the test, or outside of tests the whole script, cannot be tried here.
+skip() {
+    echo "skipped: $*"
+    [ $failures = 0 ] || exit 1
+    exit 77
+}
+
+# tests [NAME...]: the tests of the script in their order; of names those that have a NAME in them.
+tests() {
+    local IFS='|'
+    sed -n 's/^\(test_[a-z0-9_]*\)() {.*/\1/p' "$script" | grep -E -- "${*:-.}"
+}
+
+# run_tests [NAME...]: runs them, each in a subshell, and ends the script. A test that fails has its line,
+# behind those of its checks.
+run_tests() {
+    local name names passed=0 skipped=0
+    [ $failures = 0 ] || { echo "FAIL $0: the set-up" >&2; exit 1; }
+    mapfile -t names < <(tests "$@")
+    [ ${#names[@]} -gt 0 ] || { echo "FAIL $0: no test is named so: $*" >&2; exit 1; }
+    for name in "${names[@]}"; do
+        ("$name"; exit $((failures > 0)))
+        case $? in
+        0) passed=$((passed + 1)) ;;
+        77) skipped=$((skipped + 1)) ;;
+        *) echo "FAIL $0: $name: $(sed -n "s/^$name() { # //p" "$script")" >&2 ;;
+        esac
+    done
+    echo "$passed of ${#names[@]} tests passed$([ $skipped = 0 ] || echo ", $skipped skipped")"
+    [ $skipped -lt ${#names[@]} ] || exit 77
+    [ $((passed + skipped)) = ${#names[@]} ]
+    exit
+}
 
 # ranks N ARGUMENT...: the program on N ranks; leaves $work/out, $work/err and, a line per rank, the
 # exit statuses in $work/status. The ranks stand in a shell that succeeds, so that mpirun is silent. More
@@ -22,6 +59,7 @@ ranks() {
 complain() {
     local i where=
     for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+        [ "${FUNCNAME[i]}" != run_tests ] || break
         [ "${BASH_SOURCE[i]}" = "${BASH_SOURCE[0]}" ] ||
             where+="${where:+, called from }${BASH_SOURCE[i]}:${BASH_LINENO[i - 1]}"
     done
@@ -87,6 +125,32 @@ says_nothing() {
     [ ! -s "$work/$1" ] || complain "nothing in $1, but: $(cat "$work/$1")"
 }
 
+# disk SIZE: a small one at disk/, until the test ends.
+disk() {
+    mkdir -p "$work/disk"
+    mount -t tmpfs -o size="$1" cdsr-test "$work/disk" 2>/dev/null || skip 'no right to mount a disk'
+    trap 'umount "$work/disk"' EXIT
+}
+
+# within FOLDER COMMAND...: there, and it is made.
+within() {
+    mkdir -p "$1"
+    pushd "$1" >/dev/null || exit 1
+    "${@:2}"
+    popd >/dev/null || exit 1
+}
+
+# synth ARGUMENT...: a generated data set.
+synth() {
+    "$CDSR" synth "$@" >"$work/out" || complain "synth $*"
+}
+
+# small_run TRAIN [LINE...]: run.yaml, a small model for data.h5 with these keys of train, and more lines.
+small_run() {
+    printf '%s\n' 'data: {path: data.h5}' 'model: {dim: 8, blocks: 1, modalities: [id]}' "train: {$1}" \
+        "${@:2}" >run.yaml
+}
+
 # in/, a C2DSR folder of 3 and 2 items without fault; a former out.h5 goes.
 good_folder() {
     rm -rf in out.h5
@@ -99,7 +163,25 @@ good_folder() {
     printf 'index\tdomain\tkey\ttitle\n0\tA\tkey0\tNought\n' >in/items.tsv
 }
 
-finish() {
-    [ $failures = 0 ] || exit 1
-    exit 0
+# walking_folder FOLDER A B TRAIN HELD: a C2DSR folder of so many items and sequences, TRAIN for training and
+# HELD for validation and for test; the next item follows from the last, but for every fifth user.
+walking_folder() {
+    mkdir "$1"
+    awk -v at_folder="$1/" -v a="$2" -v b="$3" -v train="$4" -v held="$5" 'BEGIN {
+        printf "" > (at_folder "Blist.txt")
+        for (i = 0; i < a; i++) printf "%d\ta%d\t%d\n", i, i, i > (at_folder "Alist.txt")
+        for (i = 0; i < b; i++) printf "%d\tb%d\t%d\n", a + i, i, i > (at_folder "Blist.txt")
+        split("train valid test", split_name)
+        for (s = 1; s <= 3; s++)
+            for (u = 0; u < (s == 1 ? train : held); u++) {
+                file = at_folder split_name[s] "data_new.txt"
+                printf "u%d\t0", u > file
+                at = (u * 7 + s * 3) % (a + b)
+                for (k = 0; k < 8; k++) {
+                    printf "\t%d|%d|", at, k > file
+                    at = (at + (u % 5 ? 11 : k * k + u)) % (a + b)
+                }
+                print "" > file
+            }
+    }'
 }

@@ -2,8 +2,7 @@
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 
-"$CDSR" synth --items-a 2000 --items-b 3000 --users 300 --seed 2 --features text:32 --tags -o data.h5 >/dev/null ||
-    complain synth
+synth --items-a 2000 --items-b 3000 --users 300 --seed 2 --features text:32 --tags -o data.h5
 ranks 1 features data.h5 --name tagv --from tags --dim 24 --vocabulary
 ranks 1 features data.h5 --name specific --from titles --dim 48 --terms 200
 ranks 1 features data.h5 --name agnostic --from titles --agnostic --dim 40 --terms 200
@@ -37,49 +36,84 @@ near_plan() {
         awk '{ exit !($1 > 60 && $2 > 0.9 * $1 && $2 < 1.1 * $1) }' ||
         complain "$n ranks, $placement, $*: peak $(peak run) MB, the plan says $(total "$placement")"
 }
-for model in llm_emf tema_llm sema_cdr; do
+
+# model_near_plan MODEL: with either loss and placement.
+model_near_plan() {
+    local loss
     for loss in exact sampled; do
-        near_plan 1 replicated model.name=$model train.loss=$loss
-        near_plan 2 replicated model.name=$model train.loss=$loss
-        near_plan 2 sharded model.name=$model train.loss=$loss
+        near_plan 1 replicated model.name="$1" train.loss=$loss
+        near_plan 2 replicated model.name="$1" train.loss=$loss
+        near_plan 2 sharded model.name="$1" train.loss=$loss
     done
-done
-near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
-has out '"configured_loss": "sampled"'
-has out '"choice": "replicated"'
-for name in parameters gradients moments reduction features activations tiles evaluation data base; do
-    [ "$(grep -c "\"$name\": [0-9]" "$work/out")" = 6 ] || complain "6 figures of $name"
-done
+}
 
-ranks 4 plan run.yaml model.dim=1024 --ranks 64 --per-node 8
-statuses 0 0 0 0
-[ "$(grep -c '^total ' "$work/out")" = 1 ] || complain 'one table'
-# With the memory that the sharded table takes, the choice is it; with less, there is none.
-sharded=$(awk '$1 == "total" { print $3 }' "$work/out")
-[ "$(awk '$1 == "total" { print ($3 < $2) }' "$work/out")" = 1 ] || complain 'sharded takes less'
-ranks 1 plan run.yaml model.dim=1024 --ranks 64 --per-node 8 --memory "$(awk "BEGIN { print $sharded * 8.01 / 1000 }")"
-has out 'with 8 ranks on a node of'
-has out ': sharded'
-ranks 1 plan run.yaml model.dim=1024 --ranks 64 --per-node 8 --memory "$(awk "BEGIN { print $sharded * 7.9 / 1000 }")"
-has out ': none'
+test_memory_of_llm_emf() { # The plan of LLM-EMF is near to the peak of its runs.
+    model_near_plan llm_emf
+}
 
-# However many ranks share the items out, they rank no more histories at once than one alone.
-"$CDSR" synth --items-a 2000 --items-b 3000 --users 30000 --seed 2 -o many.h5 >/dev/null || complain synth
-ranks 1 plan run.yaml data.path=many.h5 model.modalities=id --ranks 64
-statuses 0
-[ "$(awk '$1 == "evaluation" { print ($3 > 0 && $3 < 2 * $2) }' "$work/out")" = 1 ] ||
-    complain "sharded evaluation: $(grep evaluation "$work/out")"
-ranks 1 plan run.yaml --ranks 4 --latency 2 --bandwidth 10
-has out 'traffic, s per step'
+test_memory_of_tema_llm() { # So is that of TEMA-LLM.
+    model_near_plan tema_llm
+}
 
-ranks 1 plan run.yaml model.modalities=id train.loss=gbce
-statuses 0
-has out 'choice for the sampled loss, with 1 ranks'
+test_memory_of_sema_cdr() { # So is that of SemaCDR.
+    model_near_plan sema_cdr
+}
 
-for job in plan train; do
-    refused "cdsr: error: model.heads: 3 heads do not divide the width 32 of modality 'text'; choose a divisor" \
-        $job run.yaml model.dim=129 model.heads=3 run.dir=no
-done
-refused 'cdsr: error: plan: --latency and --bandwidth belong together' plan run.yaml --latency 2
-refused "cdsr: error: plan: --ranks: '0' is not an integer from 1 to 1000000" plan run.yaml --ranks 0
-finish
+test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.
+    near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
+}
+
+test_json() { # The plan as JSON has its choice, and every part of the memory of each loss and placement.
+    ranks 1 plan run.yaml train.loss=sampled --ranks 1 --json
+    has out '"configured_loss": "sampled"'
+    has out '"choice": "replicated"'
+    for name in parameters gradients moments reduction features activations tiles evaluation data base; do
+        [ "$(grep -c "\"$name\": [0-9]" "$work/out")" = 6 ] || complain "6 figures of $name"
+    done
+}
+
+test_choice() { # With the memory that the sharded table takes, the choice is it; with less, there is none.
+    ranks 4 plan run.yaml model.dim=1024 --ranks 64 --per-node 8
+    statuses 0 0 0 0
+    [ "$(grep -c '^total ' "$work/out")" = 1 ] || complain 'one table'
+    sharded=$(awk '$1 == "total" { print $3 }' "$work/out")
+    [ "$(awk '$1 == "total" { print ($3 < $2) }' "$work/out")" = 1 ] || complain 'sharded takes less'
+    ranks 1 plan run.yaml model.dim=1024 --ranks 64 --per-node 8 --memory "$(awk "BEGIN { print $sharded * 8.01 / 1000 }")"
+    has out 'with 8 ranks on a node of'
+    has out ': sharded'
+    ranks 1 plan run.yaml model.dim=1024 --ranks 64 --per-node 8 --memory "$(awk "BEGIN { print $sharded * 7.9 / 1000 }")"
+    has out ': none'
+}
+
+test_evaluation() { # However many ranks share the items out, they rank no more histories at once than one alone.
+    synth --items-a 2000 --items-b 3000 --users 30000 --seed 2 -o many.h5
+    ranks 1 plan run.yaml data.path=many.h5 model.modalities=id --ranks 64
+    statuses 0
+    [ "$(awk '$1 == "evaluation" { print ($3 > 0 && $3 < 2 * $2) }' "$work/out")" = 1 ] ||
+        complain "sharded evaluation: $(grep evaluation "$work/out")"
+}
+
+test_traffic() { # With latency and bandwidth it says how long the traffic of a step takes.
+    ranks 1 plan run.yaml --ranks 4 --latency 2 --bandwidth 10
+    has out 'traffic, s per step'
+}
+
+test_gbce() { # gBCE is planned as the sampled loss.
+    ranks 1 plan run.yaml model.modalities=id train.loss=gbce
+    statuses 0
+    has out 'choice for the sampled loss, with 1 ranks'
+}
+
+test_refuses_what_train_refuses() { # A model that cannot be is refused as by train.
+    for job in plan train; do
+        refused "cdsr: error: model.heads: 3 heads do not divide the width 32 of modality 'text'; choose a divisor" \
+            $job run.yaml model.dim=129 model.heads=3 run.dir=no
+    done
+}
+
+test_arguments() { # Arguments that do not belong together or are out of range are refused.
+    refused 'cdsr: error: plan: --latency and --bandwidth belong together' plan run.yaml --latency 2
+    refused "cdsr: error: plan: --ranks: '0' is not an integer from 1 to 1000000" plan run.yaml --ranks 0
+}
+
+run_tests "$@"

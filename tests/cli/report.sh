@@ -3,109 +3,138 @@
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
 
-"$CDSR" synth --items-a 60 --items-b 80 --users 200 --seed 3 -o data.h5 >/dev/null ||
-    complain synth
-cat >run.yaml <<'YAML'
-data: {path: data.h5}
-model: {dim: 8, blocks: 1, modalities: [id]}
-train: {epochs: 2, batch: 64, lr: 0.01}
-YAML
+synth --items-a 60 --items-b 80 --users 200 --seed 3 -o data.h5
+small_run 'epochs: 2, batch: 64, lr: 0.01'
 for seed in 1 2 3; do
     "$CDSR" train run.yaml run.seed=$seed run.dir=s$seed --quiet >/dev/null || complain "seed $seed"
 done
-"$CDSR" train run.yaml model.dropout=0 run.dir="it's" --quiet >/dev/null || complain 'no dropout'
 
-# test_mrr RUN: of all domains, the last of the file before the popularity.
-test_mrr() {
+# mrr_of RUN: of all domains, the last of the file before the popularity.
+mrr_of() {
     sed -n '/^  "test"/,/^  "popularity"/p' "$1/metrics.json" | grep '"mrr"' | tail -n 1 | tr -dc '0-9.\n'
 }
-want=$(for seed in 1 2 3; do test_mrr s$seed; done | awk '
+want=$(for seed in 1 2 3; do mrr_of s$seed; done | awk '
     { x[NR] = 100 * $1; sum += x[NR] }
     END { mean = sum / NR; for (i in x) s += (x[i] - mean) ^ 2; printf "%.2f ± %.2f", mean, sqrt(s / (NR - 1)) }')
 
-ranks 2 report s1 s2 "it's" s3 --plot curves.svg
-statuses 0 0
-has out '| `model.dropout` | runs | split | candidates | A: MRR | NDCG@10 | B: MRR'
-[ "$(grep -c '^| 0.3 | 3 | ' out)" = 2 ] || complain 'three seeds, two splits'
-[ "$(grep -c '^| 0 | 1 | ' out)" = 2 ] || complain 'another setting, two splits'
-grep '^| 0.3 | 3 | test | full |' out | grep -qF "| $want |" || complain "$want in $(cat out)"
-grep -q '<svg' curves.svg || complain 'curves.svg is a plot'
+# in_folder NAME RUN...: the test goes on there, with copies of these runs to change.
+in_folder() {
+    mkdir "$1"
+    cp -r "${@:2}" "$1"
+    cd "$1" || exit 1
+}
 
-refused 'cdsr: error: report: no run directory given' report
-refused 'cdsr: error: report: --plot x.bmp: the name must end with .svg, .png or .pdf' \
-    report s1 --plot x.bmp
-# ---- runs that do not count twice ----
+test_seeds() { # Runs that differ in the seed alone are one line, with mean and deviation; others are another.
+    "$CDSR" train run.yaml model.dropout=0 run.dir="it's" --quiet >/dev/null || complain 'no dropout'
+    ranks 2 report s1 s2 "it's" s3 --plot curves.svg
+    statuses 0 0
+    has out '| `model.dropout` | runs | split | candidates | A: MRR | NDCG@10 | B: MRR'
+    [ "$(grep -c '^| 0.3 | 3 | ' out)" = 2 ] || complain 'three seeds, two splits'
+    [ "$(grep -c '^| 0 | 1 | ' out)" = 2 ] || complain 'another setting, two splits'
+    grep '^| 0.3 | 3 | test | full |' out | grep -qF "| $want |" || complain "$want in $(cat out)"
+    grep -q '<svg' curves.svg || complain 'curves.svg is a plot'
+}
 
-cp -r s1 copy
-"$CDSR" train run.yaml run.seed=2 run.dir=again --quiet >/dev/null || complain again
-ranks 1 report s1 s2 ./s1 copy again s3
-statuses 0
-has err 'cdsr: warning: ./s1: is the same directory as s1, and does not count again'
-has err 'cdsr: warning: copy: is a copy of s1, and does not count again'
-has err 'cdsr: warning: again: is of the same seed as s2, and does not count again'
-grep '^| 3 | test | full |' out | grep -qF "| $want |" || complain "three seeds: $want in $(cat out)"
+test_no_run() { # At least one run is needed.
+    refused 'cdsr: error: report: no run directory given' report
+}
 
-# ---- another data set under the same name ----
+test_kind_of_plot() { # A plot has one of three kinds.
+    refused 'cdsr: error: report: --plot x.bmp: the name must end with .svg, .png or .pdf' \
+        report s1 --plot x.bmp
+}
 
-mv data.h5 first.h5
-"$CDSR" synth --items-a 60 --items-b 80 --users 200 --seed 4 -o data.h5 >/dev/null || complain synth
-"$CDSR" train run.yaml run.seed=4 run.dir=s4 --quiet >/dev/null || complain 'other data'
-ranks 1 report s1 s2 s3 s4
-statuses 0
-has err 'cdsr: warning: s1 and s4: data.h5 was another data set (column data): not to be compared'
-[ "$(grep -c 'another data set' err)" = 1 ] || complain "said once: $(cat err)"
-has out '| data | runs | split |'
-[ "$(grep -c '^| [0-9a-f]\{6\}/[0-9a-f]\{6\} | [13] | test | full |' out)" = 2 ] ||
-    complain "a line for either data set: $(cat out)"
-# Other items, the same sequences.
-sed -i 's/"items_hash": "[0-9a-f]\{4\}/"items_hash": "beef/' copy/log.jsonl copy/metrics.json
-ranks 1 report s1 copy
-statuses 0
-has err 'cdsr: warning: s1 and copy: data.h5 was another data set'
+test_runs_that_do_not_count_twice() { # The same directory, a copy and the same seed again do not count twice.
+    cp -r s1 copy
+    "$CDSR" train run.yaml run.seed=2 run.dir=again --quiet >/dev/null || complain again
+    ranks 1 report s1 s2 ./s1 copy again s3
+    statuses 0
+    has err 'cdsr: warning: ./s1: is the same directory as s1, and does not count again'
+    has err 'cdsr: warning: copy: is a copy of s1, and does not count again'
+    has err 'cdsr: warning: again: is of the same seed as s2, and does not count again'
+    grep '^| 3 | test | full |' out | grep -qF "| $want |" || complain "three seeds: $want in $(cat out)"
+}
 
-# ---- runs without a result that counts ----
+test_other_sequences() { # Runs on another data set of the same name stand in lines of their own.
+    within other synth --items-a 60 --items-b 80 --users 200 --seed 4 -o data.h5
+    within other "$CDSR" train ../run.yaml run.seed=4 run.dir=../s4 --quiet >/dev/null || complain 'other data'
+    ranks 1 report s1 s2 s3 s4
+    statuses 0
+    has err 'cdsr: warning: s1 and s4: data.h5 was another data set (column data): not to be compared'
+    [ "$(grep -c 'another data set' err)" = 1 ] || complain "said once: $(cat err)"
+    has out '| data | runs | split |'
+    [ "$(grep -c '^| [0-9a-f]\{6\}/[0-9a-f]\{6\} | [13] | test | full |' out)" = 2 ] ||
+        complain "a line for either data set: $(cat out)"
+}
 
-cp -r s2 dead
-cp -r s2 stopped
-cp -r s2 failed
-cp -r s2 invalid
-sed -i '/"event": "end"/d; s/"time": "20/"time": "19/' dead/log.jsonl
-echo '{"event": "start", "time": "2030-01-01T00:00:00Z", "step": 6}' >>stopped/log.jsonl
-echo '{"event": "end", "status": 75, "reason": "USR1", "step": 7}' >>stopped/log.jsonl
-rm failed/metrics.json
-sed -i 's/"event": "end", \(.*\)"status": 0/"event": "end", \1"status": 1/' failed/log.jsonl
-sed -i 's/"verdict": "VALID"/"verdict": "INVALID", "reason": "for a test"/' invalid/metrics.json
-rm s2/metrics.json
-ranks 4 report s1 s2 dead stopped failed invalid s3 --plot curves.svg --overwrite
-statuses 0 0 0 0
-says_nothing err
-[ "$(grep -c '^| 2 | ' out)" = 2 ] || complain "two seeds count: $(cat out)"
-for line in 's2: unfinished, step 6' 'dead: unfinished, step 6' 'stopped: stopped by USR1, step 7' \
-    'failed: failed with exit status 1, step 6' 'invalid: INVALID: for a test'; do
-    has out "| 0 | $line | | | | | | | |"
-done
-ranks 1 report s2 dead
-statuses 2
-has out '| 0 | s2: unfinished, step 6 |'
-has err 'cdsr: error: none of the 2 runs has finished with a valid result'
+test_other_items() { # So it is with the same sequences of other items.
+    in_folder items s1
+    cp -r s1 copy
+    sed -i 's/"items_hash": "[0-9a-f]\{4\}/"items_hash": "beef/' copy/log.jsonl copy/metrics.json
+    ranks 1 report s1 copy
+    statuses 0
+    has err 'cdsr: warning: s1 and copy: data.h5 was another data set'
+}
 
-# A directory that is no run is an error, and the others are reported.
-ranks 1 report s1 nowhere
-statuses 3
-has err 'cdsr: error: nowhere/config.yaml: cannot be read: No such file or directory; give a run directory'
-[ "$(grep -c '^| 1 | ' out)" = 2 ] || complain "the other run: $(cat out)"
-head -c 100 s3/metrics.json >cut && mv cut s3/metrics.json
-ranks 1 report s3
-statuses 2
-has err 'is not metrics of schema 1'
-echo '[]' >s3/metrics.json
-ranks 1 report s3
-statuses 2
+test_runs_without_a_result() { # Runs without a result that counts have a line that says why.
+    in_folder ends s1 s2 s3
+    cp -r s2 dead
+    cp -r s2 stopped
+    cp -r s2 failed
+    cp -r s2 invalid
+    sed -i '/"event": "end"/d; s/"time": "20/"time": "19/' dead/log.jsonl
+    echo '{"event": "start", "time": "2030-01-01T00:00:00Z", "step": 6}' >>stopped/log.jsonl
+    echo '{"event": "end", "status": 75, "reason": "USR1", "step": 7}' >>stopped/log.jsonl
+    rm failed/metrics.json
+    sed -i 's/"event": "end", \(.*\)"status": 0/"event": "end", \1"status": 1/' failed/log.jsonl
+    sed -i 's/"verdict": "VALID"/"verdict": "INVALID", "reason": "for a test"/' invalid/metrics.json
+    rm s2/metrics.json
+    echo old >curves.svg
+    ranks 4 report s1 s2 dead stopped failed invalid s3 --plot curves.svg --overwrite
+    statuses 0 0 0 0
+    says_nothing err
+    [ "$(grep -c '^| 2 | ' "$work/out")" = 2 ] || complain "two seeds count: $(cat "$work/out")"
+    for line in 's2: unfinished, step 6' 'dead: unfinished, step 6' 'stopped: stopped by USR1, step 7' \
+        'failed: failed with exit status 1, step 6' 'invalid: INVALID: for a test'; do
+        has out "| 0 | $line | | | | | | | |"
+    done
+}
 
-# A training that fails says so in its log.
-"$CDSR" train run.yaml data.path=first.h5 run.dir=nan train.lr=1e30 train.grad_clip=0 --quiet >/dev/null 2>&1 &&
-    complain 'a learning rate of 1e30 fails'
-ranks 1 report s1 nan
-statuses 0
-has out '| 0 | nan: failed with exit status 1, step '
-finish
+test_no_result_at_all() { # Where no run has a result that is an error.
+    in_folder none s2
+    rm s2/metrics.json
+    cp -r s2 dead
+    sed -i '/"event": "end"/d; s/"time": "20/"time": "19/' dead/log.jsonl
+    ranks 1 report s2 dead
+    statuses 2
+    has out '| 0 | s2: unfinished, step 6 |'
+    has err 'cdsr: error: none of the 2 runs has finished with a valid result'
+}
+
+test_directory_that_is_no_run() { # It is an error, and the others are reported.
+    ranks 1 report s1 nowhere
+    statuses 3
+    has err 'cdsr: error: nowhere/config.yaml: cannot be read: No such file or directory; give a run directory'
+    [ "$(grep -c '^| 1 | ' out)" = 2 ] || complain "the other run: $(cat out)"
+}
+
+test_damaged_metrics() { # Metrics that are cut, or no metrics, are refused.
+    in_folder damaged s3
+    head -c 100 s3/metrics.json >cut && mv cut s3/metrics.json
+    ranks 1 report s3
+    statuses 2
+    has err 'is not metrics of schema 1'
+    echo '[]' >s3/metrics.json
+    ranks 1 report s3
+    statuses 2
+}
+
+test_failed_training() { # A training that fails says so in its log.
+    "$CDSR" train run.yaml run.dir=nan train.lr=1e30 train.grad_clip=0 --quiet >/dev/null 2>&1 &&
+        complain 'a learning rate of 1e30 fails'
+    ranks 1 report s1 nan
+    statuses 0
+    has out '| 0 | nan: failed with exit status 1, step '
+}
+
+run_tests "$@"

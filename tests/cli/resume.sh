@@ -6,29 +6,31 @@ cd "$work" || exit 1
 
 ranks 1 synth --items-a 60 --items-b 80 --users 100 --seed 3 --features text:8 -o data.h5
 statuses 0
-mkdir whole parts
-for part in whole parts; do
-    cat >$part/run.yaml <<'YAML'
-data: {path: ../data.h5}
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
 model: {dim: 16, blocks: 1, heads: 2, dropout: 0.3}
 train: {epochs: 3, batch: 16, lr: 0.01, loss: sampled, negatives: 20, weight_decay: 0.01}
 eval: {candidates: both, sampled_negatives: 10}
 YAML
-done
 
 all_losses() {
     sed -n 's/.*"event": "step", "step": \([0-9]*\).*"loss": \({[^}]*}\).*/\1 \2/p' \
         "$1/runs/$2/log.jsonl"
 }
 
+# part FOLDER ARGUMENT...: training there, because a checkpoint holds its configuration.
+part() {
+    within "$1" ranks 2 train ../run.yaml data.path=../data.h5 "${@:2}"
+    statuses 0 0
+}
+
 # same NAME KEY=VALUE...: a run with these keys, whole and in two parts.
 same() {
     local name=$1
     shift
-    (cd whole && ranks 2 train run.yaml run.dir=runs/$name "$@" && statuses 0 0 &&
-        cd ../parts && ranks 2 train run.yaml run.dir=runs/$name "$@" train.max_steps=7 && statuses 0 0 &&
-        ranks 2 train run.yaml run.dir=runs/$name "$@" --resume && statuses 0 0 && finish) ||
-        complain "runs with $*"
+    part whole run.dir=runs/$name "$@"
+    part parts run.dir=runs/$name "$@" train.max_steps=7
+    part parts run.dir=runs/$name "$@" --resume
     all_losses whole $name >first
     all_losses parts $name >second
     [ "$(wc -l <first)" = 15 ] || complain "$*: 15 steps in the log, not $(wc -l <first)"
@@ -36,19 +38,40 @@ same() {
     cmp {whole,parts}/runs/$name/checkpoints/step-15.h5 ||
         complain "$*: a resumed run ends in the checkpoint of an uninterrupted one"
 }
-same plain
-same lazy train.optimizer=lazy_adamw
-same sharded train.placement=sharded
-same exact train.placement=sharded train.loss=exact
-cmp -s whole/runs/{plain,lazy}/checkpoints/step-15.h5 && complain 'the lazy update is another one'
+
+test_stopped_run() { # A run that was stopped ends as one that was not.
+    same plain
+}
+
+test_lazy_adamw() { # So does one that updates rows when they are used, which is another update.
+    [ -e whole/runs/plain ] || same plain
+    same lazy train.optimizer=lazy_adamw
+    cmp -s whole/runs/{plain,lazy}/checkpoints/step-15.h5 && complain 'the lazy update is another one'
+}
+
+test_sharded_tables() { # So does one whose tables are shared out.
+    same sharded train.placement=sharded
+}
+
+test_exact_loss() { # So does one with the exact loss.
+    same exact train.placement=sharded train.loss=exact
+}
 
 # ---- other settings ----
 
-ranks 1 synth --items-a 60 --items-b 80 --users 100 --seed 4 --features text:8 -o other.h5
-cp parts/run.yaml .
-sed -i 's|../data.h5|data.h5|' run.yaml
 ranks 2 train run.yaml run.dir=run train.epochs=1
 statuses 0 0
+at=run/checkpoints/step-5.h5
+
+# own_copy: the test goes on in a folder of its own, with a copy of the run, which has made the 5 steps of
+# an epoch.
+own_copy() {
+    local folder
+    folder=$(mktemp -d -p "$work")
+    cp -r run "$folder"
+    ln -s "$work/run.yaml" "$work/data.h5" "$folder"
+    cd "$folder" || exit 1
+}
 
 # state DIR: every file but the lock, with its time.
 state() {
@@ -61,31 +84,11 @@ leaves() {
     shift
     state run >before
     ranks 2 train run.yaml run.dir=run "$@"
-    [ "$(sort -u status)" != 0 ] || complain "$* is refused"
-    [ "$(grep -c 'cdsr: error' err)" = 1 ] || complain "one error line, but: $(cat err)"
+    [ "$(sort -u "$work/status")" != 0 ] || complain "$* is refused"
+    [ "$(grep -c 'cdsr: error' "$work/err")" = 1 ] || complain "one error line, but: $(cat "$work/err")"
     has err "$line"
     state run | diff before - >&2 || complain "$*: the run stays as it was"
 }
-fixed='cannot change in a run that goes on; leave it as it was, or start another run (run.dir, or --overwrite)'
-at=run/checkpoints/step-5.h5
-leaves "cdsr: error: $at: model.dim: 16 -> 32 $fixed" --resume model.dim=32
-leaves "cdsr: error: $at: model.modalities: [id, text] -> [id] $fixed" --resume model.modalities='[id]' train.lr=0.5
-leaves "cdsr: error: $at: run.seed: 1 -> 2 $fixed" --resume run.seed=2
-leaves "cdsr: error: $at: data.max_len: 15 -> 9 $fixed" --resume data.max_len=9
-leaves "cdsr: error: $at: data.path: data.h5 -> other.h5 has other sequences than the checkpoint;" \
-    --resume data.path=other.h5 train.lr=0.5
-for mode in --resume --overwrite; do
-    leaves 'nothing.h5: cannot be' $mode data.path=nothing.h5
-done
-leaves 'nothing.h5: cannot be' --overwrite train.init=nothing.h5
-leaves "has no feature table 'image'; it has: text" --overwrite model.modalities='[id, image]'
-cp $at good.h5
-truncate -s 500000 $at
-leaves 'no checkpoint is whole' --resume
-leaves "already holds a run"
-mv good.h5 $at
-ranks 2 train run.yaml run.dir=new data.path=nothing.h5
-[ ! -e new ] || complain 'a start that fails makes no directory'
 
 # goes_on WARNINGS ARGUMENT...: the run goes on, with so many warnings.
 goes_on() {
@@ -93,39 +96,104 @@ goes_on() {
     shift
     ranks 2 train run.yaml run.dir=run --resume "$@"
     statuses 0 0
-    [ "$(grep -c 'cdsr: warning:' err)" = "$warnings" ] || complain "$warnings warnings, but: $(cat err)"
+    [ "$(grep -c 'cdsr: warning:' "$work/err")" = "$warnings" ] ||
+        complain "$warnings warnings, but: $(cat "$work/err")"
 }
 
-# The same settings: no other configuration. Then 3 of the second epoch's 5 steps of 16 sequences.
-goes_on 0 train.epochs=1
-goes_on 1 train.epochs=1 train.max_steps=8 log.every_s=7
-has err 'cdsr: warning: train.max_steps: 0 -> 8'
-ls run/config.* | diff - <(printf 'run/config.%s\n' step-5.yaml yaml) >&2 || complain 'one former configuration'
-goes_on 3 train.epochs=2 train.max_steps=8 log.every_s=7 train.lr=0.02
-has err 'cdsr: warning: train.epochs: 1 -> 2'
-has err 'cdsr: warning: train.lr: 0.01 -> 0.02'
-ls run/config.* | diff - <(printf 'run/config.%s\n' step-5-2.yaml step-5.yaml yaml) >&2 ||
-    complain 'both former configurations at step 5'
-grep -q 'max_steps: 0$' run/config.step-5.yaml || complain 'the configuration of the first 5 steps'
-grep -q 'lr: 0.01$' run/config.step-5-2.yaml || complain 'the one after it'
-grep -q 'lr: 0.02$' run/config.yaml || complain 'config.yaml is the newest'
+# configurations NAME...: the run has these and no others.
+configurations() {
+    ls run/config.* | diff - <(printf 'run/config.%s\n' "$@") >&2
+}
 
-# 48 sequences seen are one step of 32 and a half.
-goes_on 3 train.epochs=2 train.lr=0.02 train.batch=32
-has err 'cdsr: warning: train.batch: epoch 2 has seen 48 sequences, and goes on after 32: 16 are seen again'
-has err 'resumed at step 8 from run/checkpoints/step-8.h5'
-[ -e run/config.step-8.yaml ] || complain 'the configuration up to step 8'
-[ "$(losses run | tail -n 1 | cut -d ' ' -f 1)" = 10 ] || complain 'two more steps end the epoch'
+test_what_cannot_change() { # Model, seed and data of a run that goes on cannot change.
+    fixed='cannot change in a run that goes on; leave it as it was, or start another run (run.dir, or --overwrite)'
+    leaves "cdsr: error: $at: model.dim: 16 -> 32 $fixed" --resume model.dim=32
+    leaves "cdsr: error: $at: model.modalities: [id, text] -> [id] $fixed" --resume model.modalities='[id]' train.lr=0.5
+    leaves "cdsr: error: $at: run.seed: 1 -> 2 $fixed" --resume run.seed=2
+    leaves "cdsr: error: $at: data.max_len: 15 -> 9 $fixed" --resume data.max_len=9
+}
 
-# The same figure with other weights: that of the best epoch so far is taken again.
-goes_on 1 train.epochs=2 train.lr=0.02 train.batch=32 eval.lambda2=2
-has err 'cdsr: warning: eval.lambda2: null -> 2'
-now=$(sed -n 's/^cdsr: the best epoch so far, [12], now has mrr of all, full \([0-9.]*\)$/\1/p' err)
-[ "$(awk '$1 == "valid" && $2 == "all" && $3 == "model" && $4 == "full" { print $5 }' run/result.txt)" = "$now" ] ||
-    complain "the figure of the best epoch in $(cat err)"
-leaves ': its best epoch is that of the mrr of all, full, and those of the hr@10 of all, full may be gone;' \
-    --resume eval.select=hr train.batch=32
-ranks 2 train run.yaml run.dir=run --overwrite train.epochs=0
-statuses 0 0
-[ "$(ls run/config.*)" = run/config.yaml ] || complain 'an overwritten run leaves no configuration'
-finish
+test_other_sequences() { # A run does not go on with other sequences.
+    ranks 1 synth --items-a 60 --items-b 80 --users 100 --seed 4 --features text:8 -o other.h5
+    leaves "cdsr: error: $at: data.path: data.h5 -> other.h5 has other sequences than the checkpoint;" \
+        --resume data.path=other.h5 train.lr=0.5
+}
+
+test_other_figure() { # A run does not go on by another figure.
+    leaves ': its best epoch is that of the mrr of all, full, and those of the hr@10 of all, full may be gone;' \
+        --resume eval.select=hr train.batch=32
+}
+
+test_input_that_is_not_there() { # A start without its input neither continues nor replaces a run.
+    for mode in --resume --overwrite; do
+        leaves 'nothing.h5: cannot be' $mode data.path=nothing.h5
+    done
+    leaves 'nothing.h5: cannot be' --overwrite train.init=nothing.h5
+    leaves "has no feature table 'image'; it has: text" --overwrite model.modalities='[id, image]'
+}
+
+test_no_whole_checkpoint() { # A run without a whole checkpoint is neither continued nor replaced unasked.
+    own_copy
+    truncate -s 500000 $at
+    leaves 'no checkpoint is whole' --resume
+    leaves "already holds a run"
+}
+
+test_new_run_without_input() { # A start that fails makes no directory.
+    ranks 2 train run.yaml run.dir=new data.path=nothing.h5
+    [ ! -e new ] || complain 'a start that fails makes no directory'
+}
+
+test_same_settings() { # A run that goes on with the same settings has no warning and no other configuration.
+    own_copy
+    goes_on 0 train.epochs=1
+    configurations yaml || complain 'one configuration'
+}
+
+# eight_steps: an own copy, with 3 of the second epoch's 5 steps of 16 sequences.
+eight_steps() {
+    own_copy
+    goes_on 1 train.epochs=1 train.max_steps=8 log.every_s=7
+    has err 'cdsr: warning: train.max_steps: 0 -> 8'
+    configurations step-5.yaml yaml || complain 'one former configuration'
+    goes_on 3 train.epochs=2 train.max_steps=8 log.every_s=7 train.lr=0.02
+    has err 'cdsr: warning: train.epochs: 1 -> 2'
+    has err 'cdsr: warning: train.lr: 0.01 -> 0.02'
+}
+
+test_former_configurations() { # Where settings change the former configurations stay, also two of one step.
+    eight_steps
+    configurations step-5-2.yaml step-5.yaml yaml || complain 'both former configurations at step 5'
+    grep -q 'max_steps: 0$' run/config.step-5.yaml || complain 'the configuration of the first 5 steps'
+    grep -q 'lr: 0.01$' run/config.step-5-2.yaml || complain 'the one after it'
+    grep -q 'lr: 0.02$' run/config.yaml || complain 'config.yaml is the newest'
+}
+
+test_other_batch() { # 48 sequences seen are one step of 32 and a half, which is seen again.
+    eight_steps
+    goes_on 3 train.epochs=2 train.lr=0.02 train.batch=32
+    has err 'cdsr: warning: train.batch: epoch 2 has seen 48 sequences, and goes on after 32: 16 are seen again'
+    has err 'resumed at step 8 from run/checkpoints/step-8.h5'
+    [ -e run/config.step-8.yaml ] || complain 'the configuration up to step 8'
+    [ "$(losses run | tail -n 1 | cut -d ' ' -f 1)" = 10 ] || complain 'two more steps end the epoch'
+}
+
+test_same_figure_with_other_weights() { # The figure of the best epoch so far is taken again with new weights.
+    own_copy
+    goes_on 1 train.epochs=1 eval.lambda2=2
+    has err 'cdsr: warning: eval.lambda2: null -> 2'
+    now=$(sed -n 's/^cdsr: the best epoch so far, [12], now has mrr of all, full \([0-9.]*\)$/\1/p' "$work/err")
+    [ "$(awk '$1 == "valid" && $2 == "all" && $3 == "model" && $4 == "full" { print $5 }' run/result.txt)" = "$now" ] ||
+        complain "the figure of the best epoch in $(cat "$work/err")"
+}
+
+test_overwritten_run() { # A run that is overwritten leaves no former configuration.
+    own_copy
+    goes_on 1 train.epochs=1 train.lr=0.02
+    configurations step-5.yaml yaml || complain 'one former configuration'
+    ranks 2 train run.yaml run.dir=run --overwrite train.epochs=0
+    statuses 0 0
+    [ "$(ls run/config.*)" = run/config.yaml ] || complain 'an overwritten run leaves no configuration'
+}
+
+run_tests "$@"

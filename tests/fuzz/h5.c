@@ -1,5 +1,5 @@
 /* libhdf5 1.10.8 itself crashes on some damaged files: known/h5/local-heap reads through a null
- * pointer in H5Literate. They are kept out of the corpus, which is replayed; tests/cli/damage.sh
+ * pointer in H5Literate. They are kept out of the corpus, which is replayed; tests/cli/damaged_hdf5.sh
  * gives them to the program, which lets another process look first (io/h5_probe.h). */
 #include "io/h5_file.h"
 #include "tests/fuzz/target.h"

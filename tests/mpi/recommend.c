@@ -9,17 +9,6 @@
 enum { ITEMS = 12, PLACES = 20, USERS = 2 };
 static char folder[64];
 
-static enum status start(job_fn *job, const char *const *args) {
-    char text[16][64], *argv[17];
-    int n = 0;
-    for (; args[n]; n++) {
-        snprintf(text[n], sizeof text[n], "%s", args[n]);
-        argv[n] = text[n];
-    }
-    argv[n] = NULL;
-    return job(&test_comm, n, argv);
-}
-
 /* The same new folder on all ranks, and in it a run and the histories of USERS. */
 static void enter(void) {
     strcpy(folder, "/tmp/cdsr-test-XXXXXX");
@@ -28,12 +17,12 @@ static void enter(void) {
     comm_bcast(&test_comm, folder, sizeof folder);
     MPI_REQUIRE(chdir(folder) == 0 && freopen("/dev/null", "w", stdout));
     log_set_level(LOG_ERROR);
-    MPI_REQUIRE(start(job_synth, (const char *[]){"synth", "--items-a=12", "--items-b=0",
-                                                  "--users=60", "-o", "data.h5", NULL}) ==
+    MPI_REQUIRE(start_job(job_synth, (const char *[]){"synth", "--items-a=12", "--items-b=0",
+                                                      "--users=60", "-o", "data.h5", NULL}) ==
                 STATUS_OK);
-    MPI_REQUIRE(start(job_train, (const char *[]){"train", "/dev/null", "run.dir=run",
-                                                  "model.dim=8", "model.modalities=[id]",
-                                                  "train.epochs=1", NULL}) == STATUS_OK);
+    MPI_REQUIRE(start_job(job_train, (const char *[]){"train", "/dev/null", "run.dir=run",
+                                                      "model.dim=8", "model.modalities=[id]",
+                                                      "train.epochs=1", NULL}) == STATUS_OK);
     if (test_comm.rank == 0) {
         FILE *stream = fopen("histories.tsv", "w");
         MPI_REQUIRE(stream);
@@ -58,8 +47,8 @@ MPI_TEST(recommend, empty_places_are_marked, 2) {
     float score[USERS * PLACES];
     struct h5_file file;
     enter();
-    MPI_REQUIRE(start(job_recommend, (const char *[]){"recommend", "run", "-i", "histories.tsv",
-                                                      "-k", "20", "-o", "top.h5", NULL}) ==
+    MPI_REQUIRE(start_job(job_recommend, (const char *[]){"recommend", "run", "-i", "histories.tsv",
+                                                          "-k", "20", "-o", "top.h5", NULL}) ==
                 STATUS_OK);
     MPI_REQUIRE(h5_open(&file, "top.h5") == STATUS_OK);
     MPI_EXPECT(!h5_exists(&file, "/top/B/item"));

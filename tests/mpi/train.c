@@ -7,20 +7,10 @@
 #include <hdf5.h>
 #include <math.h>
 
-static enum status start(job_fn *job, const char *const *args) {
-    char text[16][256], *argv[17];
-    int n = 0;
-    for (; args[n]; n++) {
-        snprintf(text[n], sizeof text[n], "%s", args[n]);
-        argv[n] = text[n];
-    }
-    argv[n] = NULL;
-    return job(&test_comm, n, argv);
-}
-
 static enum status make_data(const char *path) {
-    return start(job_synth, (const char *[]){"synth", "--items-a=30", "--items-b=30", "--users=60",
-                                             "--features=text:8", "-o", path, NULL});
+    return start_job(job_synth,
+                     (const char *[]){"synth", "--items-a=30", "--items-b=30", "--users=60",
+                                      "--features=text:8", "-o", path, NULL});
 }
 
 static void put_nan(const char *path) {
@@ -50,8 +40,9 @@ MPI_TEST(train, refuses_nan_in_a_table, 4) {
     if (test_comm.rank == 0)
         put_nan(data);
     MPI_Barrier(test_comm.mpi);
-    MPI_EXPECT(start(job_train, (const char *[]){"train", "/dev/null", path, config, "model.dim=8",
-                                                 "model.heads=2", NULL}) == STATUS_INPUT,
+    MPI_EXPECT(start_job(job_train, (const char *[]){"train", "/dev/null", path, config,
+                                                     "model.dim=8", "model.heads=2", NULL}) ==
+                   STATUS_INPUT,
                "status");
     snprintf(command, sizeof command, "rm -r %s", dir);
     if (test_comm.rank == 0)

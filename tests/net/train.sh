@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2016 # work is set in cli/common.bash; programs of awk
+# shellcheck shell=bash disable=SC2154,SC2016,SC2317 # work is set in cli/common.bash; programs of awk; tests are called by name
 # Training on two hosts over a slow network, and over one that is far too: the same checkpoint as on one
 # host, and traffic and time of a step are those of cdsr plan.
 # shellcheck source=../hosts.bash
@@ -73,6 +73,13 @@ compared() {
         }' || complain 'traffic within 30 %, time within a factor of two'
 }
 trained one n1:2 10.77.0.0/24
-compared near eth0 10.77.0.0/24 50
-compared far wire 10.78.0.0/24 $DELAY_US
-finish
+
+test_slow_network() { # Over a slow network training is that of one host, with the bytes and seconds of the plan.
+    compared near eth0 10.77.0.0/24 50
+}
+
+test_slow_and_far_network() { # So it is where every message takes 10 ms more.
+    compared far wire 10.78.0.0/24 $DELAY_US
+}
+
+run_tests "$@"

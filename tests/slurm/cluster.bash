@@ -70,8 +70,8 @@ cluster_up() {
     until [ "$(sinfo -h -t idle -o %D)" = "$1" ]; do
         if [ $((SECONDS - start)) -gt 30 ]; then
             tail -n 20 "$work"/log/* >&2
-            complain 'SLURM does not come up'
-            finish
+            echo 'SLURM does not come up' >&2
+            exit 1
         fi
         sleep 0.1
     done

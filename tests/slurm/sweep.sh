@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2317 # tests are called by name
 # slurm/sweep.sbatch: a grid, one of whose points is requeued alone, and its table.
 # shellcheck source=cluster.bash
 . "$(dirname "$0")/cluster.bash"
@@ -6,13 +6,6 @@ sweep=$CDSR_HOME/slurm/sweep.sbatch
 cluster_up 2 2
 data_set
 grid=(../run.yaml 'model.dropout=0|0.5' 'run.seed=1|2' eval.every=1)
-
-(cd "$work" && "$sweep" "${grid[@]}" >points 2>/dev/null) || complain 'the points are shown'
-says points 'runs/sweep/0: model.dropout=0 run.seed=1 eval.every=1' \
-    'runs/sweep/1: model.dropout=0 run.seed=2 eval.every=1' \
-    'runs/sweep/2: model.dropout=0.5 run.seed=1 eval.every=1' \
-    'runs/sweep/3: model.dropout=0.5 run.seed=2 eval.every=1' \
-    "sbatch --array=0-3 ... $sweep ../run.yaml$(printf " '%s'" "${grid[@]:1}")"
 
 # The last point, to which SLURM gives the number of the whole array, is told to requeue.
 begun() {
@@ -27,24 +20,46 @@ end_at 30
 scancel -b -s USR1 "${array}_3"
 table=$(sed -n 's/^Submitted batch job //p' "$work/sweep/log.0")
 becomes "$table" COMPLETED 180
-has sweep/log.3 'cdsr-sweep: start 1 of job'
-has sweep/log.3 'cdsr: resumed at step'
-for i in 0 1 2; do
-    ! grep -q 'start 1 of job' "$work/sweep/log.$i" || complain "point $i was not to be requeued"
-done
-cp "$work/sweep/all/table.md" "$work/table.md"
-# shellcheck disable=SC2016 # no command
-has table.md '| `model.dropout` | runs | split '
-for dropout in 0 0.5; do
-    [ "$(grep -c "^| $dropout | 2 | test |" "$work/table.md")" = 1 ] || complain "dropout $dropout, two seeds"
-done
 
-# A table of a grid with a point that has not ended says so, and fails.
-table=$(OUT=all submit table -D "$work/sweep" -n 1 -t 10 "$sweep" ../run.yaml 'model.dropout=0|0.5|0.9' 'run.seed=1|2')
-becomes "$table" FAILED 60
-has sweep/log 'cdsr-sweep: all/4 has not ended'
-has sweep/all/table.md '| 0.5 | 2 | test |'
-beyond=$(submit beyond --array=4 -n 1 -t 10 "$sweep" "${grid[@]}")
-becomes "${beyond}_4" FAILED 60
-has beyond/log 'cdsr-sweep: no point 4: --array=0-3'
-finish
+# The unfinished table goes over the finished one.
+cp "$work/sweep/all/table.md" "$work/table.md"
+
+test_points_are_shown() { # Outside of a job the points are shown, and how they are submitted.
+    (cd "$work" && "$sweep" "${grid[@]}" >points 2>/dev/null) || complain 'the points are shown'
+    says points 'runs/sweep/0: model.dropout=0 run.seed=1 eval.every=1' \
+        'runs/sweep/1: model.dropout=0 run.seed=2 eval.every=1' \
+        'runs/sweep/2: model.dropout=0.5 run.seed=1 eval.every=1' \
+        'runs/sweep/3: model.dropout=0.5 run.seed=2 eval.every=1' \
+        "sbatch --array=0-3 ... $sweep ../run.yaml$(printf " '%s'" "${grid[@]:1}")"
+}
+
+test_requeued_point() { # A point that is requeued goes on alone.
+    has sweep/log.3 'cdsr-sweep: start 1 of job'
+    has sweep/log.3 'cdsr: resumed at step'
+    for i in 0 1 2; do
+        ! grep -q 'start 1 of job' "$work/sweep/log.$i" || complain "point $i was not to be requeued"
+    done
+}
+
+test_table() { # The last point makes a table of all, in which seeds are one line.
+    # shellcheck disable=SC2016 # no command
+    has table.md '| `model.dropout` | runs | split '
+    for dropout in 0 0.5; do
+        [ "$(grep -c "^| $dropout | 2 | test |" "$work/table.md")" = 1 ] || complain "dropout $dropout, two seeds"
+    done
+}
+
+test_unfinished_grid() { # A table of a grid with a point that has not ended says so, and fails.
+    table=$(OUT=all submit table -D "$work/sweep" -n 1 -t 10 "$sweep" ../run.yaml 'model.dropout=0|0.5|0.9' 'run.seed=1|2')
+    becomes "$table" FAILED 60
+    has sweep/log 'cdsr-sweep: all/4 has not ended'
+    has sweep/all/table.md '| 0.5 | 2 | test |'
+}
+
+test_point_beyond_the_grid() { # A point that the grid has not fails.
+    beyond=$(submit beyond --array=4 -n 1 -t 10 "$sweep" "${grid[@]}")
+    becomes "${beyond}_4" FAILED 60
+    has beyond/log 'cdsr-sweep: no point 4: --array=0-3'
+}
+
+run_tests "$@"

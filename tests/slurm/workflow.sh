@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2317 # tests are called by name
 # From raw files to figures through the queue: slurm/prepare.sbatch, then train.sbatch, then
 # evaluate.sbatch and scaling.sh, with both launchers; and what is not right is refused.
 # shellcheck source=cluster.bash
@@ -38,34 +38,46 @@ train=$(submit train -N 2 -n 2 -t 10 -d afterok:"$prepare" "$scripts/train.sbatc
 evaluate=$(LAUNCH=mpirun OUTPUT=figures.json \
     submit train -N 2 -n 2 -t 10 -o evaluate -d afterok:"$train" "$scripts/evaluate.sbatch" run)
 becomes "$prepare" COMPLETED 90
-has prepare/log 'module load gcc openmpi'
-has prepare/log 'modules gcc openmpi'
-has prepare/log "features ../shop.h5 --name more --from titles --dim 4"
 becomes "$train" COMPLETED 120
-has train/log "ranks 1(x2) of 1 threads"
-has train/log "launch: srun --mpi=pmix"
-has train/run/result.txt VALID
 becomes "$evaluate" COMPLETED 90
-has train/evaluate "launch: mpirun $CDSR evaluate run"
-# What the run found itself.
-grep -E '^(valid|test) ' train/run/result.txt >found
-[ -s found ] || complain 'the run has figures'
-grep -E '^(valid|test) ' train/evaluate | cmp - found >&2 || complain 'figures of the run'
-[ -s train/figures.json ] || complain 'OUTPUT is written'
 
-# A first step: the time from sbatch to it.
-started=$(date +%s%N)
-submit timed -N 2 -n 2 -t 10 "$scripts/train.sbatch" ../shop.yaml >/dev/null
-wait_for 60 steps timed 1
-echo "seconds from sbatch to the first step: $((($(date +%s%N) - started) / 10000000))" | sed 's/..$/.&/'
+test_prepare() { # prepare.sbatch makes the data set and its tables, with the modules that are asked for.
+    has prepare/log 'module load gcc openmpi'
+    has prepare/log 'modules gcc openmpi'
+    has prepare/log "features ../shop.h5 --name more --from titles --dim 4"
+}
 
-scaling=$(RANKS='1 2' BATCH=16 OUT=scaling THREADS=1 submit scaling -N 2 -n 2 -t 10 \
-    "$scripts/scaling.sh" ../shop.yaml bench.steps=3 bench.skip=evaluation)
-becomes "$scaling" COMPLETED 120
-[ "$(awk '$1 == 1 || $1 == 2 { print $1, $2 }' scaling/log | tr '\n' ' ')" = '1 16 2 16 1 16 2 32 ' ] ||
-    complain "strong and weak: $(cat scaling/log)"
-[ "$(grep -c '"efficiency": [0-9.]' scaling/scaling/scaling.json)" = 4 ] || complain 'scaling.json'
-grep -q '<svg' scaling/scaling/scaling.svg || complain 'scaling.svg is a plot'
+test_train() { # train.sbatch trains on two hosts by srun.
+    has train/log "ranks 1(x2) of 1 threads"
+    has train/log "launch: srun --mpi=pmix"
+    has train/run/result.txt VALID
+}
+
+test_evaluate() { # evaluate.sbatch finds the figures of the run, by mpirun.
+    has train/evaluate "launch: mpirun $CDSR evaluate run"
+    # What the run found itself.
+    grep -E '^(valid|test) ' train/run/result.txt >found
+    [ -s found ] || complain 'the run has figures'
+    grep -E '^(valid|test) ' train/evaluate | cmp - found >&2 || complain 'figures of the run'
+    [ -s train/figures.json ] || complain 'OUTPUT is written'
+}
+
+test_time_to_the_first_step() { # A first step is made soon; the seconds from sbatch to it are printed.
+    started=$(date +%s%N)
+    submit timed -N 2 -n 2 -t 10 "$scripts/train.sbatch" ../shop.yaml >/dev/null
+    wait_for 60 steps timed 1
+    echo "seconds from sbatch to the first step: $((($(date +%s%N) - started) / 10000000))" | sed 's/..$/.&/'
+}
+
+test_scaling() { # scaling.sh makes a table and a plot in a job.
+    scaling=$(RANKS='1 2' BATCH=16 OUT=scaling THREADS=1 submit scaling -N 2 -n 2 -t 10 \
+        "$scripts/scaling.sh" ../shop.yaml bench.steps=3 bench.skip=evaluation)
+    becomes "$scaling" COMPLETED 120
+    [ "$(awk '$1 == 1 || $1 == 2 { print $1, $2 }' scaling/log | tr '\n' ' ')" = '1 16 2 16 1 16 2 32 ' ] ||
+        complain "strong and weak: $(cat scaling/log)"
+    [ "$(grep -c '"efficiency": [0-9.]' scaling/scaling/scaling.json)" = 4 ] || complain 'scaling.json'
+    grep -q '<svg' scaling/scaling/scaling.svg || complain 'scaling.svg is a plot'
+}
 
 # refused LINE SCRIPT ARGUMENT...: the job fails with it.
 refused_job() {
@@ -77,9 +89,13 @@ refused_job() {
     [ "$(field "$refused" ExitCode)" = 2:0 ] || complain "exit status 2 of $*"
     has refused/log "$line"
 }
-refused_job 'cdsr-train: no configuration given' "$scripts/train.sbatch"
-refused_job 'cdsr-evaluate: no run directory or checkpoint given' "$scripts/evaluate.sbatch"
-refused_job 'cdsr-prepare: FORMAT is not set' "$scripts/prepare.sbatch"
-BIND=socket refused_job "cdsr-train: BIND: 'socket' is not one of cores, none" "$scripts/train.sbatch" x.yaml
-CDSR=/nowhere CDSR_HOME=$work refused_job 'slurm/env.sh: No such file' "$scripts/train.sbatch" x.yaml
-finish
+
+test_wrong_settings() { # A script without what it needs, or with a wrong setting, fails with a line.
+    refused_job 'cdsr-train: no configuration given' "$scripts/train.sbatch"
+    refused_job 'cdsr-evaluate: no run directory or checkpoint given' "$scripts/evaluate.sbatch"
+    refused_job 'cdsr-prepare: FORMAT is not set' "$scripts/prepare.sbatch"
+    BIND=socket refused_job "cdsr-train: BIND: 'socket' is not one of cores, none" "$scripts/train.sbatch" x.yaml
+    CDSR=/nowhere CDSR_HOME=$work refused_job 'slurm/env.sh: No such file' "$scripts/train.sbatch" x.yaml
+}
+
+run_tests "$@"

@@ -1,0 +1,200 @@
+# TEMA-LLM and SemaCDR through the ordinary commands: the number of ranks and the placement change
+# nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 1
+
+synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
+ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
+statuses 0 0
+has out 'tag vectors: 128, '
+ranks 2 features data.h5 --name specific --from titles --dim 12
+statuses 0 0
+ranks 2 features data.h5 --name agnostic --from titles --agnostic --dim 10
+statuses 0 0
+has out 'terms that tell the domain left out: '
+cat >run.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 32, blocks: 1, heads: 2, dropout: 0.3, tag_vectors: tagv}
+train: {batch: 64, lr: 3.0e-3, negatives: 64, weight_decay: 0.01, max_steps: 6}
+eval: {every: 0, candidates: both, sampled_negatives: 50}
+YAML
+
+metrics() {
+    sed -n '/^  "valid"/,/^  "best_epoch"/p' "$1"
+}
+
+# run DIRECTORY RANKS KEY=VALUE...
+run() {
+    local dir=$1 n=$2
+    shift 2
+    ranks "$n" train run.yaml run.dir="$dir" "$@"
+    [ "$(sort -u status)" = 0 ] || complain "$n ranks with $*: $(cat err)"
+}
+
+# exact MODEL and sampled MODEL: a run on one rank with that loss, in MODEL-exact and MODEL-sampled.
+exact() {
+    [ -e "$1-exact" ] || run "$1-exact" 1 model.name="$1"
+}
+sampled() {
+    [ -e "$1-sampled" ] || run "$1-sampled" 1 model.name="$1" train.loss=sampled
+}
+
+test_ranks() { # The number of ranks changes nothing but rounding.
+    for model in tema_llm sema_cdr; do
+        exact $model
+        for n in 2 3 4; do
+            run $model-exact-$n $n model.name=$model
+            near 6 "$model on $n ranks" $model-exact $model-exact-$n
+        done
+    done
+}
+
+test_placement() { # Tables that are shared out change nothing but rounding, with either loss.
+    for model in tema_llm sema_cdr; do
+        exact $model
+        run $model-exact-shared 3 model.name=$model train.placement=sharded
+        near 6 "$model shared out over 3 ranks" $model-exact $model-exact-shared
+        sampled $model
+        run $model-sampled-shared 4 model.name=$model train.loss=sampled train.placement=sharded
+        near 6 "$model, sampled, shared out over 4 ranks" $model-sampled $model-sampled-shared
+    done
+}
+
+test_resume() { # A run that was stopped goes on, on other ranks.
+    for model in tema_llm sema_cdr; do
+        sampled $model
+        run $model-again 1 model.name=$model train.loss=sampled train.max_steps=3
+        run $model-again 2 model.name=$model train.loss=sampled --resume
+        near 6 "$model resumed on 2 ranks" $model-sampled $model-again
+    done
+}
+
+test_evaluate() { # The metrics of a checkpoint do not depend on ranks and placement.
+    for model in tema_llm sema_cdr; do
+        exact $model
+        ranks 1 evaluate $model-exact -o one.json --overwrite
+        statuses 0
+        metrics one.json >one
+        has one mrr
+        ranks 2 evaluate $model-exact -o many.json --overwrite
+        metrics many.json | diff one - >&2 || complain "$model: metrics of 2 ranks"
+        ranks 3 evaluate $model-exact -o many.json --overwrite train.placement=sharded
+        metrics many.json | diff one - >&2 || complain "$model: metrics, shared out over 3 ranks"
+    done
+}
+
+test_reproducible() { # Where that is asked for not a bit differs on four ranks.
+    for model in tema_llm sema_cdr; do
+        for n in 1 4; do
+            run same $n model.name=$model --overwrite train.reproducible=true
+            cp same/checkpoints/step-6.h5 same-$n.h5
+        done
+        cmp same-1.h5 same-4.h5 || complain "$model: other bits on 4 ranks"
+    done
+}
+
+test_more_ranks_than_sequences() { # A step may have fewer sequences than ranks.
+    for model in tema_llm sema_cdr; do
+        run $model-few 4 model.name=$model train.batch=1 train.placement=sharded
+    done
+}
+
+test_ablations_of_tema_llm() { # Its ablations train; no tags at all is LLM-EMF.
+    for keys in 'tags=none' 'tags=uniform' 'tag_attention=off'; do
+        run tema-$keys 2 model.name=tema_llm model.$keys
+    done
+    run emf 1
+    near 6 'tema_llm without tags' emf tema-tags=none
+}
+
+test_ablations_of_sema_cdr() { # Its ablations train.
+    for keys in 'contrast_weight=0' 'stream_fusion=mean'; do
+        run sema-$keys 2 model.name=sema_cdr model.$keys
+    done
+}
+
+test_learns() { # Both learn: three times popularity, as LLM-EMF.
+    for model in tema_llm sema_cdr; do
+        run learn-$model 2 model.name=$model train.epochs=8 train.max_steps=0 eval.every=4 \
+            eval.candidates=full
+        for domain in A B; do
+            awk -v domain=$domain '
+                $1 == "test" && $2 == domain && $4 == "full" { mrr[$3] = $5 }
+                END { exit !(mrr["model"] > 3 * mrr["popularity"]) }' learn-$model/result.txt ||
+                complain "$model: three times popularity in $domain: $(cat learn-$model/result.txt)"
+        done
+    done
+}
+
+# ---- tables ----
+
+# copied_vectors: copied.h5, with tag vectors tagc that are those of tagv, from a file.
+copied_vectors() {
+    [ ! -e copied.h5 ] || return
+    cp data.h5 copied.h5
+    ranks 2 features copied.h5 --name tagc --from data.h5:/tags/features/tagv --vocabulary
+    statuses 0 0
+    has out 'table tagc, 128 rows of 12 columns, '
+}
+
+test_tag_vectors_from_a_file() { # The same vectors from a file, a row per tag, train the same.
+    copied_vectors
+    exact tema_llm
+    run tema-copy 1 data.path=copied.h5 model.name=tema_llm model.tag_vectors=tagc
+    near 6 'tag vectors from a file' tema_llm-exact tema-copy
+}
+
+test_number_of_tag_vectors() { # There is a vector per tag, or none.
+    refused 'cdsr: error: data.h5:/features/text: has 600 rows of 16 columns, but data.h5 has 128 tags; give one row per tag, in the order of /tags/vocabulary' \
+        features data.h5 --name tagd --from data.h5:/features/text --vocabulary
+}
+
+test_tag_vectors_that_are_there() { # They are not replaced unasked.
+    copied_vectors
+    refused "cdsr: error: copied.h5: has a table 'tagc' already; name another or give --overwrite" \
+        features copied.h5 --name tagc --from data.h5:/tags/features/tagv --vocabulary
+}
+
+test_absent_tables() { # Tables that the data set has not are refused, with those that it has.
+    copied_vectors
+    refused "cdsr: error: copied.h5: has no tag vectors 'text'; it has: tagc, tagv; add some with 'cdsr features --vocabulary'" \
+        train run.yaml data.path=copied.h5 model.name=tema_llm model.tag_vectors=text run.dir=no
+    refused "cdsr: error: copied.h5: has no feature table 'own'; it has: agnostic, specific, tagv, text; add one with 'cdsr features'" \
+        train run.yaml data.path=copied.h5 model.name=sema_cdr model.specific=own run.dir=no
+    refused "cdsr: error: copied.h5: has no tag vectors 'text'; it has: tagc, tagv; add some with 'cdsr features --vocabulary'" \
+        plan run.yaml data.path=copied.h5 model.name=tema_llm model.tag_vectors=text
+}
+
+# ---- stand-ins for what a language model makes ----
+
+test_agnostic_texts_are_a_stand_in() { # Titles without the terms that tell the domain are said to be one.
+    run told 1 model.name=sema_cdr
+    has err "table agnostic: lsa of titles without the "
+    has err "a stand-in for domain-agnostic texts"
+    has out "a stand-in for domain-agnostic texts"
+}
+
+test_tags_of_titles_are_a_stand_in() { # Tags made of the titles are said to be one, wherever a result stands.
+    cp data.h5 terms.h5
+    ranks 2 features terms.h5 --make-tags --from titles --overwrite
+    statuses 0 0
+    ranks 2 features terms.h5 --name tagt --from titles --dim 12 --vocabulary
+    statuses 0 0
+    has out ', 0 without a known term'
+    run terms 2 model.name=tema_llm model.tag_vectors=tagt data.path=terms.h5
+    note="table tags: the 5 terms of each item's titles with the greatest TF-IDF weight, a stand-in for a language model's tags"
+    has err "$note"
+    has out "$note"
+    has terms/result.txt "$note"
+    has terms/metrics.json "\"tags\": \"${note#table tags: }\""
+    run plain 2 data.path=terms.h5
+    ! grep -q stand-in out || complain 'llm_emf reads no tags'
+}
+
+test_own_tags_are_none() { # Tags that the data set came with are not said to be one.
+    exact tema_llm
+    ranks 1 evaluate tema_llm-exact
+    ! grep -q stand-in out || complain 'data.h5 has tags of its own'
+}
+
+run_tests "$@"
