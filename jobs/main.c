@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/models/model.h"
+#include "core/models/registry.h"
 #include "core/options.h"
 #include "core/text.h"
 #include "io/h5_look.h"

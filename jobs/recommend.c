@@ -1,6 +1,7 @@
 /* cdsr recommend: the best items of each domain for histories of users, known or new. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/models/forward.h"
 #include "io/output.h"
 #include "io/readers/histories.h"
 #include "io/recommendations.h"

@@ -1,5 +1,6 @@
 #include "core/cost/step.h"
 #include "core/distinct.h"
+#include "core/models/forward.h"
 #include <string.h>
 
 /* ---- ranks that are not there ---- */

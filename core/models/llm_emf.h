@@ -4,7 +4,7 @@
  * its tags. */
 #ifndef CORE_MODELS_LLM_EMF_H
 #define CORE_MODELS_LLM_EMF_H
-#include "core/models/model_ops.h"
+#include "core/models/model.h"
 #include "core/models/stream_encoder.h"
 
 extern const struct model_ops llm_emf;

@@ -3,54 +3,52 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/models/encoder.h"
-#include "core/models/llm_emf.h"
-#include "core/models/model_ops.h"
-#include "core/models/sasrec.h"
-#include "core/models/sema_cdr.h"
-#include "core/models/softmax_head.h"
-#include "core/models/tema_llm.h"
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec};
+enum { MODELS = 32 };
 
-const struct model_ops *model_ops_find(const char *name) {
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+static const struct model_ops *models[MODELS];
+static int known;
+
+static const struct model_ops *find(const char *name) {
+    for (int i = 0; i < known; i++)
         if (!strcmp(models[i]->name, name))
             return models[i];
     return NULL;
 }
 
-void models_register(void) {
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        options_register(models[i]->name, models[i]->options, models[i]->option_count,
-                         models[i]->options_size);
+void model_register(const struct model_ops *ops) {
+    if (find(ops->name))
+        return;
+    assert(known < MODELS);
+    models[known++] = ops;
+    options_register(ops->name, ops->options, ops->option_count, ops->options_size);
 }
 
 enum status model_configure(struct config *config) {
-    const struct model_ops *ops = model_ops_find(config->model.name);
+    const struct model_ops *ops = find(config->model.name);
     if (ops && ops->configure)
         TRY(ops->configure(config));
     return options_check(config);
 }
 
 bool model_use_one_domain(struct config *config) {
-    const struct model_ops *ops = model_ops_find(config->model.name);
+    const struct model_ops *ops = find(config->model.name);
     if (ops->use_one_domain)
         ops->use_one_domain(config);
     return !ops->two_domains;
 }
 
 const char *model_tag_vectors(const struct config *config, int k) {
-    const struct model_ops *ops = model_ops_find(config->model.name);
+    const struct model_ops *ops = find(config->model.name);
     return ops->tag_vectors ? ops->tag_vectors(config, k) : NULL;
 }
 
 enum status model_declare(struct model *model, const struct config *config,
                           const struct catalogue *catalogue) {
-    *model = (struct model){
-        .ops = model_ops_find(config->model.name), .config = config, .catalogue = *catalogue};
+    *model =
+        (struct model){.ops = find(config->model.name), .config = config, .catalogue = *catalogue};
     if (!catalogue->collectives)
         model->catalogue.local =
             (struct item_block){{0, catalogue->a_items}, {catalogue->a_items, catalogue->items}};
@@ -60,7 +58,7 @@ enum status model_declare(struct model *model, const struct config *config,
     enum status status = model->ops->open(model);
     if (status == STATUS_OK && config->train.loss == LOSS_BCE && model->heads > 1)
         status = log_error(STATUS_INPUT, "train.loss: bce has one score per item; set "
-                                         "model.modalities to one, or model.name=sasrec");
+                                         "model.modalities to one, or take another model");
     if (status != STATUS_OK)
         model_free(model);
     return status;
@@ -146,25 +144,4 @@ void model_count(const struct model *model, const struct batch *batch, int64_t c
     else
         for (int s = 0; s < STREAMS; s++)
             count[s] = batch->stream[s].tokens;
-}
-
-void model_forward(struct model *model, struct pass *pass, struct item_set *set) {
-    struct tape *tape = pass->tape;
-    struct item_view view;
-    tape->bf16 = model->config->train.precision == PRECISION_BF16;
-    tape->replicas = set ? 1 : pass->shares; /* rows of whole tables are the same in all */
-    model_view(model, tape, set, &view);
-    softmax_head_rows(model, tape, &view);
-    tape->replicas = 1;
-    pass->items = &view;
-    memset(pass->loss, 0, sizeof pass->loss);
-    model->ops->forward(model, pass);
-    softmax_head_finish(model, tape, &view);
-    pass->items = NULL;
-}
-
-void model_query(struct model *model, struct pass *pass, const struct item_view *all,
-                 const int32_t *target, int domain, struct ranking *ranking) {
-    softmax_head_ranking(model, pass, all, target, domain, ranking);
-    model->ops->query(model, pass, domain, ranking);
 }

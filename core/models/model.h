@@ -1,5 +1,6 @@
 /* A model: its parameters over the item tables of a data set, the training losses of a batch, the
- * ranking of histories. model.name chooses a struct model_ops (core/models/model_ops.h). Not
+ * ranking of histories. model.name chooses a struct model_ops. A new model is one file that fills
+ * in a struct model_ops, and one line in core/models/registry.c. Not
  * collective unless said: a rank computes the share of its own sequences; weights carry the global
  * counts. */
 #ifndef CORE_MODELS_MODEL_H
@@ -96,8 +97,10 @@ struct pass {
     struct phases *phases;
 };
 
-/* Register all models and their keys (core/options.h), before the first config. Harmless twice. */
-void models_register(void);
+struct model_ops;
+
+/* Make a model known to model.name, and its keys (core/options.h). Harmless twice. */
+void model_register(const struct model_ops *ops);
 
 /* Bring what the model decides into a configuration (modalities of its own), and check that all
  * keys go together: one line on what does not, and STATUS_INPUT. Twice does what once does. */
@@ -111,7 +114,53 @@ bool model_use_one_domain(struct config *config);
  * `id` or a feature table of the modality's name. */
 const char *model_tag_vectors(const struct config *config, int k);
 
-struct model_ops;
+enum batch_kind {
+    BATCH_STREAMS, /* batch_train: three streams, each with targets of its own */
+    BATCH_MIXED,   /* batch_mixed: targets of the mixed stream, the other two up to each of them */
+    BATCH_ONE      /* batch_one: the mixed stream alone */
+};
+
+struct model;
+
+/* What one model adds to what all have in common: the functions behind model.name. */
+struct model_ops {
+    const char *name;
+    size_t state_size; /* bytes of model->state, which begin as zeros */
+
+    /* The keys that only this model reads, see options_register; none where options is NULL. */
+    const struct option_spec *options;
+    int option_count;
+    size_t options_size;
+
+    bool two_domains; /* it cannot do with one */
+
+    /* See model_configure, model_use_one_domain, model_tag_vectors; each may be NULL. */
+    enum status (*configure)(struct config *config);
+    void (*use_one_domain)(struct config *config);
+    const char *(*tag_vectors)(const struct config *config, int k);
+
+    enum batch_kind batch;
+
+    /* Declare tables, heads, losses and parameters. STATUS_INPUT, with a message, when the
+     * configuration does not fit. The reduction starts from the last parameter: encoders come last,
+     * in the order in which backward completes them. */
+    enum status (*open)(struct model *model);
+
+    /* Rows of head m as encoders take them, of the items of a view; NULL: those of table m. */
+    struct tensor *(*item_rows)(struct model *model, struct tape *tape,
+                                const struct item_view *view, int m);
+
+    /* count[k] = positions of the batch that loss k sums over; NULL: the tokens of stream k. */
+    void (*count)(const struct model *model, const struct batch *batch, int64_t count[LOSS_TERMS]);
+
+    /* The losses of a training batch: pass->loss[k] += this share's sum of loss k. Gradients of the
+     * weighted losses go to the tape. Collective in the exact loss where items are shared out. */
+    void (*forward)(struct model *model, struct pass *pass);
+
+    /* What the histories of a batch ask of the catalogue, whose targets lie in `domain`: fill in
+     * what softmax_head_ranking leaves open. */
+    void (*query)(struct model *model, struct pass *pass, int domain, struct ranking *ranking);
+};
 
 struct model {
     const struct model_ops *ops;
@@ -177,22 +226,18 @@ void model_scatter_items(struct model *model, const struct item_set *set);
 /* Rows of table k that are here, [local items, width]; width 0: it is computed. */
 const real *model_table(const struct model *model, int k, int64_t *width);
 
-/* Forward of a training batch on a tape that records or not, in train.precision, up to the losses;
- * gradients of the losses are on the tape, tape_backward does the rest. `set` has the rows of the
- * batch's items, NULL unless model_by_rows. Fills in pass->items and pass->loss; all else of `pass`
- * is given. Collective in the exact loss where items are shared out. */
-void model_forward(struct model *model, struct pass *pass, struct item_set *set);
-
 /* The rows that a ranking reads, of a set with rows or of all local items (NULL). The rows of all
  * items are made once for many rankings: `tape` must live as long as they. */
 void model_view(struct model *model, struct tape *tape, struct item_set *set,
                 struct item_view *view);
 
-/* Rank the targets of the histories in pass->batch, whose targets lie in domain 0 or 1; target[t]
- * is of sample t, of domain's items. `all` is the view of all local items; pass->items that of the
- * histories' items, the same unless model_ranks_by_rows. Fills `ranking` but for its outputs and
- * lists; memory is the tape's. */
-void model_query(struct model *model, struct pass *pass, const struct item_view *all,
-                 const int32_t *target, int domain, struct ranking *ranking);
+/* ---- for the models ---- */
+
+/* For `open`. A loss by its name in logs, and its weight in the total; returns its number. */
+int model_add_loss(struct model *model, const char *name, double weight);
+
+/* For `open`. Training also reads the frozen rows of the distinct items of the whole batch,
+ * whatever the rank's share of it: pass->whole. */
+void model_reads_whole_batch(struct model *model);
 
 #endif

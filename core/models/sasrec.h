@@ -9,7 +9,7 @@
  * temperature. */
 #ifndef CORE_MODELS_SASREC_H
 #define CORE_MODELS_SASREC_H
-#include "core/models/model_ops.h"
+#include "core/models/model.h"
 
 extern const struct model_ops sasrec;
 

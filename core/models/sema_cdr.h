@@ -22,7 +22,7 @@
  * The batch is packed by batch_mixed. */
 #ifndef CORE_MODELS_SEMA_CDR_H
 #define CORE_MODELS_SEMA_CDR_H
-#include "core/models/model_ops.h"
+#include "core/models/model.h"
 
 enum stream_fusion { STREAM_FUSION_ADAPTIVE, STREAM_FUSION_MEAN };
 

@@ -1,6 +1,6 @@
 #include "core/models/tables.h"
 #include "core/models/layers.h"
-#include "core/models/model_ops.h"
+#include "core/models/model.h"
 #include "core/rng.h"
 #include <stdio.h>
 #include <string.h>

@@ -12,7 +12,7 @@
  * else is LLM-EMF. */
 #ifndef CORE_MODELS_TEMA_LLM_H
 #define CORE_MODELS_TEMA_LLM_H
-#include "core/models/model_ops.h"
+#include "core/models/model.h"
 
 enum tags { TAGS_NONE, TAGS_UNIFORM, TAGS_LEARNED };
 enum tag_attention { TAG_ATTENTION_ON, TAG_ATTENTION_OFF };

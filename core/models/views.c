@@ -6,7 +6,7 @@
 #include "core/ops/mix.h"
 #include "core/ops/norm.h"
 
-/* The modalities, as sema_cdr orders them. */
+/* The tables, in the order of the modalities. */
 enum view { VIEW_ID, VIEW_SPECIFIC, VIEW_AGNOSTIC };
 
 /* ---- parameters ---- */

@@ -1,4 +1,4 @@
-/* An item's row from its tags (TEMA-LLM; formula decided here). Not collective.
+/* An item's row from its tags (the formula is decided here). Not collective.
  *
  *     E[i] = x / |x|,  x = sum_k a_k t_k,  a = softmax_k( r_k / kappa + <u, t_k> )
  *

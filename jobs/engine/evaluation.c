@@ -2,6 +2,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/models/forward.h"
 #include "core/rng.h"
 #include "core/search.h"
 #include "jobs/engine/popularity.h"

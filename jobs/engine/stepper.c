@@ -4,6 +4,7 @@
 #include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/models/forward.h"
 #include "core/optim.h"
 #include "mpi/collectives.h"
 #include <omp.h>

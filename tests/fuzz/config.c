@@ -1,5 +1,6 @@
-#include "core/models/model.h"
 #include "io/config.h"
+#include "core/models/model.h"
+#include "core/models/registry.h"
 #include "tests/fuzz/target.h"
 #include <string.h>
 

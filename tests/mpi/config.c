@@ -1,5 +1,6 @@
 #include "io/config.h"
 #include "core/models/model.h"
+#include "core/models/registry.h"
 #include "tests/mpitest.h"
 
 /* Rank 0 writes the file; all know its name. */

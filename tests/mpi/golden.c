@@ -3,6 +3,7 @@
  * absent (CDSR_SHARED). */
 #include "core/mem.h"
 #include "core/models/model.h"
+#include "core/models/registry.h"
 #include "jobs/job.h"
 #include "tests/mpitest.h"
 #include <hdf5.h>

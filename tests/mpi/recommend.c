@@ -1,6 +1,7 @@
 /* What stands in the places of an HDF5 list that has fewer items than places. */
 #include "core/log.h"
 #include "core/models/model.h"
+#include "core/models/registry.h"
 #include "io/h5_file.h"
 #include "jobs/job.h"
 #include "tests/mpitest.h"

@@ -1,6 +1,7 @@
 #include "io/report.h"
 #include "core/log.h"
 #include "core/models/model.h"
+#include "core/models/registry.h"
 #include "io/config.h"
 #include "tests/mpitest.h"
 #include <jansson.h>

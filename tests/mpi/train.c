@@ -1,6 +1,7 @@
 /* Training on files that were changed behind the program's back. */
 #include "core/log.h"
 #include "core/models/model.h"
+#include "core/models/registry.h"
 #include "jobs/engine/stepper.h"
 #include "jobs/job.h"
 #include "tests/mpitest.h"

@@ -2,7 +2,9 @@
  * byte; operations against sums written out. */
 #include "core/cost/cost.h"
 #include "check.h"
+#include "core/models/forward.h"
 #include "core/models/model.h"
+#include "core/models/registry.h"
 #include "tests/balanced.h"
 #include <stdio.h>
 

@@ -2,7 +2,9 @@
  * one: states, losses, gradients, ten AdamW steps, scores and ranks. Skipped where the files are
  * absent (CDSR_SHARED). */
 #include "core/mem.h"
+#include "core/models/forward.h"
 #include "core/models/llm_emf.h"
+#include "core/models/registry.h"
 #include "core/optim.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>

@@ -3,6 +3,8 @@
  * that every parameter is named once. */
 #include "core/models/model.h"
 #include "check.h"
+#include "core/models/forward.h"
+#include "core/models/registry.h"
 #include "core/ops/norm.h"
 #include "tests/balanced.h"
 #include <stdio.h>

@@ -3,6 +3,7 @@
 #ifndef TESTS_MODEL_CHECK_H
 #define TESTS_MODEL_CHECK_H
 #include "check.h"
+#include "core/models/forward.h"
 #include "core/models/model.h"
 #include "core/ops/norm.h"
 #include "tests/reference/reference.h"

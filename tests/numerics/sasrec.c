@@ -1,5 +1,6 @@
 /* SASRec. */
 #include "tests/reference/sasrec.h"
+#include "core/models/registry.h"
 #include "model_check.h"
 #include "tests/balanced.h"
 

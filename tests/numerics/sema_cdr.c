@@ -1,5 +1,6 @@
 /* SemaCDR. */
 #include "tests/reference/sema_cdr.h"
+#include "core/models/registry.h"
 #include "model_check.h"
 #include "tests/balanced.h"
 

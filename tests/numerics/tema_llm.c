@@ -1,5 +1,6 @@
 /* TEMA-LLM, and LLM-EMF without tags. */
 #include "tests/reference/tema_llm.h"
+#include "core/models/registry.h"
 #include "model_check.h"
 #include "tests/balanced.h"
 

@@ -1,6 +1,7 @@
 #include "io/config.h"
 #include "core/mem.h"
 #include "core/models/llm_emf.h"
+#include "core/models/registry.h"
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 #include "core/options.h"
 #include "core/models/llm_emf.h"
+#include "core/models/registry.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>

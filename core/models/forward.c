@@ -1,0 +1,24 @@
+#include "core/models/forward.h"
+#include "core/models/softmax_head.h"
+#include <string.h>
+
+void model_forward(struct model *model, struct pass *pass, struct item_set *set) {
+    struct tape *tape = pass->tape;
+    struct item_view view;
+    tape->bf16 = model->config->train.precision == PRECISION_BF16;
+    tape->replicas = set ? 1 : pass->shares; /* rows of whole tables are the same in all */
+    model_view(model, tape, set, &view);
+    softmax_head_rows(model, tape, &view);
+    tape->replicas = 1;
+    pass->items = &view;
+    memset(pass->loss, 0, sizeof pass->loss);
+    model->ops->forward(model, pass);
+    softmax_head_finish(model, tape, &view);
+    pass->items = NULL;
+}
+
+void model_query(struct model *model, struct pass *pass, const struct item_view *all,
+                 const int32_t *target, int domain, struct ranking *ranking) {
+    softmax_head_ranking(model, pass, all, target, domain, ranking);
+    model->ops->query(model, pass, domain, ranking);
+}

@@ -1,0 +1,13 @@
+#include "core/models/registry.h"
+#include "core/models/llm_emf.h"
+#include "core/models/sasrec.h"
+#include "core/models/sema_cdr.h"
+#include "core/models/tema_llm.h"
+
+/* The first is the default of model.name. */
+static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec};
+
+void models_register(void) {
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        model_register(models[i]);
+}
