@@ -3,13 +3,11 @@
 #include "core/cost/cost.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/rng.h"
 #include "io/config.h"
-#include "io/shard.h"
 #include "jobs/engine/stepper.h"
+#include "jobs/engine/workload.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
-#include "partition/balance.h"
 #include "partition/range.h"
 #include <jansson.h>
 #include <math.h>
@@ -19,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STEPS = 256, RANKED = 256, LOSSES = 2 };
+enum { LOSSES = 2 };
 
 /* Bytes that HDF5 1.10 takes of the process for each tensor that it has saved: measured, 40 KB
  * after the first checkpoint, 70 to 110 KB after four. */
@@ -86,10 +84,6 @@ struct data {
     struct config config; /* as run_settle leaves it */
     int64_t base;         /* bytes of the process with MPI and the libraries, without sequences */
 };
-
-static int64_t at_most(int64_t n, int64_t most) {
-    return n < most ? n : most;
-}
 
 /* What the model will read of the tags; their vectors are only measured. */
 static enum status read_tags(const struct comm *comm, const char *name, struct data *data) {
@@ -208,128 +202,6 @@ static int64_t data_bytes(const struct data *data, int64_t ranks) {
     return (4 + 8 + 8 + 4 + 4) * n + mine / ranks;
 }
 
-static struct sample sample_of(const struct sequences *s, int64_t i) {
-    return (struct sample){s->items + s->offsets[i], s->offsets[i + 1] - s->offsets[i], i};
-}
-
-/* ---- the largest step ---- */
-
-/* The sequences of a step, dealt as io/loader does. */
-struct deal {
-    int64_t n, *sequence; /* [n] */
-    int64_t *cost;
-    int32_t *part; /* [n] */
-};
-
-/* What a rank works on at once, the step that it is of, and what it ranks at once. */
-struct workload {
-    struct batch part, all, history;
-    int domain; /* of the targets of the histories */
-};
-
-static void workload_free(struct workload *work) {
-    batch_free(&work->part);
-    batch_free(&work->all);
-    batch_free(&work->history);
-}
-
-static int64_t count_tokens(const struct data *data, int64_t sequence) {
-    struct sample s = sample_of(&data->train, sequence);
-    int64_t count[STREAMS][2], n = 0;
-    batch_count_targets(s.items, s.length, data->shape.a_items, data->shape.max_len, count);
-    for (int k = 0; k < STREAMS; k++)
-        n += count[k][0] + count[k][1];
-    return n;
-}
-
-static void deal_step(const struct data *data, int parts, const struct target_price *price,
-                      struct deal *deal) {
-    for (int64_t i = 0; i < deal->n; i++) {
-        struct sample s = sample_of(&data->train, deal->sequence[i]);
-        int64_t count[STREAMS][2];
-        batch_count_targets(s.items, s.length, data->shape.a_items, data->shape.max_len, count);
-        deal->cost[i] = loader_cost(price, count);
-    }
-    int64_t *room = mem_alloc(balance_room(deal->n, parts), sizeof *room);
-    balance(deal->cost, deal->n, parts, room, deal->part);
-    mem_free(room);
-}
-
-/* The part of the step with the most tokens. */
-static int largest_part(const struct data *data, int parts, const struct deal *deal,
-                        int64_t *most) {
-    int64_t *tokens = mem_zero(parts, sizeof *tokens);
-    int largest = 0;
-    for (int64_t i = 0; i < deal->n; i++)
-        tokens[deal->part[i]] += count_tokens(data, deal->sequence[i]);
-    for (int p = 1; p < parts; p++)
-        largest = tokens[p] > tokens[largest] ? p : largest;
-    *most = tokens[largest];
-    mem_free(tokens);
-    return largest;
-}
-
-/* The sequences of a part, -1: of the whole step. */
-static void pack(const struct data *data, const struct model *model, const struct deal *deal,
-                 int part, struct batch *batch) {
-    struct sample *samples = mem_alloc(deal->n, sizeof *samples);
-    int64_t n = 0;
-    for (int64_t i = 0; i < deal->n; i++)
-        if (part < 0 || deal->part[i] == part)
-            samples[n++] = sample_of(&data->train, deal->sequence[i]);
-    model_pack(model, batch, samples, n);
-    mem_free(samples);
-}
-
-/* Among the first STEPS steps of the first epoch, which the others are much like. */
-static void largest_step(const struct data *data, const struct model *model, int parts,
-                         struct workload *work) {
-    const struct config *c = model->config;
-    int64_t n = data->train.count, batch = at_most(c->train.batch, n), largest = 0, tokens;
-    int64_t *order = mem_alloc(n, sizeof *order);
-    struct target_price price = stepper_prices(model, &data->dataset);
-    struct deal deal = {.cost = mem_alloc(batch, sizeof *deal.cost),
-                        .part = mem_alloc(batch, sizeof *deal.part)};
-    rng_permutation(rng_key((uint64_t)c->run.seed, RNG_SHUFFLE, 0, 0), n, order);
-    for (int64_t at = 0; at < n && at / batch < STEPS; at += batch) {
-        deal.n = at_most(batch, n - at);
-        deal.sequence = order + at;
-        deal_step(data, parts, &price, &deal);
-        int part = largest_part(data, parts, &deal, &tokens);
-        if (tokens <= largest)
-            continue;
-        largest = tokens;
-        pack(data, model, &deal, part, &work->part);
-        pack(data, model, &deal, -1, &work->all);
-    }
-    mem_free(deal.cost);
-    mem_free(deal.part);
-    mem_free(order);
-}
-
-static int target_domain(const struct data *data, int64_t i) {
-    return data->valid.items[data->valid.offsets[i + 1] - 1] >= data->shape.a_items;
-}
-
-/* As many histories as a rank ranks at once, of the domain with more targets, from all over the
- * validation split. Where items are shared out the ranks rank theirs together. */
-static void pack_histories(const struct data *data, const struct model *model, int ranks,
-                           struct workload *work) {
-    int64_t at_once = model->catalogue.collectives ? (RANKED + ranks - 1) / ranks : RANKED;
-    struct sample samples[RANKED];
-    int64_t count[2] = {0, 0}, n = 0, seen = 0;
-    for (int64_t i = 0; i < data->valid.count; i++)
-        count[target_domain(data, i)]++;
-    work->domain = count[1] > count[0];
-    int64_t of = count[work->domain], most = at_most(at_once, (of + ranks - 1) / ranks);
-    for (int64_t i = 0; i < data->valid.count && n < most; i++)
-        if (target_domain(data, i) == work->domain && seen++ >= n * of / most) {
-            samples[n] = sample_of(&data->valid, i);
-            samples[n++].length--; /* without the target */
-        }
-    model_pack_histories(model, &work->history, samples, n);
-}
-
 /* ---- the plan ---- */
 
 enum placement_of_plan { REPLICATED, SHARDED, PLACEMENTS };
@@ -372,14 +244,13 @@ static void pool_targets(struct data *data, const struct batch *all) {
 static void fill_line(const struct plan *plan, struct model *model, struct line *line) {
     const struct request *r = plan->request;
     const struct config *c = model->config;
-    int ranks = (int)r->ranks, parts = c->train.reproducible ? REDUCE_SHARES : ranks;
-    struct workload work = {0};
+    int ranks = (int)r->ranks, shares = c->train.reproducible ? REDUCE_SHARES : ranks;
+    struct workload work;
     struct cost_step step;
-    largest_step(plan->data, model, parts, &work);
-    pack_histories(plan->data, model, ranks, &work);
+    workload_find(&work, model, &plan->data->train, &plan->data->valid, shares, ranks);
     if (c->train.loss != LOSS_EXACT && c->train.sampler == SAMPLER_BATCH)
-        pool_targets(plan->data, &work.all);
-    cost_step_run(model, &work.part, &work.all, parts, &step);
+        pool_targets(plan->data, &work.step);
+    cost_step_run(model, &work.share, &work.step, shares, &step);
     bool ranks_any = c->eval.every > 0 && work.history.samples > 0;
     cost_memory(model, ranks, &step,
                 ranks_any ? cost_ranking(model, &work.history, work.domain) : 0, &line->bytes);

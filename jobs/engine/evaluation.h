@@ -16,11 +16,10 @@
 struct evaluation {
     const struct run *run;
     enum split split;
-    int64_t count;              /* samples of the split */
-    struct exchange_rows share; /* this rank's */
-    int parts;                  /* ranked one after another on this rank, see evaluation_open */
-    int32_t *part;              /* [share.count] of each of this rank's samples */
-    struct tape_work work;      /* of this rank in the last evaluation_run */
+    int64_t count;         /* samples of the split */
+    int shares;            /* ranked one after another on this rank, see evaluation_open */
+    struct hand hand;      /* this rank's samples */
+    struct tape_work work; /* of this rank in the last evaluation_run */
 };
 
 /* Collective. With train.reproducible samples are ranked in REDUCE_SHARES groups, where the ranks

@@ -15,17 +15,18 @@
 /* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
  * block is 6 d^2 multiplications per token where a candidate is d. Candidates that are shared out
  * cost all ranks the same, whose target it is. */
-struct target_price stepper_prices(const struct model *model, const struct dataset *dataset) {
+struct target_price stepper_prices(const struct model *model) {
     const struct config *c = model->config;
     struct target_price price;
-    int64_t encoder = 6 * c->model.blocks * c->model.dim;
+    int64_t encoder = 6 * c->model.blocks * c->model.dim, a_items = model->catalogue.a_items;
+    int64_t items[DOMAINS] = {a_items, model->catalogue.items - a_items};
     for (int s = 0; s < STREAMS; s++)
         for (int d = 0; d < 2; d++) {
             bool all = s == STREAM_MIXED && c->model.mixed_softmax == MIXED_ALL;
             int64_t candidates = c->train.loss != LOSS_EXACT ? c->train.negatives
-                                 : all                       ? dataset->items
-                                                             : dataset->domain_items[d];
-            if (c->train.placement == PLACEMENT_SHARDED && c->train.loss == LOSS_EXACT)
+                                 : all                       ? items[0] + items[1]
+                                                             : items[d];
+            if (model->catalogue.collectives && c->train.loss == LOSS_EXACT)
                 candidates = 1;
             price.target[s][d] = model_trains_stream(model, s) ? candidates + encoder : 0;
         }
@@ -61,7 +62,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     const struct config *c = &run->config;
     *s = (struct stepper){.comm = run->comm, .run = run};
     TRY(check(s));
-    struct target_price price = stepper_prices(&run->model, &run->dataset);
+    struct target_price price = stepper_prices(&run->model);
     int shares = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
     TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &price, c->data.max_len,
                     c->train.batch, c->run.seed));

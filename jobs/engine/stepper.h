@@ -41,7 +41,7 @@ struct stepper {
 };
 
 /* Not collective. What a training target costs, for the balance of the ranks. */
-struct target_price stepper_prices(const struct model *model, const struct dataset *dataset);
+struct target_price stepper_prices(const struct model *model);
 
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
  * suit train.reproducible. */
