@@ -8,7 +8,6 @@
 #include "jobs/engine/workload.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
-#include "partition/range.h"
 #include <jansson.h>
 #include <math.h>
 #include <omp.h>
@@ -224,16 +223,6 @@ struct plan {
     const char *choice;
 };
 
-/* The first rank's, whose blocks are the largest. */
-static void share_out(struct catalogue *shape, const struct collectives *collectives) {
-    int64_t x = range_of(shape->a_items, collectives->size, 0).hi;
-    int64_t y = range_of(shape->items - shape->a_items, collectives->size, 0).hi;
-    shape->collectives = collectives;
-    shape->local = (struct item_block){{0, shape->a_items}, {x, shape->a_items + y}};
-    shape->max_local[0] = x;
-    shape->max_local[1] = y;
-}
-
 /* As in training: negatives that come from the batch are drawn from all its targets. */
 static void pool_targets(struct data *data, const struct batch *all) {
     int32_t *targets = mem_alloc(batch_room(all), sizeof *targets);
@@ -265,13 +254,14 @@ static void fill_line(const struct plan *plan, struct model *model, struct line 
 static enum status plan_loss(struct plan *plan, int loss) {
     struct config config = plan->data->config;
     int ranks = (int)plan->request->ranks;
-    struct collectives collectives = cost_collectives(&ranks);
+    struct collectives collectives =
+        cost_collectives(&ranks); /* rank 0: its block is the largest */
     config.train.loss = loss;
     for (int p = 0; p < PLACEMENTS; p++) {
         struct catalogue shape = plan->data->shape;
         struct model model;
         if (p == SHARDED)
-            share_out(&shape, &collectives);
+            placement_share_out(&shape, &collectives);
         TRY(model_declare(&model, &config, &shape));
         fill_line(plan, &model, &plan->line[loss][p]);
         model_free(&model);

@@ -1,6 +1,7 @@
 #include "mpi/svd.h"
 #include "core/mem.h"
 #include "mpi/linalg.h"
+#include "partition/grid.h"
 #include <float.h>
 #include <math.h>
 #include <omp.h>
@@ -9,7 +10,7 @@
 static const double NEARLY_ORTHOGONAL = 1e-6; /* of a row's norm that lies in the basis */
 
 /* Threads share the rows of the block, so each reads all of x but adds without locks. */
-static void add_gram(void *state, int lo, int hi, double *block) {
+static void add_gram(void *state, int64_t lo, int64_t hi, double *block) {
     const struct sparse *x = state;
 #pragma omp parallel
     {
@@ -19,7 +20,7 @@ static void add_gram(void *state, int lo, int hi, double *block) {
                 int32_t c = x->column[a];
                 if (c < lo || c >= hi || c % threads != thread)
                     continue;
-                double *row = block + (int64_t)(c - lo) * x->columns, value = x->value[a];
+                double *row = block + (c - lo) * x->columns, value = x->value[a];
                 for (int64_t b = x->offsets[i]; b < x->offsets[i + 1]; b++)
                     row[x->column[b]] += value * x->value[b];
             }
@@ -47,12 +48,12 @@ static void adopt(struct svd *svd, const double *vectors) {
 }
 
 enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, struct svd *out) {
-    int n = x->columns, lo, hi;
+    int n = x->columns;
+    struct range own = grid_rows(n, comm->size, comm->rank);
     struct svd svd = {.n = n, .k = k, .energy = energy_of(comm, x)};
     struct sparse view = *x;
     *out = (struct svd){0};
-    linalg_rows(n, comm->size, comm->rank, &lo, &hi);
-    double *gram = mem_alloc((int64_t)(hi - lo) * n, sizeof *gram);
+    double *gram = mem_alloc((own.hi - own.lo) * n, sizeof *gram);
     double *vectors = mem_alloc((int64_t)k * n, sizeof *vectors);
     svd.values = mem_alloc(k, sizeof *svd.values);
     linalg_assemble(comm, n, add_gram, &view, gram);

@@ -28,12 +28,12 @@ static enum status check_finite(const struct run *run, const char *name, const r
 /* The table's rows that are local, at unit norm; mem_free them. */
 static enum status read_unit_rows(struct run *run, const struct item_block *local, const char *name,
                                   int *dim, real **rows) {
-    int64_t n = item_block_count(local), x_rows = local->hi[0] - local->lo[0];
+    int64_t n = item_block_count(local), a_rows = item_block_rows(local, 0);
     TRY(dataset_feature_dim(run->comm, &run->dataset, name, dim));
     *rows = mem_alloc(n * *dim, sizeof(real));
     for (int d = 0; d < DOMAINS; d++)
         TRY(dataset_read_feature(run->comm, &run->dataset, name, local->lo[d], local->hi[d],
-                                 *rows + d * x_rows * *dim));
+                                 *rows + d * a_rows * *dim));
     TRY(comm_agree(run->comm, check_finite(run, name, *rows, local, *dim)));
     unit_norm_rows(*rows, n, *dim);
     return STATUS_OK;
@@ -159,7 +159,7 @@ static enum status open_model(struct run *run, bool training) {
                               .a_items = run->dataset.domain_items[0],
                               .max_len = run->config.data.max_len};
     run->placement = placement_new(run->comm, &run->config, &shape);
-    placement_catalogue(run->placement, &shape);
+    placement_share_out(&shape, run->placement->sharded ? &run->placement->collectives : NULL);
     if (training && run->config.train.loss != LOSS_EXACT)
         TRY(open_sampler(run));
     shape.sampler = &run->sampler;
