@@ -83,37 +83,64 @@ double svd_share(const struct svd *svd) {
     return svd->energy > 0 ? held / svd->energy : 0;
 }
 
-/* x V of one row, then U S^(1/2) = X V S^(-1/2), then norm 1. False where nothing is left. */
-static bool coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
+/* Element (i, j) of x V. */
+static double projection(const struct svd *svd, const struct sparse *x, int64_t i, int j) {
+    double sum = 0;
+    for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++)
+        sum += (double)x->value[e] * svd->basis[(int64_t)x->column[e] * svd->k + j];
+    return sum;
+}
+
+/* Does enough of row i lie in the basis? Mostly its first vectors tell. */
+static bool is_present(const struct svd *svd, const struct sparse *x, int64_t i) {
+    double all = 0, inside = 0;
+    for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++)
+        all += (double)x->value[e] * x->value[e];
+    double enough = NEARLY_ORTHOGONAL * NEARLY_ORTHOGONAL * all;
+    for (int j = 0; j < svd->rank && all > 0 && inside <= enough; j++) {
+        double p = projection(svd, x, i, j);
+        inside += p * p;
+    }
+    return inside > enough;
+}
+
+/* x V of one row, then U S^(1/2) = X V S^(-1/2), then norm 1. */
+static void coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
     int k = svd->k;
-    double all = 0, inside = 0, square = 0;
+    double square = 0;
     memset(row, 0, (size_t)k * sizeof *row);
+    if (!is_present(svd, x, i))
+        return;
     for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++) {
         const double *v = svd->basis + (int64_t)x->column[e] * k;
         double value = x->value[e];
-        all += value * value;
         for (int j = 0; j < k; j++)
             row[j] += value * v[j];
     }
     for (int j = 0; j < k; j++) {
-        inside += j < svd->rank ? row[j] * row[j] : 0;
         row[j] = j < svd->rank ? row[j] / sqrt(svd->values[j]) : 0;
         square += row[j] * row[j];
     }
-    bool there = inside > NEARLY_ORTHOGONAL * NEARLY_ORTHOGONAL * all;
     for (int j = 0; j < k; j++)
-        row[j] = there ? row[j] / sqrt(square) : 0;
-    return there;
+        row[j] /= sqrt(square);
+}
+
+int64_t svd_present(const struct svd *svd, const struct sparse *x, unsigned char *present) {
+    int64_t n = 0;
+#pragma omp parallel for reduction(+ : n)
+    for (int64_t i = 0; i < x->rows; i++)
+        n += present[i] = is_present(svd, x, i);
+    return n;
 }
 
 void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, int64_t hi,
-                     float *out, unsigned char *present) {
+                     float *out) {
 #pragma omp parallel
     {
         double *row = mem_alloc(svd->k, sizeof *row);
 #pragma omp for
         for (int64_t i = lo; i < hi; i++) {
-            present[i - lo] = coordinates(svd, x, i, row);
+            coordinates(svd, x, i, row);
             for (int j = 0; j < svd->k; j++)
                 out[(i - lo) * svd->k + j] = (float)row[j];
         }
