@@ -84,12 +84,10 @@ struct data {
     int64_t base;         /* bytes of the process with MPI and the libraries, without sequences */
 };
 
-/* What the model will read of the tags; their vectors are only measured. */
+/* What the model will read of the tags; of their vectors the size tells. */
 static enum status read_tags(const struct comm *comm, const char *name, struct data *data) {
     struct tag_table *tags = &data->shape.tags;
-    real *vectors;
-    TRY(dataset_read_tag_vectors(comm, &data->dataset, name, &tags->tags, &tags->dim, &vectors));
-    mem_free(vectors);
+    TRY(dataset_tag_vectors_size(comm, &data->dataset, name, &tags->tags, &tags->dim));
     TRY(dataset_read_tags(comm, &data->dataset, 0, data->dataset.items, &data->tags));
     tags->offsets = data->tags.offsets;
     return STATUS_OK;
