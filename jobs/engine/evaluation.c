@@ -406,23 +406,29 @@ enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
     return status;
 }
 
-static enum status score_split(struct run *run, enum split split, const int32_t *events,
-                               struct report_results *results) {
+/* `known`: what the model scores, if it is known. */
+static enum status score_split(struct run *run, enum split split, const struct report_scores *known,
+                               const int32_t *events, struct report_results *results) {
     struct evaluation e;
+    enum status status = STATUS_OK;
     TRY(evaluation_open(&e, run, split));
-    enum status status = evaluation_run(&e, &run->model, &results->model[split]);
+    if (known)
+        results->model[split] = *known;
+    else
+        status = evaluation_run(&e, &run->model, &results->model[split]);
     if (status == STATUS_OK)
         status = evaluation_popularity(&e, events, &results->popularity[split]);
     evaluation_close(&e);
     return status;
 }
 
-enum status evaluation_splits(struct run *run, struct report_results *results) {
+enum status evaluation_splits(struct run *run, const struct report_scores *valid,
+                              struct report_results *results) {
     int32_t *events;
     TRY(popularity_count(run->comm, &run->dataset, &events));
-    enum status status = score_split(run, SPLIT_VALID, events, results);
+    enum status status = score_split(run, SPLIT_VALID, valid, events, results);
     if (status == STATUS_OK)
-        status = score_split(run, SPLIT_TEST, events, results);
+        status = score_split(run, SPLIT_TEST, NULL, events, results);
     mem_free(events);
     return status;
 }

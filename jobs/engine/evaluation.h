@@ -38,8 +38,11 @@ CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *
 CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const int32_t *events,
                                           struct report_scores *result);
 
-/* Collective. Model and popularity on the validation and test splits. */
-CHECKED enum status evaluation_splits(struct run *run, struct report_results *results);
+/* Collective. Model and popularity on the validation and test splits. `valid` is what
+ * evaluation_run gave for the model's present parameters on the validation split; NULL: not known.
+ */
+CHECKED enum status evaluation_splits(struct run *run, const struct report_scores *valid,
+                                      struct report_results *results);
 
 /* The figure for model selection (protocol_select): full where it is computed, of the targets of
  * options_select_target. NaN where there are none. */
