@@ -132,14 +132,13 @@ enum status run_init_items(struct run *run) {
     return status;
 }
 
-static enum status open_sampler(struct run *run) {
-    const struct config *config = &run->config;
+enum status run_open_sampler(const struct comm *comm, const struct dataset *dataset,
+                             const struct config *config, struct sampler *sampler) {
     int32_t *events = NULL;
     bool batch = config->train.sampler == SAMPLER_BATCH;
     if (config->train.sampler != SAMPLER_UNIFORM)
-        TRY(popularity_count(run->comm, &run->dataset, &events));
-    sampler_open(&run->sampler, run->dataset.items, events,
-                 batch ? 1 : config->train.sampler_alpha);
+        TRY(popularity_count(comm, dataset, &events));
+    sampler_open(sampler, dataset->items, events, batch ? 1 : config->train.sampler_alpha);
     mem_free(events);
     return STATUS_OK;
 }
@@ -161,7 +160,7 @@ static enum status open_model(struct run *run, bool training) {
     run->placement = placement_new(run->comm, &run->config, &shape);
     placement_share_out(&shape, run->placement->sharded ? &run->placement->collectives : NULL);
     if (training && run->config.train.loss != LOSS_EXACT)
-        TRY(open_sampler(run));
+        TRY(run_open_sampler(run->comm, &run->dataset, &run->config, &run->sampler));
     shape.sampler = &run->sampler;
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
