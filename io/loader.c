@@ -2,34 +2,24 @@
 #include "core/mem.h"
 #include "core/rng.h"
 
-int64_t loader_cost(const struct target_price *price, const int64_t count[STREAMS][2]) {
-    int64_t cost = 1;
-    for (int s = 0; s < STREAMS; s++)
-        for (int d = 0; d < 2; d++)
-            cost += count[s][d] * price->target[s][d];
-    return cost;
-}
-
-static int64_t price_sequence(const void *context, const int32_t *items, int64_t length) {
+static int64_t cost_of(const void *context, const int32_t *items, int64_t length) {
     const struct loader *loader = context;
-    int64_t count[STREAMS][2];
-    batch_count_targets(items, length, loader->a_items, loader->max_len, count);
-    return loader_cost(&loader->price, count);
+    const struct catalogue *c = &loader->model->catalogue;
+    int64_t count[STREAMS][DOMAINS];
+    batch_count_targets(items, length, c->a_items, c->max_len, count);
+    return price_sequence(&loader->price, count);
 }
 
 enum status loader_open(struct loader *loader, const struct comm *comm, int shares,
-                        const struct dataset *dataset, const struct target_price *price,
-                        int64_t max_len, int64_t batch, int64_t seed) {
-    int64_t n = dataset->counts[SPLIT_TRAIN];
+                        const struct dataset *dataset, const struct model *model) {
+    int64_t n = dataset->counts[SPLIT_TRAIN], batch = model->config->train.batch;
     *loader = (struct loader){.comm = comm,
                               .shares = shares,
-                              .a_items = dataset->domain_items[0],
-                              .max_len = max_len,
                               .batch = batch < n ? batch : n,
-                              .seed = seed,
-                              .price = *price,
+                              .model = model,
+                              .price = price_targets(model),
                               .epoch = -1};
-    TRY(shard_open(&loader->train, comm, dataset, SPLIT_TRAIN, price_sequence, loader));
+    TRY(shard_open(&loader->train, comm, dataset, SPLIT_TRAIN, cost_of, loader));
     loader->order = mem_alloc(n, sizeof *loader->order);
     loader->samples = mem_alloc(loader->batch, sizeof *loader->samples);
     return STATUS_OK;
@@ -53,8 +43,9 @@ static int64_t step_size(const struct loader *loader, int64_t k) {
 }
 
 enum status loader_epoch(struct loader *loader, int64_t epoch) {
-    rng_permutation(rng_key((uint64_t)loader->seed, RNG_SHUFFLE, (uint64_t)epoch, 0),
-                    loader->train.count, loader->order);
+    uint64_t seed = (uint64_t)loader->model->config->run.seed;
+    rng_permutation(rng_key(seed, RNG_SHUFFLE, (uint64_t)epoch, 0), loader->train.count,
+                    loader->order);
     hand_free(&loader->hand);
     loader->epoch = epoch;
     return shard_deal(&loader->train, loader->order, loader->batch, loader->shares, &loader->hand);

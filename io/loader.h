@@ -7,23 +7,15 @@
  * part of the items, and a few integers per sequence. */
 #ifndef IO_LOADER_H
 #define IO_LOADER_H
-#include "core/models/model.h"
+#include "core/cost/price.h"
 #include "io/dataset.h"
 #include "io/shard.h"
-
-/* Price of a training target in stream s and domain d, in any unit. */
-struct target_price {
-    int64_t target[STREAMS][2];
-};
-
-/* Of a sequence with count[s][d] targets (batch_count_targets), > 0. Not collective. */
-int64_t loader_cost(const struct target_price *price, const int64_t count[STREAMS][2]);
 
 struct loader {
     const struct comm *comm;
     int shares; /* of a step, of all ranks */
-    int64_t a_items, max_len, batch, seed;
-    const struct model *model; /* packs the batches; to be set after open */
+    int64_t batch;
+    const struct model *model; /* tells costs and packs the batches; borrowed */
     struct target_price price;
     struct shard train;
 
@@ -33,11 +25,10 @@ struct loader {
     struct sample *samples; /* room for those of one step */
 };
 
-/* Collective. `shares` is a multiple of the ranks. `batch` above the number of sequences means all
- * of them. */
+/* Collective. `shares` is a multiple of the ranks. train.batch above the number of sequences means
+ * all of them. */
 CHECKED enum status loader_open(struct loader *loader, const struct comm *comm, int shares,
-                                const struct dataset *dataset, const struct target_price *price,
-                                int64_t max_len, int64_t batch, int64_t seed);
+                                const struct dataset *dataset, const struct model *model);
 void loader_close(struct loader *loader); /* Not collective. Safe on a zeroed object. */
 
 int64_t loader_steps(const struct loader *loader); /* per epoch, the last one may be smaller */

@@ -1,7 +1,7 @@
 #include "jobs/engine/workload.h"
+#include "core/cost/price.h"
 #include "core/mem.h"
 #include "core/rng.h"
-#include "jobs/engine/stepper.h"
 #include "partition/deal.h"
 
 enum { STEPS = 256, RANKED = 256 };
@@ -36,9 +36,9 @@ struct step {
 static void weigh(struct step *step, int64_t i) {
     const struct catalogue *c = &step->model->catalogue;
     struct sample s = sample_of(step->train, step->sequence[i]);
-    int64_t count[STREAMS][2];
+    int64_t count[STREAMS][DOMAINS];
     batch_count_targets(s.items, s.length, c->a_items, c->max_len, count);
-    step->cost[i] = loader_cost(&step->price, count);
+    step->cost[i] = price_sequence(&step->price, count);
     step->tokens[i] = 0;
     for (int k = 0; k < STREAMS; k++)
         step->tokens[i] += count[k][0] + count[k][1];
@@ -116,7 +116,7 @@ void workload_find(struct workload *work, const struct model *model, const struc
     int64_t batch = at_most(model->config->train.batch, train->count);
     struct step step = {.model = model,
                         .train = train,
-                        .price = stepper_prices(model),
+                        .price = price_targets(model),
                         .cost = mem_alloc(batch, sizeof *step.cost),
                         .tokens = mem_alloc(batch, sizeof *step.tokens),
                         .share = mem_alloc(batch, sizeof *step.share)};
