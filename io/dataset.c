@@ -666,39 +666,44 @@ static enum status tag_vectors_extent(const struct h5_file *file, const char *na
                      file->path, name, list);
 }
 
-static enum status read_tag_vectors(const struct dataset *dataset, const char *name, int64_t *tags,
-                                    int64_t *dim, real **vectors) {
+static enum status find_tag_vectors(const struct dataset *dataset, const char *name,
+                                    int64_t size[2]) {
     struct h5_extent extent = {0};
     char path[512];
     snprintf(path, sizeof path, "/tags/features/%s", name);
     TRY(tag_vectors_extent(&dataset->file, name, dataset->items, path, &extent));
-    *tags = extent.rows;
-    *dim = extent.width;
-    *vectors = mem_alloc(extent.rows * extent.width, sizeof **vectors);
-    return h5_read(&dataset->file, path, H5_REAL, 0, extent.rows, *vectors);
+    size[0] = extent.rows;
+    size[1] = extent.width;
+    return STATUS_OK;
+}
+
+enum status dataset_tag_vectors_size(const struct comm *comm, const struct dataset *dataset,
+                                     const char *name, int64_t *tags, int64_t *dim) {
+    int64_t size[2] = {0, 0};
+    TRY(COMM_ON_ROOT(comm, find_tag_vectors(dataset, name, size)));
+    comm_bcast(comm, size, sizeof size);
+    *tags = size[0];
+    *dim = size[1];
+    return STATUS_OK;
 }
 
 /* Rank 0 reads: the table is small, and a fault in it is said once. */
 enum status dataset_read_tag_vectors(const struct comm *comm, const struct dataset *dataset,
                                      const char *name, int64_t *tags, int64_t *dim,
                                      real **vectors) {
-    int64_t size[2] = {0, 0};
     char path[512];
     snprintf(path, sizeof path, "/tags/features/%s", name);
     *vectors = NULL;
     TRY(dataset_verify(comm, dataset, path));
+    TRY(dataset_tag_vectors_size(comm, dataset, name, tags, dim));
+    *vectors = mem_alloc(*tags * *dim, sizeof **vectors);
     enum status status =
-        COMM_ON_ROOT(comm, read_tag_vectors(dataset, name, &size[0], &size[1], vectors));
+        COMM_ON_ROOT(comm, h5_read(&dataset->file, path, H5_REAL, 0, *tags, *vectors));
     if (status != STATUS_OK) {
         mem_free(*vectors);
         *vectors = NULL;
         return status;
     }
-    comm_bcast(comm, size, sizeof size);
-    if (comm->rank)
-        *vectors = mem_alloc(size[0] * size[1], sizeof **vectors);
-    comm_bcast(comm, *vectors, size[0] * size[1] * (int64_t)sizeof **vectors);
-    *tags = size[0];
-    *dim = size[1];
+    comm_bcast(comm, *vectors, *tags * *dim * (int64_t)sizeof **vectors);
     return STATUS_OK;
 }

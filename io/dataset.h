@@ -94,9 +94,12 @@ void tag_rows_free(struct tag_rows *rows); /* safe on a zeroed object; zeroes it
 CHECKED enum status dataset_read_tags(const struct comm *comm, const struct dataset *dataset,
                                       int64_t lo, int64_t hi, struct tag_rows *out);
 
-/* Collective. The vectors of the tag vocabulary stored as `name`, [*tags, *dim], on all ranks; the
- * caller's to be given to mem_free. STATUS_INPUT, naming those that exist, if there are none of
- * that name. */
+/* Collective. Number and width of the vectors of the tag vocabulary stored as `name`. STATUS_INPUT,
+ * naming those that exist, if there are none of that name. */
+CHECKED enum status dataset_tag_vectors_size(const struct comm *comm, const struct dataset *dataset,
+                                             const char *name, int64_t *tags, int64_t *dim);
+
+/* Collective. Those vectors, [*tags, *dim], on all ranks; the caller's to be given to mem_free. */
 CHECKED enum status dataset_read_tag_vectors(const struct comm *comm, const struct dataset *dataset,
                                              const char *name, int64_t *tags, int64_t *dim,
                                              real **vectors);

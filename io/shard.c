@@ -1,5 +1,6 @@
 #include "io/shard.h"
 #include "core/mem.h"
+#include "partition/deal.h"
 #include "partition/range.h"
 
 /* Lengths and costs of all sequences, from the ranks that read them. */
@@ -44,8 +45,44 @@ void shard_close(struct shard *shard) {
     *shard = (struct shard){0};
 }
 
-enum status shard_deal(const struct shard *shard, const int64_t *order, const int32_t *owner,
-                       struct exchange_rows *out) {
+/* The share of every sequence in the order, step by step. */
+static void deal_steps(const struct shard *shard, const int64_t *order, int64_t step,
+                       struct deal *deal, int32_t *share) {
+    int64_t *cost = mem_alloc(step, sizeof *cost);
+    for (int64_t at = 0; at < shard->count; at += step) {
+        int64_t left = shard->count - at, n = left < step ? left : step;
+        for (int64_t i = 0; i < n; i++)
+            cost[i] = shard->cost[order[at + i]];
+        deal_samples(deal, cost, n, share + at);
+    }
+    mem_free(cost);
+}
+
+enum status shard_deal(const struct shard *shard, const int64_t *order, int64_t step, int shares,
+                       struct hand *hand) {
+    int32_t *share = mem_alloc(shard->count, sizeof *share),
+            *owner = mem_alloc(shard->count, sizeof *owner);
+    int64_t *room = mem_alloc(deal_room(step, shares), sizeof *room);
+    struct deal deal = deal_over(shares, shard->comm->size, room);
     struct exchange_plan plan = {shard->first, shard->length, shard->count, order, owner};
-    return exchange_rows(shard->comm, &plan, shard->home.items, out);
+    *hand = (struct hand){0};
+    deal_steps(shard, order, step, &deal, share);
+    for (int64_t p = 0; p < shard->count; p++)
+        owner[p] = deal_rank(&deal, share[p]);
+    enum status status = exchange_rows(shard->comm, &plan, shard->home.items, &hand->rows);
+    if (status == STATUS_OK) {
+        hand->share = mem_alloc(hand->rows.count, sizeof *hand->share);
+        for (int64_t i = 0; i < hand->rows.count; i++)
+            hand->share[i] = share[hand->rows.place[i]];
+    }
+    mem_free(room);
+    mem_free(owner);
+    mem_free(share);
+    return status;
+}
+
+void hand_free(struct hand *hand) {
+    exchange_free(&hand->rows);
+    mem_free(hand->share);
+    *hand = (struct hand){0};
 }

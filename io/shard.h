@@ -1,5 +1,6 @@
 /* A split of the data set as the ranks hold it: each a block of its sequences, and all ranks the
- * length and the cost of every sequence. From there sequences go to the ranks that work on them. */
+ * length and the cost of every sequence. From there sequences are dealt to the ranks that work on
+ * them. */
 #ifndef IO_SHARD_H
 #define IO_SHARD_H
 #include "io/dataset.h"
@@ -23,8 +24,17 @@ CHECKED enum status shard_open(struct shard *shard, const struct comm *comm,
                                const void *context);
 void shard_close(struct shard *shard); /* not collective; safe on a zeroed object, zeroes it */
 
-/* Collective. Give sequence order[p] to rank owner[p], for all p < count. */
-CHECKED enum status shard_deal(const struct shard *shard, const int64_t *order,
-                               const int32_t *owner, struct exchange_rows *out);
+/* What this rank was dealt. */
+struct hand {
+    struct exchange_rows rows; /* rows.place[i] is the place of a sequence in the order */
+    int32_t *share;            /* [rows.count] that it is of, among those of its step */
+};
+
+/* Collective. Deal the sequences order[0..count), `step` at a time, to `shares` shares by their
+ * costs (partition/deal.h), a multiple of the ranks, and bring them to the ranks that have the
+ * shares. */
+CHECKED enum status shard_deal(const struct shard *shard, const int64_t *order, int64_t step,
+                               int shares, struct hand *hand);
+void hand_free(struct hand *hand); /* not collective; safe on a zeroed object, zeroes it */
 
 #endif

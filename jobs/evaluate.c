@@ -58,7 +58,7 @@ static enum status evaluate(struct run *run, const struct request *request) {
                                      .threads = omp_get_max_threads(),
                                      .valid = true};
     double start = phase_clock();
-    TRY(evaluation_splits(run, &results));
+    TRY(evaluation_splits(run, NULL, &results));
     results.eval_seconds = phase_clock() - start;
     results.peak_rss_mb = report_peak_rss_mb(run->comm);
     return COMM_ON_ROOT(run->comm, write_results(request, &results));

@@ -1,16 +1,17 @@
 /* cdsr plan: what training would take, without training: memory and traffic of a rank and step, for
- * both placements of the id table and both losses, and the placement that fits. */
+ * both placements of the id table and both losses, and the placement that fits.
+ *
+ * Read the sequences, and of the item tables the widths; for each loss and placement { declare the
+ * model, find the largest step and ranking (jobs/engine/workload), run them on a dry tape
+ * (core/cost) }; choose; print. */
 #include "core/cost/cost.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/rng.h"
 #include "io/config.h"
-#include "io/shard.h"
 #include "jobs/engine/stepper.h"
+#include "jobs/engine/workload.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
-#include "partition/balance.h"
-#include "partition/range.h"
 #include <jansson.h>
 #include <math.h>
 #include <omp.h>
@@ -18,8 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { STEPS = 256, RANKED = 256, LOSSES = 2 };
 
 /* Bytes that HDF5 1.10 takes of the process for each tensor that it has saved: measured, 40 KB
  * after the first checkpoint, 70 to 110 KB after four. */
@@ -87,16 +86,10 @@ struct data {
     int64_t base;         /* bytes of the process with MPI and the libraries, without sequences */
 };
 
-static int64_t at_most(int64_t n, int64_t most) {
-    return n < most ? n : most;
-}
-
-/* What the model will read of the tags; their vectors are only measured. */
+/* What the model will read of the tags; of their vectors the size tells. */
 static enum status read_tags(const struct comm *comm, const char *name, struct data *data) {
     struct tag_table *tags = &data->shape.tags;
-    real *vectors;
-    TRY(dataset_read_tag_vectors(comm, &data->dataset, name, &tags->tags, &tags->dim, &vectors));
-    mem_free(vectors);
+    TRY(dataset_tag_vectors_size(comm, &data->dataset, name, &tags->tags, &tags->dim));
     TRY(dataset_read_tags(comm, &data->dataset, 0, data->dataset.items, &data->tags));
     tags->offsets = data->tags.offsets;
     return STATUS_OK;
@@ -133,43 +126,13 @@ static void data_close(struct data *data) {
     dataset_close(&data->dataset);
 }
 
-/* What the model's declaration tells. It is the same on all ranks: rank 0 speaks of its faults. */
-static enum status read_model(const struct comm *comm, struct data *data) {
-    struct model model;
-    if (comm->rank)
-        log_hold();
-    enum status status = model_declare(&model, &data->config, &data->shape);
-    if (comm->rank)
-        (void)log_release();
-    TRY(status);
-    data->base += (int64_t)SAVED * model.params.count;
-    model_free(&model);
-    return STATUS_OK;
-}
-
-/* As in training, where popularity is that of the training sequences. */
-static void open_sampler(struct data *data) {
-    const struct config *c = &data->config;
-    int32_t *events = NULL;
-    if (c->train.sampler != SAMPLER_UNIFORM) {
-        events = mem_zero(data->dataset.items, sizeof *events);
-        for (int64_t e = 0; e < data->train.offsets[data->train.count]; e++)
-            events[data->train.items[e]]++;
-    }
-    sampler_open(&data->sampler, data->dataset.items, events,
-                 c->train.sampler == SAMPLER_BATCH ? 1 : c->train.sampler_alpha);
-    mem_free(events);
-    data->shape.sampler = &data->sampler;
-}
-
 static enum status data_read(const struct comm *comm, struct data *data) {
     const struct dataset *d = &data->dataset;
     TRY(read_widths(comm, data));
-    TRY(read_model(comm, data));
     TRY(dataset_read_sequences(comm, d, SPLIT_TRAIN, 0, d->counts[SPLIT_TRAIN], &data->train));
     TRY(dataset_read_sequences(comm, d, SPLIT_VALID, 0, d->counts[SPLIT_VALID], &data->valid));
-    open_sampler(data);
-    return STATUS_OK;
+    data->shape.sampler = &data->sampler;
+    return run_open_sampler(comm, d, &data->config, &data->sampler);
 }
 
 /* Resident now. */
@@ -208,159 +171,29 @@ static int64_t data_bytes(const struct data *data, int64_t ranks) {
     return (4 + 8 + 8 + 4 + 4) * n + mine / ranks;
 }
 
-static struct sample sample_of(const struct sequences *s, int64_t i) {
-    return (struct sample){s->items + s->offsets[i], s->offsets[i + 1] - s->offsets[i], i};
-}
-
-/* ---- the largest step ---- */
-
-/* The sequences of a step, dealt as io/loader does. */
-struct deal {
-    int64_t n, *sequence; /* [n] */
-    int64_t *cost;
-    int32_t *part; /* [n] */
-};
-
-/* What a rank works on at once, the step that it is of, and what it ranks at once. */
-struct workload {
-    struct batch part, all, history;
-    int domain; /* of the targets of the histories */
-};
-
-static void workload_free(struct workload *work) {
-    batch_free(&work->part);
-    batch_free(&work->all);
-    batch_free(&work->history);
-}
-
-static int64_t count_tokens(const struct data *data, int64_t sequence) {
-    struct sample s = sample_of(&data->train, sequence);
-    int64_t count[STREAMS][2], n = 0;
-    batch_count_targets(s.items, s.length, data->shape.a_items, data->shape.max_len, count);
-    for (int k = 0; k < STREAMS; k++)
-        n += count[k][0] + count[k][1];
-    return n;
-}
-
-static void deal_step(const struct data *data, int parts, const struct target_price *price,
-                      struct deal *deal) {
-    for (int64_t i = 0; i < deal->n; i++) {
-        struct sample s = sample_of(&data->train, deal->sequence[i]);
-        int64_t count[STREAMS][2];
-        batch_count_targets(s.items, s.length, data->shape.a_items, data->shape.max_len, count);
-        deal->cost[i] = loader_cost(price, count);
-    }
-    int64_t *room = mem_alloc(balance_room(deal->n, parts), sizeof *room);
-    balance(deal->cost, deal->n, parts, room, deal->part);
-    mem_free(room);
-}
-
-/* The part of the step with the most tokens. */
-static int largest_part(const struct data *data, int parts, const struct deal *deal,
-                        int64_t *most) {
-    int64_t *tokens = mem_zero(parts, sizeof *tokens);
-    int largest = 0;
-    for (int64_t i = 0; i < deal->n; i++)
-        tokens[deal->part[i]] += count_tokens(data, deal->sequence[i]);
-    for (int p = 1; p < parts; p++)
-        largest = tokens[p] > tokens[largest] ? p : largest;
-    *most = tokens[largest];
-    mem_free(tokens);
-    return largest;
-}
-
-/* The sequences of a part, -1: of the whole step. */
-static void pack(const struct data *data, const struct model *model, const struct deal *deal,
-                 int part, struct batch *batch) {
-    struct sample *samples = mem_alloc(deal->n, sizeof *samples);
-    int64_t n = 0;
-    for (int64_t i = 0; i < deal->n; i++)
-        if (part < 0 || deal->part[i] == part)
-            samples[n++] = sample_of(&data->train, deal->sequence[i]);
-    model_pack(model, batch, samples, n);
-    mem_free(samples);
-}
-
-/* Among the first STEPS steps of the first epoch, which the others are much like. */
-static void largest_step(const struct data *data, const struct model *model, int parts,
-                         struct workload *work) {
-    const struct config *c = model->config;
-    int64_t n = data->train.count, batch = at_most(c->train.batch, n), largest = 0, tokens;
-    int64_t *order = mem_alloc(n, sizeof *order);
-    struct target_price price = stepper_prices(model, &data->dataset);
-    struct deal deal = {.cost = mem_alloc(batch, sizeof *deal.cost),
-                        .part = mem_alloc(batch, sizeof *deal.part)};
-    rng_permutation(rng_key((uint64_t)c->run.seed, RNG_SHUFFLE, 0, 0), n, order);
-    for (int64_t at = 0; at < n && at / batch < STEPS; at += batch) {
-        deal.n = at_most(batch, n - at);
-        deal.sequence = order + at;
-        deal_step(data, parts, &price, &deal);
-        int part = largest_part(data, parts, &deal, &tokens);
-        if (tokens <= largest)
-            continue;
-        largest = tokens;
-        pack(data, model, &deal, part, &work->part);
-        pack(data, model, &deal, -1, &work->all);
-    }
-    mem_free(deal.cost);
-    mem_free(deal.part);
-    mem_free(order);
-}
-
-static int target_domain(const struct data *data, int64_t i) {
-    return data->valid.items[data->valid.offsets[i + 1] - 1] >= data->shape.a_items;
-}
-
-/* As many histories as a rank ranks at once, of the domain with more targets, from all over the
- * validation split. Where items are shared out the ranks rank theirs together. */
-static void pack_histories(const struct data *data, const struct model *model, int ranks,
-                           struct workload *work) {
-    int64_t at_once = model->catalogue.collectives ? (RANKED + ranks - 1) / ranks : RANKED;
-    struct sample samples[RANKED];
-    int64_t count[2] = {0, 0}, n = 0, seen = 0;
-    for (int64_t i = 0; i < data->valid.count; i++)
-        count[target_domain(data, i)]++;
-    work->domain = count[1] > count[0];
-    int64_t of = count[work->domain], most = at_most(at_once, (of + ranks - 1) / ranks);
-    for (int64_t i = 0; i < data->valid.count && n < most; i++)
-        if (target_domain(data, i) == work->domain && seen++ >= n * of / most) {
-            samples[n] = sample_of(&data->valid, i);
-            samples[n++].length--; /* without the target */
-        }
-    model_pack_histories(model, &work->history, samples, n);
-}
-
 /* ---- the plan ---- */
 
+enum { LOSSES = 2 };
 enum placement_of_plan { REPLICATED, SHARDED, PLACEMENTS };
 static const char *const placement_names[PLACEMENTS] = {"replicated", "sharded"};
 
 struct line {
     struct cost_bytes bytes;
-    int64_t total; /* with data and base */
+    int64_t data, base; /* bytes of the sequences, and of the process itself with its libraries */
+    int64_t total;      /* of all these */
     struct cost_traffic traffic;
     double seconds; /* of the traffic; NaN: not asked for */
 };
 
 struct plan {
+    const struct comm *comm;
     const struct request *request;
     struct data *data;
     int threads;
-    int64_t base, sequences; /* bytes: of the process itself, of the data */
-    double node;             /* bytes */
+    double node; /* bytes */
     struct line line[LOSSES][PLACEMENTS];
     const char *choice;
 };
-
-/* The first rank's, whose blocks are the largest. */
-static void share_out(struct catalogue *shape, const struct collectives *collectives) {
-    int64_t x = range_of(shape->a_items, collectives->size, 0).hi;
-    int64_t y = range_of(shape->items - shape->a_items, collectives->size, 0).hi;
-    shape->collectives = collectives;
-    shape->local = (struct item_block){{0, shape->a_items}, {x, shape->a_items + y}};
-    shape->max_local[0] = x;
-    shape->max_local[1] = y;
-}
 
 /* As in training: negatives that come from the batch are drawn from all its targets. */
 static void pool_targets(struct data *data, const struct batch *all) {
@@ -372,18 +205,19 @@ static void pool_targets(struct data *data, const struct batch *all) {
 static void fill_line(const struct plan *plan, struct model *model, struct line *line) {
     const struct request *r = plan->request;
     const struct config *c = model->config;
-    int ranks = (int)r->ranks, parts = c->train.reproducible ? REDUCE_SHARES : ranks;
-    struct workload work = {0};
+    int ranks = (int)r->ranks, shares = c->train.reproducible ? REDUCE_SHARES : ranks;
+    struct workload work;
     struct cost_step step;
-    largest_step(plan->data, model, parts, &work);
-    pack_histories(plan->data, model, ranks, &work);
+    workload_find(&work, model, &plan->data->train, &plan->data->valid, shares, ranks);
     if (c->train.loss != LOSS_EXACT && c->train.sampler == SAMPLER_BATCH)
-        pool_targets(plan->data, &work.all);
-    cost_step_run(model, &work.part, &work.all, parts, &step);
+        pool_targets(plan->data, &work.step);
+    cost_step_run(model, &work.share, &work.step, shares, &step);
     bool ranks_any = c->eval.every > 0 && work.history.samples > 0;
     cost_memory(model, ranks, &step,
                 ranks_any ? cost_ranking(model, &work.history, work.domain) : 0, &line->bytes);
-    line->total = line->bytes.total + plan->base + plan->sequences;
+    line->data = data_bytes(plan->data, ranks);
+    line->base = plan->data->base + (int64_t)SAVED * model->params.count;
+    line->total = line->bytes.total + line->data + line->base;
     line->traffic = cost_traffic(model, ranks, &step);
     line->seconds = r->bandwidth > 0 ? line->traffic.messages * r->latency * 1e-6 +
                                            line->traffic.bytes / (r->bandwidth * 1e9)
@@ -391,17 +225,29 @@ static void fill_line(const struct plan *plan, struct model *model, struct line 
     workload_free(&work);
 }
 
+/* Faults are the same on all ranks: rank 0 speaks of them. */
+static enum status declare(const struct comm *comm, const struct config *config,
+                           const struct catalogue *shape, struct model *model) {
+    if (comm->rank)
+        log_hold();
+    enum status status = model_declare(model, config, shape);
+    if (comm->rank)
+        (void)log_release();
+    return status;
+}
+
 static enum status plan_loss(struct plan *plan, int loss) {
     struct config config = plan->data->config;
     int ranks = (int)plan->request->ranks;
-    struct collectives collectives = cost_collectives(&ranks);
+    struct collectives collectives =
+        cost_collectives(&ranks); /* rank 0: its block is the largest */
     config.train.loss = loss;
     for (int p = 0; p < PLACEMENTS; p++) {
         struct catalogue shape = plan->data->shape;
         struct model model;
         if (p == SHARDED)
-            share_out(&shape, &collectives);
-        TRY(model_declare(&model, &config, &shape));
+            placement_share_out(&shape, &collectives);
+        TRY(declare(plan->comm, &config, &shape, &model));
         fill_line(plan, &model, &plan->line[loss][p]);
         model_free(&model);
     }
@@ -429,32 +275,32 @@ static const char *const loss_names[LOSSES] = {"exact", "sampled"};
 /* A row of the table, and a member of the JSON. */
 struct row {
     const char *name;
-    size_t at; /* of an int64_t in struct cost_bytes */
+    size_t at; /* of an int64_t in struct line */
 };
 
-static const struct row rows[] = {{"parameters", offsetof(struct cost_bytes, parameters)},
-                                  {"gradients", offsetof(struct cost_bytes, gradients)},
-                                  {"moments", offsetof(struct cost_bytes, moments)},
-                                  {"reduction", offsetof(struct cost_bytes, reduction)},
-                                  {"features", offsetof(struct cost_bytes, features)},
-                                  {"activations", offsetof(struct cost_bytes, activations)},
-                                  {"tiles", offsetof(struct cost_bytes, tiles)},
-                                  {"evaluation", offsetof(struct cost_bytes, evaluation)}};
+static const struct row rows[] = {{"parameters", offsetof(struct line, bytes.parameters)},
+                                  {"gradients", offsetof(struct line, bytes.gradients)},
+                                  {"moments", offsetof(struct line, bytes.moments)},
+                                  {"reduction", offsetof(struct line, bytes.reduction)},
+                                  {"features", offsetof(struct line, bytes.features)},
+                                  {"activations", offsetof(struct line, bytes.activations)},
+                                  {"tiles", offsetof(struct line, bytes.tiles)},
+                                  {"evaluation", offsetof(struct line, bytes.evaluation)},
+                                  {"data", offsetof(struct line, data)},
+                                  {"base", offsetof(struct line, base)},
+                                  {"total", offsetof(struct line, total)}};
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static int64_t row_bytes(const struct line *line, int i) {
     int64_t bytes;
-    memcpy(&bytes, (const char *)&line->bytes + rows[i].at, sizeof bytes);
+    memcpy(&bytes, (const char *)line + rows[i].at, sizeof bytes);
     return bytes;
 }
 
-static json_t *line_json(const struct plan *plan, const struct line *line) {
+static json_t *line_json(const struct line *line) {
     json_t *bytes = json_object(), *object = json_object();
     for (int i = 0; i < ROWS; i++)
         json_object_set_new(bytes, rows[i].name, json_integer(row_bytes(line, i)));
-    json_object_set_new(bytes, "data", json_integer(plan->sequences));
-    json_object_set_new(bytes, "base", json_integer(plan->base));
-    json_object_set_new(bytes, "total", json_integer(line->total));
     json_object_set_new(object, "bytes", bytes);
     json_object_set_new(object, "traffic_per_step", json_real(line->traffic.bytes));
     json_object_set_new(object, "messages_per_step", json_real(line->traffic.messages));
@@ -466,7 +312,7 @@ static json_t *line_json(const struct plan *plan, const struct line *line) {
 static json_t *loss_json(const struct plan *plan, int loss) {
     json_t *object = json_object();
     for (int p = 0; p < PLACEMENTS; p++)
-        json_object_set_new(object, placement_names[p], line_json(plan, &plan->line[loss][p]));
+        json_object_set_new(object, placement_names[p], line_json(&plan->line[loss][p]));
     return object;
 }
 
@@ -488,29 +334,31 @@ static void print_json(const struct plan *plan) {
     json_decref(object);
 }
 
-/* One number per column, by loss and placement. */
-static void print_row(const struct plan *plan, const char *name,
-                      double (*value)(const struct plan *, const struct line *, int), int i,
-                      const char *format) {
-    printf("%-22s", name);
-    for (int k = 0; k < LOSSES; k++)
-        for (int p = 0; p < PLACEMENTS; p++)
-            printf(format, value(plan, &plan->line[k][p], i));
-    putchar('\n');
-}
+/* A number of a line. */
+typedef double value_fn(const struct line *line, int i);
 
-static double row_mb(const struct plan *plan, const struct line *line, int i) {
-    (void)plan;
+static double row_mb(const struct line *line, int i) {
     return (double)row_bytes(line, i) / 1e6;
 }
 
-static double own_mb(const struct plan *plan, const struct line *line, int i) {
-    return (double)(i == 0 ? plan->sequences : i == 1 ? plan->base : line->total) / 1e6;
+static double traffic_mb(const struct line *line, int i) {
+    (void)i;
+    return line->traffic.bytes / 1e6;
 }
 
-static double traffic(const struct plan *plan, const struct line *line, int i) {
-    (void)plan;
-    return i ? line->seconds : line->traffic.bytes / 1e6;
+static double traffic_seconds(const struct line *line, int i) {
+    (void)i;
+    return line->seconds;
+}
+
+/* One number per column, by loss and placement. */
+static void print_row(const struct plan *plan, const char *name, value_fn *value, int i,
+                      int digits) {
+    printf("%-22s", name);
+    for (int k = 0; k < LOSSES; k++)
+        for (int p = 0; p < PLACEMENTS; p++)
+            printf("%12.*f", digits, value(&plan->line[k][p], i));
+    putchar('\n');
 }
 
 static void print_text(const struct plan *plan) {
@@ -525,13 +373,10 @@ static void print_text(const struct plan *plan) {
         printf("%12s", placement_names[k % PLACEMENTS]);
     putchar('\n');
     for (int i = 0; i < ROWS; i++)
-        print_row(plan, rows[i].name, row_mb, i, "%12.1f");
-    print_row(plan, "data", own_mb, 0, "%12.1f");
-    print_row(plan, "base", own_mb, 1, "%12.1f");
-    print_row(plan, "total", own_mb, 2, "%12.1f");
-    print_row(plan, "traffic, MB per step", traffic, 0, "%12.2f");
+        print_row(plan, rows[i].name, row_mb, i, 1);
+    print_row(plan, "traffic, MB per step", traffic_mb, 0, 2);
     if (plan->request->bandwidth > 0)
-        print_row(plan, "traffic, s per step", traffic, 1, "%12.5f");
+        print_row(plan, "traffic, s per step", traffic_seconds, 0, 5);
     printf("choice for the %s loss, with %lld ranks on a node of %.1f GB: %s\n",
            loss_names[configured_loss(plan)], (long long)plan->request->per_node, plan->node / 1e9,
            plan->choice);
@@ -545,16 +390,14 @@ static enum status check_data(const struct comm *comm, const struct data *data) 
     return comm_error(comm, STATUS_INPUT, "%s: no training sequences", data->config.data.path);
 }
 
-static enum status make_plan(const struct comm *comm, struct plan *plan) {
+static enum status make_plan(struct plan *plan) {
     double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     plan->threads = omp_get_max_threads();
     plan->node = plan->request->memory > 0 ? plan->request->memory * 1e9 : here;
-    plan->base = plan->data->base;
-    plan->sequences = data_bytes(plan->data, plan->request->ranks);
     for (int loss = 0; loss < LOSSES; loss++)
         TRY(plan_loss(plan, loss));
     plan->choice = choose(plan);
-    if (comm->rank == 0)
+    if (plan->comm->rank == 0)
         (plan->request->json ? print_json : print_text)(plan);
     return STATUS_OK;
 }
@@ -576,11 +419,11 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
                     &config));
-    struct plan plan = {.request = &request, .data = &data};
+    struct plan plan = {.comm = comm, .request = &request, .data = &data};
     TRY(data_open(comm, &config, &data));
     enum status status = check_data(comm, &data);
     if (status == STATUS_OK)
-        status = make_plan(comm, &plan);
+        status = make_plan(&plan);
     data_close(&data);
     return status;
 }

@@ -62,6 +62,8 @@ struct trainer {
     struct item_keys keys;
     struct resume resume;          /* with --resume, until the run has begun */
     struct checkpoint_state state; /* where the run stands */
+    struct report_scores best;     /* of the parameters of best_step on the validation split ... */
+    bool best_known;               /* ... if this process has them: no checkpoint does */
     char checkpoints[OPTION_PATH]; /* directory */
     char select[PROTOCOL_NAME];    /* what selects the best epoch */
     int64_t saved_step;            /* of the newest checkpoint, -1: none */
@@ -228,6 +230,8 @@ static enum status validate(struct trainer *t) {
     log_valid(t, &event);
     if (!best)
         return STATUS_OK;
+    t->best = scores;
+    t->best_known = true;
     t->state.best_metric = select;
     t->state.best_step = t->state.step;
     t->state.best_epoch = t->state.epoch;
@@ -286,9 +290,13 @@ static enum status stop(struct trainer *t) {
 
 /* ---- beginning and end ---- */
 
-static enum status read_params(struct trainer *t, const char *path) {
-    TRY(checkpoint_verify(t->comm, path));
-    return checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, false);
+static enum status read_best(struct trainer *t) {
+    char *path = checkpoint_path(t->checkpoints, t->state.best_step);
+    enum status status = checkpoint_verify(t->comm, path);
+    if (status == STATUS_OK)
+        status = checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, false);
+    mem_free(path);
+    return status;
 }
 
 static enum status read_init(struct trainer *t) {
@@ -304,13 +312,10 @@ static enum status read_init(struct trainer *t) {
 
 /* The best checkpoint by the settings that its figure is taken with now. */
 static enum status judge_best(struct trainer *t) {
-    struct report_scores scores;
-    char *path = checkpoint_path(t->checkpoints, t->state.best_step);
-    enum status status = read_params(t, path);
-    mem_free(path);
-    TRY(status);
-    TRY(evaluation_run(&t->valid, &t->run.model, &scores));
-    t->state.best_metric = evaluation_select(config_of(t), &scores);
+    TRY(read_best(t));
+    TRY(evaluation_run(&t->valid, &t->run.model, &t->best));
+    t->best_known = true;
+    t->state.best_metric = evaluation_select(config_of(t), &t->best);
     log_info("the best epoch so far, %lld, now has %s %.4f", (long long)t->state.best_epoch,
              t->select, t->state.best_metric);
     return STATUS_OK;
@@ -415,13 +420,9 @@ static void log_start(struct trainer *t) {
 /* Validation and test with the best parameters, and the popularity baseline. */
 static enum status final_scores(struct trainer *t, struct report_results *results) {
     double start = phase_clock();
-    if (t->state.best_step >= 0 && t->state.best_step != t->state.step) {
-        char *path = checkpoint_path(t->checkpoints, t->state.best_step);
-        enum status status = read_params(t, path);
-        mem_free(path);
-        TRY(status);
-    }
-    TRY(evaluation_splits(&t->run, results));
+    if (t->state.best_step >= 0 && t->state.best_step != t->state.step)
+        TRY(read_best(t));
+    TRY(evaluation_splits(&t->run, t->best_known ? &t->best : NULL, results));
     t->eval_seconds += phase_clock() - start;
     return STATUS_OK;
 }

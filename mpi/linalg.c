@@ -2,6 +2,7 @@
  * the matrix over a square grid, decompose it there, collect the vectors on all ranks. */
 #include "mpi/linalg.h"
 #include "core/mem.h"
+#include "partition/grid.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,29 +25,17 @@ void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const
 enum { TILE = 64, DESC = 9, TOO_LARGE = INT32_MAX };
 static const int ONE = 1, ZERO = 0;
 
-static int ceil_div(int a, int b) {
-    return a / b + (a % b != 0);
-}
-
-void linalg_rows(int n, int size, int rank, int *lo, int *hi) {
-    int share = ceil_div(n, size);
-    int64_t from = (int64_t)share * rank, to = from + share;
-    *lo = from < n ? (int)from : n;
-    *hi = to < n ? (int)to : n;
-}
-
 /* ---- assembling ---- */
 
 void linalg_assemble(const struct comm *comm, int n, linalg_add_fn *add, void *state,
                      double *rows) {
-    int64_t most = (int64_t)ceil_div(n, comm->size) * n;
+    int64_t most = grid_block(n, comm->size) * n;
     double *block = comm->size > 1 ? mem_alloc(most, sizeof *block) : rows;
     for (int r = 0; r < comm->size; r++) {
-        int lo, hi;
-        linalg_rows(n, comm->size, r, &lo, &hi);
-        int64_t count = (int64_t)(hi - lo) * n;
+        struct range of = grid_rows(n, comm->size, r);
+        int64_t count = (of.hi - of.lo) * n;
         memset(block, 0, (size_t)count * sizeof *block);
-        add(state, lo, hi, block);
+        add(state, of.lo, of.hi, block);
         if (comm->size > 1)
             comm_reduce_f64(comm, r, block, rows, count);
     }
@@ -56,32 +45,23 @@ void linalg_assemble(const struct comm *comm, int n, linalg_add_fn *add, void *s
 
 /* ---- process grids ---- */
 
-struct grid {
+/* A grid of ranks as BLACS has it, and this rank's place. */
+struct blacs {
     int context; /* -1 on ranks outside */
     int rows, columns, row, column;
 };
 
-static struct grid grid_open(int system, int rows, int columns) {
-    struct grid g = {.context = system};
-    Cblacs_gridinit(&g.context, "Row", rows, columns);
-    if (g.context >= 0)
-        Cblacs_gridinfo(g.context, &g.rows, &g.columns, &g.row, &g.column);
-    return g;
+static struct blacs blacs_open(int system, struct grid shape) {
+    struct blacs b = {.context = system};
+    Cblacs_gridinit(&b.context, "Row", shape.rows, shape.columns);
+    if (b.context >= 0)
+        Cblacs_gridinfo(b.context, &b.rows, &b.columns, &b.row, &b.column);
+    return b;
 }
 
-static void grid_close(const struct grid *g) {
-    if (g->context >= 0)
-        Cblacs_gridexit(g->context);
-}
-
-/* As square as `size` allows, but no row or column of the grid without a tile. */
-static void grid_shape(int n, int size, int *rows, int *columns) {
-    int tiles = ceil_div(n, TILE), r = 1;
-    for (int d = 2; d * d <= size; d++)
-        if (size % d == 0)
-            r = d;
-    *columns = size / r < tiles ? size / r : tiles;
-    *rows = r < tiles ? r : tiles;
+static void blacs_close(const struct blacs *b) {
+    if (b->context >= 0)
+        Cblacs_gridexit(b->context);
 }
 
 static int local_size(int n, int block, int process, int processes) {
@@ -90,9 +70,9 @@ static int local_size(int n, int block, int process, int processes) {
 
 /* Descriptor of an m x n matrix in blocks of mb x nb on a grid; what a rank outside needs of it is
  * the context. */
-static void describe(int desc[DESC], const struct grid *g, int m, int n, int mb, int nb) {
-    int local = g->context < 0 ? 1 : local_size(m, mb, g->row, g->rows);
-    int all[DESC] = {1, g->context, m, n, mb, nb, 0, 0, local > 1 ? local : 1};
+static void describe(int desc[DESC], const struct blacs *b, int m, int n, int mb, int nb) {
+    int local = b->context < 0 ? 1 : local_size(m, mb, b->row, b->rows);
+    int all[DESC] = {1, b->context, m, n, mb, nb, 0, 0, local > 1 ? local : 1};
     memcpy(desc, all, sizeof all);
 }
 
@@ -105,21 +85,20 @@ struct eigen {
     const struct comm *comm;
     int n, k;
     int system;
-    struct grid line, square;
+    struct blacs line, square;
     double *a, *z, *w; /* local parts on `square`; all n eigenvalues */
 };
 
 static void eigen_open(struct eigen *e) {
-    int rows, columns;
-    grid_shape(e->n, e->comm->size, &rows, &columns);
+    struct grid shape = grid_shape(e->comm->size, grid_block(e->n, TILE));
     e->system = Csys2blacs_handle(e->comm->mpi);
-    e->line = grid_open(e->system, 1, e->comm->size);
-    e->square = grid_open(e->system, rows, columns);
+    e->line = blacs_open(e->system, (struct grid){1, e->comm->size});
+    e->square = blacs_open(e->system, shape);
     e->w = mem_zero(e->n, sizeof *e->w);
     if (e->square.context < 0)
         return;
-    int64_t local = (int64_t)local_size(e->n, TILE, e->square.row, rows) *
-                    local_size(e->n, TILE, e->square.column, columns);
+    int64_t local = (int64_t)local_size(e->n, TILE, e->square.row, shape.rows) *
+                    local_size(e->n, TILE, e->square.column, shape.columns);
     e->a = mem_alloc(local + 1, sizeof *e->a);
     e->z = mem_alloc(local + 1, sizeof *e->z);
 }
@@ -128,14 +107,14 @@ static void eigen_close(struct eigen *e) {
     mem_free(e->a);
     mem_free(e->z);
     mem_free(e->w);
-    grid_close(&e->square);
-    grid_close(&e->line);
+    blacs_close(&e->square);
+    blacs_close(&e->line);
     Cfree_blacs_system_handle(e->system);
 }
 
 static void spread(struct eigen *e, const double *rows) {
     int from[DESC], to[DESC], n = e->n;
-    describe(from, &e->line, n, n, n, ceil_div(n, e->comm->size));
+    describe(from, &e->line, n, n, n, (int)grid_block(n, e->comm->size));
     describe(to, &e->square, n, n, TILE, TILE);
     Cpdgemr2d(n, n, rows, 1, 1, from, e->a, 1, 1, to, e->line.context);
 }
@@ -173,18 +152,19 @@ static int decompose(struct eigen *e) {
 /* The last k columns of z to all ranks, one after the other. */
 static void collect(struct eigen *e, double *vectors) {
     const struct comm *comm = e->comm;
-    int from[DESC], to[DESC], n = e->n, lo, hi;
-    linalg_rows(e->k, comm->size, comm->rank, &lo, &hi);
-    double *mine = mem_alloc((int64_t)(hi - lo) * n + 1, sizeof *mine);
+    int from[DESC], to[DESC], n = e->n;
+    struct range own = grid_rows(e->k, comm->size, comm->rank);
+    int64_t count = (own.hi - own.lo) * n;
+    double *mine = mem_alloc(count + 1, sizeof *mine);
     describe(from, &e->square, n, n, TILE, TILE);
-    describe(to, &e->line, n, e->k, n, ceil_div(e->k, comm->size));
+    describe(to, &e->line, n, e->k, n, (int)grid_block(e->k, comm->size));
     Cpdgemr2d(n, e->k, e->z, 1, n - e->k + 1, from, mine, 1, 1, to, e->line.context);
-    memcpy(vectors + (int64_t)lo * n, mine, (size_t)(hi - lo) * (size_t)n * sizeof *mine);
+    memcpy(vectors + own.lo * n, mine, (size_t)count * sizeof *mine);
     mem_free(mine);
     for (int r = 0; r < comm->size; r++) {
-        linalg_rows(e->k, comm->size, r, &lo, &hi);
-        comm_bcast_from(comm, r, vectors + (int64_t)lo * n,
-                        (int64_t)(hi - lo) * n * (int64_t)sizeof *vectors);
+        struct range of = grid_rows(e->k, comm->size, r);
+        comm_bcast_from(comm, r, vectors + of.lo * n,
+                        (of.hi - of.lo) * n * (int64_t)sizeof *vectors);
     }
 }
 
@@ -216,10 +196,9 @@ static void finish(struct eigen *e, double *values, double *vectors) {
 }
 
 static enum status check_finite(const struct comm *comm, int n, const double *rows) {
-    int lo, hi;
+    struct range own = grid_rows(n, comm->size, comm->rank);
     int64_t bad = 0;
-    linalg_rows(n, comm->size, comm->rank, &lo, &hi);
-    for (int64_t i = 0; i < (int64_t)(hi - lo) * n; i++)
+    for (int64_t i = 0; i < (own.hi - own.lo) * n; i++)
         bad += !isfinite(rows[i]);
     comm_sum_i64(comm, &bad, 1);
     if (bad == 0)

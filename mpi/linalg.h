@@ -1,17 +1,13 @@
 /* Dense symmetric matrices spread over all ranks, and their largest eigenpairs by ScaLAPACK.
  *
- * An n x n matrix is held by rows: linalg_rows() says which rows a rank holds, each row whole, in
- * double precision. No rank needs more than n * ceil(n / size) elements of it. */
+ * An n x n matrix is held by rows: partition/grid.h says which rows a rank holds (grid_rows), each
+ * row whole, in double precision. No rank needs more than n * ceil(n / size) elements of it. */
 #ifndef MPI_LINALG_H
 #define MPI_LINALG_H
 #include "mpi/comm.h"
 
-/* Not collective. Rows [*lo, *hi) of an n x n matrix are rank `rank`'s of `size`: ceil(n / size)
- * each, the last ranks with rows having fewer, those after them none. */
-void linalg_rows(int n, int size, int rank, int *lo, int *hi);
-
 /* Adds what this rank contributes to rows [lo, hi) of the matrix to block [hi - lo, n]. */
-typedef void linalg_add_fn(void *state, int lo, int hi, double *block);
+typedef void linalg_add_fn(void *state, int64_t lo, int64_t hi, double *block);
 
 /* Collective. rows [own rows, n] = the sum over ranks of what `add` gives, which is called once per
  * rank's rows with a zeroed block of that size: a contribution is never held as a whole. */

@@ -3,6 +3,7 @@
 #include "mpi/pca.h"
 #include "core/mem.h"
 #include "mpi/linalg.h"
+#include "partition/grid.h"
 #include <cblas.h>
 #include <float.h>
 #include <math.h>
@@ -81,7 +82,7 @@ static enum status sum_products(struct fit *f) {
 }
 
 /* Rows [lo, hi), the part left of the diagonal from above it. */
-static void take_rows(void *state, int lo, int hi, double *block) {
+static void take_rows(void *state, int64_t lo, int64_t hi, double *block) {
     const struct fit *f = state;
     int64_t n = f->width;
     for (int64_t i = lo; i < hi; i++)
@@ -91,11 +92,10 @@ static void take_rows(void *state, int lo, int hi, double *block) {
 }
 
 static double trace(const struct comm *comm, int n, const double *rows) {
-    int lo, hi;
+    struct range own = grid_rows(n, comm->size, comm->rank);
     double sum = 0;
-    linalg_rows(n, comm->size, comm->rank, &lo, &hi);
-    for (int64_t i = lo; i < hi; i++)
-        sum += rows[(i - lo) * n + i];
+    for (int64_t i = own.lo; i < own.hi; i++)
+        sum += rows[(i - own.lo) * n + i];
     comm_sum_f64(comm, &sum, 1);
     return sum;
 }
@@ -117,9 +117,9 @@ static void adopt(const struct fit *f, const double *vectors, bool whiten, struc
 }
 
 static enum status find_components(struct fit *f, bool whiten, struct pca *pca) {
-    int n = pca->width, k = pca->dim, lo, hi;
-    linalg_rows(n, f->comm->size, f->comm->rank, &lo, &hi);
-    double *rows = mem_alloc((int64_t)(hi - lo) * n, sizeof *rows);
+    int n = pca->width, k = pca->dim;
+    struct range own = grid_rows(n, f->comm->size, f->comm->rank);
+    double *rows = mem_alloc((own.hi - own.lo) * n, sizeof *rows);
     double *vectors = mem_alloc((int64_t)k * n, sizeof *vectors);
     linalg_assemble(f->comm, n, take_rows, f, rows);
     mem_free(f->covariance);

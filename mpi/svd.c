@@ -1,6 +1,7 @@
 #include "mpi/svd.h"
 #include "core/mem.h"
 #include "mpi/linalg.h"
+#include "partition/grid.h"
 #include <float.h>
 #include <math.h>
 #include <omp.h>
@@ -9,7 +10,7 @@
 static const double NEARLY_ORTHOGONAL = 1e-6; /* of a row's norm that lies in the basis */
 
 /* Threads share the rows of the block, so each reads all of x but adds without locks. */
-static void add_gram(void *state, int lo, int hi, double *block) {
+static void add_gram(void *state, int64_t lo, int64_t hi, double *block) {
     const struct sparse *x = state;
 #pragma omp parallel
     {
@@ -19,7 +20,7 @@ static void add_gram(void *state, int lo, int hi, double *block) {
                 int32_t c = x->column[a];
                 if (c < lo || c >= hi || c % threads != thread)
                     continue;
-                double *row = block + (int64_t)(c - lo) * x->columns, value = x->value[a];
+                double *row = block + (c - lo) * x->columns, value = x->value[a];
                 for (int64_t b = x->offsets[i]; b < x->offsets[i + 1]; b++)
                     row[x->column[b]] += value * x->value[b];
             }
@@ -47,12 +48,12 @@ static void adopt(struct svd *svd, const double *vectors) {
 }
 
 enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, struct svd *out) {
-    int n = x->columns, lo, hi;
+    int n = x->columns;
+    struct range own = grid_rows(n, comm->size, comm->rank);
     struct svd svd = {.n = n, .k = k, .energy = energy_of(comm, x)};
     struct sparse view = *x;
     *out = (struct svd){0};
-    linalg_rows(n, comm->size, comm->rank, &lo, &hi);
-    double *gram = mem_alloc((int64_t)(hi - lo) * n, sizeof *gram);
+    double *gram = mem_alloc((own.hi - own.lo) * n, sizeof *gram);
     double *vectors = mem_alloc((int64_t)k * n, sizeof *vectors);
     svd.values = mem_alloc(k, sizeof *svd.values);
     linalg_assemble(comm, n, add_gram, &view, gram);
@@ -82,37 +83,64 @@ double svd_share(const struct svd *svd) {
     return svd->energy > 0 ? held / svd->energy : 0;
 }
 
-/* x V of one row, then U S^(1/2) = X V S^(-1/2), then norm 1. False where nothing is left. */
-static bool coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
+/* Element (i, j) of x V. */
+static double projection(const struct svd *svd, const struct sparse *x, int64_t i, int j) {
+    double sum = 0;
+    for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++)
+        sum += (double)x->value[e] * svd->basis[(int64_t)x->column[e] * svd->k + j];
+    return sum;
+}
+
+/* Does enough of row i lie in the basis? Mostly its first vectors tell. */
+static bool is_present(const struct svd *svd, const struct sparse *x, int64_t i) {
+    double all = 0, inside = 0;
+    for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++)
+        all += (double)x->value[e] * x->value[e];
+    double enough = NEARLY_ORTHOGONAL * NEARLY_ORTHOGONAL * all;
+    for (int j = 0; j < svd->rank && all > 0 && inside <= enough; j++) {
+        double p = projection(svd, x, i, j);
+        inside += p * p;
+    }
+    return inside > enough;
+}
+
+/* x V of one row, then U S^(1/2) = X V S^(-1/2), then norm 1. */
+static void coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
     int k = svd->k;
-    double all = 0, inside = 0, square = 0;
+    double square = 0;
     memset(row, 0, (size_t)k * sizeof *row);
+    if (!is_present(svd, x, i))
+        return;
     for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++) {
         const double *v = svd->basis + (int64_t)x->column[e] * k;
         double value = x->value[e];
-        all += value * value;
         for (int j = 0; j < k; j++)
             row[j] += value * v[j];
     }
     for (int j = 0; j < k; j++) {
-        inside += j < svd->rank ? row[j] * row[j] : 0;
         row[j] = j < svd->rank ? row[j] / sqrt(svd->values[j]) : 0;
         square += row[j] * row[j];
     }
-    bool there = inside > NEARLY_ORTHOGONAL * NEARLY_ORTHOGONAL * all;
     for (int j = 0; j < k; j++)
-        row[j] = there ? row[j] / sqrt(square) : 0;
-    return there;
+        row[j] /= sqrt(square);
+}
+
+int64_t svd_present(const struct svd *svd, const struct sparse *x, unsigned char *present) {
+    int64_t n = 0;
+#pragma omp parallel for reduction(+ : n)
+    for (int64_t i = 0; i < x->rows; i++)
+        n += present[i] = is_present(svd, x, i);
+    return n;
 }
 
 void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, int64_t hi,
-                     float *out, unsigned char *present) {
+                     float *out) {
 #pragma omp parallel
     {
         double *row = mem_alloc(svd->k, sizeof *row);
 #pragma omp for
         for (int64_t i = lo; i < hi; i++) {
-            present[i - lo] = coordinates(svd, x, i, row);
+            coordinates(svd, x, i, row);
             for (int j = 0; j < svd->k; j++)
                 out[(i - lo) * svd->k + j] = (float)row[j];
         }

@@ -30,10 +30,13 @@ void svd_free(struct svd *svd); /* safe on a zeroed object; zeroes it */
 /* Share of the energy that the k values hold. Not collective. */
 double svd_share(const struct svd *svd);
 
+/* Not collective. present[i] = 0 where row i of x is empty or (nearly) orthogonal to the basis,
+ * else 1, for all rows; returns how many are present. This takes little of the time of the rows. */
+int64_t svd_present(const struct svd *svd, const struct sparse *x, unsigned char *present);
+
 /* Not collective. Rows of U S^(1/2) for rows [lo, hi) of x, each scaled to norm 1, into
- * out [hi - lo, k]; present[i - lo] = 0 and a zero row where x has an empty row or one (nearly)
- * orthogonal to the basis. */
+ * out [hi - lo, k]; zero where a row is not present. */
 void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, int64_t hi,
-                     float *out, unsigned char *present);
+                     float *out);
 
 #endif

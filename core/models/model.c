@@ -132,10 +132,6 @@ void model_pack_histories(const struct model *model, struct batch *batch,
         batch_history(batch, samples, n, a_items, max_len);
 }
 
-bool model_trains_stream(const struct model *model, int s) {
-    return model->ops->batch == BATCH_STREAMS ? model->loss[s].weight > 0 : s == STREAM_MIXED;
-}
-
 void model_count(const struct model *model, const struct batch *batch, int64_t count[LOSS_TERMS]) {
     for (int k = 0; k < LOSS_TERMS; k++)
         count[k] = 0;

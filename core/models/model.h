@@ -196,9 +196,6 @@ void model_pack(const struct model *model, struct batch *batch, const struct sam
 void model_pack_histories(const struct model *model, struct batch *batch,
                           const struct sample *samples, int64_t n);
 
-/* Do targets of stream s count in training? */
-bool model_trains_stream(const struct model *model, int s);
-
 /* Target positions of a batch that count, by loss; zero for losses without positions. */
 void model_count(const struct model *model, const struct batch *batch, int64_t count[LOSS_TERMS]);
 

@@ -7,7 +7,6 @@
 #include "core/search.h"
 #include "jobs/engine/popularity.h"
 #include "mpi/reduce_ordered.h"
-#include "partition/balance.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,32 +25,19 @@ static int64_t target_cost(const void *context, const int32_t *items, int64_t le
     return 1 + dataset->domain_items[items[length - 1] >= dataset->domain_items[0]];
 }
 
-static int parts_per_rank(const struct run *run) {
+static int shares_per_rank(const struct run *run) {
     bool fixed = run->config.train.reproducible && REDUCE_SHARES % run->comm->size == 0;
     return fixed ? REDUCE_SHARES / run->comm->size : 1;
 }
 
+/* All samples are one step. */
 static enum status deal(struct evaluation *e, const struct shard *shard) {
     int64_t *order = mem_alloc(shard->count, sizeof *order);
-    int32_t *part = mem_alloc(shard->count, sizeof *part);
-    int32_t *owner = mem_alloc(shard->count, sizeof *owner);
-    int owners = shard->comm->size * e->parts;
-    int64_t *room = mem_alloc(balance_room(shard->count, owners), sizeof *room);
-    balance(shard->cost, shard->count, owners, room, part);
-    for (int64_t i = 0; i < shard->count; i++) {
+    for (int64_t i = 0; i < shard->count; i++)
         order[i] = i;
-        owner[i] = part[i] / e->parts;
-    }
-    enum status status = shard_deal(shard, order, owner, &e->share);
-    if (status == STATUS_OK) {
-        e->part = mem_alloc(e->share.count, sizeof *e->part);
-        for (int64_t i = 0; i < e->share.count; i++)
-            e->part[i] = part[e->share.place[i]] % e->parts;
-    }
-    mem_free(room);
+    enum status status =
+        shard_deal(shard, order, shard->count, shard->comm->size * e->shares, &e->hand);
     mem_free(order);
-    mem_free(part);
-    mem_free(owner);
     return status;
 }
 
@@ -60,7 +46,7 @@ enum status evaluation_open(struct evaluation *e, const struct run *run, enum sp
     *e = (struct evaluation){.run = run,
                              .split = split,
                              .count = run->dataset.counts[split],
-                             .parts = parts_per_rank(run)};
+                             .shares = shares_per_rank(run)};
     TRY(shard_open(&shard, run->comm, &run->dataset, split, target_cost, &run->dataset));
     enum status status = deal(e, &shard);
     shard_close(&shard);
@@ -68,13 +54,12 @@ enum status evaluation_open(struct evaluation *e, const struct run *run, enum sp
 }
 
 void evaluation_close(struct evaluation *e) {
-    exchange_free(&e->share);
-    mem_free(e->part);
+    hand_free(&e->hand);
     *e = (struct evaluation){0};
 }
 
 static int32_t target_of(const struct evaluation *e, int64_t i) {
-    return e->share.values[e->share.offsets[i + 1] - 1];
+    return e->hand.rows.values[e->hand.rows.offsets[i + 1] - 1];
 }
 
 static int domain_of(const struct evaluation *e, int32_t item) {
@@ -95,8 +80,8 @@ static int ascending(const void *a, const void *b) {
 }
 
 static void mark(const struct evaluation *e, int64_t i, uint8_t *taken, uint8_t value) {
-    for (int64_t k = e->share.offsets[i]; k < e->share.offsets[i + 1]; k++)
-        taken[e->share.values[k]] = value;
+    for (int64_t k = e->hand.rows.offsets[i]; k < e->hand.rows.offsets[i + 1]; k++)
+        taken[e->hand.rows.values[k]] = value;
 }
 
 /* Items of [lo, hi) that are not taken. */
@@ -112,7 +97,7 @@ static void draw(const struct evaluation *e, int64_t i, int64_t lo, int64_t hi, 
                  uint8_t *taken, int32_t *out) {
     const struct config *config = &e->run->config;
     uint64_t key = rng_key((uint64_t)config->run.seed, RNG_CANDIDATES, (uint64_t)e->split,
-                           (uint64_t)e->share.place[i]);
+                           (uint64_t)e->hand.rows.place[i]);
     int64_t n = 0;
     for (uint64_t counter = 0; n < want; counter++) {
         int32_t item = (int32_t)(lo + rng_below(key, counter, hi - lo));
@@ -217,7 +202,8 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
                                        e->run->config.eval.candidates != CANDIDATES_FULL};
     int64_t bytes;
     TRY(comm_agree(comm, status));
-    struct outcome *all = comm_collect(comm, mine, e->share.count * (int64_t)sizeof *mine, &bytes);
+    struct outcome *all =
+        comm_collect(comm, mine, e->hand.rows.count * (int64_t)sizeof *mine, &bytes);
     status = COMM_ON_ROOT(comm, compute(e, all, bytes / (int64_t)sizeof *all, &result));
     mem_free(all);
     TRY(status);
@@ -256,9 +242,9 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     struct ranking ranking = {.full = full, .sampled = sampled};
     struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t k = 0; k < n; k++) {
-        int64_t i = index[k], at = e->share.offsets[i];
-        samples[k] = (struct sample){e->share.values + at, e->share.offsets[i + 1] - at - 1,
-                                     e->share.place[i]};
+        int64_t i = index[k], at = e->hand.rows.offsets[i];
+        samples[k] = (struct sample){e->hand.rows.values + at, e->hand.rows.offsets[i + 1] - at - 1,
+                                     e->hand.rows.place[i]};
         target[k] = target_of(e, i);
     }
     model_pack_histories(w->model, &w->batch, samples, n);
@@ -277,7 +263,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     TRY(rank_targets(&w->tape.arena, &ranking));
     for (int64_t k = 0; k < n; k++)
         w->outcomes[index[k]] =
-            (struct outcome){e->share.place[index[k]], domain, full[k], sampled[k]};
+            (struct outcome){e->hand.rows.place[index[k]], domain, full[k], sampled[k]};
     return STATUS_OK;
 }
 
@@ -296,13 +282,13 @@ static int64_t batches(const struct work *w, int64_t n) {
     return count;
 }
 
-/* The samples of a part with targets in a domain. A failure with shared out items is that of all
+/* The samples of a share with targets in a domain. A failure with shared out items is that of all
  * ranks. */
-static enum status rank_some(struct work *w, int part, int domain, int64_t *index) {
+static enum status rank_some(struct work *w, int share, int domain, int64_t *index) {
     struct evaluation *e = w->e;
     int64_t n = 0;
-    for (int64_t i = 0; i < e->share.count; i++)
-        if (e->part[i] == part && domain_of(e, target_of(e, i)) == domain)
+    for (int64_t i = 0; i < e->hand.rows.count; i++)
+        if (e->hand.share[i] == share && domain_of(e, target_of(e, i)) == domain)
             index[n++] = i;
     int64_t count = batches(w, n);
     for (int64_t b = 0; b < count; b++) {
@@ -314,10 +300,11 @@ static enum status rank_some(struct work *w, int part, int domain, int64_t *inde
 }
 
 static enum status rank_all(struct work *w) {
-    int64_t *index = mem_alloc(w->e->share.count, sizeof *index);
+    int64_t *index = mem_alloc(w->e->hand.rows.count, sizeof *index);
+    int first = w->e->run->comm->rank * w->e->shares;
     enum status status = STATUS_OK;
-    for (int i = 0; i < 2 * w->e->parts && status == STATUS_OK; i++)
-        status = rank_some(w, i / 2, i % 2, index);
+    for (int i = 0; i < 2 * w->e->shares && status == STATUS_OK; i++)
+        status = rank_some(w, first + i / 2, i % 2, index);
     mem_free(index);
     return status;
 }
@@ -329,7 +316,7 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
                      .negatives = negatives_new(e),
                      .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
                      .batch_size = batch_size(e, model),
-                     .outcomes = mem_zero(e->share.count, sizeof(struct outcome))};
+                     .outcomes = mem_zero(e->hand.rows.count, sizeof(struct outcome))};
     fault_point("evaluate");
     e->work = (struct tape_work){0};
     tape_begin(&w.item_tape, false, 0);
@@ -366,8 +353,8 @@ static struct rank_count count_all(const int32_t *sorted, int64_t n, int32_t eve
 /* Take the user's own items of the target's domain from the candidates of sample i. */
 static void leave_out(const struct evaluation *e, int64_t i, const int32_t *events,
                       struct arena *arena, struct rank_count *count) {
-    int64_t at = e->share.offsets[i], split = e->run->dataset.domain_items[0];
-    struct sample sample = {e->share.values + at, e->share.offsets[i + 1] - at - 1, 0};
+    int64_t at = e->hand.rows.offsets[i], split = e->run->dataset.domain_items[0];
+    struct sample sample = {e->hand.rows.values + at, e->hand.rows.offsets[i + 1] - at - 1, 0};
     int32_t target = target_of(e, i);
     struct arena_mark mark = arena_mark(arena);
     struct rank_lists own = rank_own_items(arena, &sample, &target, 1);
@@ -387,11 +374,11 @@ static void rank_popular(const struct evaluation *e, const int32_t *events, cons
     struct arena arena = {0};
     const struct config *config = &e->run->config;
     const int64_t *domain_items = e->run->dataset.domain_items;
-    for (int64_t i = 0; i < e->share.count; i++) {
+    for (int64_t i = 0; i < e->hand.rows.count; i++) {
         int32_t target = target_of(e, i);
         int domain = domain_of(e, target);
         struct outcome *o = &outcomes[i];
-        *o = (struct outcome){.place = e->share.place[i], .domain = domain};
+        *o = (struct outcome){.place = e->hand.rows.place[i], .domain = domain};
         o->full = count_all(sorted + (domain ? domain_items[0] : 0), domain_items[domain],
                             events[target]);
         if (config->eval.exclude_history)
@@ -408,7 +395,7 @@ static void rank_popular(const struct evaluation *e, const int32_t *events, cons
 enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
                                   struct report_scores *result) {
     const int64_t *domain_items = e->run->dataset.domain_items;
-    struct outcome *outcomes = mem_zero(e->share.count, sizeof *outcomes);
+    struct outcome *outcomes = mem_zero(e->hand.rows.count, sizeof *outcomes);
     int32_t *sorted = mem_alloc(e->run->dataset.items, sizeof *sorted);
     memcpy(sorted, events, (size_t)e->run->dataset.items * sizeof *sorted);
     qsort(sorted, (size_t)domain_items[0], sizeof *sorted, ascending);
@@ -420,23 +407,29 @@ enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
     return status;
 }
 
-static enum status score_split(struct run *run, enum split split, const int32_t *events,
-                               struct report_results *results) {
+/* `known`: what the model scores, if it is known. */
+static enum status score_split(struct run *run, enum split split, const struct report_scores *known,
+                               const int32_t *events, struct report_results *results) {
     struct evaluation e;
+    enum status status = STATUS_OK;
     TRY(evaluation_open(&e, run, split));
-    enum status status = evaluation_run(&e, &run->model, &results->model[split]);
+    if (known)
+        results->model[split] = *known;
+    else
+        status = evaluation_run(&e, &run->model, &results->model[split]);
     if (status == STATUS_OK)
         status = evaluation_popularity(&e, events, &results->popularity[split]);
     evaluation_close(&e);
     return status;
 }
 
-enum status evaluation_splits(struct run *run, struct report_results *results) {
+enum status evaluation_splits(struct run *run, const struct report_scores *valid,
+                              struct report_results *results) {
     int32_t *events;
     TRY(popularity_count(run->comm, &run->dataset, &events));
-    enum status status = score_split(run, SPLIT_VALID, events, results);
+    enum status status = score_split(run, SPLIT_VALID, valid, events, results);
     if (status == STATUS_OK)
-        status = score_split(run, SPLIT_TEST, events, results);
+        status = score_split(run, SPLIT_TEST, NULL, events, results);
     mem_free(events);
     return status;
 }

@@ -16,11 +16,10 @@
 struct evaluation {
     const struct run *run;
     enum split split;
-    int64_t count;              /* samples of the split */
-    struct exchange_rows share; /* this rank's */
-    int parts;                  /* ranked one after another on this rank, see evaluation_open */
-    int32_t *part;              /* [share.count] of each of this rank's samples */
-    struct tape_work work;      /* of this rank in the last evaluation_run */
+    int64_t count;         /* samples of the split */
+    int shares;            /* ranked one after another on this rank, see evaluation_open */
+    struct hand hand;      /* this rank's samples */
+    struct tape_work work; /* of this rank in the last evaluation_run */
 };
 
 /* Collective. With train.reproducible samples are ranked in REDUCE_SHARES groups, where the ranks
@@ -39,8 +38,11 @@ CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *
 CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const int32_t *events,
                                           struct report_scores *result);
 
-/* Collective. Model and popularity on the validation and test splits. */
-CHECKED enum status evaluation_splits(struct run *run, struct report_results *results);
+/* Collective. Model and popularity on the validation and test splits. `valid` is what
+ * evaluation_run gave for the model's present parameters on the validation split; NULL: not known.
+ */
+CHECKED enum status evaluation_splits(struct run *run, const struct report_scores *valid,
+                                      struct report_results *results);
 
 /* The figure for model selection (protocol_select): full where it is computed, of the targets of
  * options_select_target. NaN where there are none. */

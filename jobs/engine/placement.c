@@ -2,7 +2,6 @@
 #include "core/mem.h"
 #include "core/optim.h"
 #include "mpi/collectives.h"
-#include "partition/range.h"
 #include <string.h>
 
 static bool has_id(const struct config *config) {
@@ -19,24 +18,14 @@ static void open_rows(struct placement *p, const struct config *config, int64_t 
         p->rows.way = SPARSE_UNION;
 }
 
-static void share_out(struct placement *p, const struct catalogue *catalogue) {
-    int size = p->comm->size;
-    int64_t of_domain[DOMAINS] = {catalogue->a_items, catalogue->items - catalogue->a_items};
-    p->first = mem_alloc(DOMAINS * size + 1, sizeof *p->first);
-    for (int d = 0; d < DOMAINS; d++)
-        for (int r = 0; r < size; r++)
-            p->first[d * size + r] =
-                (d ? catalogue->a_items : 0) + range_of(of_domain[d], size, r).lo;
-    p->first[DOMAINS * size] = catalogue->items;
-}
-
 struct placement *placement_new(const struct comm *comm, const struct config *config,
                                 const struct catalogue *catalogue) {
     struct placement *p = mem_zero(1, sizeof *p);
     p->comm = comm;
     p->sharded = config->train.placement == PLACEMENT_SHARDED;
     p->collectives = collectives_of(comm);
-    share_out(p, catalogue);
+    p->first = mem_alloc(DOMAINS * comm->size + 1, sizeof *p->first);
+    item_block_first(catalogue->a_items, catalogue->items, comm->size, p->first);
     if (p->sharded)
         lookup_open(&p->lookup, comm, p->first, DOMAINS);
     else if (has_id(config) && config->train.loss != LOSS_EXACT)
@@ -53,16 +42,13 @@ void placement_free(struct placement *p) {
     mem_free(p);
 }
 
-void placement_catalogue(const struct placement *p, struct catalogue *catalogue) {
-    catalogue->collectives = p->sharded ? &p->collectives : NULL;
-    catalogue->local =
-        (struct item_block){{0, catalogue->a_items}, {catalogue->a_items, catalogue->items}};
-    for (int d = 0; p->sharded && d < DOMAINS; d++) {
-        const int64_t *first = p->first + d * p->comm->size;
-        catalogue->local.lo[d] = first[p->comm->rank];
-        catalogue->local.hi[d] = first[p->comm->rank + 1];
-        catalogue->max_local[d] = first[1] - first[0]; /* the first block is the largest */
-    }
+void placement_share_out(struct catalogue *catalogue, const struct collectives *collectives) {
+    int size = collectives ? collectives->size : 1, rank = collectives ? collectives->rank : 0;
+    struct item_block first = item_block_of(catalogue->a_items, catalogue->items, size, 0);
+    catalogue->collectives = collectives;
+    catalogue->local = item_block_of(catalogue->a_items, catalogue->items, size, rank);
+    for (int d = 0; d < DOMAINS; d++)
+        catalogue->max_local[d] = item_block_rows(&first, d);
 }
 
 void placement_fetch(struct placement *p, const struct model *model, struct item_set *set) {

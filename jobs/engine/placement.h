@@ -14,7 +14,7 @@
 struct placement {
     const struct comm *comm;
     bool sharded;
-    int64_t *first; /* [2 size + 1] of the blocks that are shared out: X's by rank, then Y's */
+    int64_t *first; /* [2 size + 1] of the blocks that are shared out: item_block_first */
     struct collectives collectives;
     struct lookup lookup;      /* sharded */
     struct reduce_sparse rows; /* replicated, sampled loss */
@@ -25,8 +25,9 @@ struct placement *placement_new(const struct comm *comm, const struct config *co
                                 const struct catalogue *shape);
 void placement_free(struct placement *placement); /* NULL is allowed */
 
-/* Not collective. The shape's collectives, here and most. */
-void placement_catalogue(const struct placement *placement, struct catalogue *shape);
+/* Not collective. Share the items of a catalogue out among the ranks of `collectives`, which
+ * outlives it; NULL: every rank has all. */
+void placement_share_out(struct catalogue *catalogue, const struct collectives *collectives);
 
 /* Collective if sharded. Fill in the rows of an item set. */
 void placement_fetch(struct placement *placement, const struct model *model, struct item_set *set);

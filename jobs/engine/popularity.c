@@ -1,22 +1,18 @@
 #include "jobs/engine/popularity.h"
 #include "core/mem.h"
-#include "io/shard.h"
-
-static int64_t unit_cost(const void *context, const int32_t *items, int64_t length) {
-    (void)context, (void)items, (void)length;
-    return 1;
-}
+#include "mpi/comm.h"
+#include "partition/range.h"
 
 enum status popularity_count(const struct comm *comm, const struct dataset *dataset,
                              int32_t **events) {
-    struct shard shard;
-    int64_t items = dataset->items;
-    TRY(shard_open(&shard, comm, dataset, SPLIT_TRAIN, unit_cost, NULL));
-    int32_t *count = mem_zero(items, sizeof *count);
-    for (int64_t i = 0; i < shard.home.offsets[shard.home.count]; i++)
-        count[shard.home.items[i]]++;
-    shard_close(&shard);
-    comm_sum_i32(comm, count, items);
+    struct range mine = range_of(dataset->counts[SPLIT_TRAIN], comm->size, comm->rank);
+    struct sequences block;
+    TRY(dataset_read_sequences(comm, dataset, SPLIT_TRAIN, mine.lo, mine.hi, &block));
+    int32_t *count = mem_zero(dataset->items, sizeof *count);
+    for (int64_t i = 0; i < block.offsets[block.count]; i++)
+        count[block.items[i]]++;
+    sequences_free(&block);
+    comm_sum_i32(comm, count, dataset->items);
     *events = count;
     return STATUS_OK;
 }

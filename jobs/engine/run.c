@@ -28,12 +28,12 @@ static enum status check_finite(const struct run *run, const char *name, const r
 /* The table's rows that are local, at unit norm; mem_free them. */
 static enum status read_unit_rows(struct run *run, const struct item_block *local, const char *name,
                                   int *dim, real **rows) {
-    int64_t n = item_block_count(local), x_rows = local->hi[0] - local->lo[0];
+    int64_t n = item_block_count(local), a_rows = item_block_rows(local, 0);
     TRY(dataset_feature_dim(run->comm, &run->dataset, name, dim));
     *rows = mem_alloc(n * *dim, sizeof(real));
     for (int d = 0; d < DOMAINS; d++)
         TRY(dataset_read_feature(run->comm, &run->dataset, name, local->lo[d], local->hi[d],
-                                 *rows + d * x_rows * *dim));
+                                 *rows + d * a_rows * *dim));
     TRY(comm_agree(run->comm, check_finite(run, name, *rows, local, *dim)));
     unit_norm_rows(*rows, n, *dim);
     return STATUS_OK;
@@ -132,14 +132,13 @@ enum status run_init_items(struct run *run) {
     return status;
 }
 
-static enum status open_sampler(struct run *run) {
-    const struct config *config = &run->config;
+enum status run_open_sampler(const struct comm *comm, const struct dataset *dataset,
+                             const struct config *config, struct sampler *sampler) {
     int32_t *events = NULL;
     bool batch = config->train.sampler == SAMPLER_BATCH;
     if (config->train.sampler != SAMPLER_UNIFORM)
-        TRY(popularity_count(run->comm, &run->dataset, &events));
-    sampler_open(&run->sampler, run->dataset.items, events,
-                 batch ? 1 : config->train.sampler_alpha);
+        TRY(popularity_count(comm, dataset, &events));
+    sampler_open(sampler, dataset->items, events, batch ? 1 : config->train.sampler_alpha);
     mem_free(events);
     return STATUS_OK;
 }
@@ -159,9 +158,9 @@ static enum status open_model(struct run *run, bool training) {
                               .a_items = run->dataset.domain_items[0],
                               .max_len = run->config.data.max_len};
     run->placement = placement_new(run->comm, &run->config, &shape);
-    placement_catalogue(run->placement, &shape);
+    placement_share_out(&shape, run->placement->sharded ? &run->placement->collectives : NULL);
     if (training && run->config.train.loss != LOSS_EXACT)
-        TRY(open_sampler(run));
+        TRY(run_open_sampler(run->comm, &run->dataset, &run->config, &run->sampler));
     shape.sampler = &run->sampler;
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));

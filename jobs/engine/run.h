@@ -28,6 +28,11 @@ struct run {
 CHECKED enum status run_settle(const struct comm *comm, const struct dataset *dataset,
                                struct config *config);
 
+/* Collective. The sampler of the training negatives, by the popularity in the training sequences.
+ */
+CHECKED enum status run_open_sampler(const struct comm *comm, const struct dataset *dataset,
+                                     const struct config *config, struct sampler *sampler);
+
 /* Collective. `config` is checked and the same on all ranks. Takes what the BLAS needs of a limited
  * address space, reads the feature tables that the modalities name, normalises their rows, creates
  * the model with initial parameters. On failure nothing stays open. */

@@ -13,26 +13,6 @@
 
 /* ---- beginning and end ---- */
 
-/* A target costs its candidates, and its token in the encoders expressed in candidates: an encoder
- * block is 6 d^2 multiplications per token where a candidate is d. Candidates that are shared out
- * cost all ranks the same, whose target it is. */
-struct target_price stepper_prices(const struct model *model, const struct dataset *dataset) {
-    const struct config *c = model->config;
-    struct target_price price;
-    int64_t encoder = 6 * c->model.blocks * c->model.dim;
-    for (int s = 0; s < STREAMS; s++)
-        for (int d = 0; d < 2; d++) {
-            bool all = s == STREAM_MIXED && c->model.mixed_softmax == MIXED_ALL;
-            int64_t candidates = c->train.loss != LOSS_EXACT ? c->train.negatives
-                                 : all                       ? dataset->items
-                                                             : dataset->domain_items[d];
-            if (c->train.placement == PLACEMENT_SHARDED && c->train.loss == LOSS_EXACT)
-                candidates = 1;
-            price.target[s][d] = model_trains_stream(model, s) ? candidates + encoder : 0;
-        }
-    return price;
-}
-
 static enum status check(const struct stepper *s) {
     const struct config *c = &s->run->config;
     bool reproducible = c->train.reproducible;
@@ -62,13 +42,10 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     const struct config *c = &run->config;
     *s = (struct stepper){.comm = run->comm, .run = run};
     TRY(check(s));
-    struct target_price price = stepper_prices(&run->model, &run->dataset);
     int shares = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
-    TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &price, c->data.max_len,
-                    c->train.batch, c->run.seed));
+    TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &run->model));
     if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
-    s->loader.model = &run->model;
     s->shares = shares / s->comm->size;
     s->batch = mem_zero(s->shares, sizeof *s->batch);
     if (c->train.reproducible)

@@ -40,9 +40,6 @@ struct stepper {
     int64_t touched;                           /* parameters here that its gradient moves */
 };
 
-/* Not collective. What a training target costs, for the balance of the ranks. */
-struct target_price stepper_prices(const struct model *model, const struct dataset *dataset);
-
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
  * suit train.reproducible. */
 CHECKED enum status stepper_open(struct stepper *stepper, struct run *run);

@@ -91,28 +91,26 @@ static int64_t rows_at_once(const struct encode *e) {
     return BLOCK_BYTES / (e->request->dim * (int64_t)sizeof(float)) + 1;
 }
 
-/* Rows of this rank's items, block by block, to the file, or for the mask alone if it is NULL. */
-static enum status make_rows(struct encode *e, struct h5_writer *w, const char *path) {
+/* Before the file is made: it has a mask only where rows are missing. */
+static void find_missing(struct encode *e) {
+    int64_t n = e->mine.hi - e->mine.lo;
+    e->mask = mem_alloc(n, 1);
+    e->missing = n - svd_present(&e->svd, &e->tfidf.matrix, e->mask);
+    comm_sum_i64(e->comm, &e->missing, 1);
+}
+
+/* This rank's items, block by block. */
+static enum status write_rows(const struct encode *e, struct h5_writer *w, const char *path) {
     int64_t block = rows_at_once(e), n = e->mine.hi - e->mine.lo;
     float *rows = mem_alloc(block * e->request->dim, sizeof *rows);
     enum status status = STATUS_OK;
     for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += block) {
         int64_t hi = lo + block < n ? lo + block : n;
-        svd_coordinates(&e->svd, &e->tfidf.matrix, lo, hi, rows, e->mask + lo);
-        if (w)
-            status = h5_writer_write(w, path, H5_F32, e->mine.lo + lo, e->mine.lo + hi, rows);
+        svd_coordinates(&e->svd, &e->tfidf.matrix, lo, hi, rows);
+        status = h5_writer_write(w, path, H5_F32, e->mine.lo + lo, e->mine.lo + hi, rows);
     }
     mem_free(rows);
     return status;
-}
-
-static void find_missing(struct encode *e) {
-    e->mask = mem_zero(e->mine.hi - e->mine.lo, 1);
-    if (make_rows(e, NULL, NULL) != STATUS_OK)
-        return;
-    for (int64_t i = 0; i < e->mine.hi - e->mine.lo; i++)
-        e->missing += !e->mask[i];
-    comm_sum_i64(e->comm, &e->missing, 1);
 }
 
 /* This rank's tags; a vocabulary fits into memory. */
@@ -120,9 +118,8 @@ static enum status write_tags(struct encode *e, struct h5_writer *w, const char 
     int64_t n = e->my_tags.hi - e->my_tags.lo;
     float *rows = mem_alloc(n * e->request->dim, sizeof *rows);
     unsigned char *present = mem_alloc(n, 1);
-    svd_coordinates(&e->svd, &e->tags, 0, n, rows, present);
-    for (int64_t i = 0; i < n; i++)
-        e->tags_missing += !present[i];
+    svd_coordinates(&e->svd, &e->tags, 0, n, rows);
+    e->tags_missing = n - svd_present(&e->svd, &e->tags, present);
     enum status status = h5_writer_write(w, path, H5_F32, e->my_tags.lo, e->my_tags.hi, rows);
     mem_free(rows);
     mem_free(present);
@@ -182,7 +179,7 @@ static enum status write_table(struct encode *e, struct h5_writer *w) {
         TRY(put_attributes(e, w, paths.tags));
     }
     TRY(h5_writer_reserve(w));
-    TRY(make_rows(e, w, paths.table));
+    TRY(write_rows(e, w, paths.table));
     if (r->vocabulary)
         TRY(write_tags(e, w, paths.tags));
     if (e->missing == 0)

@@ -17,9 +17,7 @@ enum { ROWS = 37, COLS = 5, X_ROWS = 16 };
 /* A table, a matrix, a vector and a scalar; `sharded`: the table is shared out over the ranks. */
 static void make_params(const struct comm *comm, bool sharded, struct params *params) {
     *params = (struct params){0};
-    struct range x = range_of(X_ROWS, comm->size, comm->rank);
-    struct range y = range_of(ROWS - X_ROWS, comm->size, comm->rank);
-    struct item_block local = {{x.lo, X_ROWS + y.lo}, {x.hi, X_ROWS + y.hi}};
+    struct item_block local = item_block_of(X_ROWS, ROWS, comm->size, comm->rank);
     int table = params_add(params, 2, ROWS, COLS, PARAM_NORMAL, 1, "embed.id");
     params_add(params, 2, 3, 4, PARAM_NORMAL, 1, "w");
     params_add(params, 1, 1, 6, PARAM_NORMAL, 1, "b");

@@ -1,6 +1,7 @@
 #include "mpi/linalg.h"
 #include "core/log.h"
 #include "core/rng.h"
+#include "partition/grid.h"
 #include "tests/mpitest.h"
 #include <float.h>
 
@@ -18,7 +19,8 @@ typedef double element_fn(int i, int j);
 
 static struct problem solve(int n, int k, element_fn *element) {
     struct problem p = {.n = n, .k = k};
-    linalg_rows(n, test_comm.size, test_comm.rank, &p.lo, &p.hi);
+    struct range own = grid_rows(n, test_comm.size, test_comm.rank);
+    p.lo = (int)own.lo, p.hi = (int)own.hi;
     p.rows = mem_alloc((int64_t)(p.hi - p.lo) * n, sizeof *p.rows);
     p.values = mem_alloc(k, sizeof *p.values);
     p.vectors = mem_alloc((int64_t)k * n, sizeof *p.vectors);
@@ -160,22 +162,22 @@ MPI_TEST(linalg, eigen_6_ranks, 6) {
     check_all();
 }
 
-static void add_rank(void *state, int lo, int hi, double *block) {
+static void add_rank(void *state, int64_t lo, int64_t hi, double *block) {
     int n = *(int *)state;
-    for (int i = lo; i < hi; i++)
+    for (int64_t i = lo; i < hi; i++)
         for (int j = 0; j < n; j++)
             block[(i - lo) * n + j] += (test_comm.rank + 1) * (i * n + j);
 }
 
 MPI_TEST(linalg, assembles_sums_by_rows, 3) {
-    int n = 700, lo, hi, sum = 1 + 2 + 3;
+    int n = 700, sum = 1 + 2 + 3;
     int64_t wrong = 0;
-    linalg_rows(n, 3, test_comm.rank, &lo, &hi);
-    double *rows = mem_alloc((int64_t)(hi - lo) * n, sizeof *rows);
+    struct range own = grid_rows(n, 3, test_comm.rank);
+    double *rows = mem_alloc((own.hi - own.lo) * n, sizeof *rows);
     linalg_assemble(&test_comm, n, add_rank, &n, rows);
-    for (int i = lo; i < hi; i++)
+    for (int64_t i = own.lo; i < own.hi; i++)
         for (int j = 0; j < n; j++)
-            wrong += rows[(i - lo) * n + j] != (double)sum * (i * n + j);
+            wrong += rows[(i - own.lo) * n + j] != (double)(sum * (i * n + j));
     MPI_EXPECT(wrong == 0, "%lld elements", (long long)wrong);
     mem_free(rows);
 }
@@ -185,13 +187,13 @@ static double not_finite(int i, int j) {
 }
 
 MPI_TEST(linalg, refuses_what_is_not_finite, 2) {
-    int n = 10, lo, hi;
+    int n = 10;
     double rows[100], value, vector[10];
     log_set_level(LOG_ERROR);
-    linalg_rows(n, 2, test_comm.rank, &lo, &hi);
-    for (int i = lo; i < hi; i++)
+    struct range own = grid_rows(n, 2, test_comm.rank);
+    for (int i = (int)own.lo; i < own.hi; i++)
         for (int j = 0; j < n; j++)
-            rows[(i - lo) * n + j] = not_finite(i, j);
+            rows[(i - own.lo) * n + j] = not_finite(i, j);
     MPI_EXPECT(linalg_eigen(&test_comm, n, 1, rows, &value, vector) == STATUS_FAIL);
 }
 

@@ -3,7 +3,6 @@
 #include "core/mem.h"
 #include "core/rng.h"
 #include "mpi/collectives.h"
-#include "partition/range.h"
 #include "tests/mpitest.h"
 #include <string.h>
 
@@ -72,13 +71,12 @@ static void excluded_case(void) {
     struct arena arena = {0};
     struct rank_count full[2][SAMPLES], sampled[2][SAMPLES];
     fill(f);
-    struct range x = range_of(X, test_comm.size, test_comm.rank);
-    struct range y = range_of(Y, test_comm.size, test_comm.rank);
-    struct item_block local = {{x.lo, X + y.lo}, {x.hi, X + y.hi}};
+    struct item_block local = item_block_of(X, N, test_comm.size, test_comm.rank);
     struct collectives collectives = collectives_of(&test_comm);
     real *rows = rows_local(f, &local);
-    struct ranking r[2] = {ranking_of(f, f->items, X, N),
-                           ranking_of(f, rows, x.hi - x.lo, item_block_count(&local))};
+    struct ranking r[2] = {
+        ranking_of(f, f->items, X, N),
+        ranking_of(f, rows, item_block_rows(&local, 0), item_block_count(&local))};
     struct rank_lists own = rank_own_items(&arena, f->samples, f->target, SAMPLES);
     struct rank_lists negatives = {f->drawn, f->negatives};
     r[1].collectives = &collectives, r[1].local = &local;

@@ -3,7 +3,6 @@
 #include "mpi/exchange.h"
 #include "mpi/reduce.h"
 #include "mpi/reduce_ordered.h"
-#include "partition/balance.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 

@@ -100,7 +100,8 @@ static void check(void) {
                    "%d: %.17g not %.17g", j, svd.values[j], s[j]);
     MPI_EXPECT(fabs(svd_share(&svd) - held / all) < 1e-12 && svd.rank == K);
     find_signs(&svd, u, sign);
-    svd_coordinates(&svd, &x, 0, x.rows, rows, present);
+    svd_coordinates(&svd, &x, 0, x.rows, rows);
+    svd_present(&svd, &x, present);
     for (int64_t i = 0; i < x.rows; i++) {
         worst = fmax(worst, row_error(mine.lo + i, rows + i * K, s, u, sign));
         MPI_EXPECT(present[i] == ((mine.lo + i) % 50 != 0), "row %lld", (long long)(mine.lo + i));
@@ -131,10 +132,16 @@ MPI_TEST(svd, of_a_singular_matrix, 2) {
     struct svd svd;
     MPI_REQUIRE(svd_sparse(&test_comm, &x, 2, &svd) == STATUS_OK);
     MPI_EXPECT(svd.rank == 1 && svd.values[1] == 0 && fabs(svd.values[0] - sqrt(40)) < 1e-12);
-    svd_coordinates(&svd, &x, 0, 3, rows, present);
+    svd_coordinates(&svd, &x, 0, 3, rows);
     MPI_EXPECT(rows[0] == 1 && rows[1] == 0 && rows[4] == -1 && rows[5] == 0, "%g %g", rows[0],
                rows[4]);
+    MPI_EXPECT(svd_present(&svd, &x, present) == 2);
     MPI_EXPECT(present[0] && !present[1] && present[2] && rows[2] == 0);
+    float other[] = {1, -1};
+    struct sparse orthogonal = {1, 2, offsets, column, other};
+    svd_coordinates(&svd, &orthogonal, 0, 1, rows);
+    MPI_EXPECT(svd_present(&svd, &orthogonal, present) == 0 && !present[0]);
+    MPI_EXPECT(rows[0] == 0 && rows[1] == 0, "%g %g", rows[0], rows[1]);
     svd_free(&svd);
 }
 

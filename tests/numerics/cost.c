@@ -2,9 +2,11 @@
  * byte; operations against sums written out. */
 #include "core/cost/cost.h"
 #include "check.h"
+#include "core/cost/price.h"
 #include "core/models/forward.h"
 #include "core/models/model.h"
 #include "core/models/registry.h"
+#include "partition/deal.h"
 #include "tests/balanced.h"
 #include <stdio.h>
 
@@ -65,14 +67,18 @@ static void fixture_models(struct fixture *f) {
     cr_assert_eq(model_declare(&f->declared, &f->config, &shape), STATUS_OK);
 }
 
-static void fixture_batch(struct fixture *f) {
-    struct sample samples[USERS];
+static void fill_samples(struct fixture *f, struct sample samples[USERS]) {
     for (int64_t i = 0; i < USERS * LENGTH; i++)
         f->items[i] = (int32_t)rng_below(check_key(80), (uint64_t)i, ITEMS);
     for (int u = 0; u < USERS; u++) {
         int64_t n = 4 + rng_below(check_key(81), u, LENGTH - 4);
         samples[u] = (struct sample){f->items + LENGTH * u, n, u};
     }
+}
+
+static void fixture_batch(struct fixture *f) {
+    struct sample samples[USERS];
+    fill_samples(f, samples);
     model_pack(&f->model, &f->batch, samples, USERS);
 }
 
@@ -232,6 +238,86 @@ Test(cost, ranks_share_what_they_should) {
     cost_memory(&f.declared, 2, &f.step, 0, &two);
     cr_expect_eq(two.reduction, 2 * two.parameters);
     model_free(&model);
+    fixture_close(&f);
+}
+
+/* Operations of each share of the batch, dealt by price: of largest over mean. */
+static double imbalance(struct fixture *f, const struct target_price *price) {
+    enum { SHARES = 4 };
+    struct sample samples[USERS], own[USERS];
+    int64_t cost[USERS], room[USERS + SHARES];
+    int32_t share[USERS];
+    double sum = 0, most = 0;
+    struct deal deal = deal_over(SHARES, SHARES, room);
+    fill_samples(f, samples);
+    for (int u = 0; u < USERS; u++) {
+        int64_t count[STREAMS][DOMAINS];
+        batch_count_targets(samples[u].items, samples[u].length, A_ITEMS, MAX_LEN, count);
+        cost[u] = price_sequence(price, count);
+    }
+    deal_samples(&deal, cost, USERS, share);
+    for (int s = 0; s < SHARES; s++) {
+        struct batch batch = {0};
+        struct cost_step step;
+        double flops = 0;
+        int n = 0;
+        for (int u = 0; u < USERS; u++)
+            if (share[u] == s)
+                own[n++] = samples[u];
+        model_pack(&f->declared, &batch, own, n);
+        cost_step_run(&f->declared, &batch, &f->batch, SHARES, &step);
+        for (int p = 0; p < PHASES; p++)
+            flops += step.work[p].flops;
+        sum += flops;
+        most = fmax(most, flops);
+        batch_free(&batch);
+    }
+    return most * SHARES / sum;
+}
+
+Test(cost, shares_of_one_price_take_as_much) {
+    static const char *const models[] = {"model.name=llm_emf",
+                                         "model.name=sema_cdr model.modalities=id,text,other",
+                                         "model.name=tema_llm model.modalities=id,text,tags",
+                                         "model.name=sasrec model.modalities=id"};
+    for (size_t i = 0; i < 2 * sizeof models / sizeof *models; i++) {
+        struct fixture f;
+        char pairs[256];
+        snprintf(pairs, sizeof pairs, "%s train.loss=%s", models[i / 2],
+                 i % 2 ? "exact" : "sampled");
+        fixture_open(&f, pairs);
+        struct target_price price = price_targets(&f.declared);
+        double x = imbalance(&f, &price);
+        cr_expect(x < 1.015, "%s: %g", pairs, x);
+        fixture_close(&f);
+    }
+}
+
+/* Candidates of the domain, each in three products of a learned table and two of a frozen one. */
+Test(cost, prices_know_the_candidates) {
+    struct fixture f;
+    struct model model;
+    struct collectives collectives;
+    const int64_t of_b = (ITEMS - 2 * A_ITEMS) * (3 * 2 * 32 + 2 * 2 * TEXT);
+    const int ranks = 4;
+    fixture_open(&f, "train.loss=exact");
+    struct target_price exact = price_targets(&f.declared);
+    share_out(&f, &ranks, &collectives, &model);
+    struct target_price sharded = price_targets(&model);
+    for (int s = 0; s < STREAMS; s++)
+        for (int d = 0; d < DOMAINS; d++) {
+            bool any = s == STREAM_MIXED || s == d;
+            cr_expect((exact.target[s][d] > 0) == any, "stream %d, domain %d", s, d);
+            cr_expect((sharded.target[s][d] > 0) == any, "stream %d, domain %d", s, d);
+        }
+    cr_expect_eq(exact.target[STREAM_MIXED][1] - exact.target[STREAM_MIXED][0], of_b);
+    cr_expect_eq(exact.target[STREAM_B][1] - exact.target[STREAM_A][0], of_b);
+    cr_expect_eq(sharded.target[STREAM_MIXED][1], sharded.target[STREAM_MIXED][0]);
+    model_free(&model);
+    fixture_close(&f);
+    fixture_open(&f, "train.loss=sampled train.target=x model.lambda1=0");
+    struct target_price sampled = price_targets(&f.declared);
+    cr_expect(sampled.target[STREAM_A][0] > 0 && sampled.target[STREAM_B][1] == 0);
     fixture_close(&f);
 }
 

@@ -1,11 +1,9 @@
 #include "core/batch.h"
 #include "core/mem.h"
 #include "core/rng.h"
-#include "partition/balance.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>
 
-BALANCED(balance);
 BALANCED(batch);
 
 /* Items below 10 are X's. */
@@ -104,18 +102,4 @@ Test(batch, keys_do_not_depend_on_the_batch) {
     cr_expect_neq(a.stream[STREAM_MIXED].keys[3], a.stream[STREAM_MIXED].keys[0]);
     batch_free(&a);
     batch_free(&b);
-}
-
-Test(balance, every_item_has_one_owner_and_loads_are_near) {
-    enum { N = 256, R = 7 };
-    int64_t cost[N], room[N + R];
-    int32_t owner[N];
-    for (int i = 0; i < N; i++)
-        cost[i] = 1 + rng_below(rng_key(5, RNG_TEST, 0, 0), (uint64_t)i, 1000);
-    balance(cost, N, R, room, owner);
-    for (int i = 0; i < N; i++)
-        cr_assert(owner[i] >= 0 && owner[i] < R);
-    cr_expect(balance_imbalance(cost, owner, N, R, room) < 1.02);
-    balance(cost, 3, R, room, owner); /* more ranks than sequences */
-    cr_expect(owner[0] != owner[1] && owner[1] != owner[2] && owner[0] != owner[2]);
 }

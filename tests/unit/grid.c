@@ -1,0 +1,43 @@
+#include "partition/grid.h"
+#include "tests/balanced.h"
+#include <criterion/criterion.h>
+
+BALANCED(grid);
+
+static void check_rows(int64_t n, int size) {
+    int64_t at = 0;
+    for (int rank = 0; rank < size; rank++) {
+        struct range r = grid_rows(n, size, rank);
+        cr_assert(r.lo == at && r.hi >= r.lo, "n %ld size %d rank %d", n, size, rank);
+        cr_assert(r.hi - r.lo == grid_block(n, size) || r.hi == n);
+        at = r.hi;
+    }
+    cr_assert_eq(at, n);
+}
+
+Test(grid, ranks_have_every_row_once) {
+    for (int64_t n = 0; n < 40; n++)
+        for (int size = 1; size < 12; size++)
+            check_rows(n, size);
+    cr_expect_eq(grid_rows(INT32_MAX, 1000, 999).hi, INT32_MAX);
+}
+
+/* With enough tiles every process computes, and no grid of them is squarer. */
+Test(grid, uses_all_processes_squarely) {
+    for (int size = 1; size <= 64; size++) {
+        struct grid g = grid_shape(size, 1000);
+        cr_expect_eq(g.rows * g.columns, size);
+        cr_expect(g.rows <= g.columns);
+        for (int r = g.rows + 1; r * r <= size; r++)
+            cr_expect(size % r != 0, "%d x %d for %d", g.rows, g.columns, size);
+    }
+}
+
+Test(grid, no_process_without_a_tile) {
+    for (int size = 1; size <= 64; size++)
+        for (int tiles = 1; tiles < 12; tiles++) {
+            struct grid g = grid_shape(size, tiles);
+            cr_expect(g.rows >= 1 && g.rows <= tiles && g.columns <= tiles);
+            cr_expect(g.rows * g.columns <= size);
+        }
+}
