@@ -72,7 +72,7 @@ static int64_t exchanged(const struct model *model, const struct cost_step *step
         int64_t width = table_width(model, k);
         bool learned = is_learned(model, k);
         if (model->catalogue.collectives)
-            n += width * (learned ? 2 * step->set_rows : step->set_rows + step->contrast_rows);
+            n += width * (learned ? 2 * step->set_rows : step->set_rows + step->whole_rows);
         else if (learned && model->params.list[model->table[k].param].by_rows)
             n += width * step->union_rows;
     }

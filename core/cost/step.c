@@ -71,7 +71,7 @@ static void run(struct model *model, struct tape *tape, const struct batch *shar
     if (model_whole_batch(model)) {
         model_whole_items(model, tape, item, items, &whole);
         pass.whole = &whole;
-        out->contrast_rows = items;
+        out->whole_rows = items;
     }
     if (by_rows) {
         model_items(model, tape, share, pass.step, &set);

@@ -4,14 +4,14 @@
 
 struct join_node {
     struct tape_node node;
-    struct tensor *part[2], *y;
+    struct tensor *input[2], *y;
 };
 
 static void join_backward(struct tape *tape, void *node) {
     struct join_node *n = node;
-    for (int p = 0, at = 0; p < 2; at += (int)n->part[p++]->cols) {
-        int64_t cols = n->part[p]->cols;
-        real *g = tape_grad_zeroed(tape, n->part[p]);
+    for (int p = 0, at = 0; p < 2; at += (int)n->input[p++]->cols) {
+        int64_t cols = n->input[p]->cols;
+        real *g = tape_grad_zeroed(tape, n->input[p]);
         for (int64_t t = 0; g && t < tape_rows(tape, n->y->rows); t++)
             vec_axpy(1, n->y->g + t * n->y->cols + at, g + t * cols, cols);
     }
@@ -27,6 +27,6 @@ struct tensor *op_join(struct tape *tape, struct tensor *a, struct tensor *b) {
     struct tensor *inputs[] = {a, b};
     struct join_node *n = tape_push(tape, sizeof *n, y, join_backward, inputs, 2);
     if (n)
-        n->part[0] = a, n->part[1] = b, n->y = y;
+        n->input[0] = a, n->input[1] = b, n->y = y;
     return y;
 }

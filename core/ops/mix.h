@@ -9,15 +9,16 @@ enum { GATE_INPUTS = 3 };
 struct gate_input {
     struct tensor *value; /* [*, d] */
     struct tensor *score; /* [*, c]; NULL: zero */
-    const int32_t *index; /* [n] row of value and score, negative: this part is absent; NULL: row t.
+    const int32_t
+        *index; /* [n] row of value and score, negative: this input is absent; NULL: row t.
                            * The caller's, valid until backward, as is `column` */
     const int32_t *column; /* [n] of score; NULL: 0 */
 };
 
-/* y[t] = sum_k a_k value_k[i_k], a = softmax over the parts k that are there of score_k[i_k, j_k],
+/* y[t] = sum_k a_k value_k[i_k], a = softmax over the inputs k that are there of score_k[i_k, j_k],
  * i_k = index_k[t], j_k = column_k[t]; zero where none is there. Returns [n, d]. At most
- * GATE_INPUTS parts. */
-struct tensor *op_mix(struct tape *tape, const struct gate_input *parts, int count, int64_t n,
+ * GATE_INPUTS inputs. */
+struct tensor *op_mix(struct tape *tape, const struct gate_input *inputs, int count, int64_t n,
                       int64_t d);
 
 #endif
