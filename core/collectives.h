@@ -3,8 +3,8 @@
  */
 #ifndef CORE_COLLECTIVES_H
 #define CORE_COLLECTIVES_H
+#include "core/arena.h"
 #include "core/real.h"
-#include <stddef.h>
 #include <stdint.h>
 
 struct collectives {
@@ -23,5 +23,14 @@ struct collectives {
      * ranks' rows meant for it in place of its own. The rest of x is undefined afterwards. */
     void (*sum_own)(void *context, real *x, const int64_t *counts, int64_t width);
 };
+
+/* A copy in the arena of the rows of all ranks, one rank after another: counts[r] rows of `bytes`
+ * bytes of rank r, of which this one has `mine`. Collective. */
+void *collectives_gather(const struct collectives *collectives, struct arena *arena,
+                         const void *mine, const int64_t *counts, int64_t bytes);
+
+/* The same of one number of every rank. Collective. */
+int64_t *collectives_gather_count(const struct collectives *collectives, struct arena *arena,
+                                  int64_t mine);
 
 #endif

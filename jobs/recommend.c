@@ -1,4 +1,5 @@
 /* cdsr recommend: the best items of each domain for histories of users, known or new. */
+#include "core/catalogue/rank.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/models/forward.h"
@@ -179,7 +180,7 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
     model_pack_histories(model, &w->batch, samples, n);
     tape_begin(&w->tape, false, 0);
     placement_view(w->run->placement, model, &w->items, &pass);
-    model_query(model, &pass, &w->items, NULL, domain, &ranking);
+    model_query(model, &pass, &w->items, domain, &ranking.query);
     struct rank_lists own = rank_own_items(&w->tape.arena, samples, NULL, n);
     ranking.excluded = w->request->seen ? NULL : &own;
     TRY(rank_top(&w->tape.arena, &ranking, k, top));

@@ -1,36 +1,31 @@
-/* Cross-entropy over a set of items too large for a [positions, items] matrix. Not collective.
+/* Cross-entropy over a set of items too large for a [positions, items] matrix.
  *
- * Given, per term (modality) m, states q_m [T, d_m] and item rows e_m, the logit of item i at
- * position t is z_m(i) = <q_m[t], e_m[i]>. With C the candidates and y the target (never itself
- * among the candidates that are summed, but always added to them): probability fusion   P(i) =
- * sum_m w_m softmax_{C + y}(z_m)(i)     LLM-EMF, eq. 8 logit fusion         P(i) = softmax_{C +
- * y}(sum_m z_m)(i) loss = sum over positions of -log P(y)                           LLM-EMF, eqs
- * 9-10 The same code serves `exact` (candidates = a range of the item table) and `sampled`
- * (candidates = K gathered rows).
+ * A head h compares states q_h [T, d_h] with item rows e_h [N, d_h]. Its logit of item i at
+ * position t is
+ *     z_h(i) = <q_h[t], e_h(i)>.
+ * With candidates C and the target y, which counts once whether or not it is one of them, and with
+ * weights w of sum 1,
+ *     P(i) = sum over h of w_h softmax_{C + y}(z_h)(i)    probability fusion (LLM-EMF, eq. 8)
+ *     P(i) = softmax_{C + y}(sum over h of z_h)(i)        logit fusion
+ * and the loss is the sum over positions of -log P(y) (LLM-EMF, eqs 9-10). The same code serves the
+ * exact loss (candidates are a range of the item table) and the sampled one (they are K gathered
+ * rows).
  *
- * Method. Positions are taken in tiles, items in chunks, each product is a cache-sized GEMM. First
- * sweep: logits of a chunk, running maximum and sum of exponentials (online softmax: Milakov,
- * Gimelshein, 2018), and the not yet normalised state gradient, sum_i exp(z_i) e_i. Second sweep,
- * for learned item rows only: de_i += sum_t exp(z_ti) / S_t q_t. The exponentials of a position
- * tile are kept between the sweeps if that takes no more than CATALOGUE_BUFFER bytes with a tile
- * that is still efficient, otherwise they are computed again: three products of T x N x d then, or
- * four. Extra memory is bounded by a constant either way.
- *
- * The candidates may be shared out among ranks (`collectives`; the exact loss): a tile then holds
- * positions of all ranks. Each rank sweeps its own columns; the sums and state gradients go to the
- * rank whose position it is, the normalisers come back, and item gradients stay where the rows are.
- *
- * With `gbce` > 0 the loss is another: generalised binary cross-entropy (gSASRec: Petrov,
- * Macdonald, 2023, eq. 6, without its mean) over the logit z = sum_m z_m, -gbce log sigma(z(y)) -
- * sum over candidates of log(1 - sigma(z(i))). Candidates then stand on their own: the sigmoids
- * take the place of the exponentials, and nothing is normalised.
+ * With `gbce` = beta > 0 the loss is another, generalised binary cross-entropy (gSASRec: Petrov,
+ * Macdonald, 2023, eq. 6, without its mean) over the logit z = sum over h of z_h:
+ *     -beta log sigma(z(y)) - sum over candidates i of log(1 - sigma(z(i))).
+ * Sigmoids take the place of the exponentials then, and nothing is normalised.
  *
  * Where the tape says bfloat16, operands of the products are rounded to it (core/gemm_bf16.h);
  * exponentials, their sums, the targets' logits and all gradients are `real`.
  *
- * Useful work: 6 T |C| d flops for a learned term, 4 T |C| d for a frozen one. */
+ * The candidates may be shared out among ranks (`collectives`); the call is collective then.
+ *
+ * Memory is bounded whatever T and N are. Useful work is 6 T |C| d flops for a head whose item rows
+ * are learned, 4 T |C| d for another. */
 #ifndef CORE_CATALOGUE_LOSS_H
 #define CORE_CATALOGUE_LOSS_H
+#include "core/catalogue/hits.h"
 #include "core/collectives.h"
 #include "core/option.h"
 #include "core/status.h"
@@ -38,12 +33,12 @@
 #include "partition/item_block.h"
 #include <stdint.h>
 
-/* What the terms' weights mix. */
+/* What the heads' weights mix. */
 enum fusion { FUSION_PROBABILITY, FUSION_LOGIT };
 
-enum { CATALOGUE_TERMS = OPTION_LIST, CATALOGUE_BUFFER = 32 << 20 };
+enum { CATALOGUE_HEADS = OPTION_LIST, CATALOGUE_BUFFER = 32 << 20 };
 
-struct catalogue_term {
+struct catalogue_head {
     struct tensor *q;         /* [*, d] states */
     struct tensor *items;     /* [*, d] rows of the candidates */
     struct tensor *positives; /* [*, d] rows of the targets; may be `items` */
@@ -55,26 +50,19 @@ struct catalogue_term {
     real eps;
 };
 
-/* Candidate `column` does not count at position `row` (the target itself, an accidental hit). */
-struct catalogue_hit {
-    int64_t column;
-    int64_t row;
-};
-
 struct catalogue_loss {
-    int terms;
-    struct catalogue_term term[CATALOGUE_TERMS];
+    int heads;
+    struct catalogue_head head[CATALOGUE_HEADS];
     enum fusion fusion;
-    struct tensor *fusion_logits; /* [1, terms], w = softmax of it, or NULL: fixed weights */
-    double weights[CATALOGUE_TERMS];
+    struct tensor *fusion_logits; /* [1, heads], w = softmax of it, or NULL: fixed weights */
+    double weights[CATALOGUE_HEADS];
 
     int64_t positions;
-    const int32_t *row;               /* [positions] rows of q */
-    const int32_t *positive;          /* [positions] rows of `positives` */
-    int64_t lo, candidates;           /* rows [lo, lo + candidates) of `items` */
-    const real *bias;                 /* [candidates] added to their logits; NULL: nothing is */
-    const struct catalogue_hit *hits; /* sorted by column */
-    int64_t hit_count;
+    const int32_t *row;         /* [positions] rows of q */
+    const int32_t *positive;    /* [positions] rows of `positives` */
+    int64_t lo, candidates;     /* rows [lo, lo + candidates) of `items` */
+    const real *bias;           /* [candidates] added to their logits; NULL: nothing is */
+    struct catalogue_hits hits; /* candidates that do not count: the target itself */
 
     /* With collectives, which makes the call collective, the candidates of all ranks count, and
      * instead of hits: */
@@ -83,7 +71,7 @@ struct catalogue_loss {
     const struct item_block *local; /* the items that are here: rows of `items` */
     const int32_t *target;          /* [positions] items of the targets */
 
-    double gbce; /* exponent beta of gBCE; 0: softmax. One term, or logit fusion; no collectives */
+    double gbce; /* exponent beta of gBCE; 0: softmax. One head, or logit fusion; no collectives */
     double weight;        /* of one position in the total loss */
     int64_t buffer_bytes; /* 0: CATALOGUE_BUFFER */
 };
@@ -92,15 +80,5 @@ struct catalogue_loss {
  * gradients of weight * that sum are added to q, items, positives and fusion_logits at once: the
  * loss is the end of the tape. */
 double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss);
-
-/* Hits of the exact loss: each position's own target, `target[t]` in [lo, lo + candidates). `hits`
- * has room for `n`. */
-void catalogue_hits_of_targets(const int32_t *target, int64_t n, int64_t lo,
-                               struct catalogue_hit *hits);
-
-/* Hits of shared negatives: all (k, t) with negatives[k] == target[t], allocated in the arena. */
-struct catalogue_hit *catalogue_hits_of_negatives(struct arena *arena, const int32_t *negatives,
-                                                  int64_t k, const int32_t *target, int64_t n,
-                                                  int64_t *count);
 
 #endif

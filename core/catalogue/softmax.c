@@ -50,7 +50,11 @@ void logsumexp_merge(struct logsumexp *r, const struct logsumexp *other) {
     if (other->sum <= 0)
         return;
     raise_shift(r, other->shift);
-    r->sum += other->sum * exp((double)other->shift - (double)r->shift);
+    r->sum += other->sum * logsumexp_factor(other, r->shift);
+}
+
+double logsumexp_factor(const struct logsumexp *r, real shift) {
+    return r->sum > 0 ? exp((double)r->shift - (double)shift) : 0;
 }
 
 double logsumexp_log(const struct logsumexp *r) {

@@ -23,6 +23,10 @@ void logsumexp_count(struct logsumexp *r, int64_t n, const real *z);
 /* Add another running sum, such as another thread's. */
 void logsumexp_merge(struct logsumexp *r, const struct logsumexp *other);
 
+/* What the sum, and all that was accumulated with it, is to be multiplied by under another shift:
+ * exp(r->shift - shift), 0 when empty. */
+double logsumexp_factor(const struct logsumexp *r, real shift);
+
 /* log of the sum of exp(z); -inf when empty. */
 double logsumexp_log(const struct logsumexp *r);
 

@@ -1,4 +1,5 @@
 #include "core/cost/step.h"
+#include "core/catalogue/rank.h"
 #include "core/distinct.h"
 #include "core/models/forward.h"
 #include <string.h>
@@ -105,7 +106,6 @@ int64_t cost_ranking(struct model *model, const struct batch *histories, int dom
     struct tape rows = {.dry = true}, tape = {.dry = true};
     struct arena arena = {0};
     struct item_view all, some;
-    struct ranking ranking = {0};
     struct item_set set;
     struct pass pass = {.tape = &tape, .batch = histories, .items = &all};
     int32_t *target = arena_alloc(&arena, histories->samples, sizeof *target);
@@ -118,7 +118,8 @@ int64_t cost_ranking(struct model *model, const struct batch *histories, int dom
         model_view(model, &tape, &set, &some);
         pass.items = &some;
     }
-    model_query(model, &pass, &all, target, domain, &ranking);
+    struct ranking ranking = {.target = target};
+    model_query(model, &pass, &all, domain, &ranking.query);
     enum status status = rank_targets(&tape.arena, &ranking);
     int64_t bytes = (int64_t)(rows.arena.peak + tape.arena.peak);
     tape_free(&rows);

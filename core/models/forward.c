@@ -1,5 +1,6 @@
 #include "core/models/forward.h"
 #include "core/models/softmax_head.h"
+#include "core/models/tables.h"
 #include <string.h>
 
 void model_forward(struct model *model, struct pass *pass, struct item_set *set) {
@@ -17,8 +18,14 @@ void model_forward(struct model *model, struct pass *pass, struct item_set *set)
     pass->items = NULL;
 }
 
-void model_query(struct model *model, struct pass *pass, const struct item_view *all,
-                 const int32_t *target, int domain, struct ranking *ranking) {
-    softmax_head_ranking(model, pass, all, target, domain, ranking);
-    model->ops->query(model, pass, domain, ranking);
+void model_query(struct model *model, struct pass *pass, const struct item_view *all, int domain,
+                 struct query *query) {
+    struct bounds b = tables_local(model, domain);
+    *query = (struct query){.samples = pass->batch->samples,
+                            .lo = b.lo,
+                            .hi = b.hi,
+                            .collectives = model->catalogue.collectives,
+                            .local = &model->catalogue.local};
+    pass->all = all;
+    model->ops->query(model, pass, domain, query);
 }

@@ -1,4 +1,4 @@
-/* From a batch to losses, and from histories to a ranking: what is done for every model around its
+/* From a batch to losses, and from histories to a query: what is done for every model around its
  * own forward and query. */
 #ifndef CORE_MODELS_FORWARD_H
 #define CORE_MODELS_FORWARD_H
@@ -10,11 +10,10 @@
  * is given. Collective in the exact loss where items are shared out. */
 void model_forward(struct model *model, struct pass *pass, struct item_set *set);
 
-/* Rank the targets of the histories in pass->batch, whose targets lie in domain 0 or 1; target[t]
- * is of sample t, of domain's items. `all` is the view of all local items; pass->items that of the
- * histories' items, the same unless model_ranks_by_rows. Fills `ranking` but for its outputs and
- * lists; memory is the tape's. */
-void model_query(struct model *model, struct pass *pass, const struct item_view *all,
-                 const int32_t *target, int domain, struct ranking *ranking);
+/* What the histories in pass->batch ask of the items of domain 0 or 1, its candidates. `all` is the
+ * view of all local items; pass->items that of the histories' items, the same unless
+ * model_ranks_by_rows. Memory is the tape's. */
+void model_query(struct model *model, struct pass *pass, const struct item_view *all, int domain,
+                 struct query *query);
 
 #endif

@@ -1,10 +1,10 @@
 #include "core/models/llm_emf.h"
 #include "core/log.h"
+#include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
 #include "core/ops/embedding.h"
 #include <math.h>
-#include <string.h>
 
 /* ---- options ---- */
 
@@ -155,70 +155,79 @@ void emf_forward(struct model *model, struct pass *pass) {
 
 /* ---- ranking ---- */
 
-/* w of eq. 8, sum 1; in logit fusion there is one softmax, of weight 1. */
-static void fill_fusion(const struct model *model, const struct tape *tape, struct ranking *r) {
+/* w of eq. 8, sum 1; logit fusion has no weights. */
+static void fusion_weights(const struct model *model, const struct tape *tape,
+                           double weight[OPTION_LIST]) {
     const struct emf *emf = model->state;
-    double sum = 0, *weights = r->weights;
-    r->fusion = (enum fusion)emf_options(model->config)->fusion;
-    weights[0] = 1;
+    double sum = 0;
     if (emf->fusion < 0) {
-        if (r->fusion == FUSION_PROBABILITY)
-            (void)emf_fusion_weights(model->config, weights);
+        for (int m = 0; m < model->heads; m++)
+            weight[m] = 1;
+        if (emf_options(model->config)->fusion == FUSION_PROBABILITY)
+            (void)emf_fusion_weights(model->config, weight);
         return;
     }
     const real *logits = model->params.list[emf->fusion].tensor.x;
     for (int m = 0; m < model->heads; m++)
-        sum += weights[m] = tape->dry ? 1 : exp((double)logits[m]);
+        sum += weight[m] = tape->dry ? 1 : exp((double)logits[m]);
     for (int m = 0; m < model->heads; m++)
-        weights[m] /= sum;
+        weight[m] /= sum;
 }
 
-static void fill_weights(const struct model *model, const struct tape *tape, int domain,
-                         struct ranking *r) {
-    const struct emf_options *own = emf_options(model->config);
+/* lambda of eq. 11. */
+static double stream_weight(const struct emf_options *own, int s, int domain) {
     double l1 = isnan(own->eval_lambda1) ? own->lambda1 : own->eval_lambda1;
     double l2 = isnan(own->eval_lambda2) ? own->lambda2 : own->eval_lambda2;
-    bool all = model->config->model.mixed_softmax == MIXED_ALL;
-    for (int s = 0; s < STREAMS; s++) {
-        r->stream[s].weight = s == STREAM_MIXED ? l2 : s == domain ? 1 : l1;
-    }
-    if (all) {
-        r->stream[STREAM_MIXED].lo = 0;
-        r->stream[STREAM_MIXED].hi = tables_local(model, 2).hi;
-    }
-    fill_fusion(model, tape, r);
+    return s == STREAM_MIXED ? l2 : s == domain ? 1 : l1;
 }
 
-/* The last state of each sequence; rows of empty streams are zero. */
-static void fill_stream(struct model *model, struct pass *pass, int s, struct ranking *r) {
+/* The scaled last state of each sequence, as a row per sample: those without the stream are zero.
+ */
+static void last_states(struct model *model, struct pass *pass, int s, const real *q[OPTION_LIST]) {
     struct tape *tape = pass->tape;
-    const struct batch *batch = pass->batch;
-    const struct stream *stream = &batch->stream[s];
-    bool *present = arena_alloc(&tape->arena, batch->samples, sizeof *present);
+    const struct stream *stream = &pass->batch->stream[s];
     int32_t *last = arena_alloc(&tape->arena, stream->sequences, sizeof *last);
     struct tensor *h[OPTION_LIST] = {NULL};
-    memset(present, 0, (size_t)batch->samples * sizeof *present);
-    for (int64_t b = 0; b < stream->sequences; b++) {
-        present[stream->sample[b]] = true;
+    for (int64_t b = 0; b < stream->sequences; b++)
         last[b] = (int32_t)(stream->offsets[b + 1] - 1);
-    }
-    r->stream[s].present = present;
     if (stream->tokens)
         emf_states(model, pass, (enum stream_name)s, h);
     for (int m = 0; m < model->heads; m++) {
-        struct tensor *q = NULL;
+        struct tensor *x = NULL;
         if (stream->tokens)
-            q = softmax_head_query(model, tape, m, op_gather(tape, h[m], last, stream->sequences));
-        r->stream[s].q[m] =
-            softmax_head_spread(tape, batch, q, stream->sample,
-                                stream->tokens ? stream->sequences : 0, model->head[m].dim);
+            x = softmax_head_query(model, tape, m, op_gather(tape, h[m], last, stream->sequences));
+        q[m] = softmax_head_spread(tape, pass->batch, x, stream->sample,
+                                   stream->tokens ? stream->sequences : 0, model->head[m].dim);
     }
 }
 
-void emf_query(struct model *model, struct pass *pass, int domain, struct ranking *r) {
-    fill_weights(model, pass->tape, domain, r);
-    for (int s = 0; s < STREAMS; s++)
-        fill_stream(model, pass, s, r);
+/* A term for each stream, a head for each modality. */
+static void add_stream(struct model *model, struct pass *pass, int s, double weight,
+                       const double fusion[OPTION_LIST], struct query *query) {
+    const real *q[OPTION_LIST];
+    bool all = s == STREAM_MIXED && model->config->model.mixed_softmax == MIXED_ALL;
+    struct query_term *term =
+        query_add_term(query, weight, stream_present(pass->tape, pass->batch, s),
+                       (enum fusion)emf_options(model->config)->fusion);
+    last_states(model, pass, s, q);
+    for (int m = 0; m < model->heads; m++) {
+        struct query_head *head = softmax_head_compare(model, pass, m, q[m], query, term);
+        head->weight = fusion[m];
+        if (all) {
+            head->lo = 0;
+            head->hi = tables_local(model, 2).hi;
+        }
+    }
+}
+
+void emf_query(struct model *model, struct pass *pass, int domain, struct query *query) {
+    double fusion[OPTION_LIST];
+    fusion_weights(model, pass->tape, fusion);
+    for (int s = 0; s < STREAMS; s++) {
+        double weight = stream_weight(emf_options(model->config), s, domain);
+        if (weight != 0)
+            add_stream(model, pass, s, weight, fusion, query);
+    }
 }
 
 const struct model_ops llm_emf = {

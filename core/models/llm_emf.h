@@ -38,7 +38,7 @@ CHECKED enum status emf_open(struct model *model, int tags, bool attend);
 CHECKED enum status emf_configure(struct config *config);
 void emf_use_one_domain(struct config *config);
 void emf_forward(struct model *model, struct pass *pass);
-void emf_query(struct model *model, struct pass *pass, int domain, struct ranking *ranking);
+void emf_query(struct model *model, struct pass *pass, int domain, struct query *query);
 
 /* States h of all tokens of a stream, by head. */
 void emf_states(struct model *model, const struct pass *pass, enum stream_name stream,

@@ -6,7 +6,7 @@
 #ifndef CORE_MODELS_MODEL_H
 #define CORE_MODELS_MODEL_H
 #include "core/batch.h"
-#include "core/catalogue/rank.h"
+#include "core/catalogue/query.h"
 #include "core/models/item_set.h"
 #include "core/ops/tags.h"
 #include "core/options.h"
@@ -87,6 +87,7 @@ struct pass {
     struct tape *tape;
     const struct batch *batch;
     const struct item_view *items;
+    const struct item_view *all; /* of a ranking: what the histories are compared with */
     int64_t step; /* 1 for the first of training, keys dropout and negatives; 0: a ranking */
 
     /* of training */
@@ -157,9 +158,8 @@ struct model_ops {
      * weighted losses go to the tape. Collective in the exact loss where items are shared out. */
     void (*forward)(struct model *model, struct pass *pass);
 
-    /* What the histories of a batch ask of the catalogue, whose targets lie in `domain`: fill in
-     * what softmax_head_ranking leaves open. */
-    void (*query)(struct model *model, struct pass *pass, int domain, struct ranking *ranking);
+    /* What the histories of a batch ask of the items of `domain`: add the terms. */
+    void (*query)(struct model *model, struct pass *pass, int domain, struct query *query);
 };
 
 struct model {

@@ -37,7 +37,7 @@ static void forward(struct model *model, struct pass *pass) {
 }
 
 /* One head: its logits rank. */
-static void query(struct model *model, struct pass *pass, int domain, struct ranking *r) {
+static void add_query(struct model *model, struct pass *pass, int domain, struct query *query) {
     struct tape *tape = pass->tape;
     const struct stream *mixed = &pass->batch->stream[STREAM_MIXED];
     struct tensor *q = NULL;
@@ -49,11 +49,11 @@ static void query(struct model *model, struct pass *pass, int domain, struct ran
         q = op_gather(tape, states(model, pass), last, mixed->sequences);
         q = softmax_head_query(model, tape, 0, q);
     }
-    r->stream[STREAM_MIXED].q[0] = softmax_head_spread(
-        tape, pass->batch, q, mixed->sample, q ? mixed->sequences : 0, model->head[0].dim);
-    r->stream[STREAM_MIXED].present = stream_present(tape, pass->batch, STREAM_MIXED);
-    r->stream[STREAM_MIXED].weight = 1;
-    r->weights[0] = 1;
+    const bool *present = stream_present(tape, pass->batch, STREAM_MIXED);
+    const real *rows = softmax_head_spread(tape, pass->batch, q, mixed->sample,
+                                           q ? mixed->sequences : 0, model->head[0].dim);
+    softmax_head_compare(model, pass, 0, rows, query,
+                         query_add_term(query, 1, present, FUSION_PROBABILITY));
 }
 
 const struct model_ops sasrec = {
@@ -64,5 +64,5 @@ const struct model_ops sasrec = {
     .open = open_sasrec,
     .count = count,
     .forward = forward,
-    .query = query,
+    .query = add_query,
 };

@@ -181,7 +181,7 @@ static void forward(struct model *model, struct pass *pass) {
 }
 
 /* One score, whose softmax is over the domain: it ranks as the logits do. */
-static void query(struct model *model, struct pass *pass, int domain, struct ranking *r) {
+static void add_query(struct model *model, struct pass *pass, int domain, struct query *query) {
     struct gate_input input[STREAMS];
     struct tape *tape = pass->tape;
     const struct batch *batch = pass->batch;
@@ -194,10 +194,9 @@ static void query(struct model *model, struct pass *pass, int domain, struct ran
         input[inputs++].index = stream_last_tokens(tape, batch, s);
     }
     struct tensor *u = op_mix(tape, input, inputs, batch->samples, model->head[0].dim);
-    r->stream[STREAM_MIXED].q[0] = softmax_head_query(model, tape, 0, u)->x;
-    r->stream[STREAM_MIXED].present = stream_present(tape, batch, STREAM_MIXED);
-    r->stream[STREAM_MIXED].weight = 1;
-    r->weights[0] = 1;
+    const bool *present = stream_present(tape, batch, STREAM_MIXED);
+    softmax_head_compare(model, pass, 0, softmax_head_query(model, tape, 0, u)->x, query,
+                         query_add_term(query, 1, present, FUSION_PROBABILITY));
 }
 
 const struct model_ops sema_cdr = {
@@ -213,5 +212,5 @@ const struct model_ops sema_cdr = {
     .item_rows = item_rows,
     .count = count,
     .forward = forward,
-    .query = query,
+    .query = add_query,
 };

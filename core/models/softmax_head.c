@@ -1,5 +1,6 @@
 #include "core/models/softmax_head.h"
 #include "core/catalogue/bce.h"
+#include "core/catalogue/loss.h"
 #include "core/log.h"
 #include "core/models/layers.h"
 #include "core/models/tables.h"
@@ -132,10 +133,7 @@ static void exact_candidates(const struct model *model, struct tape *tape, const
         loss->local = &catalogue->local;
         return;
     }
-    struct catalogue_hit *hits = arena_alloc(&tape->arena, g->n, sizeof *hits);
-    catalogue_hits_of_targets(g->target, g->n, b.lo, hits);
-    loss->hits = hits;
-    loss->hit_count = g->n;
+    loss->hits = catalogue_hits_of_targets(&tape->arena, g->target, g->n, b.lo);
 }
 
 /* beta of gSASRec, eq. 7: with K of C candidates drawn and the target one more, the drawn share is
@@ -152,15 +150,15 @@ static void sampled_candidates(struct tape *tape, const struct group *g,
                                struct catalogue_loss *loss) {
     loss->candidates = negatives->n;
     loss->bias = negatives->bias;
-    loss->hits = catalogue_hits_of_negatives(&tape->arena, negatives->item, negatives->n, g->target,
-                                             g->n, &loss->hit_count);
+    loss->hits =
+        catalogue_hits_of_negatives(&tape->arena, negatives->item, negatives->n, g->target, g->n);
 }
 
 static double group_loss(struct model *model, struct tape *tape, const struct group *g,
                          const struct item_view *view, struct tensor *const *q,
                          const struct head_fusion *fusion, double weight) {
     const struct config *config = model->config;
-    struct catalogue_loss loss = {.terms = model->heads,
+    struct catalogue_loss loss = {.heads = model->heads,
                                   .positions = g->n,
                                   .row = g->row,
                                   .positive = g->positive,
@@ -176,7 +174,7 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
     else
         exact_candidates(model, tape, g, &loss);
     for (int m = 0; m < model->heads; m++)
-        loss.term[m] = (struct catalogue_term){q[m], view->candidates[g->set][m], view->positive[m],
+        loss.head[m] = (struct catalogue_head){q[m], view->candidates[g->set][m], view->positive[m],
                                                loss_divides(model, m) ? NORM_EPS : 0};
     if (config->train.loss == LOSS_GBCE) {
         loss.gbce = gbce_exponent(model, g->set);
@@ -227,27 +225,16 @@ void softmax_head_finish(struct model *model, struct tape *tape, const struct it
 
 /* ---- ranking ---- */
 
-void softmax_head_ranking(const struct model *model, const struct pass *pass,
-                          const struct item_view *all, const int32_t *target, int domain,
-                          struct ranking *r) {
-    struct bounds b = tables_local(model, domain);
-    r->terms = model->heads;
-    r->samples = pass->batch->samples;
-    r->target = target;
-    r->collectives = model->catalogue.collectives;
-    r->local = &model->catalogue.local;
-    r->lo = b.lo;
-    r->hi = b.hi;
-    for (int m = 0; m < model->heads; m++) {
-        const struct head *head = &model->head[m];
-        r->dim[m] = head->dim;
-        r->items[m] = head->frozen ? model->catalogue.table[head->table].unit : all->rows[m]->x;
-        r->eps[m] = is_divided(head) ? NORM_EPS : 0;
-    }
-    for (int s = 0; s < STREAMS; s++) {
-        r->stream[s].lo = r->lo;
-        r->stream[s].hi = r->hi;
-    }
+struct query_head *softmax_head_compare(const struct model *model, const struct pass *pass, int m,
+                                        const real *q, const struct query *query,
+                                        struct query_term *term) {
+    const struct head *head = &model->head[m];
+    struct query_head *added = query_add_head(query, term);
+    added->q = q;
+    added->items = head->frozen ? model->catalogue.table[head->table].unit : pass->all->rows[m]->x;
+    added->dim = head->dim;
+    added->eps = is_divided(head) ? NORM_EPS : 0;
+    return added;
 }
 
 const real *softmax_head_spread(struct tape *tape, const struct batch *batch,

@@ -40,13 +40,13 @@ void softmax_head_rows(struct model *model, struct tape *tape, struct item_view 
 /* After the last loss of a step, before anything else adds to the gradients of the view's rows. */
 void softmax_head_finish(struct model *model, struct tape *tape, const struct item_view *view);
 
-/* Everything of a ranking but the streams' states, presence and weights, and the heads' fusion and
- * weights. The softmaxes are over the target's domain. */
-void softmax_head_ranking(const struct model *model, const struct pass *pass,
-                          const struct item_view *all, const int32_t *target, int domain,
-                          struct ranking *ranking);
-
 /* ---- for the models' queries ---- */
+
+/* Add head m to a term of a query: q [samples, dim] are its states, the softmax is over the
+ * candidates and the weight 1, which the caller may change. */
+struct query_head *softmax_head_compare(const struct model *model, const struct pass *pass, int m,
+                                        const real *q, const struct query *query,
+                                        struct query_term *term);
 
 /* The rows q [n, d], of sample[k] each, as one row per sample: those of other samples are zero. */
 const real *softmax_head_spread(struct tape *tape, const struct batch *batch,

@@ -1,4 +1,5 @@
 #include "core/models/views.h"
+#include "core/catalogue/loss.h"
 #include "core/models/layers.h"
 #include "core/models/tables.h"
 #include "core/ops/activation.h"
@@ -87,19 +88,16 @@ static int64_t with_both(const struct tape *tape, struct tensor *const view[VIEW
 static double one_way(struct tape *tape, struct tensor *q, struct tensor *k, int64_t lo, int64_t hi,
                       double weight) {
     int32_t *row = arena_alloc(&tape->arena, hi - lo, sizeof *row);
-    struct catalogue_hit *hits = arena_alloc(&tape->arena, hi - lo, sizeof *hits);
     for (int64_t i = lo; i < hi; i++)
         row[i - lo] = (int32_t)i;
-    catalogue_hits_of_targets(row, hi - lo, 0, hits);
-    struct catalogue_loss loss = {.terms = 1,
-                                  .term = {{q, k, k}},
+    struct catalogue_loss loss = {.heads = 1,
+                                  .head = {{q, k, k}},
                                   .weights = {1},
                                   .positions = hi - lo,
                                   .row = row,
                                   .positive = row,
                                   .candidates = k->rows,
-                                  .hits = hits,
-                                  .hit_count = hi - lo,
+                                  .hits = catalogue_hits_of_targets(&tape->arena, row, hi - lo, 0),
                                   .weight = weight};
     return catalogue_loss(tape, &loss);
 }

@@ -1,4 +1,5 @@
 #include "jobs/engine/evaluation.h"
+#include "core/catalogue/rank.h"
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -239,7 +240,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     int32_t target[BATCH];
     struct rank_count full[BATCH], sampled[BATCH] = {0};
     struct rank_lists negatives = {w->negatives.offsets, w->negatives.items}, own;
-    struct ranking ranking = {.full = full, .sampled = sampled};
+    struct ranking ranking = {.target = target, .full = full, .sampled = sampled};
     struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index[k], at = e->hand.rows.offsets[i];
@@ -250,7 +251,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     model_pack_histories(w->model, &w->batch, samples, n);
     tape_begin(&w->tape, false, 0);
     placement_view(e->run->placement, w->model, &w->items, &pass);
-    model_query(w->model, &pass, &w->items, target, domain, &ranking);
+    model_query(w->model, &pass, &w->items, domain, &ranking.query);
     if (e->run->config.eval.exclude_history) {
         own = rank_own_items(&w->tape.arena, samples, target, n);
         ranking.excluded = &own;
@@ -259,7 +260,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
         negatives_draw(e, index, n, &w->negatives);
         ranking.negatives = &negatives;
     }
-    add_work(e, &w->tape, rank_flops(&ranking));
+    add_work(e, &w->tape, query_flops(&ranking.query));
     TRY(rank_targets(&w->tape.arena, &ranking));
     for (int64_t k = 0; k < n; k++)
         w->outcomes[index[k]] =

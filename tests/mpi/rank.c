@@ -55,10 +55,10 @@ static real *rows_local(const struct fixture *f, const struct item_block *local)
 }
 
 static struct ranking ranking_of(struct fixture *f, const real *rows, int64_t lo, int64_t hi) {
-    struct ranking r = {.terms = 1, .weights = {1}, .samples = SAMPLES, .lo = lo, .hi = hi};
-    r.target = f->target;
-    r.items[0] = rows, r.dim[0] = D;
-    r.stream[0] = (struct rank_stream){{f->q}, f->present, 1, lo, hi};
+    struct ranking r = {.query = {.samples = SAMPLES, .lo = lo, .hi = hi}, .target = f->target};
+    struct query_head *head =
+        query_add_head(&r.query, query_add_term(&r.query, 1, f->present, FUSION_PROBABILITY));
+    head->q = f->q, head->items = rows, head->dim = D;
     return r;
 }
 
@@ -79,7 +79,7 @@ static void excluded_case(void) {
         ranking_of(f, rows, item_block_rows(&local, 0), item_block_count(&local))};
     struct rank_lists own = rank_own_items(&arena, f->samples, f->target, SAMPLES);
     struct rank_lists negatives = {f->drawn, f->negatives};
-    r[1].collectives = &collectives, r[1].local = &local;
+    r[1].query.collectives = &collectives, r[1].query.local = &local;
     for (int k = 0; k < 2; k++) {
         r[k].excluded = &own, r[k].negatives = &negatives;
         r[k].full = full[k], r[k].sampled = sampled[k];

@@ -12,10 +12,10 @@ BALANCED(rank);
 BALANCED(softmax);
 
 #define EPS ((real)1e-8)
-enum { TERMS = 2 };
-static const int64_t dims[TERMS] = {12, 8};
+enum { HEADS = 2 };
+static const int64_t dims[HEADS] = {12, 8};
 
-/* The first term's items are learned, the second's too unless `frozen`. */
+/* The first head's items are learned, the second's too unless `frozen`. */
 struct problem {
     int64_t positions, items, lo, candidates;
     enum fusion fusion;
@@ -23,7 +23,8 @@ struct problem {
     bool representable; /* states and items are rounded to bfloat16 beforehand */
     int64_t buffer;
     double gbce;  /* exponent; 0: softmax */
-    bool divided; /* the first term's item rows are divided by their norm */
+    bool divided; /* the first head's item rows are divided by their norm */
+    bool uneven;  /* item rows differ much in their norms */
     int32_t *row, *target, *positive, *negatives;
     real *bias;            /* of the negatives' logits */
     double loss, distance; /* distance: of the gradient of items0 from the reference, relative */
@@ -32,7 +33,7 @@ struct problem {
 /* Parameters: q0, q1, items0, items1, fusion, and for sampled losses the rows of the targets. */
 static struct tensor *build(struct tape *tape, struct check *c) {
     struct problem *p = c->data;
-    struct catalogue_loss loss = {.terms = TERMS,
+    struct catalogue_loss loss = {.heads = HEADS,
                                   .fusion = p->fusion,
                                   .weights = {0.7, 0.3},
                                   .positions = p->positions,
@@ -43,12 +44,12 @@ static struct tensor *build(struct tape *tape, struct check *c) {
                                   .weight = 0.5,
                                   .gbce = p->gbce,
                                   .buffer_bytes = p->buffer};
-    for (int m = 0; m < TERMS; m++) {
+    for (int m = 0; m < HEADS; m++) {
         struct tensor *items = tape_param(tape, &c->params, 2 + m);
         struct tensor *targets = p->sampled ? tape_param(tape, &c->params, 5 + m) : items;
         if (m && p->frozen)
             items = targets = tape_constant(tape, items->x, items->rows, items->cols);
-        loss.term[m] = (struct catalogue_term){tape_param(tape, &c->params, m), items, targets};
+        loss.head[m] = (struct catalogue_head){tape_param(tape, &c->params, m), items, targets};
     }
     if (p->learned_fusion)
         loss.fusion_logits = tape_param(tape, &c->params, 4);
@@ -56,19 +57,15 @@ static struct tensor *build(struct tape *tape, struct check *c) {
         loss.bias = p->bias;
     if (p->sampled)
         loss.hits = catalogue_hits_of_negatives(&tape->arena, p->negatives, p->candidates,
-                                                p->target, p->positions, &loss.hit_count);
-    else {
-        struct catalogue_hit *hits = arena_alloc(&tape->arena, p->positions, sizeof *hits);
-        catalogue_hits_of_targets(p->target, p->positions, p->lo, hits);
-        loss.hits = hits;
-        loss.hit_count = p->positions;
-    }
+                                                p->target, p->positions);
+    else
+        loss.hits = catalogue_hits_of_targets(&tape->arena, p->target, p->positions, p->lo);
     if (p->divided)
-        loss.term[0].eps = EPS;
+        loss.head[0].eps = EPS;
     tape->bf16 = p->bf16;
     p->loss = catalogue_loss(tape, &loss);
     if (p->divided && tape->record)
-        unit_norm_gradient(loss.term[0].items, EPS);
+        unit_norm_gradient(loss.head[0].items, EPS);
     c->loss = 0.5 * p->loss;
     return NULL;
 }
@@ -90,16 +87,19 @@ static void problem_open(struct check *c, struct problem *p, double scale) {
         p->negatives[k] = (int32_t)rng_below(check_key(8), (uint64_t)k, p->candidates);
     for (int64_t k = 0; k < p->candidates; k++)
         p->bias[k] = (real)rng_normal(check_key(9), (uint64_t)k);
-    for (int m = 0; m < TERMS; m++)
+    for (int m = 0; m < HEADS; m++)
         check_input(c, 2 * n, dims[m]);
-    for (int m = 0; m < TERMS; m++)
+    for (int m = 0; m < HEADS; m++)
         check_input(c, p->items, dims[m]);
-    check_input(c, 1, TERMS);
-    for (int m = 0; p->sampled && m < TERMS; m++)
+    check_input(c, 1, HEADS);
+    for (int m = 0; p->sampled && m < HEADS; m++)
         check_input(c, n, dims[m]);
     c->build = build;
     c->data = p;
     check_fill(c, scale);
+    for (int m = 0; p->uneven && m < HEADS; m++)
+        for (int64_t i = 0; i < p->items * dims[m]; i++)
+            c->params.list[2 + m].tensor.x[i] *= (real)pow(10, sin((double)(i / dims[m])));
     for (int64_t i = 0; p->representable && i < c->params.total; i++)
         c->params.x[i] = (real)check_bf16((double)c->params.x[i]);
 }
@@ -157,16 +157,16 @@ static void add_gradient(struct check *c, struct reference *r, int m, int64_t q,
 static void position_reference(struct check *c, struct reference *r, int64_t t) {
     struct problem *p = c->data;
     int64_t n = p->candidates + 1, q = p->row[t];
-    double *z = mem_zero(TERMS * n, sizeof *z), prob[TERMS], w[TERMS] = {0.7, 0.3}, sum = 0;
+    double *z = mem_zero(HEADS * n, sizeof *z), prob[HEADS], w[HEADS] = {0.7, 0.3}, sum = 0;
     bool logits = p->fusion == FUSION_LOGIT;
     if (p->learned_fusion)
-        for (int m = 0; m < TERMS; m++)
+        for (int m = 0; m < HEADS; m++)
             w[m] = exp((double)c->params.list[4].tensor.x[m]);
     double total = w[0] + w[1];
-    for (int m = 0; m < TERMS; m++)
+    for (int m = 0; m < HEADS; m++)
         w[m] /= total;
     for (int64_t i = 0; i < n; i++)
-        for (int m = 0; m < TERMS; m++) {
+        for (int m = 0; m < HEADS; m++) {
             bool own = i > 0 && (p->sampled ? p->negatives[i - 1] == p->target[t]
                                             : p->lo + i - 1 == p->target[t]);
             double value = own ? -INFINITY
@@ -175,7 +175,7 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
                                : logit(c, m, q, p->sampled ? 5 + m : 2 + m, p->positive[t]);
             z[(logits ? 0 : m) * n + i] += value;
         }
-    for (int s = 0; s < (logits ? 1 : TERMS); s++) {
+    for (int s = 0; s < (logits ? 1 : HEADS); s++) {
         double norm = 0;
         for (int64_t i = 0; i < n; i++)
             norm += exp(z[s * n + i]);
@@ -185,7 +185,7 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
         sum += logits ? prob[s] : w[s] * prob[s];
     }
     r->loss -= log(sum);
-    for (int m = 0; m < TERMS; m++) {
+    for (int m = 0; m < HEADS; m++) {
         double share = logits ? 1 : w[m] * prob[m] / sum;
         const double *pm = z + (logits ? 0 : m) * n;
         for (int64_t i = 0; i < n; i++)
@@ -204,11 +204,11 @@ static void gbce_reference(struct check *c, struct reference *r, int64_t t) {
         double z = i && p->bias ? (double)p->bias[i - 1] : 0;
         if (i && p->negatives[i - 1] == p->target[t])
             continue;
-        for (int m = 0; m < TERMS; m++)
+        for (int m = 0; m < HEADS; m++)
             z += logit(c, m, p->row[t], i ? 2 + m : 5 + m, i ? i - 1 : p->positive[t]);
         double sigma = 1 / (1 + exp(-z));
         r->loss -= i ? log1p(-sigma) : p->gbce * log(sigma);
-        for (int m = 0; m < TERMS; m++)
+        for (int m = 0; m < HEADS; m++)
             add_gradient(c, r, m, p->row[t], i ? 2 + m : 5 + m, i ? i - 1 : p->positive[t],
                          0.5 * (i ? sigma : p->gbce * (sigma - 1)));
     }
@@ -237,7 +237,7 @@ struct tolerance {
 static struct tolerance tolerance(struct check *c) {
     struct problem *p = c->data;
     double delta = 0, eps = (double)REAL_EPS;
-    for (int m = 0; m < TERMS && !p->representable; m++)
+    for (int m = 0; m < HEADS && !p->representable; m++)
         delta += ldexp(1, -7) * longest_row(&c->params.list[m].tensor) *
                  longest_row(&c->params.list[2 + m].tensor);
     return p->bf16 ? (struct tolerance){100 * eps + delta / log((double)p->candidates),
@@ -340,6 +340,25 @@ Test(loss, tiles) {
                           0.7, false);
 }
 
+/* Inner products of rows of very different norms, beside rows that are divided by theirs and
+ * without such; exact and sampled. */
+Test(loss, inner_products) {
+    for (int choice = 0; choice < 8; choice++) {
+        bool large = choice & 1, sampled = choice & 2;
+        check_problem(&(struct problem){.positions = large ? 700 : 4,
+                                        .items = large ? 1300 : 23,
+                                        .lo = sampled ? 0 : 3,
+                                        .candidates = sampled ? large ? 1300 : 23
+                                                      : large ? 1201
+                                                              : 17,
+                                        .sampled = sampled,
+                                        .learned_fusion = true,
+                                        .divided = !sampled && (choice & 4),
+                                        .uneven = true},
+                      0.7, !large);
+    }
+}
+
 /* Item rows that are divided by their norm, shared with the targets. */
 Test(loss, divided_rows) {
     for (int large = 0; large < 2; large++)
@@ -403,17 +422,17 @@ Test(loss, memory_does_not_grow_with_the_catalogue) {
 
 /* ---- ranking ---- */
 
-/* Two streams, two terms; some rows are copies of the target's, so that ties occur. */
-Test(rank, agrees_with_the_definition) {
+/* Two terms of two heads; some rows are copies of the target's, so that ties occur. */
+static void check_definition(const real eps[HEADS]) {
     enum { N = 1500, LO = 100, HI = 1450, B = 6, NEGATIVES = 50 };
     struct arena arena = {0};
     struct tape tape = {0};
-    real *items[TERMS], *q[STREAMS][TERMS];
+    real *items[HEADS], *q[STREAMS][HEADS];
     bool present[B] = {true, true, false, true, true, true}, all[B];
     int32_t target[B], negatives[B * NEGATIVES];
     int64_t offsets[B + 1];
     struct rank_count full[B], sampled[B];
-    for (int m = 0; m < TERMS; m++) {
+    for (int m = 0; m < HEADS; m++) {
         items[m] = mem_alloc(N * dims[m], sizeof(real));
         for (int64_t i = 0; i < N * dims[m]; i++)
             items[m][i] = (real)rng_normal(check_key(30 + (uint64_t)m), (uint64_t)i);
@@ -421,14 +440,14 @@ Test(rank, agrees_with_the_definition) {
             q[s][m] = mem_alloc(B * dims[m], sizeof(real));
             for (int64_t i = 0; i < B * dims[m]; i++)
                 q[s][m][i] =
-                    (real)rng_normal(check_key(40 + (uint64_t)(s * TERMS + m)), (uint64_t)i);
+                    (real)rng_normal(check_key(40 + (uint64_t)(s * HEADS + m)), (uint64_t)i);
         }
     }
     for (int t = 0; t < B; t++) {
         all[t] = true;
         target[t] = LO + 200 * t + 17;
         for (int copy = 1; copy <= t; copy++)
-            for (int m = 0; m < TERMS; m++)
+            for (int m = 0; m < HEADS; m++)
                 memcpy(items[m] + (target[t] + copy) * dims[m], items[m] + target[t] * dims[m],
                        (size_t)dims[m] * sizeof(real));
         offsets[t] = t * NEGATIVES;
@@ -437,49 +456,48 @@ Test(rank, agrees_with_the_definition) {
     }
     offsets[B] = B * NEGATIVES;
     struct rank_lists drawn = {offsets, negatives};
-    struct ranking r = {.terms = TERMS,
-                        .weights = {0.7, 0.3},
-                        .samples = B,
+    struct ranking r = {.query = {.samples = B, .lo = LO, .hi = HI},
                         .target = target,
-                        .lo = LO,
-                        .hi = HI,
                         .negatives = &drawn,
                         .full = full,
                         .sampled = sampled};
-    for (int m = 0; m < TERMS; m++)
-        r.items[m] = items[m], r.dim[m] = dims[m];
-    r.eps[1] = EPS; /* the second term's rows are to be divided */
-    for (int s = 0; s < STREAMS; s++)
-        r.stream[s] = (struct rank_stream){{q[s][0], q[s][1]},
-                                           s == 1 ? present : all,
-                                           s == 2 ? 0
-                                           : s    ? 0.3
-                                                  : 1,
-                                           s ? 0 : LO,
-                                           s ? N : HI};
+    for (int s = 0; s < STREAMS; s++) {
+        static const double weights[] = {1, 0.3, 0};
+        struct query_term *term =
+            query_add_term(&r.query, weights[s], s == 1 ? present : all, FUSION_PROBABILITY);
+        for (int m = 0; m < HEADS; m++)
+            *query_add_head(&r.query, term) = (struct query_head){.q = q[s][m],
+                                                                  .items = items[m],
+                                                                  .dim = dims[m],
+                                                                  .eps = eps[m],
+                                                                  .lo = s ? 0 : LO,
+                                                                  .hi = s ? N : HI,
+                                                                  .weight = m ? 0.3 : 0.7};
+    }
     cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
     for (int t = 0; t < B; t++) {
         double *score = mem_zero(N, sizeof *score);
         for (int s = 0; s < 2; s++)
-            for (int m = 0; m < TERMS && (s != 1 || present[t]); m++) {
+            for (int m = 0; m < HEADS && (s != 1 || present[t]); m++) {
                 double sum = 0, *z = mem_zero(N, sizeof *z);
-                for (int64_t i = r.stream[s].lo; i < r.stream[s].hi; i++) {
+                for (int64_t i = s ? 0 : LO; i < (s ? N : HI); i++) {
                     for (int64_t k = 0; k < dims[m]; k++)
                         z[i] +=
                             (double)q[s][m][t * dims[m] + k] * (double)items[m][i * dims[m] + k];
-                    if (m == 1)
+                    if (eps[m] > 0)
                         z[i] /= sqrt(dot(items[m] + i * dims[m], items[m] + i * dims[m], dims[m]));
                     sum += exp(z[i]);
                 }
                 for (int64_t i = LO; i < HI; i++)
-                    score[i] += r.stream[s].weight * r.weights[m] * exp(z[i]) / sum;
+                    score[i] += (s ? 0.3 : 1) * (m ? 0.3 : 0.7) * exp(z[i]) / sum;
                 mem_free(z);
             }
         int64_t above = 0, above_drawn = 0;
         for (int64_t i = LO; i < HI; i++)
-            above += score[i] > score[target[t]] * (1 + 1e-4);
+            above += score[i] > score[target[t]] * (1 + 20 * (double)REAL_EPS);
         for (int k = 0; k < NEGATIVES; k++)
-            above_drawn += score[negatives[t * NEGATIVES + k]] > score[target[t]] * (1 + 1e-4);
+            above_drawn += score[negatives[t * NEGATIVES + k]] >
+                           score[target[t]] * (1 + 20 * (double)REAL_EPS);
         cr_expect_eq(full[t].above, above, "sample %d: %ld above, want %ld", t, (long)full[t].above,
                      (long)above);
         cr_expect_eq(full[t].equal, t, "sample %d: %ld equal", t, (long)full[t].equal);
@@ -488,13 +506,29 @@ Test(rank, agrees_with_the_definition) {
         cr_expect(full[t].all == HI - LO - 1 && sampled[t].all == NEGATIVES);
         mem_free(score);
     }
-    for (int m = 0; m < TERMS; m++) {
+    for (int m = 0; m < HEADS; m++) {
         mem_free(items[m]);
         for (int s = 0; s < STREAMS; s++)
             mem_free(q[s][m]);
     }
     arena_free(&arena);
     tape_free(&tape);
+}
+
+/* Item rows of one head, and of both, are divided by their norm. */
+Test(rank, agrees_with_the_definition) {
+    check_definition((const real[]){0, EPS});
+    check_definition((const real[]){EPS, EPS});
+}
+
+/* A query of one term and one head. */
+static struct query one_head(const real *q, const bool *present, int64_t samples, const real *items,
+                             int64_t dim, real eps, int64_t lo, int64_t hi) {
+    struct query query = {.samples = samples, .lo = lo, .hi = hi};
+    struct query_head *head =
+        query_add_head(&query, query_add_term(&query, 1, present, FUSION_PROBABILITY));
+    head->q = q, head->items = items, head->dim = dim, head->eps = eps;
+    return query;
 }
 
 /* ---- ranking without what the user has ---- */
@@ -537,7 +571,7 @@ static struct rank_count count_plainly(const double *z, const struct sample *sam
     return count;
 }
 
-/* One stream and term: the order of the scores is that of the logits. The two rows behind a target
+/* One term and head: the order of the scores is that of the logits. The two rows behind a target
  * are copies of its own and tie with it. */
 Test(rank, without_what_the_user_has) {
     static int32_t history[OWN_SAMPLES][2 * OWN_N];
@@ -559,16 +593,10 @@ Test(rank, without_what_the_user_has) {
             memcpy(items + (target[t] + copy) * OWN_D, items + target[t] * OWN_D,
                    OWN_D * sizeof *items);
     struct rank_lists own = rank_own_items(&arena, samples, target, OWN_SAMPLES);
-    struct ranking r = {.terms = 1,
-                        .weights = {1},
-                        .samples = OWN_SAMPLES,
+    struct ranking r = {.query = one_head(q, present, OWN_SAMPLES, items, OWN_D, 0, OWN_LO, OWN_HI),
                         .target = target,
-                        .lo = OWN_LO,
-                        .hi = OWN_HI,
                         .excluded = &own,
                         .full = full};
-    r.items[0] = items, r.dim[0] = OWN_D;
-    r.stream[0] = (struct rank_stream){{q}, present, 1, OWN_LO, OWN_HI};
     cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
     for (int t = 0; t < OWN_SAMPLES; t++) {
         for (int64_t i = 0; i < OWN_N; i++)
@@ -587,21 +615,20 @@ Test(rank, without_what_the_user_has) {
     arena_free(&arena);
 }
 
-/* One stream and term: the order of the scores is that of the logits. Row 700 is a copy of row 30
- * and ties with it; some items are excluded. */
-/* One stream, one term, all that a user could want to tie: copies of the target's row, rows that
+/* One term, one head, all that a user could want to tie: copies of the target's row, rows that
  * differ in a last bit, and, at a scale of 100, logits so far apart that their exponentials are
  * zero. Counts are those of the rows' own products in double precision, rounded once, for any
  * threads and for samples alone or together. */
-Test(rank, one_softmax_ranks_by_logits) {
+static void check_logits(real eps) {
     enum { N = 2000, B = 8, D = 64 };
     struct arena arena = {0};
     real *items = mem_alloc(N * D, sizeof *items), *q = mem_alloc(B * D, sizeof *q);
     int32_t target[B];
     bool present[B];
     struct rank_count full[B], alone;
-    for (int64_t i = 0; i < N * D; i++)
-        items[i] = (real)rng_normal(check_key(70), (uint64_t)i);
+    for (int64_t i = 0; i < N * D; i++) /* of norms from 1/100 to 100 of their usual */
+        items[i] =
+            (real)(pow(10, 2 * sin((double)(i / D))) * rng_normal(check_key(70), (uint64_t)i));
     for (int64_t i = 0; i < B * D; i++)
         q[i] = (real)(100 / sqrt(D) * rng_normal(check_key(71), (uint64_t)i));
     for (int t = 0; t < B; t++) {
@@ -614,23 +641,15 @@ Test(rank, one_softmax_ranks_by_logits) {
                 row[copy] = REAL_F(nextafter)(row[copy], copy % 2 ? 10 : -10);
         }
     }
-    struct ranking r = {.terms = 1,
-                        .weights = {1},
-                        .items = {items},
-                        .eps = {EPS},
-                        .dim = {D},
-                        .samples = B,
-                        .target = target,
-                        .hi = N,
-                        .full = full};
-    r.stream[STREAM_MIXED] = (struct rank_stream){{q}, present, 1, 0, N};
+    struct ranking r = {
+        .query = one_head(q, present, B, items, D, eps, 0, N), .target = target, .full = full};
     cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
     for (int t = 0; t < B; t++) {
         struct rank_count want = {.all = N - 1};
         real z[N];
         for (int64_t i = 0; i < N; i++)
             z[i] = present[t] ? (real)(dot(q + t * D, items + i * D, D) /
-                                       sqrt(dot(items + i * D, items + i * D, D)))
+                                       (eps > 0 ? sqrt(dot(items + i * D, items + i * D, D)) : 1))
                               : 0;
         for (int64_t i = 0; i < N; i++) {
             want.above += z[i] > z[target[t]];
@@ -642,10 +661,9 @@ Test(rank, one_softmax_ranks_by_logits) {
                   "sample %d: %ld above and %ld equal, not %ld and %ld", t, (long)full[t].above,
                   (long)full[t].equal, (long)want.above, (long)want.equal);
         struct ranking one = r;
-        one.samples = 1;
+        one.query = one_head(q + t * D, present + t, 1, items, D, eps, 0, N);
         one.target = target + t;
         one.full = &alone;
-        one.stream[STREAM_MIXED] = (struct rank_stream){{q + t * D}, present + t, 1, 0, N};
         cr_assert_eq(rank_targets(&arena, &one), STATUS_OK);
         cr_expect(alone.above == full[t].above && alone.equal == full[t].equal, "alone");
     }
@@ -654,6 +672,65 @@ Test(rank, one_softmax_ranks_by_logits) {
     arena_free(&arena);
 }
 
+/* Rows divided by their norm, and inner products of rows of very different norms. */
+Test(rank, one_softmax_ranks_by_logits) {
+    check_logits(EPS);
+    check_logits(0);
+}
+
+/* One term whose heads' logits are summed: they rank, as those of one head do. Samples without a
+ * state see nothing but ties. */
+Test(rank, fused_logits) {
+    enum { N = 1100, B = 4 };
+    struct arena arena = {0};
+    real *items[HEADS], *q[HEADS];
+    const real eps[HEADS] = {0, EPS};
+    const int32_t target[B] = {3, 600, 1000, 30};
+    const bool present[B] = {true, true, true, false};
+    struct rank_count full[B];
+    struct ranking r = {.query = {.samples = B, .hi = N}, .target = target, .full = full};
+    struct query_term *term = query_add_term(&r.query, 0.4, present, FUSION_LOGIT);
+    for (int m = 0; m < HEADS; m++) {
+        items[m] = mem_alloc(N * dims[m], sizeof(real));
+        q[m] = mem_alloc(B * dims[m], sizeof(real));
+        for (int64_t i = 0; i < N * dims[m]; i++)
+            items[m][i] = (real)rng_normal(check_key(80 + (uint64_t)m), (uint64_t)i);
+        for (int64_t i = 0; i < B * dims[m]; i++)
+            q[m][i] = (real)rng_normal(check_key(90 + (uint64_t)m), (uint64_t)i);
+        struct query_head *head = query_add_head(&r.query, term);
+        head->q = q[m], head->items = items[m], head->dim = dims[m], head->eps = eps[m];
+    }
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    for (int t = 0; t < B; t++) {
+        struct rank_count want = {.all = N - 1};
+        real z[N];
+        for (int64_t i = 0; i < N; i++) {
+            double sum = 0;
+            for (int m = 0; m < HEADS; m++) {
+                const real *x = items[m] + i * dims[m];
+                double norm = eps[m] > 0 ? sqrt(dot(x, x, dims[m])) : 1;
+                sum += dot(q[m] + t * dims[m], x, dims[m]) / norm;
+            }
+            z[i] = present[t] ? (real)sum : 0;
+        }
+        for (int64_t i = 0; i < N; i++) {
+            want.above += z[i] > z[target[t]];
+            want.equal += i != target[t] && z[i] == z[target[t]];
+        }
+        cr_expect(full[t].above == want.above && full[t].equal == want.equal &&
+                      full[t].all == want.all,
+                  "sample %d: %ld above and %ld equal, not %ld and %ld", t, (long)full[t].above,
+                  (long)full[t].equal, (long)want.above, (long)want.equal);
+    }
+    for (int m = 0; m < HEADS; m++) {
+        mem_free(items[m]);
+        mem_free(q[m]);
+    }
+    arena_free(&arena);
+}
+
+/* One term and head: the order of the scores is that of the logits. Row 700 is a copy of row 30
+ * and ties with it; some items are excluded. */
 Test(rank, best_items) {
     enum { N = 1500, LO = 20, HI = 1450, B = 3, K = 9, D = 12 };
     struct arena arena = {0};
@@ -667,9 +744,7 @@ Test(rank, best_items) {
         q[i] = (real)rng_normal(check_key(51), (uint64_t)i);
     memcpy(items + 700 * D, items + 30 * D, D * sizeof *items);
     memcpy(q, items + 30 * D, D * sizeof *q); /* whose best are these two */
-    struct ranking r = {.terms = 1, .weights = {1}, .samples = B, .lo = LO, .hi = HI};
-    r.items[0] = items, r.dim[0] = D, r.eps[0] = EPS;
-    r.stream[0] = (struct rank_stream){{q}, present, 1, LO, HI};
+    struct ranking r = {.query = one_head(q, present, B, items, D, EPS, LO, HI)};
     for (int round = 0; round < 2; round++) {
         /* The second time without the best of samples 0 and 2, and all of 1 but four. */
         int64_t offsets[B + 1] = {0, 1, 1, 2};
@@ -720,15 +795,8 @@ Test(rank, refuses_nan) {
     int32_t target = 1;
     struct rank_count full;
     struct arena arena = {0};
-    struct ranking r = {.terms = 1,
-                        .weights = {1},
-                        .samples = 1,
-                        .target = &target,
-                        .hi = 2,
-                        .full = &full,
-                        .items = {items},
-                        .dim = {4}};
-    r.stream[0] = (struct rank_stream){{q}, &present, 1, 0, 2};
+    struct ranking r = {
+        .query = one_head(q, &present, 1, items, 4, 0, 0, 2), .target = &target, .full = &full};
     cr_expect_eq(rank_targets(&arena, &r), STATUS_FAIL);
     arena_free(&arena);
 }

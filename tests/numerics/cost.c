@@ -2,6 +2,7 @@
  * byte; operations against sums written out. */
 #include "core/cost/cost.h"
 #include "check.h"
+#include "core/catalogue/rank.h"
 #include "core/cost/price.h"
 #include "core/models/forward.h"
 #include "core/models/model.h"
@@ -381,7 +382,7 @@ static void check_ranking(const char *pairs, double states, double rows) {
     int32_t target[2] = {A_ITEMS, A_ITEMS + 1};
     struct rank_count full[2];
     struct tape tape = {0}, made = {0};
-    struct ranking ranking = {.full = full};
+    struct ranking ranking = {.target = target, .full = full};
     struct item_view all;
     struct fixture f;
     fixture_open(&f, pairs);
@@ -390,11 +391,11 @@ static void check_ranking(const char *pairs, double states, double rows) {
     tape_begin(&made, false, 0);
     tape_begin(&tape, false, 0);
     model_view(&f.model, &made, NULL, &all);
-    model_query(&f.model, &pass, &all, target, 1, &ranking);
+    model_query(&f.model, &pass, &all, 1, &ranking.query);
     cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
     cr_expect_eq(cost_ranking(&f.declared, &f.batch, 1),
                  (int64_t)(made.arena.peak + tape.arena.peak), "%s: memory of a ranking", pairs);
-    cr_expect_float_eq(rank_flops(&ranking), states * (ITEMS - A_ITEMS), 1e-6);
+    cr_expect_float_eq(query_flops(&ranking.query), states * (ITEMS - A_ITEMS), 1e-6);
     cr_expect_float_eq(made.work[PHASE_FORWARD].flops, rows, 1e-6);
     tape_free(&tape);
     tape_free(&made);

@@ -1,6 +1,7 @@
 /* LLM-EMF against golden files made in float64 by an implementation that shares no code with this
  * one: states, losses, gradients, ten AdamW steps, scores and ranks. Skipped where the files are
  * absent (CDSR_SHARED). */
+#include "core/catalogue/rank.h"
 #include "core/mem.h"
 #include "core/models/forward.h"
 #include "core/models/llm_emf.h"
@@ -268,17 +269,17 @@ static void rank_one(struct golden *g, const struct sample *sample, double *rank
     struct tape items = {0}, tape = {0};
     struct batch batch = {0};
     struct rank_count count;
-    struct ranking r = {.full = &count};
     struct item_view all;
     struct pass pass = {.tape = &tape, .batch = &batch, .items = &all};
     int32_t target = sample->items[sample->length];
     int domain = target >= g->shape.a_items;
+    struct ranking r = {.target = &target, .full = &count};
     tape_begin(&items, false, 0);
     tape_begin(&tape, false, 0);
     model_view(&g->model, &items, NULL, &all);
     batch_history(&batch, sample, 1, g->shape.a_items, g->shape.max_len);
-    model_query(&g->model, &pass, &all, &target, domain, &r);
-    r.scores = mem_alloc(r.hi - r.lo, sizeof(real));
+    model_query(&g->model, &pass, &all, domain, &r.query);
+    r.scores = mem_alloc(r.query.hi - r.query.lo, sizeof(real));
     cr_assert_eq(rank_targets(&tape.arena, &r), STATUS_OK);
     *rank = 1 + (double)count.above + (double)count.equal / 2;
     if (scores) {
@@ -286,7 +287,7 @@ static void rank_one(struct golden *g, const struct sample *sample, double *rank
         int64_t n;
         snprintf(name, sizeof name, "golden/eval/score/%d", (int)sample->id);
         double *x = read_doubles(g->file, name, &n);
-        cr_assert_eq(n, r.hi - r.lo);
+        cr_assert_eq(n, r.query.hi - r.query.lo);
         expect_near(name, r.scores, x, n, TIGHT);
         mem_free(x);
     }

@@ -3,6 +3,7 @@
 #ifndef TESTS_MODEL_CHECK_H
 #define TESTS_MODEL_CHECK_H
 #include "check.h"
+#include "core/catalogue/rank.h"
 #include "core/models/forward.h"
 #include "core/models/model.h"
 #include "core/ops/norm.h"
@@ -277,7 +278,7 @@ static void compare_scores(struct fixture *f, const char *pairs) {
         real scores[ITEMS];
         double want[ITEMS];
         struct rank_count full;
-        struct ranking ranking = {.full = &full, .scores = scores};
+        struct ranking ranking = {.target = &target, .full = &full, .scores = scores};
         struct item_set set;
         struct item_view all, view;
         struct batch batch = {0};
@@ -289,7 +290,7 @@ static void compare_scores(struct fixture *f, const char *pairs) {
         model_fill_items(&f->model, &set);
         model_view(&f->model, &tape, &set, &view);
         model_view(&f->model, &items, NULL, &all);
-        model_query(&f->model, &pass, &all, &target, domain, &ranking);
+        model_query(&f->model, &pass, &all, domain, &ranking.query);
         cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
         f->of->scores(&f->reference, history.items, history.length, domain, want);
         double distance = check_distance(scores, want, domain_items[domain]);

@@ -93,8 +93,8 @@ static void tags_width(struct tape *tape) {
 /* A loss over T candidates that is right but for what a case changes. */
 static struct catalogue_loss good_loss(struct tape *tape) {
     struct tensor *items = zeros(tape, T, D);
-    return (struct catalogue_loss){.terms = 1,
-                                   .term = {{zeros(tape, T, D), items, items, 0}},
+    return (struct catalogue_loss){.heads = 1,
+                                   .head = {{zeros(tape, T, D), items, items, 0}},
                                    .positions = T,
                                    .row = rows,
                                    .positive = rows,
@@ -104,7 +104,7 @@ static struct catalogue_loss good_loss(struct tape *tape) {
 
 static void loss_width(struct tape *tape) {
     struct catalogue_loss loss = good_loss(tape);
-    loss.term[0].q = zeros(tape, T, D + 1);
+    loss.head[0].q = zeros(tape, T, D + 1);
     catalogue_loss(tape, &loss);
 }
 

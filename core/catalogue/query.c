@@ -1,0 +1,69 @@
+#include "core/catalogue/query.h"
+#include "core/check.h"
+
+struct query_term *query_add_term(struct query *query, double weight, const bool *present,
+                                  enum fusion fusion) {
+    assert(query->terms < QUERY_TERMS);
+    struct query_term *term = &query->term[query->terms++];
+    *term = (struct query_term){.weight = weight, .present = present, .fusion = fusion};
+    return term;
+}
+
+struct query_head *query_add_head(const struct query *query, struct query_term *term) {
+    assert(term->heads < QUERY_HEADS);
+    struct query_head *head = &term->head[term->heads++];
+    *head = (struct query_head){.lo = query->lo, .hi = query->hi, .weight = 1};
+    return head;
+}
+
+static double term_width(const struct query_term *term) {
+    double width = 0;
+    for (int m = 0; m < term->heads; m++)
+        width += (double)term->head[m].dim;
+    return width;
+}
+
+double query_flops(const struct query *query) {
+    double numbers = 0, ranks = query->collectives ? query->collectives->size : 1;
+    for (int k = 0; k < query->terms; k++) {
+        const struct query_term *term = &query->term[k];
+        int64_t states = 0;
+        for (int64_t t = 0; t < query->samples; t++)
+            states += term->weight != 0 && term->present[t];
+        numbers += (double)states * term_width(term);
+    }
+    return 2 * numbers * ranks * (double)(query->hi - query->lo);
+}
+
+static const real *gather_states(const struct query *query, struct arena *arena, const real *q,
+                                 const int64_t *samples, int64_t n, int64_t d) {
+    if (arena->dry)
+        return arena_numbers(arena, n * d, sizeof *q);
+    return collectives_gather(query->collectives, arena, q, samples, d * (int64_t)sizeof *q);
+}
+
+/* Of `n` samples of all ranks. */
+static void gather_term(const struct query *query, struct arena *arena, const int64_t *samples,
+                        int64_t n, struct query_term *term) {
+    term->present =
+        collectives_gather(query->collectives, arena, term->present, samples, sizeof(bool));
+    for (int m = 0; m < term->heads; m++)
+        term->head[m].q =
+            gather_states(query, arena, term->head[m].q, samples, n, term->head[m].dim);
+}
+
+struct query query_of_all(const struct query *query, struct arena *arena, const int64_t *samples) {
+    struct query all = *query;
+    all.terms = 0;
+    for (int k = 0; k < query->terms; k++)
+        if (query->term[k].weight != 0)
+            all.term[all.terms++] = query->term[k];
+    if (!query->collectives)
+        return all;
+    all.samples = 0;
+    for (int r = 0; r < query->collectives->size; r++)
+        all.samples += samples[r];
+    for (int k = 0; k < all.terms; k++)
+        gather_term(query, arena, samples, all.samples, &all.term[k]);
+    return all;
+}

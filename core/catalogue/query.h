@@ -1,0 +1,61 @@
+/* What histories ask of the catalogue: a score for every candidate item i,
+ *     score(i) = sum over terms of weight P(i)
+ * where the P of a term is a softmax of logits z_h(i) = <q_h, e_h(i)>, of one head h or fused over
+ * several:
+ *     P(i) = sum over heads of weight_h softmax(z_h)(i)    probability fusion
+ *     P(i) = softmax(sum over heads of z_h)(i)             logit fusion
+ * LLM-EMF (eqs 8, 11, 12) has a term for each stream and a head for each modality. */
+#ifndef CORE_CATALOGUE_QUERY_H
+#define CORE_CATALOGUE_QUERY_H
+#include "core/arena.h"
+#include "core/batch.h"
+#include "core/catalogue/loss.h"
+#include "core/collectives.h"
+#include "partition/item_block.h"
+#include <stdbool.h>
+
+enum { QUERY_TERMS = STREAMS, QUERY_HEADS = CATALOGUE_HEADS };
+
+struct query_head {
+    const real *q;     /* [samples, dim] scaled states */
+    const real *items; /* [items, dim] the rows that they are compared with */
+    int64_t dim;
+    real eps;       /* > 0: item rows are divided by their norm, at least eps */
+    int64_t lo, hi; /* items of the softmax, with all candidates; in logit fusion alike */
+    double weight;  /* in probability fusion; the heads' sum is 1 */
+};
+
+struct query_term {
+    double weight;       /* 0: the term is left out */
+    const bool *present; /* [samples] false: for this sample the term is left out */
+    enum fusion fusion;
+    int heads;
+    struct query_head head[QUERY_HEADS];
+};
+
+/* Where items are shared out, item rows are those of this rank: so are lo and hi everywhere. */
+struct query {
+    int64_t samples;
+    int64_t lo, hi; /* candidates */
+    int terms;
+    struct query_term term[QUERY_TERMS];
+    const struct collectives *collectives; /* NULL: all items are here */
+    const struct item_block *local;        /* with collectives: the items that are here */
+};
+
+/* The next term of the query, of no heads yet, and the next head of a term, whose softmax is over
+ * the candidates. */
+struct query_term *query_add_term(struct query *query, double weight, const bool *present,
+                                  enum fusion fusion);
+struct query_head *query_add_head(const struct query *query, struct query_term *term);
+
+/* Useful operations of all scores: one product of every state that counts with every candidate, of
+ * which other ranks have as many. */
+double query_flops(const struct query *query);
+
+/* The query of the samples of all ranks, samples[r] of rank r, without terms of weight 0. Memory is
+ * the arena's; of a dry one, states are only counted. Collective with collectives, without which
+ * the samples are the same. */
+struct query query_of_all(const struct query *query, struct arena *arena, const int64_t *samples);
+
+#endif
