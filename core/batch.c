@@ -1,3 +1,7 @@
+/* Packing. Of every sequence and stream the last items are copied behind those before, backwards and
+ * then turned round (cut); append gives each token its position and its key for dropout. The functions
+ * for training, for histories, for the mixed stream and for one stream differ only in which items count
+ * (build_stream). */
 #include "core/batch.h"
 #include "core/mem.h"
 #include "core/rng.h"

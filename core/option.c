@@ -1,3 +1,5 @@
+/* One value of a configuration: reading each type from a text, with its range or choices; printing it so
+ * that it reads back; the words that say what is allowed. */
 #include "core/option.h"
 #include "core/text.h"
 #include <ctype.h>

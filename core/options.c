@@ -1,3 +1,6 @@
+/* The general keys in one table; the registry of models' keys behind them; values by key, from a text
+ * and to a text; what differs between two configurations and whether that changes a result; checks
+ * between keys. */
 #include "core/options.h"
 #include "core/log.h"
 #include "core/text.h"

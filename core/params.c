@@ -1,3 +1,6 @@
+/* Declaring tensors; laying them out in the blocks (what all ranks hold and sum first, then what is
+ * held in part, then what has its gradient by rows); drawing initial values from names; and what loops
+ * over whole blocks. */
 #include "core/params.h"
 #include "core/hash.h"
 #include "core/mem.h"

@@ -1,3 +1,5 @@
+/* The command line of `cdsr features`, and which of the three ways a table comes from: a file
+ * (features/import), the built-in encoder (features/encode), or tags made of terms (features/make_tags). */
 #include "io/dataset.h"
 #include "jobs/features/encode.h"
 #include "jobs/features/feature_table.h"

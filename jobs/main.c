@@ -1,3 +1,5 @@
+/* Finds the job, starts MPI with what it needs, and ends it: help and version without MPI, exit
+ * statuses, an end that no rank waits for. */
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"

@@ -1,3 +1,5 @@
+/* The command line of `cdsr prepare`; the reader that a format has; checks for what would make an
+ * evaluation say too much (io/leak); the data set written under a lock. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/dataset_content.h"

@@ -1,3 +1,5 @@
+/* The command line of `cdsr synth`; sequences of items whose topics the users share (io/synth); titles,
+ * tags and tables that follow the topics; the data set written block by block. */
 #include "io/synth.h"
 #include "core/log.h"
 #include "core/mem.h"

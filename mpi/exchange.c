@@ -1,3 +1,6 @@
+/* Counts first, then values: how much each rank sends and gets follows from what all ranks know, so that
+ * one all-to-all moves everything; arrived rows are put in the order asked for. Raw bytes go the same way
+ * in pieces. */
 #include "mpi/exchange.h"
 #include "core/log.h"
 #include "core/mem.h"

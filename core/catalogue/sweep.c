@@ -1,3 +1,6 @@
+/* The two sweeps of the loss over the candidates of a tile of positions. Plan and memory first; the
+ * first sweep takes the logits chunk by chunk, the sums of their exponentials and the state gradients
+ * before normalisation; the second, for learned rows, the item gradients. Threads share the chunks. */
 #include "core/catalogue/sweep.h"
 #include "core/gemm_bf16.h"
 #include "core/vec.h"

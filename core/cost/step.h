@@ -17,7 +17,7 @@ struct cost_step {
     int64_t activations;           /* bytes on it when backward has ended */
     int64_t tiles;                 /* bytes, the most that a loss takes for itself */
     int64_t set_rows;              /* items whose rows the rank looks up */
-    int64_t whole_rows;         /* and those of the whole batch, whose rows are frozen */
+    int64_t whole_rows;            /* and those of the whole batch, whose rows are frozen */
     int64_t union_rows;            /* of the item sets of all ranks */
     double shared;                 /* bytes of states and their gradients that ranks exchange */
     struct tape_work work[PHASES]; /* of this rank */

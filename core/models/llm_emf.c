@@ -1,3 +1,6 @@
+/* LLM-EMF in the order of a step: its keys; parameters (tables, a head per table, fusion weights,
+ * encoders); the training losses, one per stream, each over the heads' softmaxes; the query, a term per
+ * stream with the last state of every head. */
 #include "core/models/llm_emf.h"
 #include "core/log.h"
 #include "core/models/mixed_stream.h"

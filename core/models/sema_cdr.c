@@ -1,3 +1,6 @@
+/* SemaCDR in the order of a step: its keys; parameters; the streams' states as inputs of their fusion;
+ * for each position of the mixed stream the indices of the other streams' last states and the roles that
+ * choose the columns of the scores; the next-item loss and the contrast; the query. */
 #include "core/models/sema_cdr.h"
 #include "core/log.h"
 #include "core/models/layers.h"

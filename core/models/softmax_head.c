@@ -1,3 +1,7 @@
+/* From states to losses and queries. Heads: states are brought to unit norm and scaled. Item rows: those
+ * of a batch as positives, and what stands against them: all local rows in the exact loss, drawn ones
+ * else. Losses: the positions of a stream are grouped by the candidate set of their target, and each
+ * group is one call of the catalogue's loss. Queries: the item rows that a head compares with. */
 #include "core/models/softmax_head.h"
 #include "core/catalogue/bce.h"
 #include "core/catalogue/loss.h"

@@ -1,3 +1,6 @@
+/* Item tables. Parameters: a learned table per `id`, a projection per frozen table. Rows: of all local
+ * items or of an item set, behind one function. Item sets: which items a step reads, negatives drawn
+ * among them, room for their rows, and where the gradients of learned rows go. */
 #include "core/models/tables.h"
 #include "core/models/layers.h"
 #include "core/models/model.h"

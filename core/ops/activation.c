@@ -1,3 +1,5 @@
+/* Element by element: the functions and their derivatives first, then the operation with its dropout,
+ * then the two scalings (by a constant and by the exponential of a parameter). */
 #include "core/ops/activation.h"
 #include "core/check.h"
 #include "core/vec.h"

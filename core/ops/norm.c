@@ -1,3 +1,5 @@
+/* Layer norm, then division by the row norm, each as a row's forward and backward and the operation
+ * around them; unit_norm_gradient at the end turns the gradient of divided rows into that of the rows. */
 #include "core/ops/norm.h"
 #include "core/check.h"
 #include "core/vec.h"

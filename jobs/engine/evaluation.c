@@ -1,3 +1,7 @@
+/* A split is dealt to the ranks by cost. Negatives of the sampled protocol are drawn per sample. The
+ * model: a rank ranks its samples in batches of one domain, item rows of all items made once.
+ * Popularity: the same outcomes from counts of events. Outcomes are collected on rank 0, which computes
+ * the metrics in the order of the data set. */
 #include "jobs/engine/evaluation.h"
 #include "core/catalogue/rank.h"
 #include "core/fault.h"

@@ -1,3 +1,5 @@
+/* Opening a run: the data set, the frozen tables and tags that the modalities name, the placement of
+ * the item rows, the sampler, the model; then the start of the id rows from a feature table. */
 #include "jobs/engine/run.h"
 #include "core/fault.h"
 #include "core/log.h"

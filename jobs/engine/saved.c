@@ -1,3 +1,6 @@
+/* Finding the parameters that evaluate and recommend take: the best checkpoint of a run, as its newest
+ * whole one names it, or the file given. A run that is being trained may replace files at any moment,
+ * so that what vanished is looked for again (LOOKS times). */
 #include "jobs/engine/saved.h"
 #include "core/fault.h"
 #include "core/log.h"

@@ -1,3 +1,6 @@
+/* Beginning and end; then one step in the order in which it happens: positions are counted over the
+ * ranks, items gathered that all ranks need, forward and backward run per share with the reduction under
+ * way, losses summed; what is said of numbers that are not finite; the update. */
 #include "jobs/engine/stepper.h"
 #include "core/distinct.h"
 #include "core/fault.h"

@@ -1,3 +1,5 @@
+/* LSA: texts to TF-IDF rows, their truncated singular value decomposition (mpi/svd), rows scaled and
+ * brought to unit norm, block by block into the file. */
 #include "jobs/features/encode.h"
 #include "core/log.h"
 #include "core/mem.h"

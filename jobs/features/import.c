@@ -1,3 +1,6 @@
+/* A table from a file: rows are matched with items by order or by key, read block by block, looked at
+ * (missing, zero, not representable, not finite), reduced by PCA where --dim asks for it, and written
+ * with their mask. */
 #include "jobs/features/import.h"
 #include "core/log.h"
 #include "core/mem.h"

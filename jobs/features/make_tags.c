@@ -1,3 +1,5 @@
+/* Tags made of the terms of items' titles: every rank takes the greatest TF-IDF weights of its items,
+ * rank 0 collects the vocabulary, and rows are written in item order. */
 #include "jobs/features/make_tags.h"
 #include "core/log.h"
 #include "core/mem.h"

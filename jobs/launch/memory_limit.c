@@ -1,3 +1,5 @@
+/* What a limit of the address space leaves, what the BLAS and the libraries take of it per thread, and
+ * one line that says so before they fail in their own way. */
 #include "jobs/launch/memory_limit.h"
 #include "core/log.h"
 #include <cblas.h>
