@@ -6,7 +6,6 @@
 #include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
-#include "core/ops/embedding.h"
 #include <math.h>
 
 /* ---- options ---- */
@@ -184,37 +183,19 @@ static double stream_weight(const struct emf_options *own, int s, int domain) {
     return s == STREAM_MIXED ? l2 : s == domain ? 1 : l1;
 }
 
-/* The scaled last state of each sequence, as a row per sample: those without the stream are zero.
- */
-static void last_states(struct model *model, struct pass *pass, int s, const real *q[OPTION_LIST]) {
-    struct tape *tape = pass->tape;
-    const struct stream *stream = &pass->batch->stream[s];
-    int32_t *last = arena_alloc(&tape->arena, stream->sequences, sizeof *last);
-    struct tensor *h[OPTION_LIST] = {NULL};
-    for (int64_t b = 0; b < stream->sequences; b++)
-        last[b] = (int32_t)(stream->offsets[b + 1] - 1);
-    if (stream->tokens)
-        emf_states(model, pass, (enum stream_name)s, h);
-    for (int m = 0; m < model->heads; m++) {
-        struct tensor *x = NULL;
-        if (stream->tokens)
-            x = softmax_head_query(model, tape, m, op_gather(tape, h[m], last, stream->sequences));
-        q[m] = softmax_head_spread(tape, pass->batch, x, stream->sample,
-                                   stream->tokens ? stream->sequences : 0, model->head[m].dim);
-    }
-}
-
 /* A term for each stream, a head for each modality. */
 static void add_stream(struct model *model, struct pass *pass, int s, double weight,
                        const double fusion[OPTION_LIST], struct query *query) {
-    const real *q[OPTION_LIST];
+    struct tensor *h[OPTION_LIST] = {NULL};
     bool all = s == STREAM_MIXED && model->config->model.mixed_softmax == MIXED_ALL;
     struct query_term *term =
         query_add_term(query, weight, stream_present(pass->tape, pass->batch, s),
                        (enum fusion)emf_options(model->config)->fusion);
-    last_states(model, pass, s, q);
+    if (pass->batch->stream[s].tokens > 0)
+        emf_states(model, pass, (enum stream_name)s, h);
     for (int m = 0; m < model->heads; m++) {
-        struct query_head *head = softmax_head_compare(model, pass, m, q[m], query, term);
+        const real *q = softmax_head_last(model, pass, m, s, h[m]);
+        struct query_head *head = softmax_head_compare(model, pass, m, q, query, term);
         head->weight = fusion[m];
         if (all) {
             head->lo = 0;

@@ -241,14 +241,21 @@ struct query_head *softmax_head_compare(const struct model *model, const struct 
     return added;
 }
 
-const real *softmax_head_spread(struct tape *tape, const struct batch *batch,
-                                const struct tensor *q, const int32_t *sample, int64_t n,
-                                int64_t d) {
-    real *rows = arena_numbers(&tape->arena, batch->samples * d, sizeof *rows);
+const real *softmax_head_last(struct model *model, const struct pass *pass, int m, int s,
+                              struct tensor *h) {
+    struct tape *tape = pass->tape;
+    const struct stream *stream = &pass->batch->stream[s];
+    int64_t samples = pass->batch->samples, n = h ? stream->sequences : 0, d = model->head[m].dim;
+    real *rows = arena_numbers(&tape->arena, samples * d, sizeof *rows);
+    int32_t *last = arena_alloc(&tape->arena, n, sizeof *last);
+    for (int64_t b = 0; b < n; b++)
+        last[b] = (int32_t)(stream->offsets[b + 1] - 1);
+    const struct tensor *q =
+        h ? softmax_head_query(model, tape, m, op_gather(tape, h, last, n)) : NULL;
     if (tape->dry)
         return rows;
-    memset(rows, 0, (size_t)(batch->samples * d) * sizeof *rows);
-    for (int64_t k = 0; k < n; k++)
-        memcpy(rows + sample[k] * d, q->x + k * d, (size_t)d * sizeof *rows);
+    memset(rows, 0, (size_t)(samples * d) * sizeof *rows);
+    for (int64_t b = 0; b < n; b++)
+        memcpy(rows + stream->sample[b] * d, q->x + b * d, (size_t)d * sizeof *rows);
     return rows;
 }

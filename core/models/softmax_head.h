@@ -48,9 +48,9 @@ struct query_head *softmax_head_compare(const struct model *model, const struct 
                                         const real *q, const struct query *query,
                                         struct query_term *term);
 
-/* The rows q [n, d], of sample[k] each, as one row per sample: those of other samples are zero. */
-const real *softmax_head_spread(struct tape *tape, const struct batch *batch,
-                                const struct tensor *q, const int32_t *sample, int64_t n,
-                                int64_t d);
+/* States q [samples, dim] of head m that a history's last state in stream s gives, from the states
+ * h of all tokens (NULL where the stream has none): zero where a sample has no sequence. */
+const real *softmax_head_last(struct model *model, const struct pass *pass, int m, int s,
+                              struct tensor *h);
 
 #endif

@@ -15,6 +15,8 @@ Test(sasrec, agrees_with_its_reference) {
         "model.name=sasrec train.loss=sampled model.blocks=1",
         "model.name=sasrec model.mixed_softmax=all model.scale=3",
         "model.name=sasrec train.target=b",
+        "model.name=sasrec model.similarity=cosine",
+        "model.name=sasrec model.similarity=cosine train.loss=sampled",
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 2);
 }

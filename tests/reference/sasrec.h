@@ -1,6 +1,7 @@
 /* The reference of SASRec: see reference.h. */
 #ifndef TESTS_REFERENCE_SASREC_H
 #define TESTS_REFERENCE_SASREC_H
+#include "core/models/sasrec.h"
 #include "tests/reference/reference.h"
 
 static inline void ref_prepare_sasrec(const struct reference *r) {
@@ -11,8 +12,11 @@ static inline void ref_prepare_sasrec(const struct reference *r) {
 }
 
 static inline double ref_sasrec_logit(const struct reference *r, void *state, int32_t item) {
+    int64_t d = r->config->model.dim;
     double scale = r->config->model.scale.count ? r->config->model.scale.value[0] : 1;
-    return scale * ref_dot(state, ref_row(r, 0, item), r->config->model.dim);
+    if (sasrec_options(r->config)->similarity == SIMILARITY_COSINE)
+        return ref_scale(r, "id") * ref_cosine(state, ref_row(r, 0, item), d);
+    return scale * ref_dot(state, ref_row(r, 0, item), d);
 }
 
 /* States of the last items of a history; returns their number. */

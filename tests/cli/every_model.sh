@@ -1,7 +1,8 @@
-# TEMA-LLM and SemaCDR through the ordinary commands: the number of ranks and the placement change
+# The models beside LLM-EMF through the ordinary commands: the number of ranks and the placement change
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
+models='tema_llm sema_cdr sasrec'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
@@ -40,7 +41,7 @@ sampled() {
 }
 
 test_ranks() { # The number of ranks changes nothing but rounding.
-    for model in tema_llm sema_cdr; do
+    for model in $models; do
         exact $model
         for n in 2 3 4; do
             run $model-exact-$n $n model.name=$model
@@ -50,7 +51,7 @@ test_ranks() { # The number of ranks changes nothing but rounding.
 }
 
 test_placement() { # Tables that are shared out change nothing but rounding, with either loss.
-    for model in tema_llm sema_cdr; do
+    for model in $models; do
         exact $model
         run $model-exact-shared 3 model.name=$model train.placement=sharded
         near 6 "$model shared out over 3 ranks" $model-exact $model-exact-shared
@@ -61,7 +62,7 @@ test_placement() { # Tables that are shared out change nothing but rounding, wit
 }
 
 test_resume() { # A run that was stopped goes on, on other ranks.
-    for model in tema_llm sema_cdr; do
+    for model in $models; do
         sampled $model
         run $model-again 1 model.name=$model train.loss=sampled train.max_steps=3
         run $model-again 2 model.name=$model train.loss=sampled --resume
@@ -70,7 +71,7 @@ test_resume() { # A run that was stopped goes on, on other ranks.
 }
 
 test_evaluate() { # The metrics of a checkpoint do not depend on ranks and placement.
-    for model in tema_llm sema_cdr; do
+    for model in $models; do
         exact $model
         ranks 1 evaluate $model-exact -o one.json --overwrite
         statuses 0
@@ -84,7 +85,7 @@ test_evaluate() { # The metrics of a checkpoint do not depend on ranks and place
 }
 
 test_reproducible() { # Where that is asked for not a bit differs on four ranks.
-    for model in tema_llm sema_cdr; do
+    for model in $models; do
         for n in 1 4; do
             run same $n model.name=$model --overwrite train.reproducible=true
             cp same/checkpoints/step-6.h5 same-$n.h5
@@ -94,7 +95,7 @@ test_reproducible() { # Where that is asked for not a bit differs on four ranks.
 }
 
 test_more_ranks_than_sequences() { # A step may have fewer sequences than ranks.
-    for model in tema_llm sema_cdr; do
+    for model in $models; do
         run $model-few 4 model.name=$model train.batch=1 train.placement=sharded
     done
 }
@@ -113,8 +114,18 @@ test_ablations_of_sema_cdr() { # Its ablations train.
     done
 }
 
-test_learns() { # Both learn: three times popularity, as LLM-EMF.
-    for model in tema_llm sema_cdr; do
+test_own_negatives() { # Negatives that each position draws do not depend on ranks and placement.
+    run bce 1 model.name=sasrec train.loss=bce train.bce_negatives=2
+    run bce-2 2 model.name=sasrec train.loss=bce train.bce_negatives=2
+    run bce-3 3 model.name=sasrec train.loss=bce train.bce_negatives=2 train.placement=sharded
+    near 6 'bce on 2 ranks' bce bce-2
+    near 6 'bce shared out over 3 ranks' bce bce-3
+    refused 'cdsr: error: train.loss: bce has one score per item; set model.modalities to one, or take another model' \
+        train run.yaml train.loss=bce run.dir=no
+}
+
+test_learns() { # They learn: three times popularity, as LLM-EMF.
+    for model in $models; do
         run learn-$model 2 model.name=$model train.epochs=8 train.max_steps=0 eval.every=4 \
             eval.candidates=full
         for domain in A B; do
