@@ -9,7 +9,7 @@
 #define CORE_CATALOGUE_QUERY_H
 #include "core/arena.h"
 #include "core/batch.h"
-#include "core/catalogue/loss.h"
+#include "core/catalogue/loss_input.h"
 #include "core/collectives.h"
 #include "partition/item_block.h"
 #include <stdbool.h>

@@ -10,6 +10,7 @@
 #include "core/catalogue/query.h"
 #include "core/catalogue/rank_lists.h"
 #include "core/catalogue/top.h"
+#include "core/status.h"
 
 /* Of the candidates but the target. */
 struct rank_count {

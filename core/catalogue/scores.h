@@ -14,6 +14,7 @@
 #include "core/catalogue/query.h"
 #include "core/catalogue/softmax.h"
 #include "core/catalogue/tiles.h"
+#include "core/status.h"
 
 /* What has one normaliser: a head in probability fusion, all heads of a term in logit fusion. */
 struct score_softmax {

@@ -5,7 +5,7 @@
  * logit fusion. For the gBCE "exponentials" are sigmoids, and sums are of -log(1 - sigma(z)). */
 #ifndef CORE_CATALOGUE_SWEEP_H
 #define CORE_CATALOGUE_SWEEP_H
-#include "core/catalogue/loss.h"
+#include "core/catalogue/loss_input.h"
 #include "core/catalogue/softmax.h"
 #include "core/catalogue/tiles.h"
 
