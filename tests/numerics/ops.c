@@ -5,6 +5,7 @@
 #include "core/ops/embedding.h"
 #include "core/ops/linear.h"
 #include "core/ops/norm.h"
+#include "core/vec.h"
 #include "tests/balanced.h"
 
 BALANCED(attention);
@@ -218,6 +219,15 @@ static void check_elementwise(struct tensor *(*build)(struct tape *, struct chec
 
 Test(elementwise, relu) {
     check_elementwise(build_relu, false);
+}
+
+/* Of arguments of the size of their rounding the absolute error is that of the values. */
+Test(elementwise, normal_distribution_function) {
+    for (double x = -12; x <= 12; x += 1.0 / 512) {
+        double got = (double)vec_normal_cdf((real)x), want = erfc(-x * M_SQRT1_2) / 2;
+        cr_expect(fabs(got - want) <= 4 * (double)REAL_EPS, "Phi(%g) = %.9g, %.9g", x, got, want);
+    }
+    cr_expect(isnan(vec_normal_cdf(NAN)));
 }
 
 Test(elementwise, gelu) {
