@@ -144,10 +144,25 @@ static void check_not_finite(gemm_fn *version) {
     }
 }
 
+/* What one panel of b has left in the scratch does not come into the next one. */
+static void check_stays_in_its_column(gemm_fn *version) {
+    enum { M = 2, N = 64, K = 266 };
+    real a[M * K], b[K * N], c[M * N];
+    for (int i = 0; i < M * K; i++)
+        a[i] = 1;
+    for (int i = 0; i < K * N; i++)
+        b[i] = i % N ? 1 : (real)NAN;
+    version(NO_TRANS, NO_TRANS, M, N, K, 1, a, K, b, N, 0, c, N);
+    for (int i = 0; i < M * N; i++)
+        cr_expect(i % N ? c[i] == K : c[i] != c[i], "%d: %g", i, (double)c[i]);
+}
+
 Test(gemm, bf16_keeps_what_is_not_finite) {
     for (const struct gemm_bf16_kernel *k = gemm_bf16_kernels; k->name; k++)
-        if (k->usable())
+        if (k->usable()) {
             check_not_finite(k->product);
+            check_stays_in_its_column(k->product);
+        }
 }
 
 /* Halfway cases go to the even neighbour, with the sign. */
@@ -176,6 +191,7 @@ Test(gemm, amx_emulated) {
         return;
     check_sizes(amx_gemm);
     check_not_finite(amx_gemm);
+    check_stays_in_its_column(amx_gemm);
 }
 
 /* One number of the product, in the order in which tiles add it: steps of 32 numbers, in each of
@@ -204,6 +220,7 @@ static void check_bits(struct product p) {
             *to = p.beta != 0 ? product + p.beta * *to : product;
         }
     amx_gemm(p.ta, p.tb, p.m, p.n, p.k, p.alpha, a, lda, b, ldb, p.beta, c, ldc);
+    cr_expect(!amx_configured, "the thread keeps its tiles");
     cr_expect(!memcmp(c, want, (size_t)(p.m * ldc) * sizeof *want),
               "%ld x %ld x %ld, transposed %d %d", (long)p.m, (long)p.n, (long)p.k, p.ta, p.tb);
     mem_free(a);
