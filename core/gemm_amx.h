@@ -14,7 +14,8 @@
 #include "core/pack_bf16.h"
 
 #ifdef PACK_BF16
-/* Whether the processor has the instructions and the system lets this process use them. */
+/* Whether the processor has the instructions, AVX-512 BF16 for the packing among them, and the
+ * system lets this process use them. */
 bool gemm_amx_usable(void);
 
 /* Needs gemm_amx_usable(). The calling thread's tiles are set up and given back within the call. */

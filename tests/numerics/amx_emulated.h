@@ -63,6 +63,8 @@ static void amx_store(int t, void *to, int64_t stride) {
         memcpy((char *)to + i * stride, tile->word[i], 4 * (size_t)tile->words);
 }
 
+/* The processor also flushes what lies below the smallest normal number by less than half of the
+ * last bit there, which has been rounded up to it here. */
 static float amx_flushed(float x) {
     return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; /* NaN stays */
 }
