@@ -6,10 +6,15 @@
  * interfaces stay `real`: rounding happens while operands are packed for the cache. Rounding is to
  * nearest, ties to even; NaN stays NaN.
  *
- * Processors with AVX-512 BF16 have an instruction for it (VDPBF16PS, twice the rate of float32),
- * found at run time. It takes subnormal operands for zero. Elsewhere, and in double precision, the
- * operands are rounded and multiplied by the BLAS library: the same numbers but for the order of
- * the sums and subnormals, at the price of float32. */
+ * | kernel | with | product |
+ * |---|---|---|
+ * | amx | AMX, Linux 5.16 or later | tiles of 16 x 16 sums (core/gemm_amx.h) |
+ * | avx512_bf16 | AVX-512 BF16 | VDPBF16PS, at twice the rate of float32 (core/gemm_avx512.h) |
+ * | portable | any, and in double precision | rounded, then by the BLAS library as float32 is |
+ *
+ * The first that the processor and the system have is found at run time, once. The kernels multiply
+ * the same numbers, but for subnormal ones, which the first two take for zero. They add in different
+ * orders: two kernels agree to the accuracy of float32, not bit for bit. */
 #ifndef CORE_GEMM_BF16_H
 #define CORE_GEMM_BF16_H
 #include "core/gemm.h"
@@ -18,10 +23,19 @@
 /* Like gemm_serial and gemm. Scratch is allocated for the time of the call. */
 gemm_fn gemm_bf16_serial, gemm_bf16;
 
-/* The version for every processor. For tests. */
+/* The version for every processor. */
 gemm_fn gemm_bf16_portable;
 
-/* Whether this processor has the instruction and the build uses it. */
-bool gemm_bf16_native(void);
+struct gemm_bf16_kernel {
+    const char *name;     /* NULL ends the table */
+    bool (*usable)(void); /* on this machine */
+    gemm_fn *product;     /* runs on the calling thread */
+};
+
+/* Best first; the last one is usable everywhere. */
+extern const struct gemm_bf16_kernel gemm_bf16_kernels[];
+
+/* The one in use. */
+const struct gemm_bf16_kernel *gemm_bf16_kernel(void);
 
 #endif

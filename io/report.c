@@ -212,7 +212,7 @@ void report_start(struct report *report, const struct report_start *start) {
     json_object_set_new(plan, "steps_per_epoch", json_integer(start->steps_per_epoch));
     object = event("start");
     json_object_set_new(object, "time", now());
-    json_object_set_new(object, "program", report_program());
+    json_object_set_new(object, "program", report_program(report->config));
     json_object_set_new(object, "config_hash", report_hash(options_hash(report->config)));
     json_object_set_new(object, "dataset_hash", report_text(start->dataset->content_hash));
     json_object_set_new(object, "items_hash", report_text(start->dataset->items_hash));

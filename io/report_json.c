@@ -1,4 +1,5 @@
 #include "io/report_json.h"
+#include "core/gemm_bf16.h"
 #include "core/text.h"
 #include "io/protocol.h"
 #include "io/version.h"
@@ -13,12 +14,14 @@ json_t *report_text(const char *text) {
     return text && text_is_printable(text) ? json_string(text) : json_null();
 }
 
-json_t *report_program(void) {
+json_t *report_program(const struct config *config) {
     struct version versions[VERSIONS];
     json_t *program = json_object();
     versions_get(versions);
     for (int i = 0; i < VERSIONS; i++)
         json_object_set_new(program, versions[i].name, report_text(versions[i].text));
+    if (config->train.precision == PRECISION_BF16)
+        json_object_set_new(program, "gemm_bf16", report_text(gemm_bf16_kernel()->name));
     return program;
 }
 

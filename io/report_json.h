@@ -10,8 +10,10 @@
 
 json_t *report_number(double x);       /* null for what JSON cannot hold */
 json_t *report_text(const char *text); /* null for what is not printable */
-json_t *report_program(void);          /* name: version */
 json_t *report_hash(uint64_t hash);    /* 16 hexadecimal digits */
+
+/* name: version. In bfloat16 also rank 0's kernel, on which the last bits depend. */
+json_t *report_program(const struct config *config);
 
 /* Metrics of one scorer on one split, by how the candidates were chosen. */
 struct report_scores {

@@ -119,7 +119,7 @@ static json_t *results_json(const struct report_results *r) {
     char reason[REASON];
     judge(r, reason);
     json_object_set_new(object, "schema", json_integer(1));
-    json_object_set_new(object, "program", report_program());
+    json_object_set_new(object, "program", report_program(r->config));
     json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
     json_object_set_new(object, "dataset_hash", report_text(r->dataset->content_hash));
     json_object_set_new(object, "items_hash", report_text(r->dataset->items_hash));

@@ -1,6 +1,7 @@
 /* cdsr bench: the steps of training and an evaluation, stage by stage, as seconds, operations and
  * bytes per second, beside what the same processes reach on a plain matrix product, in memory and
  * in a reduction. */
+#include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/config.h"
@@ -332,6 +333,8 @@ static void print_text(const struct bench *b) {
            peak->triad_gbs);
     if (isfinite(peak->allreduce_gbs))
         printf(", allreduce %.1f GB/s", peak->allreduce_gbs);
+    if (b->run.config.train.precision == PRECISION_BF16)
+        printf(", products in bfloat16 by %s", gemm_bf16_kernel()->name);
     printf("\n%-18s%12s%12s%12s%12s\n", "stage", "seconds", "GFLOP/s", "GB/s", "of peak");
     for (int s = 0; s < STAGE_EVALUATION; s++)
         if (shown(b, s))

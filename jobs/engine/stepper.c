@@ -47,7 +47,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     TRY(check(s));
     int shares = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
     TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &run->model));
-    if (c->train.precision == PRECISION_BF16 && !gemm_bf16_native())
+    if (c->train.precision == PRECISION_BF16 && gemm_bf16_kernel()->product == gemm_bf16_portable)
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
     s->shares = shares / s->comm->size;
     s->batch = mem_zero(s->shares, sizeof *s->batch);

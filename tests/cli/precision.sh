@@ -49,6 +49,16 @@ test_mrr() { # The validation MRR of every epoch agrees within its standard erro
     awk 'END { exit !($1 > 0.15) }' want || complain "a model that learned: $(cat want)"
 }
 
+test_kernel() { # A run in bfloat16 names the kernel of its products, another one none.
+    for file in log.jsonl metrics.json; do
+        grep -q '"gemm_bf16": "\(amx\|avx512_bf16\|portable\)"' bf16/$file || complain "$file of bf16"
+        grep -q gemm_bf16 fp32/$file && complain "$file of fp32"
+    done
+    ranks 1 bench run.yaml bench.steps=1 bench.warmup=0 bench.skip=evaluation train.precision=bf16
+    statuses 0
+    has out 'products in bfloat16 by '
+}
+
 test_resume_in_the_other() { # A run goes on in either precision.
     cp -r bf16 longer
     ranks 1 train bf16/config.yaml run.dir=longer train.precision=fp32 train.epochs=7 --resume

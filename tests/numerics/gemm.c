@@ -1,7 +1,9 @@
 /* Products in bfloat16 against a plain loop: on operands that the test rounds by its own means, to
- * the accuracy of the sums; on the operands as they are, to that of bfloat16. */
+ * the accuracy of the sums; on the operands as they are, to that of bfloat16. The product by tiles,
+ * over tiles in C, bit for bit too. */
 #include "check.h"
 #include "core/gemm_bf16.h"
+#include "core/pack_bf16.h"
 #include "tests/balanced.h"
 #include <omp.h>
 
@@ -109,12 +111,17 @@ static void check_sizes(gemm_fn *version) {
                                                beta == 2 ? (real)-0.5 : 1, (real)beta});
 }
 
-Test(gemm, bf16_of_this_processor) {
-    check_sizes(gemm_bf16_serial);
+Test(gemm, bf16_by_every_kernel_of_this_machine) {
+    for (const struct gemm_bf16_kernel *k = gemm_bf16_kernels; k->name; k++)
+        if (k->usable())
+            check_sizes(k->product);
 }
 
-Test(gemm, bf16_of_every_processor) {
-    check_sizes(gemm_bf16_portable);
+Test(gemm, bf16_takes_the_best_kernel) {
+    const struct gemm_bf16_kernel *k = gemm_bf16_kernels;
+    while (k != gemm_bf16_kernel())
+        cr_assert(!(k++)->usable());
+    cr_assert(k->usable());
 }
 
 Test(gemm, bf16_on_several_threads) {
@@ -137,9 +144,25 @@ static void check_not_finite(gemm_fn *version) {
     }
 }
 
+/* What one panel of b has left in the scratch does not come into the next one. */
+static void check_stays_in_its_column(gemm_fn *version) {
+    enum { M = 2, N = 64, K = 266 };
+    real a[M * K], b[K * N], c[M * N];
+    for (int i = 0; i < M * K; i++)
+        a[i] = 1;
+    for (int i = 0; i < K * N; i++)
+        b[i] = i % N ? 1 : (real)NAN;
+    version(NO_TRANS, NO_TRANS, M, N, K, 1, a, K, b, N, 0, c, N);
+    for (int i = 0; i < M * N; i++)
+        cr_expect(i % N ? c[i] == K : c[i] != c[i], "%d: %g", i, (double)c[i]);
+}
+
 Test(gemm, bf16_keeps_what_is_not_finite) {
-    check_not_finite(gemm_bf16_serial);
-    check_not_finite(gemm_bf16_portable);
+    for (const struct gemm_bf16_kernel *k = gemm_bf16_kernels; k->name; k++)
+        if (k->usable()) {
+            check_not_finite(k->product);
+            check_stays_in_its_column(k->product);
+        }
 }
 
 /* Halfway cases go to the even neighbour, with the sign. */
@@ -156,3 +179,88 @@ Test(gemm, bf16_rounds_to_nearest_even) {
                          (double)given[i], (double)c[k], check_bf16((double)given[i]));
     }
 }
+
+/* ---- the product by tiles, over tiles in C; it packs by the processor's instructions ---- */
+
+#ifdef PACK_BF16
+#include "amx_emulated.h"
+#include "core/gemm_amx_kernel.h"
+
+static void need_packing(void) {
+    if (!pack_usable())
+        cr_skip_test("the processor has no AVX-512 BF16");
+}
+
+Test(gemm, amx_emulated) {
+    need_packing();
+    check_sizes(amx_gemm);
+    check_not_finite(amx_gemm);
+    check_stays_in_its_column(amx_gemm);
+}
+
+/* One number of the product, in the order in which tiles add it: steps of 32 numbers, in each of
+ * them the even and the odd ones apart. For k up to a panel's. */
+static float in_order(const struct product *p, const double *a, const double *b) {
+    float sum = 0;
+    for (int64_t step = 0; step < p->k; step += 32) {
+        float apart[2] = {0};
+        for (int64_t l = step; l < p->k && l < step + 32; l++)
+            apart[l % 2] = fmaf((float)a[l], (float)b[l], apart[l % 2]);
+        sum += apart[0] + apart[1];
+    }
+    return sum;
+}
+
+static void check_bits(struct product p) {
+    int64_t lda = (p.ta ? p.m : p.k) + PAD, ldb = (p.tb ? p.k : p.n) + PAD, ldc = p.n + PAD;
+    real *a = random_matrix(1, p.ta ? p.k : p.m, lda), *b = random_matrix(2, p.tb ? p.n : p.k, ldb);
+    real *c = random_matrix(3, p.m, ldc), *want = mem_alloc(p.m * ldc, sizeof *want);
+    double *x = members(a, lda, p.m, p.k, !p.ta, true), *y = members(b, ldb, p.n, p.k, p.tb, true);
+    memcpy(want, c, (size_t)(p.m * ldc) * sizeof *want);
+    for (int64_t i = 0; i < p.m; i++)
+        for (int64_t j = 0; j < p.n; j++) {
+            float product = p.alpha * in_order(&p, x + i * p.k, y + j * p.k);
+            real *to = &want[i * ldc + j];
+            *to = p.beta != 0 ? product + p.beta * *to : product;
+        }
+    amx_gemm(p.ta, p.tb, p.m, p.n, p.k, p.alpha, a, lda, b, ldb, p.beta, c, ldc);
+    cr_expect(!amx_configured, "the thread keeps its tiles");
+    cr_expect(!memcmp(c, want, (size_t)(p.m * ldc) * sizeof *want),
+              "%ld x %ld x %ld, transposed %d %d", (long)p.m, (long)p.n, (long)p.k, p.ta, p.tb);
+    mem_free(a);
+    mem_free(b);
+    mem_free(c);
+    mem_free(want);
+    mem_free(x);
+    mem_free(y);
+}
+
+Test(gemm, amx_emulated_bit_for_bit) {
+    enum { PRODUCTS = 400, LARGEST = 70 };
+    need_packing();
+    for (uint64_t i = 0; i < PRODUCTS; i++) {
+        int64_t size[3];
+        for (uint64_t d = 0; d < 3; d++)
+            size[d] = 1 + rng_below(check_key(4), 3 * i + d, LARGEST);
+        check_bits((struct product){i & 1 ? TRANS : NO_TRANS, i & 2 ? TRANS : NO_TRANS, size[0],
+                                    size[1], size[2], i & 4 ? (real)-0.5 : 1, (real)(i >> 3 & 1)});
+    }
+}
+
+/* Results and operands below the smallest normal number are zero, and one just at it is not. */
+Test(gemm, amx_emulated_flushes_what_is_subnormal) {
+    static const struct {
+        float a, b, want;
+    } given[] = {{0x1p-127f, 0x1p+100f, 0},
+                 {0x1p-126f, 1, 0x1p-126f},
+                 {0x1p-100f, 0x1p-27f, 0},
+                 {0x1p-100f, 0x1p-26f, 0x1p-126f}};
+    need_packing();
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        float c;
+        amx_gemm(NO_TRANS, NO_TRANS, 1, 1, 1, 1, &given[i].a, 1, &given[i].b, 1, 0, &c, 1);
+        cr_expect_eq(c, given[i].want, "%a times %a: %a", (double)given[i].a, (double)given[i].b,
+                     (double)c);
+    }
+}
+#endif
