@@ -1,8 +1,7 @@
 /* A model: its parameters over the item tables of a data set, the training losses of a batch, the
- * ranking of histories. model.name chooses a struct model_ops. A new model is one file that fills
- * in a struct model_ops, and one line in core/models/registry.c. Not
- * collective unless said: a rank computes the share of its own sequences; weights carry the global
- * counts. */
+ * ranking of histories. model.name chooses a struct model_ops, which is what a new model fills in:
+ * one file, and one line in core/models/registry.c. Not collective unless said: a rank computes the
+ * share of its own sequences; weights carry the global counts. */
 #ifndef CORE_MODELS_MODEL_H
 #define CORE_MODELS_MODEL_H
 #include "core/batch.h"
@@ -98,23 +97,6 @@ struct pass {
     struct phases *phases;
 };
 
-struct model_ops;
-
-/* Make a model known to model.name, and its keys (core/options.h). Harmless twice. */
-void model_register(const struct model_ops *ops);
-
-/* Bring what the model decides into a configuration (modalities of its own), and check that all
- * keys go together: one line on what does not, and STATUS_INPUT. Twice does what once does. */
-CHECKED enum status model_configure(struct config *config);
-
-/* Fit what the model reads to a data set of one domain, whose sequences are the only stream. False:
- * the model needs two. */
-bool model_use_one_domain(struct config *config);
-
-/* The name of the tag vectors of which the model computes table k, that of modality k; NULL: it is
- * `id` or a feature table of the modality's name. */
-const char *model_tag_vectors(const struct config *config, int k);
-
 enum batch_kind {
     BATCH_STREAMS, /* batch_train: three streams, each with targets of its own */
     BATCH_MIXED,   /* batch_mixed: targets of the mixed stream, the other two up to each of them */
@@ -174,6 +156,21 @@ struct model {
     bool whole_batch; /* see model_whole_batch */
     void *state;      /* of the model, private to its file */
 };
+
+/* Make a model known to model.name, and its keys (core/options.h). Harmless twice. */
+void model_register(const struct model_ops *ops);
+
+/* Bring what the model decides into a configuration (modalities of its own), and check that all
+ * keys go together: one line on what does not, and STATUS_INPUT. Twice does what once does. */
+CHECKED enum status model_configure(struct config *config);
+
+/* Fit what the model reads to a data set of one domain, whose sequences are the only stream. False:
+ * the model needs two. */
+bool model_use_one_domain(struct config *config);
+
+/* The name of the tag vectors of which the model computes table k, that of modality k; NULL: it is
+ * `id` or a feature table of the modality's name. */
+const char *model_tag_vectors(const struct config *config, int k);
 
 /* Declare all parameters; model_create then makes and initialises them. STATUS_INPUT when the
  * configuration does not fit (heads do not divide a width). `training` false: no gradients and
