@@ -194,38 +194,8 @@ static const char *choose(const struct plan *plan) {
 
 static const char *const loss_names[LOSSES] = {"exact", "sampled"};
 
-/* A row of the table, and a member of the JSON. */
-struct row {
-    const char *name;
-    size_t at; /* of an int64_t in struct estimate */
-};
-
-static const struct row rows[] = {{"parameters", offsetof(struct estimate, bytes.parameters)},
-                                  {"gradients", offsetof(struct estimate, bytes.gradients)},
-                                  {"moments", offsetof(struct estimate, bytes.moments)},
-                                  {"reduction", offsetof(struct estimate, bytes.reduction)},
-                                  {"features", offsetof(struct estimate, bytes.features)},
-                                  {"activations", offsetof(struct estimate, bytes.activations)},
-                                  {"tiles", offsetof(struct estimate, bytes.tiles)},
-                                  {"evaluation", offsetof(struct estimate, bytes.evaluation)},
-                                  {"data", offsetof(struct estimate, data)},
-                                  {"base", offsetof(struct estimate, base)},
-                                  {"total", offsetof(struct estimate, total)}};
-enum { ROWS = sizeof rows / sizeof *rows };
-
-static int64_t row_bytes(const struct line *line, int i) {
-    int64_t bytes;
-    memcpy(&bytes, (const char *)&line->estimate + rows[i].at, sizeof bytes);
-    return bytes;
-}
-
 static json_t *line_json(const struct line *line) {
-    json_t *bytes = json_object(), *object = json_object();
-    for (int i = 0; i < ROWS; i++)
-        json_object_set_new(bytes, rows[i].name, json_integer(row_bytes(line, i)));
-    json_object_set_new(object, "bytes", bytes);
-    json_object_set_new(object, "traffic_per_step", json_real(line->estimate.traffic.bytes));
-    json_object_set_new(object, "messages_per_step", json_real(line->estimate.traffic.messages));
+    json_t *object = estimate_json(&line->estimate);
     if (isfinite(line->seconds))
         json_object_set_new(object, "traffic_seconds", json_real(line->seconds));
     return object;
@@ -260,7 +230,7 @@ static void print_json(const struct plan *plan) {
 typedef double value_fn(const struct line *line, int i);
 
 static double row_mb(const struct line *line, int i) {
-    return (double)row_bytes(line, i) / 1e6;
+    return (double)estimate_bytes(&line->estimate, i) / 1e6;
 }
 
 static double traffic_mb(const struct line *line, int i) {
@@ -294,8 +264,8 @@ static void print_text(const struct plan *plan) {
     for (int k = 0; k < LOSSES * PLACEMENTS; k++)
         printf("%12s", placement_names[k % PLACEMENTS]);
     putchar('\n');
-    for (int i = 0; i < ROWS; i++)
-        print_row(plan, rows[i].name, row_mb, i, 1);
+    for (int i = 0; i < ESTIMATE_PARTS; i++)
+        print_row(plan, estimate_parts[i], row_mb, i, 1);
     print_row(plan, "traffic, MB per step", traffic_mb, 0, 2);
     if (plan->request->bandwidth > 0)
         print_row(plan, "traffic, s per step", traffic_seconds, 0, 5);

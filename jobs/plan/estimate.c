@@ -72,3 +72,27 @@ enum status estimate_make(struct estimate *estimate, const struct comm *comm,
     model_free(&model);
     return STATUS_OK;
 }
+
+/* ---- its parts ---- */
+
+const char *const estimate_parts[ESTIMATE_PARTS] = {
+    "parameters", "gradients",  "moments", "reduction", "features", "activations",
+    "tiles",      "evaluation", "data",    "base",      "total"};
+
+int64_t estimate_bytes(const struct estimate *e, int part) {
+    const struct cost_bytes *b = &e->bytes;
+    const int64_t bytes[ESTIMATE_PARTS] = {b->parameters, b->gradients,   b->moments, b->reduction,
+                                           b->features,   b->activations, b->tiles,   b->evaluation,
+                                           e->data,       e->base,        e->total};
+    return bytes[part];
+}
+
+json_t *estimate_json(const struct estimate *e) {
+    json_t *bytes = json_object(), *object = json_object();
+    for (int i = 0; i < ESTIMATE_PARTS; i++)
+        json_object_set_new(bytes, estimate_parts[i], json_integer(estimate_bytes(e, i)));
+    json_object_set_new(object, "bytes", bytes);
+    json_object_set_new(object, "traffic_per_step", json_real(e->traffic.bytes));
+    json_object_set_new(object, "messages_per_step", json_real(e->traffic.messages));
+    return object;
+}

@@ -4,6 +4,7 @@
 #define JOBS_PLAN_ESTIMATE_H
 #include "core/cost/cost.h"
 #include "jobs/plan/data.h"
+#include <jansson.h>
 
 enum placement_of_plan { REPLICATED, SHARDED, PLACEMENTS };
 extern const char *const placement_names[PLACEMENTS];
@@ -25,5 +26,13 @@ struct estimate {
 CHECKED enum status estimate_make(struct estimate *estimate, const struct comm *comm,
                                   struct plan_data *data, const struct config *config,
                                   enum placement_of_plan placement, int ranks);
+
+/* The memory by its parts, the last of which is the total. */
+enum { ESTIMATE_PARTS = 11 };
+extern const char *const estimate_parts[ESTIMATE_PARTS];
+int64_t estimate_bytes(const struct estimate *estimate, int part);
+
+/* The caller's: {"bytes": of every part, "traffic_per_step", "messages_per_step"}. */
+json_t *estimate_json(const struct estimate *estimate);
 
 #endif

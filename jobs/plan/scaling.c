@@ -109,15 +109,12 @@ static void print_table(const struct table *t) {
 }
 
 static json_t *row_json(const struct row *row) {
-    json_t *object = json_object();
+    json_t *object = estimate_json(row->estimate);
     json_object_set_new(object, "ranks", json_integer(row->ranks));
     json_object_set_new(object, "seconds", json_real(row->seconds));
     json_object_set_new(object, "sequences_per_s", json_real(row->sequences_per_s));
     json_object_set_new(object, "efficiency", json_real(row->efficiency));
-    json_object_set_new(object, "bytes", json_integer(row->estimate->total));
     json_object_set_new(object, "item_rows", json_integer(row->estimate->item_rows));
-    json_object_set_new(object, "traffic_per_step", json_real(row->estimate->traffic.bytes));
-    json_object_set_new(object, "messages_per_step", json_real(row->estimate->traffic.messages));
     json_object_set_new(object, "network", json_real(row->network));
     json_object_set_new(object, "limit", json_string(row->limit));
     return object;
