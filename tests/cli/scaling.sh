@@ -71,9 +71,9 @@ test_shared_candidates() { # The rows of all ranks' candidates move on every ran
 test_bandwidth() { # The faster network is never the slower, and on many ranks it is faster.
     local kind placement
     for kind in strong weak; do
-        simulated --items 100000 --scaling $kind
+        simulated --items 100000 --scaling "$kind"
         for placement in replicated sharded; do
-            paste <(column step $placement '100 Gb/s') <(column step $placement '400 Gb/s') |
+            paste <(column step "$placement" '100 Gb/s') <(column step "$placement" '400 Gb/s') |
                 awk '$2 > $1 { exit 1 } END { exit !(NR == 11 && $2 < $1) }' || complain "$kind, $placement"
         done
     done
