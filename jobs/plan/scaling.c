@@ -96,8 +96,8 @@ static struct row make_row(const struct table *t, int level) {
 }
 
 static void print_table(const struct table *t) {
-    printf("\n\n# %s, %s: %g us, %g GB/s of a node\n", placement_names[t->placement],
-           t->network->name, t->network->latency, t->network->bandwidth);
+    printf("# %s, %s: %g us, %g GB/s of a node\n", placement_names[t->placement], t->network->name,
+           t->network->latency, t->network->bandwidth);
     printf("#%6s%14s%14s%12s%14s%10s  %s\n", "ranks", "s per step", "sequences/s", "efficiency",
            "GB per rank", "network", "limit");
     for (int k = 0; INT64_C(1) << k <= t->scaling->ranks; k++) {
@@ -106,6 +106,7 @@ static void print_table(const struct table *t) {
                row.sequences_per_s, row.efficiency, (double)row.estimate->total / 1e9, row.network,
                row.limit);
     }
+    printf("\n\n");
 }
 
 static json_t *row_json(const struct row *row) {
