@@ -1,3 +1,4 @@
+/* Reading a data set, or making one up; what both come to. */
 #include "jobs/plan/data.h"
 #include "core/mem.h"
 #include "io/synth.h"

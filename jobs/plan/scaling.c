@@ -5,12 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { LEVELS = 20 }; /* numbers of ranks, 1 to 2^19 */
+enum { FAT_TREES = 2, LEVELS = 20 /* numbers of ranks: 1 to 2^19 */ };
 
 /* Without contention, and with adapters that all ranks of a node share. Of a link MPI carries 96 %.
  * The latency is of a small message from node to node: about a microsecond for MPI and two adapters,
  * the rest for five switches and the software of the collectives. */
-static const struct network fat_trees[] = {{"100 Gb/s", 2, 12}, {"400 Gb/s", 1.5, 48}};
+static const struct network fat_trees[FAT_TREES] = {{"100 Gb/s", 2, 12}, {"400 Gb/s", 1.5, 48}};
 
 /* ---- seconds of a step ---- */
 
@@ -139,7 +139,8 @@ static json_t *table_json(const struct table *t) {
 
 static const char *const kind_names[] = {[SCALING_STRONG] = "strong", [SCALING_WEAK] = "weak"};
 
-static void print_head(const struct scaling *s, const struct plan_data *data) {
+static void print_text(const struct scaling *s, const struct plan_data *data,
+                       const struct table *tables, int n) {
     const struct config *c = &data->config;
     printf("# simulated: %s scaling, batch %lld%s; data %s: items %lld + %lld; d %lld, loss %s\n",
            kind_names[s->kind], (long long)c->train.batch,
@@ -148,10 +149,15 @@ static void print_head(const struct scaling *s, const struct plan_data *data) {
            (long long)c->model.dim, c->train.loss == LOSS_EXACT ? "exact" : "sampled");
     printf("# a rank: %.1f GFLOP/s, %.1f GB/s of memory; a node: %lld ranks, %.1f GB\n", s->gflops,
            s->memory_gbs, (long long)s->per_node, s->node / 1e9);
+    for (int i = 0; i < n; i++)
+        print_table(&tables[i]);
 }
 
-static json_t *head_json(const struct scaling *s, const struct plan_data *data) {
-    json_t *object = json_object();
+static void print_json(const struct scaling *s, const struct plan_data *data,
+                       const struct table *tables, int n) {
+    json_t *object = json_object(), *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, table_json(&tables[i]));
     json_object_set_new(object, "simulated", json_string(kind_names[s->kind]));
     json_object_set_new(object, "items", json_integer(data->dataset.items));
     json_object_set_new(object, "batch", json_integer(data->config.train.batch));
@@ -159,31 +165,21 @@ static json_t *head_json(const struct scaling *s, const struct plan_data *data) 
     json_object_set_new(object, "memory_gbs", json_real(s->memory_gbs));
     json_object_set_new(object, "per_node", json_integer(s->per_node));
     json_object_set_new(object, "node_bytes", json_real(s->node));
-    return object;
+    json_object_set_new(object, "tables", list);
+    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    putchar('\n');
+    json_decref(object);
 }
 
 static void print(const struct scaling *s, const struct plan_data *data, bool json,
                   struct estimate estimate[PLACEMENTS][LEVELS]) {
-    bool given = s->given.name != NULL;
-    const struct network *networks = given ? &s->given : fat_trees;
-    size_t n = given ? 1 : sizeof fat_trees / sizeof *fat_trees;
-    json_t *object = head_json(s, data), *tables = json_array();
-    if (!json)
-        print_head(s, data);
+    const struct network *networks = s->given.name ? &s->given : fat_trees;
+    int each = s->given.name ? 1 : FAT_TREES, n = 0;
+    struct table tables[PLACEMENTS * FAT_TREES];
     for (int p = 0; p < PLACEMENTS; p++)
-        for (size_t k = 0; k < n; k++) {
-            struct table table = {s, &networks[k], p, estimate[p]};
-            if (json)
-                json_array_append_new(tables, table_json(&table));
-            else
-                print_table(&table);
-        }
-    json_object_set_new(object, "tables", tables);
-    if (json)
-        json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-    if (json)
-        putchar('\n');
-    json_decref(object);
+        for (int k = 0; k < each; k++)
+            tables[n++] = (struct table){s, &networks[k], p, estimate[p]};
+    (json ? print_json : print_text)(s, data, tables, n);
 }
 
 enum status scaling_print(const struct scaling *s, const struct comm *comm, struct plan_data *data,
