@@ -1,6 +1,7 @@
 /* cdsr bench: the steps of training and an evaluation, stage by stage, as seconds, operations and
  * bytes per second, beside what the same processes reach on a plain matrix product, in memory and
  * in a reduction. */
+#include "core/cost/cost.h"
 #include "core/gemm_bf16.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -149,20 +150,20 @@ static enum status run_step(struct bench *b, int64_t step, struct phases *phases
     return stepper_compute(&b->stepper, step + 1, phases, loss);
 }
 
-/* Of this rank. The reduction has its gradients to sum; the optimizer moves parameters by ten
- * operations each, reads and writes x, m and v, and reads the gradients. */
+/* Of this rank. The reduction has its gradients to sum. */
 static void count_step(struct bench *b) {
     const struct stepper *s = &b->stepper;
-    const double bytes = sizeof(real), touched = (double)s->touched;
+    double touched = (double)s->touched;
     bool lazy = b->run.config.train.optimizer == OPTIMIZER_LAZY_ADAMW;
     double moved = lazy ? touched : (double)b->run.model.params.total;
     for (int p = 0; p < PHASES; p++) {
         b->work[stage_of[p]].flops += s->work[p].flops;
         b->work[stage_of[p]].bytes += s->work[p].bytes;
     }
-    b->work[STAGE_REDUCTION].bytes += b->comm->size > 1 ? bytes * touched : 0;
-    b->work[STAGE_OPTIMIZER].flops += 10 * moved;
-    b->work[STAGE_OPTIMIZER].bytes += bytes * (6 * moved + touched);
+    struct tape_work update = cost_adamw(moved, touched);
+    b->work[STAGE_REDUCTION].bytes += b->comm->size > 1 ? (double)sizeof(real) * touched : 0;
+    b->work[STAGE_OPTIMIZER].flops += update.flops;
+    b->work[STAGE_OPTIMIZER].bytes += update.bytes;
 }
 
 /* Over all ranks; the reduction's is what each of them sees. */

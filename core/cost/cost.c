@@ -10,10 +10,10 @@ static int64_t padded_size(const struct param *p) {
     return param_end(p) - p->at;
 }
 
-/* Of the parameters that are here: all, those with a dense gradient, and those of these that all
- * ranks hold and sum. */
+/* Of the parameters that are here: all, those with a dense gradient, those of these that all ranks
+ * hold and sum, and of these again those that are no item tables. */
 struct sizes {
-    int64_t all, dense, summed;
+    int64_t all, dense, summed, layers;
 };
 
 static struct sizes count_parameters(const struct model *model) {
@@ -24,6 +24,7 @@ static struct sizes count_parameters(const struct model *model) {
         n.all += size;
         n.dense += p->by_rows ? 0 : size;
         n.summed += p->by_rows || p->partial ? 0 : size;
+        n.layers += p->of_items ? 0 : size;
     }
     return n;
 }
@@ -126,4 +127,30 @@ struct cost_traffic cost_traffic(const struct model *model, int ranks,
         t.messages += rows.messages;
     }
     return t;
+}
+
+struct cost_traffic cost_hidden_traffic(const struct model *model, int ranks) {
+    if (model->config->train.reproducible)
+        return (struct cost_traffic){0};
+    return reduction(model, (double)(BYTES * count_parameters(model).layers), ranks);
+}
+
+/* ---- the update ---- */
+
+struct tape_work cost_adamw(double moved, double touched) {
+    return (struct tape_work){.flops = 10 * moved,
+                              .bytes = (double)sizeof(real) * (6 * moved + touched)};
+}
+
+/* Rows whose gradient comes here: of the union of all ranks' rows, a rank's part where tables are
+ * shared out. */
+struct tape_work cost_update(const struct model *model, int ranks, const struct cost_step *step) {
+    bool lazy = model->config->train.optimizer == OPTIMIZER_LAZY_ADAMW;
+    double rows = (double)step->union_rows / (model->catalogue.collectives ? ranks : 1);
+    struct sizes n = count_parameters(model);
+    double touched = (double)n.dense;
+    for (int i = 0; i < model->params.count; i++)
+        if (model->params.list[i].by_rows)
+            touched += rows * (double)model->params.list[i].cols;
+    return cost_adamw(lazy ? touched : (double)n.all, touched);
 }

@@ -39,4 +39,17 @@ struct cost_traffic {
 struct cost_traffic cost_traffic(const struct model *model, int ranks,
                                  const struct cost_step *step);
 
+/* Of it, what goes on while backward runs: the sums of the parameters that backward completes before
+ * its end. Those of item tables are complete at its end; reproducible sums begin then. */
+struct cost_traffic cost_hidden_traffic(const struct model *model, int ranks);
+
+/* ---- the update, of a step ---- */
+
+/* AdamW of `moved` parameters, of whose gradients `touched` are not zero: ten operations for each;
+ * values and moments are read and written, gradients read. */
+struct tape_work cost_adamw(double moved, double touched);
+
+/* Of a rank: with lazy AdamW the rows move that a step touches, else all. */
+struct tape_work cost_update(const struct model *model, int ranks, const struct cost_step *step);
+
 #endif

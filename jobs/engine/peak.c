@@ -109,8 +109,12 @@ static double measure_allreduce(const struct comm *comm, struct params *params) 
     return best / 1e9;
 }
 
-void peak_measure(const struct comm *comm, struct params *params, struct peak *peak) {
-    *peak = (struct peak){.sgemm_gflops = measure_sgemm(comm)};
+void peak_rates(const struct comm *comm, struct peak *peak) {
+    *peak = (struct peak){.sgemm_gflops = measure_sgemm(comm), .allreduce_gbs = NAN};
     measure_memory(comm, peak);
+}
+
+void peak_measure(const struct comm *comm, struct params *params, struct peak *peak) {
+    peak_rates(comm, peak);
     peak->allreduce_gbs = measure_allreduce(comm, params);
 }

@@ -12,8 +12,12 @@ struct peak {
     double allreduce_gbs; /* bytes of a rank's gradients per second; NaN on one rank */
 };
 
-/* Collective. Overwrites the gradients in `params`, whose reduction is timed. Takes 192 MiB per
- * rank and 12 MiB per thread. */
+/* Collective, about a second: all but the reduction, which is NaN. Takes 192 MiB per rank and 12 MiB
+ * per thread. */
+void peak_rates(const struct comm *comm, struct peak *peak);
+
+/* Collective. Overwrites the gradients in `params`, whose reduction is timed. Takes what
+ * peak_rates takes. */
 void peak_measure(const struct comm *comm, struct params *params, struct peak *peak);
 
 #endif

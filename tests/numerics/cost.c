@@ -505,8 +505,37 @@ Test(cost, traffic) {
            rows = (double)step.set_rows * (2 * 32 + TEXT) * sizeof(real);
     cr_expect_float_eq(cost_traffic(&model, ranks, &step).bytes,
                        1.5 * rest + 0.75 * (rows + step.shared), 1);
+    cr_expect_float_eq(cost_hidden_traffic(&f.declared, ranks).bytes, 1.5 * rest, 1);
+    cr_expect_float_eq(cost_hidden_traffic(&model, ranks).bytes, 1.5 * rest, 1);
     f.config.train.reproducible = true;
     cr_expect_float_eq(cost_traffic(&f.declared, 8, &f.step).bytes, 3 * bytes, 1);
+    cr_expect_eq(cost_hidden_traffic(&f.declared, 8).bytes, 0);
+    model_free(&model);
+    fixture_close(&f);
+}
+
+/* The update moves all parameters; the rows of a table, whose gradient comes as rows, only those
+ * that any rank uses where it is lazy, of a shared table a rank's part of them. */
+Test(cost, update) {
+    struct fixture f;
+    struct cost_step step;
+    struct model model;
+    struct collectives collectives;
+    const int ranks = 4;
+    fixture_open(&f, "train.loss=sampled");
+    double all = (double)f.model.params.total, table = ITEMS * 32.0;
+    double rows = (double)f.step.union_rows * 32;
+    cr_expect_lt(rows, table);
+    cr_expect_float_eq(cost_update(&f.declared, 1, &f.step).flops, 10 * all, 1);
+    cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).bytes,
+                       sizeof(real) * (6 * all + all - table + rows), 1);
+    f.config.train.optimizer = OPTIMIZER_LAZY_ADAMW;
+    cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).flops, 10 * (all - table + rows),
+                       1);
+    share_out(&f, &ranks, &collectives, &model);
+    cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
+    cr_expect_float_eq(cost_update(&model, ranks, &step).flops,
+                       10 * (all - table + (double)step.union_rows * 32 / ranks), 1);
     model_free(&model);
     fixture_close(&f);
 }

@@ -1,0 +1,180 @@
+/* Reading a data set, or making one up; what both come to. */
+#include "jobs/plan/data.h"
+#include "core/mem.h"
+#include "io/synth.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- of a data set ---- */
+
+/* What the model will read of the tags; of their vectors the size tells. */
+static enum status read_tags(const struct comm *comm, const char *name, struct plan_data *data) {
+    struct tag_table *tags = &data->shape.tags;
+    TRY(dataset_tag_vectors_size(comm, &data->dataset, name, &tags->tags, &tags->dim));
+    TRY(dataset_read_tags(comm, &data->dataset, 0, data->dataset.items, &data->tags));
+    tags->offsets = data->tags.offsets;
+    return STATUS_OK;
+}
+
+/* A dry tape only wants to know that a table has rows. */
+static struct frozen_table table_of(int64_t width) {
+    static const real no_row;
+    return (struct frozen_table){&no_row, &no_row, width};
+}
+
+/* Widths of the feature tables, whose rows are not read. */
+static enum status read_widths(const struct comm *comm, struct plan_data *data) {
+    const struct config *c = &data->config;
+    const struct names *modalities = &c->model.modalities;
+    for (int m = 0; m < modalities->count; m++) {
+        struct frozen_table *table = &data->shape.table[m];
+        int dim = 0;
+        if (!strcmp(modalities->name[m], "id"))
+            continue;
+        const char *tag_vectors = model_tag_vectors(c, m);
+        if (tag_vectors) {
+            TRY(read_tags(comm, tag_vectors, data));
+            table->dim = data->shape.tags.dim;
+            continue;
+        }
+        TRY(dataset_feature_dim(comm, &data->dataset, modalities->name[m], &dim));
+        *table = table_of(dim);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_all(const struct comm *comm, struct plan_data *data) {
+    const struct dataset *d = &data->dataset;
+    if (d->counts[SPLIT_TRAIN] == 0)
+        return comm_error(comm, STATUS_INPUT, "%s: no training sequences", data->config.data.path);
+    TRY(read_widths(comm, data));
+    TRY(dataset_read_sequences(comm, d, SPLIT_TRAIN, 0, d->counts[SPLIT_TRAIN], &data->train));
+    TRY(dataset_read_sequences(comm, d, SPLIT_VALID, 0, d->counts[SPLIT_VALID], &data->valid));
+    return run_open_sampler(comm, d, &data->config, &data->sampler);
+}
+
+/* ---- of none ---- */
+
+/* More histories than are ranked at once; topics and length as of cdsr synth. */
+enum { HISTORIES = 1 << 10, TOPICS = 32, MAX_LEN = 15 };
+
+static void describe(struct dataset *d, const struct synthetic *s) {
+    *d = (struct dataset){.name = mem_string("synthetic"),
+                          .items = s->items,
+                          .domain_items = {s->items - s->items / 2, s->items / 2},
+                          .max_len = MAX_LEN};
+    d->counts[SPLIT_TRAIN] = s->users;
+    d->counts[SPLIT_VALID] = s->users / 10;
+    for (int k = 0; k < SPLITS; k++)
+        d->events[k] = (int64_t)(s->mean_length * (double)d->counts[k]);
+}
+
+/* The users [first, first + n). */
+static void make_sequences(const struct synth *synth, int64_t first, int64_t n,
+                           struct sequences *out) {
+    out->count = n;
+    out->offsets = mem_zero(n + 1, sizeof *out->offsets);
+    for (int64_t i = 0; i < n; i++)
+        out->offsets[i + 1] = out->offsets[i] + synth_length(synth, first + i);
+    out->items = mem_alloc(out->offsets[n], sizeof *out->items);
+    for (int64_t i = 0; i < n; i++)
+        synth_events(synth, first + i, out->items + out->offsets[i], NULL);
+}
+
+static void make_sampler(struct plan_data *data) {
+    const struct config *c = &data->config;
+    if (c->train.sampler == SAMPLER_UNIFORM)
+        return;
+    int32_t *events = mem_zero(data->dataset.items, sizeof *events);
+    for (int64_t i = 0; i < data->train.offsets[data->train.count]; i++)
+        events[data->train.items[i]]++;
+    sampler_open(&data->sampler, data->dataset.items, events,
+                 c->train.sampler == SAMPLER_BATCH ? 1 : c->train.sampler_alpha);
+    mem_free(events);
+}
+
+static enum status make_all(const struct comm *comm, const struct synthetic *s, int64_t batch,
+                            struct plan_data *data) {
+    const struct names *modalities = &data->config.model.modalities;
+    const struct dataset *d = &data->dataset;
+    int64_t most = batch > SYNTHETIC_SEQUENCES ? batch : SYNTHETIC_SEQUENCES,
+            n = s->users < most ? s->users : most;
+    struct synth synth;
+    for (int m = 0; m < modalities->count; m++) {
+        if (model_tag_vectors(&data->config, m))
+            return comm_error(comm, STATUS_INPUT,
+                              "--items: '%s' is made of tags, of which synthetic items have none; "
+                              "plan for a data set, or without that modality",
+                              modalities->name[m]);
+        if (strcmp(modalities->name[m], "id") != 0)
+            data->shape.table[m] = table_of(s->width);
+    }
+    synth_init(&synth, d->domain_items[0], d->domain_items[1], TOPICS, s->mean_length, 1);
+    make_sequences(&synth, 0, n, &data->train);
+    make_sequences(&synth, n, HISTORIES, &data->valid);
+    make_sampler(data);
+    return STATUS_OK;
+}
+
+/* ---- of either ---- */
+
+/* Resident now. */
+static int64_t resident_bytes(void) {
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%*d %ld", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+static double mean_targets(const struct sequences *s, int64_t max_len) {
+    double sum = 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        int64_t targets = s->offsets[i + 1] - s->offsets[i] - 1;
+        sum += (double)(targets < max_len ? targets : max_len);
+    }
+    return sum / (double)s->count;
+}
+
+enum status plan_data_open(struct plan_data *data, const struct comm *comm,
+                           const struct config *config, const struct synthetic *synthetic,
+                           int64_t batch) {
+    *data = (struct plan_data){.config = *config};
+    if (synthetic->items > 0)
+        describe(&data->dataset, synthetic);
+    else
+        TRY(dataset_open(comm, config->data.path, &data->dataset));
+    data->base = resident_bytes();
+    enum status status = run_settle(comm, &data->dataset, &data->config);
+    data->shape = (struct catalogue){.items = data->dataset.items,
+                                     .a_items = data->dataset.domain_items[0],
+                                     .max_len = data->config.data.max_len,
+                                     .sampler = &data->sampler};
+    if (status == STATUS_OK)
+        status =
+            synthetic->items > 0 ? make_all(comm, synthetic, batch, data) : read_all(comm, data);
+    if (status == STATUS_OK)
+        data->mean_targets = mean_targets(&data->train, data->config.data.max_len);
+    else
+        plan_data_close(data);
+    return status;
+}
+
+void plan_data_close(struct plan_data *data) {
+    sequences_free(&data->train);
+    sequences_free(&data->valid);
+    sampler_close(&data->sampler);
+    tag_rows_free(&data->tags);
+    dataset_close(&data->dataset);
+}
+
+int64_t plan_data_bytes(const struct plan_data *data, int64_t ranks) {
+    const struct dataset *d = &data->dataset;
+    int64_t n = d->counts[SPLIT_TRAIN];
+    int64_t mine = 2 * 4 * d->events[SPLIT_TRAIN] + (8 + 8 + 8 + 4) * n +
+                   4 * d->events[SPLIT_VALID] + 16 * d->counts[SPLIT_VALID];
+    return (4 + 8 + 8 + 4 + 4) * n + mine / ranks;
+}

@@ -1,0 +1,42 @@
+/* What a plan is made for: the sequences of a data set, read whole, and of its item tables the
+ * widths. Or a synthetic one that no file has: a catalogue of any size, and as many sequences over
+ * it (io/synth) as the steps of a plan take. */
+#ifndef JOBS_PLAN_DATA_H
+#define JOBS_PLAN_DATA_H
+#include "io/dataset.h"
+#include "jobs/engine/run.h"
+
+/* Sequences that are made: 256 for each of 1,024 ranks; more where a step takes more. */
+enum { SYNTHETIC_SEQUENCES = 1 << 18 };
+
+/* Of a synthetic one; half of the items belong to each domain. */
+struct synthetic {
+    int64_t items;      /* 0: there is none, the data set is read */
+    int64_t users;      /* with a sequence for training each; in memory are those of the steps */
+    int64_t width;      /* of feature tables */
+    double mean_length; /* events of a user */
+};
+
+struct plan_data {
+    struct dataset dataset; /* of a synthetic one without a file */
+    struct sequences train, valid;
+    struct catalogue shape; /* no rows: widths, and offsets of the tags */
+    struct tag_rows tags;
+    struct sampler sampler;
+    struct config config; /* as run_settle leaves it */
+    double mean_targets;  /* of a training sequence, in the mixed stream */
+    int64_t base;         /* bytes of the process with MPI and the libraries, without sequences */
+};
+
+/* Collective; the same on all ranks. A synthetic one has sequences for steps of up to `batch`.
+ * STATUS_INPUT for a bad data set or one without training sequences, and for a model that reads
+ * tags where the data is synthetic. On failure nothing stays open. */
+CHECKED enum status plan_data_open(struct plan_data *data, const struct comm *comm,
+                                   const struct config *config, const struct synthetic *synthetic,
+                                   int64_t batch);
+void plan_data_close(struct plan_data *data); /* not collective */
+
+/* Bytes of a rank: its block of the sequences and its share of an epoch, integers about all. */
+int64_t plan_data_bytes(const struct plan_data *data, int64_t ranks);
+
+#endif
