@@ -8,11 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { BUFFER = 1 << 16 };
+
+/* The buffer holds whole tables, so that the write that fails is the one whose reason is asked for. */
 void streams_open(void) {
+    static char buffer[BUFFER];
     for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
         if (fcntl(file, F_GETFD) < 0 && /* the lowest number that is free is this one */
             open("/dev/null", file == STDIN_FILENO ? O_WRONLY : O_RDONLY) != file)
             _exit(STATUS_IO);
+    if (!isatty(STDOUT_FILENO))
+        setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
