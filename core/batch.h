@@ -33,7 +33,7 @@ struct sample {
 };
 
 /* Of each stream the last max_len + 1 items: max_len inputs and as many targets. A stream with
- * fewer than two items gives nothing. `a_items` = |X|: smaller ids are X's. The batch keeps its
+ * fewer than two items gives nothing. `a_items` = |A|: smaller ids are A's. The batch keeps its
  * memory from call to call; a zeroed one is empty. */
 void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len);

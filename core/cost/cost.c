@@ -1,3 +1,5 @@
+/* Counts parameters by how they are held and summed; from those and from a step on a dry tape the
+ * memory of a rank, the bytes and messages that it sends, and the optimizer's work. */
 #include "core/cost/cost.h"
 #include <math.h>
 

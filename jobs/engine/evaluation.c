@@ -125,7 +125,7 @@ static int64_t take_all(const uint8_t *taken, int64_t lo, int64_t hi, int32_t *o
 }
 
 /* With eval.exclude_history the user's own items are left out and nothing is drawn twice; without,
- * draws are independent and only the target is left out (methods, section 1). Where that leaves no
+ * draws are independent and only the target is left out, as C2DSR does. Where that leaves no
  * more items than are wanted, each of them is a negative once. */
 static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *taken, int32_t *out) {
     const struct config *config = &e->run->config;

@@ -6,7 +6,7 @@
 
 BALANCED(batch);
 
-/* Items below 10 are X's. */
+/* Items below 10 are A's. */
 static const int32_t first[] = {1, 12, 2, 3, 15, 4}, second[] = {11}, third[] = {5, 11};
 static const struct sample samples[] = {{first, 6, 0}, {second, 1, 1}, {third, 2, 2}};
 
