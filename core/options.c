@@ -203,10 +203,10 @@ void options_register(const char *model, const struct option_spec *table, int co
     assert(own_used <= OPTIONS_OWN);
 }
 
-size_t options_own(const char *model) {
+void *options_own(const struct config *config, const char *model) {
     int i = find_model(model);
     assert(i >= 0);
-    return models[i].own;
+    return (void *)(uintptr_t)(config->model.own + models[i].own);
 }
 
 /* ---- reading ---- */

@@ -96,8 +96,8 @@ struct config {
  * before stays as it was. */
 void options_register(const char *model, const struct option_spec *table, int count, size_t size);
 
-/* Where the own struct of a registered model begins in config->model.own. */
-size_t options_own(const char *model);
+/* The own struct of a registered model in a config; it is const where the config is. */
+void *options_own(const struct config *config, const char *model);
 
 /* Every key at its default. */
 void options_defaults(struct config *config);

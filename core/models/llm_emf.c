@@ -28,7 +28,7 @@ OPTION(struct emf_options, "eval.lambda2", REAL, eval_lambda2, "null", "[0, inf)
 // clang-format on
 
 const struct emf_options *emf_options(const struct config *config) {
-    return (const struct emf_options *)(config->model.own + options_own(llm_emf.name));
+    return options_own(config, llm_emf.name);
 }
 
 bool emf_fusion_weights(const struct config *config, double weights[OPTION_LIST]) {
@@ -66,7 +66,7 @@ enum status emf_configure(struct config *config) {
 
 /* The mixed stream would repeat the one that there is. */
 void emf_use_one_domain(struct config *config) {
-    struct emf_options *own = (struct emf_options *)(config->model.own + options_own(llm_emf.name));
+    struct emf_options *own = options_own(config, llm_emf.name);
     own->lambda2 = 0;
     own->eval_lambda1 = own->eval_lambda2 = NAN;
 }

@@ -14,7 +14,7 @@ OPTION(struct sasrec_options, "model.similarity", CHOICE, similarity, "dot", "co
 // clang-format on
 
 const struct sasrec_options *sasrec_options(const struct config *config) {
-    return (const struct sasrec_options *)(config->model.own + options_own(sasrec.name));
+    return options_own(config, sasrec.name);
 }
 
 static enum status configure(struct config *config) {

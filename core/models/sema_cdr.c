@@ -31,7 +31,7 @@ OPTION(struct sema_options, "model.stream_fusion", CHOICE, stream_fusion, "adapt
 // clang-format on
 
 const struct sema_options *sema_options(const struct config *config) {
-    return (const struct sema_options *)(config->model.own + options_own(sema_cdr.name));
+    return options_own(config, sema_cdr.name);
 }
 
 /* The modalities are the views; `specific` comes first of the tables, see model.id_init. */

@@ -131,8 +131,8 @@ struct bounds tables_candidates(const struct model *model, int set) {
 
 struct bounds tables_local(const struct model *model, int set) {
     int64_t n = item_block_count(&model->catalogue.local);
-    int64_t x = model->catalogue.local.hi[0] - model->catalogue.local.lo[0];
-    return (struct bounds){set == 1 ? x : 0, set == 0 ? x : n};
+    int64_t of_a = item_block_rows(&model->catalogue.local, 0);
+    return (struct bounds){set == 1 ? of_a : 0, set == 0 ? of_a : n};
 }
 
 /* With train.logq the sum over the n negatives, each exp(z) / (n p) with p the probability of a

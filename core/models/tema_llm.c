@@ -22,7 +22,7 @@ OPTION(struct tema_options, "model.tag_attention", CHOICE, tag_attention, "on", 
 // clang-format on
 
 const struct tema_options *tema_options(const struct config *config) {
-    return (const struct tema_options *)(config->model.own + options_own(tema_llm.name));
+    return options_own(config, tema_llm.name);
 }
 
 /* The modality made of tags, -1: there is none. */

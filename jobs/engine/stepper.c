@@ -33,7 +33,7 @@ static enum status check(const struct stepper *s) {
     return STATUS_OK;
 }
 
-static void open_tree(struct stepper *s) {
+static void open_ordered(struct stepper *s) {
     reduce_ordered_open(&s->ordered, s->comm, &s->run->model.params);
     log_info("reproducible: %d shards, %d ranks x threads %d, extra memory %.1f MB per rank; the "
              "same bits for 1, 2, 4 and 8 ranks of %d threads",
@@ -52,7 +52,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     s->shares = shares / s->comm->size;
     s->batch = mem_zero(s->shares, sizeof *s->batch);
     if (c->train.reproducible)
-        open_tree(s);
+        open_ordered(s);
     else
         reduce_open(&s->reduce, s->comm, &run->model.params);
     return STATUS_OK;
@@ -99,22 +99,11 @@ static void count_positions(const struct stepper *s, int64_t count[LOSS_TERMS]) 
 /* Collective. The `n` items of every rank, one rank after another, in s->arena. */
 static int32_t *gather_items(struct stepper *s, const int32_t *mine, int64_t n, int64_t *total) {
     struct collectives collectives = collectives_of(s->comm);
-    int64_t *counts = arena_alloc(&s->arena, collectives.size, sizeof *counts), before = 0;
-    int64_t *one = arena_alloc(&s->arena, collectives.size, sizeof *one);
-    for (int r = 0; r < collectives.size; r++)
-        one[r] = 1;
-    counts[collectives.rank] = n;
-    collectives.gather(collectives.context, counts, one, sizeof *counts);
+    const int64_t *counts = collectives_gather_count(&collectives, &s->arena, n);
     *total = 0;
-    for (int r = 0; r < collectives.size; r++) {
-        before += r < collectives.rank ? counts[r] : 0;
+    for (int r = 0; r < collectives.size; r++)
         *total += counts[r];
-    }
-    int32_t *all = arena_alloc(&s->arena, *total, sizeof *all);
-    for (int64_t k = 0; k < n; k++)
-        all[before + k] = mine[k];
-    collectives.gather(collectives.context, all, counts, sizeof *all);
-    return all;
+    return collectives_gather(&collectives, &s->arena, mine, counts, sizeof *mine);
 }
 
 /* The items of this rank's shares, with repetitions: targets, and inputs if `all`. */

@@ -375,7 +375,7 @@ static const struct option_spec mine[] = {
 };
 
 static const struct mine *mine_of(const struct config *of) {
-    return (const struct mine *)(of->model.own + options_own("mine"));
+    return options_own(of, "mine");
 }
 
 Test(options, models_register_keys, .init = start_listening) {
