@@ -18,8 +18,6 @@ void lookup_close(struct lookup *lookup) {
     mem_free(lookup->serve);
     mem_free(lookup->serve_at);
     mem_free(lookup->served);
-    mem_free(lookup->row);
-    mem_free(lookup->sum);
     mem_free(lookup->given);
     mem_free(lookup->taken);
     mem_free(lookup->order);
@@ -113,11 +111,11 @@ static int32_t next_row(const struct lookup *l, const int *at) {
 }
 
 /* Merge the ranks' ascending lists, adding up equal rows. */
-static int64_t merge(struct lookup *l, int64_t cols) {
+static int64_t merge(const struct lookup *l, int64_t cols, struct lookup_gift *gift) {
     int *at = mem_zero(l->comm->size, sizeof *at);
     int64_t n = 0;
     for (int32_t row; (row = next_row(l, at)) != INT32_MAX; n++) {
-        real *sum = l->sum + n * cols;
+        real *sum = gift->sum + n * cols;
         bool first = true;
         for (int r = 0; r < l->comm->size; r++) {
             int64_t i = l->serve_at[r] + at[r];
@@ -128,7 +126,7 @@ static int64_t merge(struct lookup *l, int64_t cols) {
             first = false;
             at[r]++;
         }
-        l->row[n] = row;
+        gift->row[n] = row;
     }
     mem_free(at);
     return n;
@@ -145,14 +143,21 @@ static void take(struct lookup *l, const real *g, int64_t cols) {
             memset(l->taken + i * cols, 0, (size_t)cols * sizeof *g);
 }
 
-void lookup_push(struct lookup *l, const real *g, int64_t cols, struct row_grad *out) {
+void lookup_push(struct lookup *l, const real *g, int64_t cols, struct lookup_gift *gift,
+                 struct row_grad *out) {
     MPI_Datatype row = row_type(cols);
     take(l, g, cols);
     reserve(&l->given, &l->given_room, l->serves * cols, sizeof *l->given);
-    reserve(&l->sum, &l->sum_room, l->serves * cols, sizeof *l->sum);
-    reserve(&l->row, &l->row_room, l->serves, sizeof *l->row);
+    reserve(&gift->sum, &gift->sum_room, l->serves * cols, sizeof *gift->sum);
+    reserve(&gift->row, &gift->row_room, l->serves, sizeof *gift->row);
     MPI_Alltoallv(l->taken, l->ask, l->ask_at, row, l->given, l->serve, l->serve_at, row,
                   l->comm->mpi);
     MPI_Type_free(&row);
-    *out = (struct row_grad){merge(l, cols), l->row, l->sum};
+    *out = (struct row_grad){merge(l, cols, gift), gift->row, gift->sum};
+}
+
+void lookup_return(struct lookup_gift *gift) {
+    mem_free(gift->row);
+    mem_free(gift->sum);
+    *gift = (struct lookup_gift){0};
 }

@@ -6,6 +6,13 @@
 #include "core/params.h"
 #include "mpi/comm.h"
 
+/* What the ranks gave of one table: gradients of this rank's rows. */
+struct lookup_gift {
+    int32_t *row;
+    real *sum;
+    int64_t row_room, sum_room;
+};
+
 struct lookup {
     const struct comm *comm;
     const int64_t *first; /* [blocks + 1] block k is rows first[k] .. first[k + 1] - 1; borrowed */
@@ -21,10 +28,9 @@ struct lookup {
     int32_t *served; /* [serves] places among this rank's rows */
     int64_t served_room;
 
-    /* of the last gift */
-    int32_t *row;
-    real *sum, *given, *taken;
-    int64_t row_room, sum_room, given_room, taken_room;
+    /* of the last exchange */
+    real *given, *taken;
+    int64_t given_room, taken_room;
 };
 
 /* Not collective. `each` blocks per rank. */
@@ -38,7 +44,10 @@ void lookup_plan(struct lookup *lookup, const int32_t *row, int64_t n);
 void lookup_pull(struct lookup *lookup, const real *table, int64_t cols, real *out);
 
 /* Collective. g [n, cols] (NULL: zero) of the rows asked for go to their owners, who add them in
- * the order of the ranks. *out, of this rank's rows, is valid until the next call. */
-void lookup_push(struct lookup *lookup, const real *g, int64_t cols, struct row_grad *out);
+ * the order of the ranks. *out, of this rank's rows, points into `gift`: a zeroed one, or that of an
+ * earlier call. */
+void lookup_push(struct lookup *lookup, const real *g, int64_t cols, struct lookup_gift *gift,
+                 struct row_grad *out);
+void lookup_return(struct lookup_gift *gift); /* gives its memory back; zeroes it */
 
 #endif

@@ -76,7 +76,7 @@ static int64_t exchanged(const struct model *model, const struct cost_step *step
         bool learned = is_learned(model, k);
         if (model->catalogue.collectives)
             n += width * (learned ? 2 * step->set_rows : step->set_rows + step->whole_rows);
-        else if (learned && model->params.list[model->table[k].param].by_rows)
+        else if (model_table_by_rows(model, k))
             n += width * step->union_rows;
     }
     return n;

@@ -45,6 +45,13 @@ const char *model_tag_vectors(const struct config *config, int k) {
     return ops->tag_vectors ? ops->tag_vectors(config, k) : NULL;
 }
 
+int64_t model_learned_width(const struct config *config, int k) {
+    const struct model_ops *ops = find(config->model.name);
+    if (ops->learned_width)
+        return ops->learned_width(config, k);
+    return strcmp(config->model.modalities.name[k], "id") ? 0 : config->model.dim;
+}
+
 enum status model_declare(struct model *model, const struct config *config,
                           const struct catalogue *catalogue) {
     *model =

@@ -40,7 +40,7 @@ struct catalogue {
 
 /* Where the rows of an item table come from. */
 enum table_source {
-    TABLE_LEARNED, /* a parameter: `id` */
+    TABLE_LEARNED, /* a parameter: `id`, and others that the model declares */
     TABLE_FROZEN,  /* the data set */
     TABLE_COMPUTED /* the model makes them */
 };
@@ -117,10 +117,12 @@ struct model_ops {
 
     bool two_domains; /* it cannot do with one */
 
-    /* See model_configure, model_use_one_domain, model_tag_vectors; each may be NULL. */
+    /* See model_configure, model_use_one_domain, model_tag_vectors, model_learned_width; each may be
+     * NULL. */
     enum status (*configure)(struct config *config);
     void (*use_one_domain)(struct config *config);
     const char *(*tag_vectors)(const struct config *config, int k);
+    int64_t (*learned_width)(const struct config *config, int k);
 
     enum batch_kind batch;
 
@@ -172,6 +174,11 @@ bool model_use_one_domain(struct config *config);
  * `id` or a feature table of the modality's name. */
 const char *model_tag_vectors(const struct config *config, int k);
 
+/* The width of table k, that of modality k, if its rows are learned, else 0: `id` alone is, of width
+ * model.dim, unless the model says otherwise. A model with further learned tables names them in
+ * config.model.modalities when it is configured. */
+int64_t model_learned_width(const struct config *config, int k);
+
 /* Declare all parameters; model_create then makes and initialises them. STATUS_INPUT when the
  * configuration does not fit (heads do not divide a width). `training` false: no gradients and
  * moments. A declared model has no numbers, and tells what it costs (core/cost/cost.h): of the
@@ -216,6 +223,9 @@ void model_whole_items(const struct model *model, struct tape *tape, const int32
 
 /* Add the set's gradients to the table's dense one, which holds all rows. */
 void model_scatter_items(struct model *model, const struct item_set *set);
+
+/* Does the gradient of table k come as rows (params_by_rows)? */
+bool model_table_by_rows(const struct model *model, int k);
 
 /* Rows of table k that are here, [local items, width]; width 0: it is computed. */
 const real *model_table(const struct model *model, int k, int64_t *width);

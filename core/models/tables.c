@@ -10,13 +10,13 @@
 
 /* ---- parameters ---- */
 
-/* The rows of `id`. With a sampled loss their gradient comes as rows, unless whole gradients are
+/* Learned rows. With a sampled loss their gradient comes as rows, unless whole gradients are
  * summed in a fixed order; where items are shared out a rank holds a part. */
-static int add_rows(struct model *model, const char *name) {
+static int add_rows(struct model *model, const char *name, int64_t width) {
     const struct config *config = model->config;
     struct params *p = &model->params;
-    int param = params_add(p, 2, model->catalogue.items, config->model.dim, PARAM_NORMAL,
-                           config->model.dim, "embed.%s", name);
+    int param =
+        params_add(p, 2, model->catalogue.items, width, PARAM_NORMAL, width, "embed.%s", name);
     params_of_items(p, param);
     if (model->catalogue.collectives)
         params_local(p, param, &model->catalogue.local);
@@ -29,14 +29,14 @@ static struct item_table add_table(struct model *model, int k) {
     const struct config *config = model->config;
     const struct frozen_table *frozen = &model->catalogue.table[k];
     const char *name = config->model.modalities.name[k];
-    int64_t proj = config->model.feature_proj;
+    int64_t proj = config->model.feature_proj, learned = model_learned_width(config, k);
     char layer[PARAM_NAME];
     struct item_table table = {.given = frozen->dim, .dim = proj, .param = -1, .proj = -1};
     snprintf(layer, sizeof layer, "proj.%s", name);
-    if (!frozen->dim) {
+    if (learned) {
         table.source = TABLE_LEARNED;
-        table.given = table.dim = config->model.dim;
-        table.param = add_rows(model, name);
+        table.given = table.dim = learned;
+        table.param = add_rows(model, name, learned);
         return table;
     }
     table.source = frozen->rows ? TABLE_FROZEN : TABLE_COMPUTED;
@@ -115,6 +115,11 @@ bool model_by_rows(const struct model *model) {
 
 bool model_ranks_by_rows(const struct model *model) {
     return model->catalogue.collectives;
+}
+
+bool model_table_by_rows(const struct model *model, int k) {
+    int param = model->table[k].param;
+    return param >= 0 && model->params.list[param].by_rows;
 }
 
 const real *model_table(const struct model *model, int k, int64_t *width) {

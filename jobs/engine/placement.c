@@ -4,18 +4,16 @@
 #include "mpi/collectives.h"
 #include <string.h>
 
-static bool has_id(const struct config *config) {
-    for (int m = 0; m < config->model.modalities.count; m++)
-        if (!strcmp(config->model.modalities.name[m], "id"))
-            return true;
-    return false;
-}
-
 /* Lazy AdamW has to know which rows were used: the union, not just a sum. */
 static void open_rows(struct placement *p, const struct config *config, int64_t items) {
-    reduce_sparse_open(&p->rows, p->comm, items, config->model.dim);
-    if (config->train.optimizer == OPTIMIZER_LAZY_ADAMW)
-        p->rows.way = SPARSE_UNION;
+    for (int k = 0; k < config->model.modalities.count; k++) {
+        int64_t width = model_learned_width(config, k);
+        if (!width)
+            continue;
+        reduce_sparse_open(&p->rows[k], p->comm, items, width);
+        if (config->train.optimizer == OPTIMIZER_LAZY_ADAMW)
+            p->rows[k].way = SPARSE_UNION;
+    }
 }
 
 struct placement *placement_new(const struct comm *comm, const struct config *config,
@@ -28,7 +26,7 @@ struct placement *placement_new(const struct comm *comm, const struct config *co
     item_block_first(catalogue->a_items, catalogue->items, comm->size, p->first);
     if (p->sharded)
         lookup_open(&p->lookup, comm, p->first, DOMAINS);
-    else if (has_id(config) && config->train.loss != LOSS_EXACT)
+    else if (config->train.loss != LOSS_EXACT)
         open_rows(p, config, catalogue->items);
     return p;
 }
@@ -37,7 +35,10 @@ void placement_free(struct placement *p) {
     if (!p)
         return;
     lookup_close(&p->lookup);
-    reduce_sparse_close(&p->rows);
+    for (int k = 0; k < OPTION_LIST; k++) {
+        lookup_return(&p->gift[k]);
+        reduce_sparse_close(&p->rows[k]);
+    }
     mem_free(p->first);
     mem_free(p);
 }
@@ -79,20 +80,21 @@ void placement_view(struct placement *p, struct model *model, const struct item_
 }
 
 void placement_reduce(struct placement *p, struct model *model, const struct item_set *set,
-                      bool exchange, struct row_grad *rows) {
-    *rows = (struct row_grad){0};
+                      bool exchange, struct item_grads *grads) {
+    *grads = (struct item_grads){0};
     for (int k = 0; k < model->tables; k++) {
         int index = model->table[k].param;
+        struct row_grad *rows = &grads->table[k];
         if (index < 0)
             continue;
         struct tensor *table = &model->params.list[index].tensor;
         const real *g = set->table[k]->g;
         if (p->sharded)
-            lookup_push(&p->lookup, g, table->cols, rows);
+            lookup_push(&p->lookup, g, table->cols, &p->gift[k], rows);
         else if (!exchange)
             *rows = (struct row_grad){g ? set->n : 0, set->item, g};
         else
-            reduce_sparse_sum(&p->rows, set->item, set->n, g, rows);
+            reduce_sparse_sum(&p->rows[k], set->item, set->n, g, rows);
         if (table->g) {
             row_grad_add(rows, table);
             *rows = (struct row_grad){0};
@@ -101,13 +103,13 @@ void placement_reduce(struct placement *p, struct model *model, const struct ite
 }
 
 double placement_grad_square(const struct placement *p, const struct model *model,
-                             const struct row_grad *rows) {
+                             const struct item_grads *grads) {
     const struct params *params = &model->params;
     double whole = grad_square(params, 0, params->shared);
     double part = grad_square(params, params->shared, params->dense);
-    for (int i = 0; i < params->count; i++)
-        if (params->list[i].by_rows)
-            part += row_grad_square(rows, params->list[i].cols);
+    for (int k = 0; k < model->tables; k++)
+        if (model_table_by_rows(model, k))
+            part += row_grad_square(&grads->table[k], model->table[k].given);
     if (p->sharded)
         comm_sum_f64(p->comm, &part, 1);
     return whole + part;

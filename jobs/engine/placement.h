@@ -2,7 +2,7 @@
  * their gradients.
  *
  * replicated: every rank has all rows. sharded: rank r of n has the r-th block of each domain's
- * rows of the id table, of its moments and of the frozen tables; rows are looked up where they are,
+ * rows of the learned tables, of their moments and of the frozen tables; rows are looked up where they are,
  * the gradients go there and are added in the order of the ranks, the exact softmax and the ranking
  * take each rank's own columns (core/collectives.h). */
 #ifndef JOBS_ENGINE_PLACEMENT_H
@@ -11,13 +11,19 @@
 #include "mpi/lookup.h"
 #include "mpi/reduce_sparse.h"
 
+/* Gradients of learned item tables that come as rows, by table; empty for the others. */
+struct item_grads {
+    struct row_grad table[OPTION_LIST];
+};
+
 struct placement {
     const struct comm *comm;
     bool sharded;
     int64_t *first; /* [2 size + 1] of the blocks that are shared out: item_block_first */
     struct collectives collectives;
-    struct lookup lookup;      /* sharded */
-    struct reduce_sparse rows; /* replicated, sampled loss */
+    struct lookup lookup;                   /* sharded */
+    struct lookup_gift gift[OPTION_LIST];   /* by table */
+    struct reduce_sparse rows[OPTION_LIST]; /* replicated, sampled loss, by learned table */
 };
 
 /* Not collective. Both outlive the result. */
@@ -38,14 +44,14 @@ void placement_view(struct placement *placement, struct model *model, const stru
                     struct pass *pass);
 
 /* Collective, after backward: the gradients that the item set holds, over all ranks. They are added
- * to the table's dense gradient, if it has one, and *rows is empty; else they are *rows, valid
- * until the next call and as long as the tape. Without `exchange`, which is for measurements, they
+ * to the table's dense gradient, if it has one, and its rows are empty; else they are in *grads,
+ * valid until the next call and as long as the tape. Without `exchange`, which is for measurements, they
  * are this rank's alone where tables are replicated. */
 void placement_reduce(struct placement *placement, struct model *model, const struct item_set *set,
-                      bool exchange, struct row_grad *rows);
+                      bool exchange, struct item_grads *grads);
 
 /* Collective if sharded. Sum of squares of the gradient of everything. */
 double placement_grad_square(const struct placement *placement, const struct model *model,
-                             const struct row_grad *rows);
+                             const struct item_grads *grads);
 
 #endif

@@ -85,7 +85,7 @@ static enum status read_table(struct run *run, int m, struct catalogue *shape) {
     int dim = 0;
     if (tag_vectors)
         return read_tags(run, m, tag_vectors, shape);
-    if (!strcmp(name, "id"))
+    if (model_learned_width(&run->config, m))
         return STATUS_OK;
     TRY(read_unit_rows(run, &shape->local, name, &dim, &run->tables[m]));
     TRY(tell_provenance(run, m, false));

@@ -149,11 +149,11 @@ static void add_work(struct stepper *s) {
 }
 
 /* Those with a dense gradient, and the rows of tables whose gradient comes as rows. */
-static int64_t count_touched(const struct params *params, const struct row_grad *rows) {
-    int64_t n = params->dense;
-    for (int i = 0; i < params->count; i++)
-        if (params->list[i].by_rows)
-            n += rows->n * params->list[i].cols;
+static int64_t count_touched(const struct model *model, const struct item_grads *grads) {
+    int64_t n = model->params.dense;
+    for (int k = 0; k < model->tables; k++)
+        if (model_table_by_rows(model, k))
+            n += grads->table[k].n * model->table[k].given;
     return n;
 }
 
@@ -200,14 +200,14 @@ static void sum_losses(struct stepper *s, double *loss, int n) {
 }
 
 static void gradients(struct stepper *s, struct pass *pass, double loss[LOSS_TERMS],
-                      struct row_grad *rows) {
+                      struct item_grads *grads) {
     struct reduce *reduce = s->without_reduction ? NULL : &s->reduce;
     struct item_set items;
     differentiate(s, 0, pass, &items, reduce);
     if (reduce)
         reduce_finish(reduce);
     if (model_by_rows(&s->run->model))
-        placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, rows);
+        placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, grads);
     memcpy(s->own_loss, pass->loss, sizeof s->own_loss);
     memcpy(loss, pass->loss, sizeof pass->loss);
     sum_losses(s, loss, LOSS_TERMS);
@@ -299,27 +299,28 @@ static bool all_finite(const double *x, int n) {
 /* ---- the update ---- */
 
 /* Not finite where the gradient's norm is not. */
-static double clip_scale(const struct stepper *s, const struct row_grad *rows) {
+static double clip_scale(const struct stepper *s, const struct item_grads *grads) {
     double limit = s->run->config.train.grad_clip;
     if (limit <= 0)
         return 1;
-    double norm = sqrt(placement_grad_square(s->run->placement, &s->run->model, rows));
+    double norm = sqrt(placement_grad_square(s->run->placement, &s->run->model, grads));
     return !isfinite(norm) ? norm : norm > limit ? limit / norm : 1;
 }
 
-static enum status update(struct stepper *s, int64_t step, const struct row_grad *rows) {
+static enum status update(struct stepper *s, int64_t step, const struct item_grads *grads) {
     const struct config *c = &s->run->config;
+    const struct model *model = &s->run->model;
     struct params *params = &s->run->model.params;
     struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
                           c->train.weight_decay};
-    double scale = clip_scale(s, rows);
+    double scale = clip_scale(s, grads);
     if (!isfinite(scale))
         return not_finite(s, step);
     adamw_step(&adamw, params, step, scale);
-    for (int i = 0; i < params->count; i++)
-        if (params->list[i].by_rows)
-            adamw_rows(&adamw, params, i, rows, c->train.optimizer == OPTIMIZER_LAZY_ADAMW, step,
-                       scale);
+    for (int k = 0; k < model->tables; k++)
+        if (model_table_by_rows(model, k))
+            adamw_rows(&adamw, params, model->table[k].param, &grads->table[k],
+                       c->train.optimizer == OPTIMIZER_LAZY_ADAMW, step, scale);
     return STATUS_OK;
 }
 
@@ -328,7 +329,7 @@ enum status stepper_compute(struct stepper *s, int64_t step, struct phases *phas
     const struct config *c = &s->run->config;
     struct pass pass = {
         .tape = &s->tape, .step = step, .shares = s->shares * s->comm->size, .phases = phases};
-    struct row_grad rows = {0};
+    struct item_grads grads = {0};
     enum status status = STATUS_OK;
     count_positions(s, pass.count);
     arena_reset(&s->arena);
@@ -340,16 +341,16 @@ enum status stepper_compute(struct stepper *s, int64_t step, struct phases *phas
     if (c->train.reproducible)
         gradients_by_shares(s, &pass, loss);
     else
-        gradients(s, &pass, loss, &rows);
+        gradients(s, &pass, loss, &grads);
     for (int k = 0; k < LOSS_TERMS; k++)
         loss[k] /= pass.count[k] ? (double)pass.count[k] : 1;
-    s->touched = count_touched(&s->run->model.params, &rows);
+    s->touched = count_touched(&s->run->model, &grads);
     phases_enter(phases, PHASE_OPTIMIZER);
     fault_point("update");
     if (!all_finite(loss, LOSS_TERMS))
         status = not_finite(s, step);
     else if (!s->without_optimizer)
-        status = update(s, step, &rows);
+        status = update(s, step, &grads);
     phases_stop(phases);
     return status;
 }

@@ -30,7 +30,7 @@ static enum status read_widths(const struct comm *comm, struct plan_data *data) 
     for (int m = 0; m < modalities->count; m++) {
         struct frozen_table *table = &data->shape.table[m];
         int dim = 0;
-        if (!strcmp(modalities->name[m], "id"))
+        if (model_learned_width(c, m))
             continue;
         const char *tag_vectors = model_tag_vectors(c, m);
         if (tag_vectors) {
@@ -107,7 +107,7 @@ static enum status make_all(const struct comm *comm, const struct synthetic *s, 
                               "--items: '%s' is made of tags, of which synthetic items have none; "
                               "plan for a data set, or without that modality",
                               modalities->name[m]);
-        if (strcmp(modalities->name[m], "id") != 0)
+        if (!model_learned_width(&data->config, m))
             data->shape.table[m] = table_of(s->width);
     }
     synth_init(&synth, d->domain_items[0], d->domain_items[1], TOPICS, s->mean_length, 1);

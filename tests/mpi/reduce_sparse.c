@@ -125,6 +125,7 @@ static void lookup_case(int64_t table, int every, bool idle) {
     int32_t *row = mem_alloc(table, sizeof *row);
     real *g = mem_alloc(table * COLS, sizeof *g), *out = mem_alloc(table * COLS, sizeof *out);
     struct lookup lookup;
+    struct lookup_gift gift = {0};
     struct row_grad grad;
     for (int r = 0; r < size; r++) {
         first[r] = range_of(x, size, r).lo;
@@ -144,9 +145,10 @@ static void lookup_case(int64_t table, int every, bool idle) {
         for (int64_t i = 0; i < n * COLS; i++)
             wrong += out[i] != (real)(row[i / COLS] * COLS + i % COLS);
         MPI_EXPECT(wrong == 0, "%ld of %ld numbers are wrong", (long)wrong, (long)(n * COLS));
-        lookup_push(&lookup, n || me == 0 ? g : NULL, COLS, &grad);
+        lookup_push(&lookup, n || me == 0 ? g : NULL, COLS, &gift, &grad);
         compare(&grad, &local, every, idle);
     }
+    lookup_return(&gift);
     lookup_close(&lookup);
     mem_free(mine);
     mem_free(out);
