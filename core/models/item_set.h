@@ -29,9 +29,13 @@ struct item_set {
 
     real *rows[OPTION_LIST];           /* by modality, [n, width of the table]: to be filled in, if
                                         * not NULL */
-    struct tensor *table[OPTION_LIST]; /* the same on the tape; of `id`, g [n, d] is the gradient
-                                        * after backward, NULL: zero */
+    struct tensor *table[OPTION_LIST]; /* the same on the tape; NULL: the model did not read them */
 };
+
+/* After backward the gradient of the set's rows of a learned table k, [n, width]; NULL: zero. */
+static inline const real *item_set_gradient(const struct item_set *set, int k) {
+    return set->table[k] ? set->table[k]->g : NULL;
+}
 
 /* The items of a batch, of its targets if `train`, and of the negatives that are already in `set`:
  * fills in everything but rows and table. Memory is the arena's. */

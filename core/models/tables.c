@@ -258,9 +258,10 @@ void model_fill_items(const struct model *model, struct item_set *set) {
 void model_scatter_items(struct model *model, const struct item_set *set) {
     for (int k = 0; k < model->tables; k++) {
         int index = model->table[k].param;
-        if (index < 0 || !set->table[k]->g)
+        const real *g = item_set_gradient(set, k);
+        if (index < 0 || !g)
             continue;
-        const struct row_grad grad = {set->n, set->item, set->table[k]->g};
+        const struct row_grad grad = {set->n, set->item, g};
         row_grad_add(&grad, &model->params.list[index].tensor);
     }
 }

@@ -88,7 +88,7 @@ void placement_reduce(struct placement *p, struct model *model, const struct ite
         if (index < 0)
             continue;
         struct tensor *table = &model->params.list[index].tensor;
-        const real *g = set->table[k]->g;
+        const real *g = item_set_gradient(set, k);
         if (p->sharded)
             lookup_push(&p->lookup, g, table->cols, &p->gift[k], rows);
         else if (!exchange)

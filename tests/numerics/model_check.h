@@ -216,7 +216,11 @@ static void copy_gradient(struct fixture *f, int p, real *g) {
         return;
     }
     struct tensor whole = {.g = g, .cols = param->cols};
-    const struct row_grad grad = {f->set.n, f->set.item, f->set.table[0]->g};
+    int k = 0;
+    while (f->model.table[k].param != p)
+        k++;
+    const real *rows = item_set_gradient(&f->set, k);
+    const struct row_grad grad = {rows ? f->set.n : 0, f->set.item, rows};
     memset(g, 0, (size_t)param_size(param) * sizeof *g);
     row_grad_add(&grad, &whole);
 }
