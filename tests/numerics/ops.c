@@ -5,6 +5,8 @@
 #include "core/ops/embedding.h"
 #include "core/ops/linear.h"
 #include "core/ops/norm.h"
+#include "core/ops/prelu.h"
+#include "core/ops/ranges.h"
 #include "core/vec.h"
 #include "tests/balanced.h"
 
@@ -12,6 +14,7 @@ BALANCED(attention);
 BALANCED(elementwise);
 BALANCED(linear);
 BALANCED(norm);
+BALANCED(ranges);
 BALANCED(table);
 
 enum { T = 7, D = 12, N = 5 };
@@ -382,6 +385,160 @@ Test(attention, is_causal_and_separate) {
     cr_expect_arr_eq(before, after, 3 * D * sizeof(real));
     cr_expect_arr_eq(before + 5 * D, after + 5 * D, 2 * D * sizeof(real));
     cr_expect(memcmp(before + 3 * D, after + 3 * D, 2 * D * sizeof(real)));
+    tape_free(&tape);
+    check_close(&c);
+}
+
+/* ---- ranges ---- */
+
+/* Of T queries over N rows: empty, whole, shared and single ones. */
+static const int32_t range_lo[T] = {0, 0, 1, 1, 4, 2, 5}, range_hi[T] = {0, 5, 3, 4, 5, 2, 5};
+enum { PAIRS = 11 };
+
+static struct row_ranges some_ranges(struct tape *tape) {
+    return ranges_make(tape, range_lo, range_hi, T);
+}
+
+static struct tensor *build_mean(struct tape *tape, struct check *c) {
+    struct row_ranges ranges = some_ranges(tape);
+    return op_range_mean(tape, in(tape, c, 0), &ranges);
+}
+
+static struct tensor *build_range_attention(struct tape *tape, struct check *c) {
+    struct row_ranges ranges = some_ranges(tape);
+    return op_range_attention(tape, in(tape, c, 0), in(tape, c, 1), &ranges);
+}
+
+static struct tensor *build_compare(struct tape *tape, struct check *c) {
+    struct row_ranges ranges = some_ranges(tape);
+    return op_range_compare(tape, in(tape, c, 0), in(tape, c, 1), in(tape, c, 2), in(tape, c, 3),
+                            in(tape, c, 4), &ranges);
+}
+
+/* With the scores NULL all weights are the same. */
+static void range_reference(const real *x, const real *score, double *out) {
+    for (int j = 0, at = 0; j < T; at += range_hi[j] - range_lo[j], j++) {
+        double sum = 0;
+        memset(out + j * D, 0, D * sizeof *out);
+        for (int i = range_lo[j]; i < range_hi[j]; i++)
+            sum += score ? exp((double)score[at + i - range_lo[j]]) : 1;
+        for (int i = range_lo[j]; i < range_hi[j]; i++)
+            for (int k = 0; k < D; k++)
+                out[j * D + k] += (score ? exp((double)score[at + i - range_lo[j]]) : 1) / sum *
+                                  (double)x[i * D + k];
+    }
+}
+
+Test(ranges, mean) {
+    struct check c = {.build = build_mean};
+    struct tape tape = {0};
+    double want[T * D];
+    check_input(&c, N, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    range_reference(c.params.list[0].tensor.x, NULL, want);
+    tape_begin(&tape, false, 0);
+    check_near("mean", build_mean(&tape, &c)->x, want, T * D, N);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+Test(ranges, attention) {
+    struct check c = {.build = build_range_attention};
+    struct tape tape = {0};
+    double want[T * D];
+    check_input(&c, N, D), check_input(&c, PAIRS, 1);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    range_reference(c.params.list[0].tensor.x, c.params.list[1].tensor.x, want);
+    tape_begin(&tape, false, 0);
+    check_near("attention", build_range_attention(&tape, &c)->x, want, T * D, 4 * N);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+Test(ranges, compare) {
+    enum { H = 3 };
+    struct check c = {.build = build_compare};
+    struct tape tape = {0};
+    double want[PAIRS * H];
+    check_input(&c, N, D), check_input(&c, T, D), check_input(&c, N, H), check_input(&c, T, H);
+    check_input(&c, H, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    const real *x[5];
+    for (int i = 0; i < 5; i++)
+        x[i] = c.params.list[i].tensor.x;
+    for (int j = 0, p = 0; j < T; j++)
+        for (int i = range_lo[j]; i < range_hi[j]; i++, p++)
+            for (int h = 0; h < H; h++) {
+                want[p * H + h] = (double)x[2][i * H + h] + (double)x[3][j * H + h];
+                for (int k = 0; k < D; k++)
+                    want[p * H + h] +=
+                        (double)x[4][h * D + k] * (double)x[0][i * D + k] * (double)x[1][j * D + k];
+            }
+    tape_begin(&tape, false, 0);
+    check_near("compare", build_compare(&tape, &c)->x, want, PAIRS * H, 2 * D);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+/* Longer than a block of pairs: every row counts in each of many queries. */
+Test(ranges, compare_beyond_a_block) {
+    enum { QUERIES = 100 };
+    static int32_t lo[QUERIES], hi[QUERIES];
+    static double want[QUERIES * N];
+    struct check c = {0};
+    struct tape tape = {0};
+    for (int j = 0; j < QUERIES; j++)
+        hi[j] = N;
+    check_input(&c, N, D), check_input(&c, QUERIES, D), check_input(&c, N, 1);
+    check_input(&c, QUERIES, 1), check_input(&c, 1, D);
+    check_fill(&c, 1);
+    tape_begin(&tape, true, c.params.count);
+    struct row_ranges ranges = ranges_make(&tape, lo, hi, QUERIES);
+    struct tensor *y = op_range_compare(&tape, in(&tape, &c, 0), in(&tape, &c, 1), in(&tape, &c, 2),
+                                        in(&tape, &c, 3), in(&tape, &c, 4), &ranges);
+    for (int p = 0; p < QUERIES * N; p++) {
+        int i = p % N, j = p / N;
+        want[p] = (double)c.params.list[2].tensor.x[i] + (double)c.params.list[3].tensor.x[j];
+        for (int k = 0; k < D; k++)
+            want[p] += (double)c.params.list[0].tensor.x[i * D + k] *
+                       (double)c.params.list[1].tensor.x[j * D + k] *
+                       (double)c.params.list[4].tensor.x[k];
+    }
+    check_near("compare", y->x, want, QUERIES * N, 2 * D);
+    params_zero_grad(&c.params);
+    bool add;
+    real *dy = tape_grad(&tape, y, &add);
+    for (int p = 0; p < QUERIES * N; p++)
+        dy[p] = 1;
+    tape_backward(&tape, NULL, NULL);
+    for (int i = 0; i < N; i++)
+        cr_expect_eq(c.params.list[2].tensor.g[i], QUERIES);
+    for (int j = 0; j < QUERIES; j++)
+        cr_expect_eq(c.params.list[3].tensor.g[j], N);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+static struct tensor *build_prelu(struct tape *tape, struct check *c) {
+    return op_prelu(tape, in(tape, c, 0), in(tape, c, 1));
+}
+
+Test(elementwise, prelu) {
+    struct check c = {.build = build_prelu};
+    struct tape tape = {0};
+    double want[T * D];
+    check_input(&c, T, D), check_input(&c, 1, 1);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    for (int i = 0; i < T * D; i++) {
+        double x = (double)c.params.list[0].tensor.x[i];
+        want[i] = x > 0 ? x : x * (double)c.params.list[1].tensor.x[0];
+    }
+    tape_begin(&tape, false, 0);
+    check_near("prelu", build_prelu(&tape, &c)->x, want, T * D, 2);
     tape_free(&tape);
     check_close(&c);
 }
