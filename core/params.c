@@ -69,6 +69,8 @@ static real draw(const struct param *p, uint64_t key, int64_t i) {
         return (real)((2 * rng_uniform(key, (uint64_t)i) - 1) / sqrt((double)p->fan_in));
     case PARAM_LN10:
         return (real)log(10.0);
+    case PARAM_QUARTER:
+        return (real)0.25;
     case PARAM_ZERO:
     default:
         return 0;

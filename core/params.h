@@ -22,7 +22,8 @@ enum param_init {
     PARAM_ONE,
     PARAM_NORMAL, /* N(0, PARAM_NORMAL_STD^2): embedding tables */
     PARAM_FAN_IN, /* uniform in +-1/sqrt(fan in): linear layers */
-    PARAM_LN10    /* ln 10: temperatures */
+    PARAM_LN10,   /* ln 10: temperatures */
+    PARAM_QUARTER /* 1/4: slopes of rectifiers */
 };
 
 struct param {

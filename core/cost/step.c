@@ -58,12 +58,36 @@ static int64_t union_rows(struct model *model, const struct batch *all) {
     return set.n;
 }
 
+/* The states that the losses of all shares read, as the stepper makes them before the rest; the
+ * other shares have as many. The memory that this takes at most is returned. */
+static int64_t run_states(struct model *model, const struct batch *share, int shares,
+                          struct cost_step *out, struct whole_states *states) {
+    struct tape tape = {.dry = true};
+    struct item_set set;
+    struct pass pass = {.tape = &tape, .batch = share, .step = 1, .shares = shares};
+    bool by_rows = model_by_rows(model);
+    tape_begin(&tape, false, 0);
+    if (by_rows)
+        model_items(model, &tape, share, 0, &set);
+    const struct tensor *own = model_states(model, &pass, by_rows ? &set : NULL);
+    *states = (struct whole_states){.n = shares * own->rows, .width = own->cols};
+    int64_t peak = (int64_t)tape.arena.peak;
+    memcpy(out->work, tape.work, sizeof out->work);
+    tape_free(&tape);
+    return peak;
+}
+
 /* As the stepper does: item sets, forward with the losses, backward. */
 static void run(struct model *model, struct tape *tape, const struct batch *share, int shares,
-                const int32_t *item, int64_t items, struct cost_step *out) {
+                const int32_t *item, int64_t items, const struct whole_states *states,
+                struct cost_step *out) {
     struct phases phases;
-    struct pass pass = {
-        .tape = tape, .batch = share, .step = 1, .shares = shares, .phases = &phases};
+    struct pass pass = {.tape = tape,
+                        .batch = share,
+                        .step = 1,
+                        .shares = shares,
+                        .states = states,
+                        .phases = &phases};
     struct item_set set, whole;
     bool by_rows = model_by_rows(model);
     model_count(model, share, pass.count);
@@ -88,14 +112,21 @@ void cost_step_run(struct model *model, const struct batch *share, const struct 
     struct arena arena = {0};
     int32_t *items;
     *step = (struct cost_step){0};
-    int64_t n = distinct_items(&arena, all, &items);
-    run(model, &tape, share, shares, items, n, step);
+    int64_t n = distinct_items(&arena, all, &items), before = 0;
+    struct whole_states states;
+    if (model->state_width)
+        before = run_states(model, share, shares, step, &states);
+    run(model, &tape, share, shares, items, n, model->state_width ? &states : NULL, step);
     step->most = (int64_t)tape.arena.peak;
+    step->most = step->most > before ? step->most : before;
     step->activations = (int64_t)tape.arena.used;
     step->tiles = (int64_t)tape.tiles;
     step->shared = tape.shared;
     step->union_rows = model_by_rows(model) ? union_rows(model, all) : 0;
-    memcpy(step->work, tape.work, sizeof step->work);
+    for (int p = 0; p < PHASES; p++) {
+        step->work[p].flops += tape.work[p].flops;
+        step->work[p].bytes += tape.work[p].bytes;
+    }
     tape_free(&tape);
     arena_free(&arena);
 }

@@ -18,6 +18,16 @@ void model_forward(struct model *model, struct pass *pass, struct item_set *set)
     pass->items = NULL;
 }
 
+struct tensor *model_states(struct model *model, struct pass *pass, struct item_set *set) {
+    struct item_view *view = arena_alloc(&pass->tape->arena, 1, sizeof *view);
+    pass->tape->bf16 = model->config->train.precision == PRECISION_BF16;
+    model_view(model, pass->tape, set, view);
+    pass->items = view;
+    struct tensor *states = model->ops->states(model, pass);
+    pass->items = NULL;
+    return states;
+}
+
 void model_query(struct model *model, struct pass *pass, const struct item_view *all, int domain,
                  struct query *query) {
     struct bounds b = tables_local(model, domain);

@@ -10,6 +10,11 @@
  * is given. Collective in the exact loss where items are shared out. */
 void model_forward(struct model *model, struct pass *pass, struct item_set *set);
 
+/* The states of this share that the losses of all shares read (model_ops.states), [n, width]; the
+ * model's state_width is not 0. `set` has the rows of the batch's inputs, NULL unless model_by_rows.
+ * Fills in pass->items. Memory is the tape's, which does not record. */
+struct tensor *model_states(struct model *model, struct pass *pass, struct item_set *set);
+
 /* What the histories in pass->batch ask of the items of domain 0 or 1, its candidates. `all` is the
  * view of all local items; pass->items that of the histories' items, the same unless
  * model_ranks_by_rows. Memory is the tape's. */

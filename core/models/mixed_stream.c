@@ -34,13 +34,37 @@ double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct t
     return sum;
 }
 
-int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s) {
+int32_t *mixed_stream_last(struct tape *tape, const struct batch *batch, int s, int64_t a_items) {
+    const struct stream *mixed = &batch->stream[STREAM_MIXED];
+    const int32_t *first = stream_first_tokens(tape, batch, s);
+    const int32_t *last = stream_last_tokens(tape, batch, s);
+    int32_t *index = arena_alloc(&tape->arena, mixed->tokens, sizeof *index);
+    for (int64_t b = 0; b < mixed->sequences; b++) {
+        int32_t at = last[mixed->sample[b]], least = first[mixed->sample[b]];
+        for (int64_t t = mixed->offsets[b + 1] - 1; t >= mixed->offsets[b]; t--) {
+            index[t] = at >= 0 && at >= least ? at : -1;
+            at -= s == STREAM_MIXED || (mixed->items[t] < a_items) == (s == STREAM_A);
+        }
+    }
+    return index;
+}
+
+/* Of the sequence in stream s of each sample, the first token or the last, -1: none. */
+static int32_t *tokens_of(struct tape *tape, const struct batch *batch, int s, bool last) {
     const struct stream *of = &batch->stream[s];
     int32_t *index = arena_alloc(&tape->arena, batch->samples, sizeof *index);
     memset(index, -1, (size_t)batch->samples * sizeof *index);
     for (int64_t c = 0; c < of->sequences; c++)
-        index[of->sample[c]] = (int32_t)(of->offsets[c + 1] - 1);
+        index[of->sample[c]] = (int32_t)(last ? of->offsets[c + 1] - 1 : of->offsets[c]);
     return index;
+}
+
+int32_t *stream_first_tokens(struct tape *tape, const struct batch *batch, int s) {
+    return tokens_of(tape, batch, s, false);
+}
+
+int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s) {
+    return tokens_of(tape, batch, s, true);
 }
 
 bool *stream_present(struct tape *tape, const struct batch *batch, int s) {

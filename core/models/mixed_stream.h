@@ -16,8 +16,15 @@ bool mixed_stream_has_loss(const struct model *model, const struct pass *pass, i
  * shared out. */
 double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q);
 
+/* Of every token of the mixed stream, the last token of stream s up to it, -1: none. Memory is the
+ * tape's. */
+int32_t *mixed_stream_last(struct tape *tape, const struct batch *batch, int s, int64_t a_items);
+
 /* The last token of each sample's sequence in stream s, -1: none. Memory is the tape's. */
 int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s);
+
+/* The first token of the sequence in stream s of each sample, -1: none. Memory is the tape's. */
+int32_t *stream_first_tokens(struct tape *tape, const struct batch *batch, int s);
 
 /* Of every sample, has it a sequence in stream s? Memory is the tape's. */
 bool *stream_present(struct tape *tape, const struct batch *batch, int s);

@@ -81,19 +81,28 @@ struct item_view {
     struct tensor *candidates[CANDIDATE_SETS][OPTION_LIST]; /* ... and what stands against them */
 };
 
+/* Rows of the samples of the whole batch, of all shares, one share's after another's. */
+struct whole_states {
+    const real *rows; /* [n, width] */
+    int64_t n, width;
+    int64_t first; /* the first row of this share */
+};
+
 /* One batch on its way through the model. */
 struct pass {
     struct tape *tape;
     const struct batch *batch;
     const struct item_view *items;
     const struct item_view *all; /* of a ranking: what the histories are compared with */
-    int64_t step; /* 1 for the first of training, keys dropout and negatives; 0: a ranking */
+    int64_t step; /* 1 for the first of training, keys dropout and negatives; 0: a ranking, in
+                   * which nothing is dropped */
 
     /* of training */
-    struct item_set *whole;    /* of the whole batch, with rows; NULL unless model_whole_batch */
-    int share, shares;         /* of the whole batch, this one */
-    int64_t count[LOSS_TERMS]; /* positions of the global batch, by loss */
-    double loss[LOSS_TERMS];   /* this share's sums */
+    struct item_set *whole; /* of the whole batch, with rows; NULL unless model_whole_batch */
+    const struct whole_states *states; /* NULL unless the model has ops.states */
+    int share, shares;                 /* of the whole batch, this one */
+    int64_t count[LOSS_TERMS];         /* positions of the global batch, by loss */
+    double loss[LOSS_TERMS];           /* this share's sums */
     struct phases *phases;
 };
 
@@ -142,6 +151,11 @@ struct model_ops {
      * weighted losses go to the tape. Collective in the exact loss where items are shared out. */
     void (*forward)(struct model *model, struct pass *pass);
 
+    /* What the losses of all shares read of this share's samples: rows of state_width columns, of as
+     * many samples as the model chooses. It comes before `forward`, on a tape that does not record,
+     * with the same dropout; pass->states then has the rows of all shares. NULL: nothing is. */
+    struct tensor *(*states)(struct model *model, struct pass *pass);
+
     /* What the histories of a batch ask of the items of `domain`: add the terms. */
     void (*query)(struct model *model, struct pass *pass, int domain, struct query *query);
 };
@@ -155,8 +169,9 @@ struct model {
     struct item_table table[OPTION_LIST]; /* by modality */
     struct head head[OPTION_LIST];
     struct loss_term loss[LOSS_TERMS];
-    bool whole_batch; /* see model_whole_batch */
-    void *state;      /* of the model, private to its file */
+    bool whole_batch;    /* see model_whole_batch */
+    int64_t state_width; /* see model_ops.states; 0: the losses read no states of other shares */
+    void *state;         /* of the model, private to its file */
 };
 
 /* Make a model known to model.name, and its keys (core/options.h). Harmless twice. */

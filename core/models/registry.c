@@ -3,9 +3,10 @@
 #include "core/models/sasrec.h"
 #include "core/models/sema_cdr.h"
 #include "core/models/tema_llm.h"
+#include "core/models/tricdr.h"
 
 /* The first is the default of model.name. */
-static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec};
+static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec, &tricdr};
 
 void models_register(void) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)

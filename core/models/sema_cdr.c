@@ -111,24 +111,6 @@ static struct gate_input stream_input(struct model *model, const struct pass *pa
     return input;
 }
 
-/* Of every token of the mixed stream, the last token of stream s up to it, -1: none. */
-static int32_t *last_before(struct tape *tape, const struct batch *batch, int s, int64_t a_items) {
-    const struct stream *mixed = &batch->stream[STREAM_MIXED], *of = &batch->stream[s];
-    int32_t *index = arena_alloc(&tape->arena, mixed->tokens, sizeof *index);
-    int64_t c = 0; /* sequence of `of` */
-    for (int64_t b = 0; b < mixed->sequences; b++) {
-        while (c < of->sequences && of->sample[c] < mixed->sample[b])
-            c++;
-        bool has = c < of->sequences && of->sample[c] == mixed->sample[b];
-        int64_t first = has ? of->offsets[c] : 0, at = has ? of->offsets[c + 1] - 1 : -1;
-        for (int64_t t = mixed->offsets[b + 1] - 1; t >= mixed->offsets[b]; t--) {
-            index[t] = at >= first ? (int32_t)at : -1;
-            at -= s == STREAM_MIXED || (mixed->items[t] < a_items) == (s == STREAM_A);
-        }
-    }
-    return index;
-}
-
 /* Roles of stream s for the targets of the mixed stream. */
 static int32_t *roles_of_targets(struct tape *tape, const struct batch *batch, int s,
                                  int64_t a_items) {
@@ -164,7 +146,7 @@ static struct tensor *queries(struct model *model, const struct pass *pass) {
             continue;
         input[inputs] = stream_input(model, pass, s);
         input[inputs].column = roles_of_targets(pass->tape, batch, s, a_items);
-        input[inputs++].index = last_before(pass->tape, batch, s, a_items);
+        input[inputs++].index = mixed_stream_last(pass->tape, batch, s, a_items);
     }
     return softmax_head_query(model, pass->tape, 0,
                               op_mix(pass->tape, input, inputs, n, model->head[0].dim));

@@ -35,7 +35,7 @@ struct tensor *stream_encoder_run(struct model *model, const struct encoder *enc
                                   struct tensor *tags, const int32_t *index) {
     const struct stream *stream = &pass->batch->stream[s];
     struct encoder_input input = {rows, tags, index};
-    struct dropout_key key = {.p = pass->tape->record ? model->config->model.dropout : 0,
+    struct dropout_key key = {.p = pass->step > 0 ? model->config->model.dropout : 0,
                               .seed = (uint64_t)model->config->run.seed,
                               .step = (uint64_t)pass->step,
                               .stream = s,

@@ -148,6 +148,49 @@ static void add_work(struct stepper *s) {
     }
 }
 
+/* Rows [n, width] of share i into `out`; returns n. */
+static int64_t states_of_share(struct stepper *s, int i, struct pass *pass, real *out) {
+    struct model *model = &s->run->model;
+    struct item_set items;
+    bool by_rows = model_by_rows(model);
+    tape_begin(&s->tape, false, 0);
+    pass->batch = &s->batch[i];
+    pass->share = share_of(s, i);
+    if (by_rows) {
+        model_items(model, &s->tape, pass->batch, 0, &items);
+        placement_fetch(s->run->placement, model, &items);
+    }
+    const struct tensor *states = model_states(model, pass, by_rows ? &items : NULL);
+    memcpy(out, states->x, (size_t)(states->rows * states->cols) * sizeof *out);
+    add_work(s);
+    return states->rows;
+}
+
+/* Collective. What the losses read of the samples of all shares, for each share of this rank, in
+ * s->arena. */
+static struct whole_states *gather_states(struct stepper *s, struct pass *pass) {
+    int64_t width = s->run->model.state_width, room = 0, n = 0, before = 0, all = 0;
+    struct collectives collectives = collectives_of(s->comm);
+    struct whole_states *states = arena_alloc(&s->arena, s->shares, sizeof *states);
+    for (int i = 0; i < s->shares; i++)
+        room += s->batch[i].samples;
+    real *mine = arena_alloc(&s->arena, room * width, sizeof *mine);
+    for (int i = 0; i < s->shares; i++) {
+        states[i].first = n;
+        n += states_of_share(s, i, pass, mine + n * width);
+    }
+    const int64_t *counts = collectives_gather_count(&collectives, &s->arena, n);
+    for (int r = 0; r < collectives.size; r++) {
+        before += r < collectives.rank ? counts[r] : 0;
+        all += counts[r];
+    }
+    const real *rows =
+        collectives_gather(&collectives, &s->arena, mine, counts, width * (int64_t)sizeof *rows);
+    for (int i = 0; i < s->shares; i++)
+        states[i] = (struct whole_states){rows, all, width, before + states[i].first};
+    return states;
+}
+
 /* Those with a dense gradient, and the rows of tables whose gradient comes as rows. */
 static int64_t count_touched(const struct model *model, const struct item_grads *grads) {
     int64_t n = model->params.dense;
@@ -169,6 +212,7 @@ static void differentiate(struct stepper *s, int i, struct pass *pass, struct it
     params_zero_grad(&model->params);
     pass->batch = &s->batch[i];
     pass->share = share_of(s, i);
+    pass->states = s->states ? &s->states[i] : NULL;
     if (model_whole_batch(model)) {
         model_whole_items(model, &s->tape, s->whole, s->whole_count, &whole);
         placement_fetch(s->run->placement, model, &whole);
@@ -338,6 +382,7 @@ enum status stepper_compute(struct stepper *s, int64_t step, struct phases *phas
         pool_targets(s);
     if (model_whole_batch(&s->run->model))
         gather_whole(s);
+    s->states = s->run->model.state_width ? gather_states(s, &pass) : NULL;
     if (c->train.reproducible)
         gradients_by_shares(s, &pass, loss);
     else

@@ -30,6 +30,7 @@ struct stepper {
     struct arena arena;          /* of what is gathered from all ranks for a step */
     int32_t *whole;              /* [whole_count] */
     int64_t whole_count;
+    struct whole_states *states; /* [shares] of the step, NULL unless the model reads them */
     struct reduce reduce;
     struct reduce_ordered ordered; /* reproducible: in place of `reduce` */
     stepper_notes_fn *write_notes; /* NULL: there is nothing to tell */

@@ -34,8 +34,9 @@ test_command_line() { # The keys of the command line are checked as those of the
 }
 
 test_unknown_choice() { # A name that is none of the choices is refused with all of them.
-    refused 'cdsr: error: model.name: '\''gru'\'' is not one of llm_emf, tema_llm, sema_cdr, sasrec' \
-        train good.yaml model.name=gru
+    names=$("$CDSR" --reference | sed -n 's/^| `model.name` .*| the model: \(.*\) |$/\1/p')
+    [ -n "$names" ] || complain 'the reference names the models'
+    refused "cdsr: error: model.name: 'none' is not one of $names" train good.yaml model.name=none
 }
 
 test_keys_that_do_not_fit() { # Keys that do not fit each other are refused.

@@ -63,6 +63,10 @@ test_memory_of_sasrec() { # So is that of SASRec.
     model_near_plan sasrec
 }
 
+test_memory_of_tricdr() { # So is that of Tri-CDR.
+    model_near_plan tricdr
+}
+
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.
     near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
 }

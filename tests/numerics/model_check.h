@@ -12,6 +12,7 @@
 /* What a test gives. The catalogue has two domains; its tables are `id`, then frozen ones. */
 struct model_reference {
     int64_t width[2]; /* of the frozen tables 1 and 2; 0: none */
+    double step;      /* of the differences; 0: 1e-5, which crosses corners of rectifiers */
 
     /* Compute what does not depend on the sequence from the present parameters; add a sequence's
      * losses to sum[k] and their positions to count[k]; set the means of losses of the whole batch,
@@ -153,6 +154,29 @@ static void fixture_close(struct fixture *f) {
 
 /* ---- the model ---- */
 
+/* The states that the losses read of all samples, all of which are here; memory is `keep`'s. */
+static struct whole_states *whole_states(struct fixture *f, struct tape *keep) {
+    struct tape tape = {0};
+    struct item_set set;
+    struct pass pass = {.tape = &tape, .batch = &f->batch, .step = 3, .shares = 1};
+    bool by_rows = model_by_rows(&f->model);
+    if (!f->model.state_width)
+        return NULL;
+    tape_begin(&tape, false, 0);
+    if (by_rows) {
+        model_items(&f->model, &tape, &f->batch, 0, &set);
+        model_fill_items(&f->model, &set);
+    }
+    const struct tensor *states = model_states(&f->model, &pass, by_rows ? &set : NULL);
+    int64_t size = states->rows * states->cols;
+    struct whole_states *whole = arena_alloc(&keep->arena, 1, sizeof *whole);
+    real *rows = arena_alloc(&keep->arena, size, sizeof *rows);
+    memcpy(rows, states->x, (size_t)size * sizeof *rows);
+    *whole = (struct whole_states){.rows = rows, .n = states->rows, .width = states->cols};
+    tape_free(&tape);
+    return whole;
+}
+
 static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_TERMS]) {
     struct model *model = &f->model;
     struct phases phases;
@@ -168,6 +192,7 @@ static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, model->params.count);
     params_zero_grad(&model->params);
+    pass.states = whole_states(f, tape);
     if (model_whole_batch(model)) {
         model_whole_items(model, tape, item, n, &f->whole);
         model_fill_items(model, &f->whole);
@@ -259,7 +284,7 @@ static double along(struct fixture *f, int p) {
 /* Of every parameter by itself, or of all together: differences over 2 h are good to about eps / h
  * and h^2. */
 static void compare_gradients(struct fixture *f, const char *pairs, bool each) {
-    double h = 1e-5, got = 0, want;
+    double h = f->of->step > 0 ? f->of->step : 1e-5, got = 0, want;
     int count = f->model.params.count;
     for (int p = 0; p < count; p++) {
         got = each ? along(f, p) : got + along(f, p);
