@@ -10,6 +10,7 @@
 #include "io/output.h"
 #include "jobs/engine/evaluation.h"
 #include "jobs/engine/peak.h"
+#include "jobs/engine/restore.h"
 #include "jobs/engine/stepper.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
@@ -104,6 +105,7 @@ static enum status open_bench(struct bench *b, const struct config *given) {
     struct config config = *given;
     shrink(&config);
     TRY(run_open(&b->run, b->comm, &config, true));
+    TRY(restore_init(&b->run));
     if (skips(b, "loss")) /* nor those over the items of the whole batch */
         b->run.model.whole_batch = false;
     TRY(stepper_open(&b->stepper, &b->run));
@@ -298,6 +300,8 @@ static json_t *bench_json(const struct bench *b) {
     if (shown(b, STAGE_EVALUATION))
         json_object_set_new(object, "evaluation", figure_json(&b->stage[STAGE_EVALUATION]));
     json_object_set_new(object, "skipped", skip_json(&b->run.config.bench.skip));
+    if (b->run.config.train.precision == PRECISION_BF16)
+        json_object_set_new(object, "gemm_bf16", json_string(gemm_bf16_kernel()->name));
     json_object_set_new(object, "steps", json_integer(b->steps));
     json_object_set_new(object, "batch", json_integer(b->sequences));
     json_object_set_new(object, "peak_rss_mb", number(b->peak_rss_mb));

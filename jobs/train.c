@@ -299,17 +299,6 @@ static enum status read_best(struct trainer *t) {
     return status;
 }
 
-static enum status read_init(struct trainer *t) {
-    const char *path = config_of(t)->train.init;
-    const struct item_counts *n = &t->run.item_counts;
-    TRY(checkpoint_verify(t->comm, path));
-    TRY(restore_params(&t->run, path, RESTORE_CARRY));
-    if (t->run.by_key)
-        log_info("train.init: item rows kept %lld, new %lld, dropped %lld", (long long)n->kept,
-                 (long long)n->added, (long long)n->dropped);
-    return STATUS_OK;
-}
-
 /* The best checkpoint by the settings that its figure is taken with now. */
 static enum status judge_best(struct trainer *t) {
     TRY(read_best(t));
@@ -350,8 +339,8 @@ static enum status open_run(struct trainer *t, const struct config *config) {
     t->stepper.write_notes = write_notes;
     t->stepper.writer = t;
     TRY(item_keys_read(t->comm, &run->dataset, &t->keys));
-    if (run->config.train.init[0] && !t->resume.path)
-        TRY(read_init(t));
+    if (!t->resume.path)
+        TRY(restore_init(run));
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
     t->state = (struct checkpoint_state){

@@ -89,3 +89,16 @@ enum status restore_params(struct run *run, const char *path, enum restore_items
     checkpoint_state_free(&state);
     return status;
 }
+
+enum status restore_init(struct run *run) {
+    const char *path = run->config.train.init;
+    const struct item_counts *n = &run->item_counts;
+    if (!path[0])
+        return STATUS_OK;
+    TRY(checkpoint_verify(run->comm, path));
+    TRY(restore_params(run, path, RESTORE_CARRY));
+    if (run->by_key)
+        log_info("train.init: item rows kept %lld, new %lld, dropped %lld", (long long)n->kept,
+                 (long long)n->added, (long long)n->dropped);
+    return STATUS_OK;
+}

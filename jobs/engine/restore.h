@@ -17,4 +17,9 @@ enum restore_items {
  * STATUS_INPUT for items that are refused, naming the first that differs. */
 CHECKED enum status restore_params(struct run *run, const char *path, enum restore_items items);
 
+/* Collective. Where train.init names a file, its parameters in place of the initial ones; it is
+ * verified first, and the log says what became of item rows that were found by keys. Errors as
+ * above. */
+CHECKED enum status restore_init(struct run *run);
+
 #endif

@@ -82,6 +82,16 @@ test_one_rank() { # One rank has no reduction.
     grep -q '"allreduce_gbs": null' $json || complain 'no reduction on one rank'
 }
 
+test_init() { # Steps can start from trained parameters, those of train.init.
+    ranks 2 train run.yaml train.max_steps=2 eval.every=0 model.modalities=[id] run.dir=trained
+    statuses 0 0
+    ranks 2 bench run.yaml model.modalities=[id] train.init=trained/checkpoints/step-2.h5 bench.skip=evaluation
+    statuses 0 0
+    ranks 1 bench run.yaml model.modalities=[id] model.dim=16 train.init=trained/checkpoints/step-2.h5
+    statuses 2
+    has err 'trained/checkpoints/step-2.h5: '
+}
+
 test_unknown_stage() { # A stage that there is not cannot be left out.
     refused "cdsr: error: bench.skip: 'forward' is not one of input, encoder, loss, reduction, optimizer, \
 evaluation" bench run.yaml bench.skip=forward

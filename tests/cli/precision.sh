@@ -57,6 +57,7 @@ test_kernel() { # A run in bfloat16 names the kernel of its products, another on
     ranks 1 bench run.yaml bench.steps=1 bench.warmup=0 bench.skip=evaluation train.precision=bf16
     statuses 0
     has out 'products in bfloat16 by '
+    grep -q '"gemm_bf16": "\(amx\|avx512_bf16\|portable\)"' runs/run/bench.json || complain 'bench.json'
 }
 
 test_resume_in_the_other() { # A run goes on in either precision.
