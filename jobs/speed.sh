@@ -236,7 +236,9 @@ for file in "$@"; do
     [ -r "$file" ] || fail "$file: cannot be read; make it with cdsr prepare"
 done
 [ -x "$program" ] || fail "$program: cannot be run; build it, or name it by CDSR"
-if [ ! "$peer" ]; then
+if [ "$repetitions" = 0 ]; then
+    peer=
+elif [ ! "$peer" ]; then
     say 'no peer is named: without its columns'
 elif [ ! -r "$peer" ]; then
     say "$peer: cannot be read: without the peer's columns"

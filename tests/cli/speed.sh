@@ -62,6 +62,7 @@ test_parts() { # Repetitions add up, in any parts, and their median is what coun
         done
     done
     speed 0 parts -r 0
+    says_nothing err
     [ "$(cell 5)" = 25 ] && [ "$(cell 6)" = '50 %' ] || complain "the median of 10, 20, 30 and 100: $(cat out)"
     speed 0 parts -r 1 -w exact
     [ -e parts/exact.cdsr.bf16.5.json ] || complain "the fifth repetition: $(ls parts)"
