@@ -97,6 +97,15 @@ void *mem_resize(void *p, int64_t count, size_t size) {
     return q;
 }
 
+void mem_reserve(void *p, int64_t *room, int64_t count, size_t size) {
+    void **block = p;
+    if (*block && count <= *room)
+        return;
+    mem_free(*block);
+    *room = count + count / 4 + 1;
+    *block = mem_alloc(*room, size);
+}
+
 char *mem_string(const char *s) {
     size_t n = strlen(s) + 1;
     return memcpy(mem_alloc((int64_t)n, 1), s, n);

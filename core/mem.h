@@ -12,6 +12,9 @@
 void *mem_alloc(int64_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_zero(int64_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_resize(void *p, int64_t count, size_t size) __attribute__((returns_nonnull));
+/* Room for `count` things in the block *p, whose room *room counts; a larger block takes its place,
+ * with a quarter more, and what was there is lost. `p` is a pointer to the pointer. */
+void mem_reserve(void *p, int64_t *room, int64_t count, size_t size);
 char *mem_string(const char *s) __attribute__((returns_nonnull));
 void mem_free(void *p); /* NULL is allowed */
 

@@ -45,10 +45,7 @@ static int64_t take_marks(struct reduce_sparse *rows) {
     int64_t words = rows->table / BITS + 1, n = 0;
     for (int64_t w = 0; w < words; w++)
         n += __builtin_popcountll(rows->bits[w]);
-    if (n > rows->row_room) {
-        rows->row_room = n + n / 4;
-        rows->row = mem_resize(rows->row, rows->row_room, sizeof *rows->row);
-    }
+    mem_reserve(&rows->row, &rows->row_room, n, sizeof *rows->row);
     n = 0;
     for (int64_t w = 0; w < words; w++) {
         for (uint64_t bits = rows->bits[w]; bits; bits &= bits - 1)
@@ -121,11 +118,7 @@ void reduce_sparse_sum(struct reduce_sparse *rows, const int32_t *row, int64_t n
         return;
     }
     int64_t all = agree(rows, row, n), size = all * rows->cols;
-    if (size > rows->sum_room) {
-        mem_free(rows->sum);
-        rows->sum_room = size + size / 4;
-        rows->sum = mem_alloc(rows->sum_room, sizeof *rows->sum);
-    }
+    mem_reserve(&rows->sum, &rows->sum_room, size, sizeof *rows->sum);
     place(rows, row, n, g, all);
     comm_sum_real(rows->comm, rows->sum, size);
     *out = (struct row_grad){all, rows->taken == SPARSE_UNION ? rows->row : NULL, rows->sum};

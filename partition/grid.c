@@ -12,6 +12,16 @@ struct grid grid_shape(int size, int64_t tiles) {
     return (struct grid){(int)at_most(rows, tiles), (int)at_most(size / rows, tiles)};
 }
 
+int grid_messages(int size, bool two_hops) {
+    struct grid grid = grid_shape(size, size);
+    return two_hops ? grid.rows + grid.columns - 2 : size - 1;
+}
+
+bool grid_hops(int size, double bytes) {
+    int saved = grid_messages(size, false) - grid_messages(size, true);
+    return bytes < (double)saved * GRID_MESSAGE;
+}
+
 int64_t grid_block(int64_t n, int size) {
     return n / size + (n % size != 0);
 }

@@ -35,10 +35,8 @@ void placement_free(struct placement *p) {
     if (!p)
         return;
     lookup_close(&p->lookup);
-    for (int k = 0; k < OPTION_LIST; k++) {
-        lookup_return(&p->gift[k]);
+    for (int k = 0; k < OPTION_LIST; k++)
         reduce_sparse_close(&p->rows[k]);
-    }
     mem_free(p->first);
     mem_free(p);
 }
@@ -57,13 +55,19 @@ void placement_fetch(struct placement *p, const struct model *model, struct item
         model_fill_items(model, set);
         return;
     }
-    lookup_plan(&p->lookup, set->item, set->n);
+    struct lookup_part part[OPTION_LIST];
+    int64_t cols = 0;
+    int parts = 0;
     for (int k = 0; k < model->tables; k++) {
         int64_t width;
         const real *table = model_table(model, k, &width);
         if (set->rows[k])
-            lookup_pull(&p->lookup, table, width, set->rows[k]);
+            part[parts++] = (struct lookup_part){width, table, set->rows[k]};
+        cols += set->rows[k] ? width : 0;
     }
+    lookup_plan(&p->lookup, set->item, set->n, cols);
+    if (parts > 0)
+        lookup_pull(&p->lookup, part, parts);
 }
 
 void placement_view(struct placement *p, struct model *model, const struct item_view *all,
@@ -79,9 +83,28 @@ void placement_view(struct placement *p, struct model *model, const struct item_
     pass->items = view;
 }
 
+/* The gradients of the learned tables go to the rows' owners together. */
+static void give(struct placement *p, const struct model *model, const struct item_set *set,
+                 struct item_grads *grads) {
+    struct lookup_part part[OPTION_LIST];
+    struct row_grad sum[OPTION_LIST];
+    int parts = 0, taken = 0;
+    for (int k = 0; k < model->tables; k++)
+        if (model->table[k].param >= 0)
+            part[parts++] = (struct lookup_part){.cols = model->table[k].given,
+                                                 .from = item_set_gradient(set, k)};
+    if (parts > 0)
+        lookup_push(&p->lookup, part, parts, sum);
+    for (int k = 0; k < model->tables; k++)
+        if (model->table[k].param >= 0)
+            grads->table[k] = sum[taken++];
+}
+
 void placement_reduce(struct placement *p, struct model *model, const struct item_set *set,
                       bool exchange, struct item_grads *grads) {
     *grads = (struct item_grads){0};
+    if (p->sharded)
+        give(p, model, set, grads);
     for (int k = 0; k < model->tables; k++) {
         int index = model->table[k].param;
         struct row_grad *rows = &grads->table[k];
@@ -89,11 +112,9 @@ void placement_reduce(struct placement *p, struct model *model, const struct ite
             continue;
         struct tensor *table = &model->params.list[index].tensor;
         const real *g = item_set_gradient(set, k);
-        if (p->sharded)
-            lookup_push(&p->lookup, g, table->cols, &p->gift[k], rows);
-        else if (!exchange)
+        if (!p->sharded && !exchange)
             *rows = (struct row_grad){g ? set->n : 0, set->item, g};
-        else
+        else if (!p->sharded)
             reduce_sparse_sum(&p->rows[k], set->item, set->n, g, rows);
         if (table->g) {
             row_grad_add(rows, table);

@@ -22,11 +22,10 @@ struct placement {
     int64_t *first; /* [2 size + 1] of the blocks that are shared out: item_block_first */
     struct collectives collectives;
     struct lookup lookup;                   /* sharded */
-    struct lookup_gift gift[OPTION_LIST];   /* by table */
     struct reduce_sparse rows[OPTION_LIST]; /* replicated, sampled loss, by learned table */
 };
 
-/* Not collective. Both outlive the result. */
+/* Collective if sharded, as is its end. Both outlive the result. */
 struct placement *placement_new(const struct comm *comm, const struct config *config,
                                 const struct catalogue *shape);
 void placement_free(struct placement *placement); /* NULL is allowed */

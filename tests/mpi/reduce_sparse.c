@@ -118,15 +118,16 @@ MPI_TEST(rows, choice, 2) {
     }
 }
 
-/* The rows asked for arrive, and what is given back is added up at the owners. */
-static void lookup_case(int64_t table, int every, bool idle) {
+/* The rows asked for arrive, and what is given back is added up at the owners: of two tables at once,
+ * the second of one column, whose gradient is that of the first's first column. */
+static void lookup_case(int64_t table, int every, bool idle, enum route_way way) {
     int size = test_comm.size, me = test_comm.rank;
     int64_t *first = mem_alloc(2 * size + 1, sizeof *first), x = table / 3, wrong = 0;
     int32_t *row = mem_alloc(table, sizeof *row);
-    real *g = mem_alloc(table * COLS, sizeof *g), *out = mem_alloc(table * COLS, sizeof *out);
+    real *g = mem_alloc(table * COLS, sizeof *g), *one = mem_alloc(table, sizeof *one);
+    real *out = mem_alloc(table * COLS, sizeof *out), *second = mem_alloc(table, sizeof *second);
     struct lookup lookup;
-    struct lookup_gift gift = {0};
-    struct row_grad grad;
+    struct row_grad grad[2];
     for (int r = 0; r < size; r++) {
         first[r] = range_of(x, size, r).lo;
         first[size + r] = x + range_of(table - x, size, r).lo;
@@ -135,23 +136,40 @@ static void lookup_case(int64_t table, int every, bool idle) {
     struct item_block local = {{first[me], first[size + me]},
                                {first[me + 1], first[size + me + 1]}};
     int64_t n = fill(table, every, idle, row, g), held = item_block_count(&local);
-    real *mine = mem_alloc(held * COLS, sizeof *mine);
+    real *mine = mem_alloc(held * COLS, sizeof *mine), *name = mem_alloc(held, sizeof *name);
     for (int64_t i = 0; i < held * COLS; i++)
         mine[i] = (real)(item_block_item(&local, i / COLS) * COLS + i % COLS);
+    for (int64_t i = 0; i < held; i++)
+        name[i] = (real)-item_block_item(&local, i);
+    for (int64_t i = 0; i < n; i++)
+        one[i] = g[i * COLS];
     lookup_open(&lookup, &test_comm, first, 2);
+    lookup.route.way = way;
     for (int again = 0; again < 2; again++) {
-        lookup_plan(&lookup, row, n);
-        lookup_pull(&lookup, mine, COLS, out);
+        struct lookup_part pull[] = {{COLS, mine, out}, {1, name, second}};
+        lookup_plan(&lookup, row, n, COLS + 1);
+        MPI_EXPECT(way == ROUTE_AUTO || lookup.route.two == (way == ROUTE_TWO_HOPS), "way");
+        lookup_pull(&lookup, pull, 2);
         for (int64_t i = 0; i < n * COLS; i++)
             wrong += out[i] != (real)(row[i / COLS] * COLS + i % COLS);
+        for (int64_t i = 0; i < n; i++)
+            wrong += second[i] != (real)-row[i];
         MPI_EXPECT(wrong == 0, "%ld of %ld numbers are wrong", (long)wrong, (long)(n * COLS));
-        lookup_push(&lookup, n || me == 0 ? g : NULL, COLS, &gift, &grad);
-        compare(&grad, &local, every, idle);
+        bool given = n || me == 0;
+        struct lookup_part push[] = {{COLS, given ? g : NULL, NULL}, {1, given ? one : NULL, NULL}};
+        lookup_push(&lookup, push, 2, grad);
+        compare(&grad[0], &local, every, idle);
+        MPI_EXPECT(grad[1].n == grad[0].n, "rows of the second table");
+        for (int64_t i = 0; i < grad[1].n; i++)
+            wrong += grad[1].g[i] != grad[0].g[i * COLS];
+        MPI_EXPECT(wrong == 0, "%ld sums of the second table are wrong", (long)wrong);
     }
-    lookup_return(&gift);
     lookup_close(&lookup);
+    mem_free(name);
     mem_free(mine);
+    mem_free(second);
     mem_free(out);
+    mem_free(one);
     mem_free(g);
     mem_free(row);
     mem_free(first);
@@ -159,10 +177,11 @@ static void lookup_case(int64_t table, int every, bool idle) {
 
 static void all_lookups(void) {
     const int every[] = {1, 3, 200};
-    for (int i = 0; i < 3; i++) {
-        lookup_case(20000, every[i], i == 1);
-        lookup_case(3, every[i], false); /* fewer rows than ranks */
-    }
+    for (int way = ROUTE_AUTO; way <= ROUTE_TWO_HOPS; way++)
+        for (int i = 0; i < 3; i++) {
+            lookup_case(20000, every[i], i == 1, (enum route_way)way);
+            lookup_case(3, every[i], false, (enum route_way)way); /* fewer rows than ranks */
+        }
 }
 
 MPI_TEST(lookup, one_rank, 1) {
@@ -175,6 +194,31 @@ MPI_TEST(lookup, two_ranks, 2) {
 
 MPI_TEST(lookup, four_ranks, 4) {
     all_lookups();
+}
+
+MPI_TEST(lookup, six_ranks, 6) {
+    all_lookups();
+}
+
+/* Sums of numbers that are no integers are added in the order of the ranks, whatever the way. */
+MPI_TEST(lookup, order_of_the_sum, 8) {
+    const int64_t first[] = {0, 1, 1, 1, 1, 1, 1, 1, 1};
+    const int32_t row = 0;
+    real mine = (real)1 / (real)(3 + test_comm.rank), want = 0;
+    for (int r = 0; r < test_comm.size; r++)
+        want += (real)1 / (real)(3 + r);
+    for (int way = ROUTE_DIRECT; way <= ROUTE_TWO_HOPS; way++) {
+        struct lookup lookup;
+        struct row_grad grad;
+        lookup_open(&lookup, &test_comm, first, 1);
+        lookup.route.way = (enum route_way)way;
+        lookup_plan(&lookup, &row, 1, 1);
+        lookup_push(&lookup, &(struct lookup_part){1, &mine, NULL}, 1, &grad);
+        MPI_EXPECT(grad.n == (test_comm.rank == 0), "rows");
+        MPI_EXPECT(grad.n == 0 || grad.g[0] == want, "%.9g, not %.9g", (double)grad.g[0],
+                   (double)want);
+        lookup_close(&lookup);
+    }
 }
 
 /* Rank r has r rows, the last rank of several none. */

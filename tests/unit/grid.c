@@ -41,3 +41,15 @@ Test(grid, no_process_without_a_tile) {
             cr_expect(g.rows * g.columns <= size);
         }
 }
+
+/* Two hops save messages where there is a grid, and are taken as long as the bytes do not outweigh
+ * them. */
+Test(grid, hops) {
+    cr_expect_eq(grid_messages(1024, false), 1023);
+    cr_expect_eq(grid_messages(1024, true), 62);
+    cr_expect_eq(grid_messages(12, true), 5);
+    cr_expect_eq(grid_messages(13, true), 12);
+    cr_expect(!grid_hops(13, 0) && !grid_hops(2, 0) && !grid_hops(1, 0));
+    cr_expect(grid_hops(1024, 961.0 * GRID_MESSAGE - 1));
+    cr_expect(!grid_hops(1024, 961.0 * GRID_MESSAGE));
+}
