@@ -1,5 +1,6 @@
 #include "io/loader.h"
 #include "core/mem.h"
+#include "core/permutation.h"
 #include "core/rng.h"
 
 static int64_t cost_of(const void *context, const int32_t *items, int64_t length) {
@@ -20,14 +21,11 @@ enum status loader_open(struct loader *loader, const struct comm *comm, int shar
                               .price = price_targets(model),
                               .epoch = -1};
     TRY(shard_open(&loader->train, comm, dataset, SPLIT_TRAIN, cost_of, loader));
-    loader->order = mem_alloc(n, sizeof *loader->order);
-    loader->samples = mem_alloc(loader->batch, sizeof *loader->samples);
     return STATUS_OK;
 }
 
 void loader_close(struct loader *loader) {
     shard_close(&loader->train);
-    mem_free(loader->order);
     mem_free(loader->samples);
     hand_free(&loader->hand);
     *loader = (struct loader){0};
@@ -42,21 +40,26 @@ static int64_t step_size(const struct loader *loader, int64_t k) {
     return left < loader->batch ? left : loader->batch;
 }
 
-enum status loader_epoch(struct loader *loader, int64_t epoch) {
+void loader_epoch(struct loader *loader, int64_t epoch) {
+    const struct shard *train = &loader->train;
     uint64_t seed = (uint64_t)loader->model->config->run.seed;
-    rng_permutation(rng_key(seed, RNG_SHUFFLE, (uint64_t)epoch, 0), loader->train.count,
-                    loader->order);
+    int64_t *place = mem_alloc(train->home.count, sizeof *place);
     hand_free(&loader->hand);
+    permutation_places(rng_key(seed, RNG_SHUFFLE, (uint64_t)epoch, 0), train->count, train->first,
+                       train->home.count, place);
+    shard_deal(train, place, loader->batch, loader->shares, &loader->hand);
+    int64_t most = loader->hand.count < loader->batch ? loader->hand.count : loader->batch;
+    loader->samples = mem_resize(loader->samples, most, sizeof *loader->samples);
     loader->epoch = epoch;
-    return shard_deal(&loader->train, loader->order, loader->batch, loader->shares, &loader->hand);
+    mem_free(place);
 }
 
-/* First of this rank's rows at or after place p of the epoch. */
-static int64_t first_at(const struct exchange_rows *rows, int64_t p) {
-    int64_t lo = 0, hi = rows->count;
+/* First of this rank's sequences at or after place p of the epoch. */
+static int64_t first_at(const struct hand *hand, int64_t p) {
+    int64_t lo = 0, hi = hand->count;
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2;
-        if (rows->place[mid] < p)
+        if (hand->place[mid] < p)
             lo = mid + 1;
         else
             hi = mid;
@@ -65,13 +68,13 @@ static int64_t first_at(const struct exchange_rows *rows, int64_t p) {
 }
 
 int64_t loader_step(const struct loader *loader, int64_t k, int share, struct batch *batch) {
-    const struct exchange_rows *rows = &loader->hand.rows;
+    const struct hand *hand = &loader->hand;
     int64_t at = k * loader->batch, size = step_size(loader, k), n = 0;
-    for (int64_t i = first_at(rows, at); i < rows->count && rows->place[i] < at + size; i++)
-        if (loader->hand.share[i] == share)
-            loader->samples[n++] = (struct sample){rows->values + rows->offsets[i],
-                                                   rows->offsets[i + 1] - rows->offsets[i],
-                                                   loader->order[rows->place[i]]};
+    for (int64_t i = first_at(hand, at); i < hand->count && hand->place[i] < at + size; i++)
+        if (hand->share[i] == share)
+            loader->samples[n++] =
+                (struct sample){hand->values + hand->offsets[i],
+                                hand->offsets[i + 1] - hand->offsets[i], hand->sequence[i]};
     model_pack(loader->model, batch, loader->samples, n);
     return size;
 }

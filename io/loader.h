@@ -3,8 +3,8 @@
  * Each rank reads a block of the training sequences once. The order of an epoch is a random
  * permutation keyed by (seed, epoch); step k takes the next `batch` sequences of it, whatever the
  * number of ranks. A step is dealt to `shares` shares by cost; each rank works on as many of them
- * (partition/deal.h), which one exchange at the start of an epoch brings to it. Memory per rank: a
- * part of the items, and a few integers per sequence. */
+ * (partition/deal.h), which are brought to it at the start of an epoch. Memory per rank is a part of
+ * that of all sequences. */
 #ifndef IO_LOADER_H
 #define IO_LOADER_H
 #include "core/cost/price.h"
@@ -20,7 +20,6 @@ struct loader {
     struct shard train;
 
     int64_t epoch;          /* that of `hand`, -1 before the first */
-    int64_t *order;         /* [sequences] */
     struct hand hand;       /* this rank's sequences of the epoch */
     struct sample *samples; /* room for those of one step */
 };
@@ -34,7 +33,7 @@ void loader_close(struct loader *loader); /* Not collective. Safe on a zeroed ob
 int64_t loader_steps(const struct loader *loader); /* per epoch, the last one may be smaller */
 
 /* Collective. Go to an epoch (0 for the first). */
-CHECKED enum status loader_epoch(struct loader *loader, int64_t epoch);
+void loader_epoch(struct loader *loader, int64_t epoch);
 
 /* Not collective. The sequences of step k of the epoch and of one of this rank's shares, packed.
  * Returns the number of sequences of the step over all shares. */

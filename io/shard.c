@@ -1,88 +1,274 @@
+/* Opening; dealing in three exchanges: the costs of the sequences to the ranks that deal their steps,
+ * the shares back, the sequences to the ranks that have the shares. */
 #include "io/shard.h"
+#include "core/check.h"
 #include "core/mem.h"
+#include "mpi/exchange.h"
 #include "partition/deal.h"
 #include "partition/range.h"
-
-/* Lengths and costs of all sequences, from the ranks that read them. */
-static void share_sizes(struct shard *shard, shard_cost_fn *cost, const void *context) {
-    const struct comm *comm = shard->comm;
-    int64_t lo = shard->first[comm->rank];
-    for (int64_t i = 0; i < shard->home.count; i++) {
-        int64_t at = shard->home.offsets[i], n = shard->home.offsets[i + 1] - at;
-        shard->length[lo + i] = (int32_t)n;
-        shard->cost[lo + i] = cost(context, shard->home.items + at, n);
-    }
-    for (int r = 0; r < comm->size; r++) {
-        int64_t at = shard->first[r], n = shard->first[r + 1] - at;
-        comm_bcast_from(comm, r, shard->length + at, n * (int64_t)sizeof *shard->length);
-        comm_bcast_from(comm, r, shard->cost + at, n * (int64_t)sizeof *shard->cost);
-    }
-}
+#include <stdlib.h>
+#include <string.h>
 
 enum status shard_open(struct shard *shard, const struct comm *comm, const struct dataset *dataset,
                        enum split split, shard_cost_fn *cost, const void *context) {
-    int64_t n = dataset->counts[split];
-    *shard = (struct shard){.comm = comm, .count = n};
-    shard->first = mem_alloc(comm->size + 1, sizeof *shard->first);
-    for (int r = 0; r <= comm->size; r++)
-        shard->first[r] = r < comm->size ? range_of(n, comm->size, r).lo : n;
-    shard->length = mem_alloc(n, sizeof *shard->length);
-    shard->cost = mem_alloc(n, sizeof *shard->cost);
-    enum status status = dataset_read_sequences(comm, dataset, split, shard->first[comm->rank],
-                                                shard->first[comm->rank + 1], &shard->home);
-    if (status == STATUS_OK)
-        share_sizes(shard, cost, context);
-    else
-        shard_close(shard);
-    return status;
+    struct range block = range_of(dataset->counts[split], comm->size, comm->rank);
+    *shard = (struct shard){.comm = comm, .count = dataset->counts[split], .first = block.lo};
+    TRY(dataset_read_sequences(comm, dataset, split, block.lo, block.hi, &shard->home));
+    shard->cost = mem_alloc(shard->home.count, sizeof *shard->cost);
+    for (int64_t i = 0; i < shard->home.count; i++) {
+        int64_t at = shard->home.offsets[i];
+        shard->cost[i] = cost(context, shard->home.items + at, shard->home.offsets[i + 1] - at);
+    }
+    return STATUS_OK;
 }
 
 void shard_close(struct shard *shard) {
-    mem_free(shard->first);
-    mem_free(shard->length);
     mem_free(shard->cost);
     sequences_free(&shard->home);
     *shard = (struct shard){0};
 }
 
-/* The share of every sequence in the order, step by step. */
-static void deal_steps(const struct shard *shard, const int64_t *order, int64_t step,
-                       struct deal *deal, int32_t *share) {
-    int64_t *cost = mem_alloc(step, sizeof *cost);
-    for (int64_t at = 0; at < shard->count; at += step) {
-        int64_t left = shard->count - at, n = left < step ? left : step;
-        for (int64_t i = 0; i < n; i++)
-            cost[i] = shard->cost[order[at + i]];
-        deal_samples(deal, cost, n, share + at);
+/* ---- to whom what goes ---- */
+
+/* Of n things that go to ranks: at[r] .. at[r + 1] those for rank r, by their numbers in `list`. */
+struct sorting {
+    int64_t *at;   /* [ranks + 1] */
+    int64_t *list; /* [n] */
+};
+
+static struct sorting sort_by_rank(int ranks, int64_t n, const int32_t *rank) {
+    struct sorting s = {mem_zero(ranks + 1, sizeof *s.at), mem_alloc(n, sizeof *s.list)};
+    int64_t *next = mem_alloc(ranks, sizeof *next);
+    for (int64_t i = 0; i < n; i++)
+        s.at[rank[i] + 1]++;
+    for (int r = 0; r < ranks; r++) {
+        s.at[r + 1] += s.at[r];
+        next[r] = s.at[r];
     }
-    mem_free(cost);
+    for (int64_t i = 0; i < n; i++)
+        s.list[next[rank[i]]++] = i;
+    mem_free(next);
+    return s;
 }
 
-enum status shard_deal(const struct shard *shard, const int64_t *order, int64_t step, int shares,
-                       struct hand *hand) {
-    int32_t *share = mem_alloc(shard->count, sizeof *share),
-            *owner = mem_alloc(shard->count, sizeof *owner);
-    int64_t *room = mem_alloc(deal_room(step, shares), sizeof *room);
-    struct deal deal = deal_over(shares, shard->comm->size, room);
-    struct exchange_plan plan = {shard->first, shard->length, shard->count, order, owner};
-    *hand = (struct hand){0};
-    deal_steps(shard, order, step, &deal, share);
-    for (int64_t p = 0; p < shard->count; p++)
-        owner[p] = deal_rank(&deal, share[p]);
-    enum status status = exchange_rows(shard->comm, &plan, shard->home.items, &hand->rows);
-    if (status == STATUS_OK) {
-        hand->share = mem_alloc(hand->rows.count, sizeof *hand->share);
-        for (int64_t i = 0; i < hand->rows.count; i++)
-            hand->share[i] = share[hand->rows.place[i]];
+static void sorting_free(struct sorting *s) {
+    mem_free(s->at);
+    mem_free(s->list);
+}
+
+/* ---- the shares ---- */
+
+/* What the dealer of a step is told of a sequence. */
+struct ticket {
+    int64_t place, cost;
+};
+
+/* The steps that this rank deals, and their first place. */
+struct table {
+    int64_t step, first, count; /* sequences of a step; places [first, first + count) */
+};
+
+static struct table table_of(const struct shard *shard, int64_t step) {
+    int64_t steps = (shard->count + step - 1) / step;
+    struct range mine = range_of(steps, shard->comm->size, shard->comm->rank);
+    int64_t end = mine.hi * step < shard->count ? mine.hi * step : shard->count,
+            first = mine.lo * step < end ? mine.lo * step : end;
+    return (struct table){step, first, end - first};
+}
+
+/* The share of every place of the table from the tickets, which are of all of them. */
+static int32_t *deal_table(const struct table *t, const struct ticket *ticket, int64_t n,
+                           int shares, int ranks) {
+    int64_t *cost = mem_alloc(t->count, sizeof *cost),
+            *room = mem_alloc(deal_room(t->step, shares), sizeof *room);
+    int32_t *share = mem_alloc(t->count, sizeof *share);
+    struct deal deal = deal_over(shares, ranks, room);
+    assert(n == t->count);
+    for (int64_t i = 0; i < n; i++)
+        cost[ticket[i].place - t->first] = ticket[i].cost;
+    for (int64_t at = 0; at < t->count; at += t->step) {
+        int64_t left = t->count - at;
+        deal_samples(&deal, cost + at, left < t->step ? left : t->step, share + at);
     }
+    mem_free(cost);
     mem_free(room);
-    mem_free(owner);
+    return share;
+}
+
+static void scale(int64_t *at, int ranks, int64_t numerator, int64_t denominator) {
+    for (int r = 0; r <= ranks; r++)
+        at[r] = at[r] * numerator / denominator;
+}
+
+/* The answers to tickets that came from rank r in the bytes from[r] .. from[r + 1]. */
+static int32_t *answer(const struct comm *comm, const struct table *t, const struct ticket *ticket,
+                       int64_t *from, int shares) {
+    const int64_t each = sizeof *ticket;
+    int64_t n = from[comm->size] / each;
+    int32_t *share = deal_table(t, ticket, n, shares, comm->size),
+            *mine = mem_alloc(n, sizeof *mine);
+    for (int64_t i = 0; i < n; i++)
+        mine[i] = share[ticket[i].place - t->first];
+    scale(from, comm->size, sizeof *mine, each);
     mem_free(share);
-    return status;
+    return mine;
+}
+
+/* share[i] of every sequence of this rank's block. */
+static void find_shares(const struct shard *shard, const int64_t *place, int64_t step, int shares,
+                        int32_t *share) {
+    const struct comm *comm = shard->comm;
+    int64_t n = shard->home.count, steps = (shard->count + step - 1) / step;
+    struct table table = table_of(shard, step);
+    for (int64_t i = 0; i < n; i++) /* the dealer, for now */
+        share[i] = range_owner(steps, comm->size, place[i] / step);
+    struct sorting dealer = sort_by_rank(comm->size, n, share);
+    struct ticket *ticket = mem_alloc(n, sizeof *ticket);
+    for (int64_t i = 0; i < n; i++)
+        ticket[i] = (struct ticket){place[dealer.list[i]], shard->cost[dealer.list[i]]};
+    int64_t *from = mem_alloc(comm->size + 1, sizeof *from);
+    scale(dealer.at, comm->size, sizeof *ticket, 1);
+    struct ticket *come = exchange_bytes(comm, ticket, dealer.at, from);
+    mem_free(ticket);
+    int32_t *out = answer(comm, &table, come, from, shares), *in;
+    mem_free(come);
+    in = exchange_bytes(comm, out, from, dealer.at);
+    for (int64_t i = 0; i < n; i++)
+        share[dealer.list[i]] = in[i];
+    mem_free(in);
+    mem_free(out);
+    mem_free(from);
+    sorting_free(&dealer);
+}
+
+/* ---- the sequences ---- */
+
+/* Before its items, where a sequence travels. */
+struct label {
+    int64_t place, sequence;
+    int32_t share, length;
+};
+
+/* This rank's sequences for rank r from at[r] on. */
+static char *pack(const struct shard *shard, const int64_t *place, const int32_t *share,
+                  const struct sorting *owner, int64_t *at) {
+    const struct sequences *home = &shard->home;
+    int64_t labels = home->count * (int64_t)sizeof(struct label),
+            items = home->offsets[home->count] * (int64_t)sizeof *home->items;
+    char *data = mem_alloc(labels + items, 1), *to = data;
+    for (int r = 0; r < shard->comm->size; r++) {
+        at[r] = to - data;
+        for (int64_t k = owner->at[r]; k < owner->at[r + 1]; k++) {
+            int64_t i = owner->list[k], length = home->offsets[i + 1] - home->offsets[i];
+            struct label label = {place[i], shard->first + i, share[i], (int32_t)length};
+            memcpy(to, &label, sizeof label);
+            memcpy(to + sizeof label, home->items + home->offsets[i],
+                   (size_t)length * sizeof *home->items);
+            to += sizeof label + (size_t)length * sizeof *home->items;
+        }
+    }
+    at[shard->comm->size] = to - data;
+    return data;
+}
+
+/* A sequence that has come: its place, and where its label is. */
+struct arrival {
+    int64_t place, at;
+};
+
+static int by_place(const void *a, const void *b) {
+    int64_t x = ((const struct arrival *)a)->place, y = ((const struct arrival *)b)->place;
+    return (x > y) - (x < y);
+}
+
+static struct label label_at(const char *data, int64_t at) {
+    struct label label;
+    memcpy(&label, data + at, sizeof label);
+    return label;
+}
+
+/* Where the sequence after this one is. */
+static int64_t after(const struct label *label, int64_t at) {
+    return at + (int64_t)sizeof *label + label->length * (int64_t)sizeof(int32_t);
+}
+
+static struct arrival *find_arrivals(const char *data, int64_t bytes, int64_t *n) {
+    struct arrival *arrival = NULL;
+    int64_t room = 0;
+    *n = 0;
+    for (int64_t at = 0; at < bytes;) {
+        struct label label = label_at(data, at);
+        if (*n == room) {
+            room += room / 2 + 1024;
+            arrival = mem_resize(arrival, room, sizeof *arrival);
+        }
+        arrival[(*n)++] = (struct arrival){label.place, at};
+        at = after(&label, at);
+    }
+    if (*n > 0)
+        qsort(arrival, (size_t)*n, sizeof *arrival, by_place);
+    return arrival;
+}
+
+static void unpack(const char *data, int64_t bytes, struct hand *hand) {
+    int64_t n, values;
+    struct arrival *arrival = find_arrivals(data, bytes, &n);
+    values = (bytes - n * (int64_t)sizeof(struct label)) / (int64_t)sizeof *hand->values;
+    *hand = (struct hand){.count = n,
+                          .place = mem_alloc(n, sizeof *hand->place),
+                          .sequence = mem_alloc(n, sizeof *hand->sequence),
+                          .share = mem_alloc(n, sizeof *hand->share),
+                          .offsets = mem_zero(n + 1, sizeof *hand->offsets),
+                          .values = mem_alloc(values, sizeof *hand->values)};
+    for (int64_t i = 0; i < n; i++) {
+        struct label label = label_at(data, arrival[i].at);
+        hand->place[i] = label.place;
+        hand->sequence[i] = label.sequence;
+        hand->share[i] = label.share;
+        hand->offsets[i + 1] = hand->offsets[i] + label.length;
+        memcpy(hand->values + hand->offsets[i], data + arrival[i].at + sizeof label,
+               (size_t)label.length * sizeof *hand->values);
+    }
+    mem_free(arrival);
+}
+
+/* The share of every sequence of this rank's block is known. */
+static void bring(const struct shard *shard, const int64_t *place, const int32_t *share,
+                  const struct deal *deal, struct hand *hand) {
+    const struct comm *comm = shard->comm;
+    int32_t *rank = mem_alloc(shard->home.count, sizeof *rank);
+    for (int64_t i = 0; i < shard->home.count; i++)
+        rank[i] = deal_rank(deal, share[i]);
+    struct sorting owner = sort_by_rank(comm->size, shard->home.count, rank);
+    mem_free(rank);
+    int64_t *at = mem_alloc(comm->size + 1, sizeof *at),
+            *from = mem_alloc(comm->size + 1, sizeof *from);
+    char *out = pack(shard, place, share, &owner, at);
+    sorting_free(&owner);
+    char *in = exchange_bytes(comm, out, at, from);
+    mem_free(out);
+    unpack(in, from[comm->size], hand);
+    mem_free(in);
+    mem_free(from);
+    mem_free(at);
+}
+
+void shard_deal(const struct shard *shard, const int64_t *place, int64_t step, int shares,
+                struct hand *hand) {
+    struct deal deal = {.shares = shares, .ranks = shard->comm->size};
+    if (shard->count == 0)
+        step = 1;
+    int32_t *share = mem_alloc(shard->home.count, sizeof *share);
+    find_shares(shard, place, step, shares, share);
+    bring(shard, place, share, &deal, hand);
+    mem_free(share);
 }
 
 void hand_free(struct hand *hand) {
-    exchange_free(&hand->rows);
+    mem_free(hand->place);
+    mem_free(hand->sequence);
     mem_free(hand->share);
+    mem_free(hand->offsets);
+    mem_free(hand->values);
     *hand = (struct hand){0};
 }

@@ -1,10 +1,8 @@
-/* A split of the data set as the ranks hold it: each a block of its sequences, and all ranks the
- * length and the cost of every sequence. From there sequences are dealt to the ranks that work on
- * them. */
+/* A split of the data set as the ranks hold it: each a block of its sequences. From there sequences
+ * are dealt to the ranks that work on them. No rank holds anything about all sequences. */
 #ifndef IO_SHARD_H
 #define IO_SHARD_H
 #include "io/dataset.h"
-#include "mpi/exchange.h"
 
 /* Cost of a sequence, > 0, in any unit. */
 typedef int64_t shard_cost_fn(const void *context, const int32_t *items, int64_t length);
@@ -12,10 +10,9 @@ typedef int64_t shard_cost_fn(const void *context, const int32_t *items, int64_t
 struct shard {
     const struct comm *comm;
     int64_t count;         /* sequences of the split */
-    int64_t *first;        /* [size + 1] blocks of the ranks */
-    int32_t *length;       /* [count] */
-    int64_t *cost;         /* [count] */
+    int64_t first;         /* of this rank's block */
     struct sequences home; /* this rank's block */
+    int64_t *cost;         /* [home.count] */
 };
 
 /* Collective. */
@@ -24,17 +21,21 @@ CHECKED enum status shard_open(struct shard *shard, const struct comm *comm,
                                const void *context);
 void shard_close(struct shard *shard); /* not collective; safe on a zeroed object, zeroes it */
 
-/* What this rank was dealt. */
+/* The sequences that this rank was dealt. */
 struct hand {
-    struct exchange_rows rows; /* rows.place[i] is the place of a sequence in the order */
-    int32_t *share;            /* [rows.count] that it is of, among those of its step */
+    int64_t count;
+    int64_t *place;    /* [count] in the order of all, ascending */
+    int64_t *sequence; /* [count] numbers in the split */
+    int32_t *share;    /* [count] that they are of, among those of their step */
+    int64_t *offsets;  /* [count + 1] */
+    int32_t *values;   /* [offsets[count]] items */
 };
 
-/* Collective. Deal the sequences order[0..count), `step` at a time, to `shares` shares by their
- * costs (partition/deal.h), a multiple of the ranks, and bring them to the ranks that have the
- * shares. */
-CHECKED enum status shard_deal(const struct shard *shard, const int64_t *order, int64_t step,
-                               int shares, struct hand *hand);
+/* Collective. Sequence i of this rank's block stands at place[i] of an order of all. Deal those in
+ * this order, `step` at a time, to `shares` shares by their costs (partition/deal.h), a multiple of
+ * the ranks, and bring them to the ranks that have the shares. Each rank deals a block of the steps. */
+void shard_deal(const struct shard *shard, const int64_t *place, int64_t step, int shares,
+                struct hand *hand);
 void hand_free(struct hand *hand); /* not collective; safe on a zeroed object, zeroes it */
 
 #endif

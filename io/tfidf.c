@@ -140,10 +140,13 @@ static char *sort_by_owner(const struct comm *comm, const struct tfidf_builder *
 /* Every rank gets the counts of the terms it owns from all. */
 static struct records swap(const struct comm *comm, const struct tfidf_builder *b) {
     struct records in;
-    int64_t *first = mem_alloc(comm->size + 1, sizeof *first);
+    int64_t *first = mem_alloc(comm->size + 1, sizeof *first),
+            *from = mem_alloc(comm->size + 1, sizeof *from);
     char *out = sort_by_owner(comm, b, first);
-    in.data = exchange_bytes(comm, out, first, &in.bytes);
+    in.data = exchange_bytes(comm, out, first, from);
+    in.bytes = from[comm->size];
     mem_free(out);
+    mem_free(from);
     mem_free(first);
     return in;
 }

@@ -143,6 +143,7 @@ int main(int argc, char **argv) {
     models_register();
     TRY(memory_limit_begin(argv));
     openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
+    comm_prepare();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);

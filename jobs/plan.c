@@ -170,7 +170,8 @@ static enum status plan_loss(struct plan *plan, int loss) {
     for (int p = 0; p < PLACEMENTS; p++) {
         struct line *line = &plan->line[loss][p];
         struct cost_traffic *traffic = &line->estimate.traffic;
-        TRY(estimate_make(&line->estimate, plan->comm, plan->data, &config, p, (int)r->ranks));
+        TRY(estimate_make(&line->estimate, plan->comm, plan->data, &config, p,
+                          (struct cost_ranks){(int)r->ranks, (int)r->per_node}));
         line->seconds = r->bandwidth > 0 ? traffic->messages * r->latency * 1e-6 +
                                                traffic->bytes / (r->bandwidth * 1e9)
                                          : NAN;

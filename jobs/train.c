@@ -254,7 +254,7 @@ static bool ended(struct trainer *t) {
 static enum status train_epoch(struct trainer *t) {
     const struct config *c = config_of(t);
     double start = phase_clock(), io = t->io_seconds;
-    TRY(loader_epoch(&t->stepper.loader, t->state.epoch));
+    loader_epoch(&t->stepper.loader, t->state.epoch);
     while (t->state.cursor < loader_steps(&t->stepper.loader) && !ended(t)) {
         TRY(train_step(t));
         TRY(poll_requests(t));

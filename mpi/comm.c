@@ -3,8 +3,13 @@
 #include "mpi/comm.h"
 #include "core/mem.h"
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+void comm_prepare(void) {
+    setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "3", 0);
+}
 
 void comm_open(struct comm *comm, MPI_Comm parent) {
     MPI_Comm_dup(parent, &comm->mpi);

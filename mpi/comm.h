@@ -27,6 +27,12 @@ struct comm {
  * memory, and counts stay far below 2^31. */
 enum { COMM_PIECE = 1 << 20 };
 
+/* Before MPI_Init. For sums that go on in the background, in place, Open MPI 4.1 takes a tree, whose
+ * root sends log2 R times the data, unless told otherwise: then it halves and doubles them
+ * (Rabenseifner, 2004), and no rank sends more than 2 (R - 1) / R of them where R is a power of two,
+ * most of it to its neighbours. A choice in the environment stays. */
+void comm_prepare(void);
+
 /* Collective. MPI errors end the job (MPI_ERRORS_ARE_FATAL). */
 void comm_open(struct comm *comm, MPI_Comm parent);
 void comm_open_node(struct comm *node, const struct comm *comm); /* the ranks of this rank's node */

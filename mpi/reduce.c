@@ -10,21 +10,27 @@ static int64_t bucket_bytes(const struct reduce *reduce) {
     return (b->hi - b->lo) * (int64_t)sizeof(real);
 }
 
-/* Consecutive parameters share a bucket until it is large enough to be worth a message. */
+/* Does parameter `p` begin a bucket? Consecutive parameters share one until it is large enough to be
+ * worth a message. */
+static bool begins(const struct reduce *reduce, const struct param *p) {
+    int64_t size = (param_end(p) - p->at) * (int64_t)sizeof(real);
+    return reduce->buckets == 0 || reduce->bucket[reduce->buckets - 1].hi != p->at ||
+           size >= REDUCE_BUCKET || bucket_bytes(reduce) >= REDUCE_BUCKET;
+}
+
 void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *params) {
     *reduce = (struct reduce){.comm = comm, .params = params};
     reduce->bucket = mem_alloc(params->count, sizeof *reduce->bucket);
     reduce->bucket_of = mem_alloc(params->count, sizeof *reduce->bucket_of);
     for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
-        int64_t lo = p->at, end = param_end(p), size = (end - lo) * (int64_t)sizeof(real);
         reduce->bucket_of[i] = -1;
-        if (p->partial || p->by_rows)
+        if (p->partial || p->of_items)
             continue;
-        if (reduce->buckets == 0 || size >= REDUCE_BUCKET || bucket_bytes(reduce) >= REDUCE_BUCKET)
-            reduce->bucket[reduce->buckets++] = (struct reduce_bucket){.lo = lo, .hi = lo};
+        if (begins(reduce, p))
+            reduce->bucket[reduce->buckets++] = (struct reduce_bucket){.lo = p->at};
         struct reduce_bucket *b = &reduce->bucket[reduce->buckets - 1];
-        b->hi = end;
+        b->hi = param_end(p);
         b->members++;
         reduce->bucket_of[i] = reduce->buckets - 1;
     }
@@ -68,5 +74,11 @@ void reduce_ready(void *context, int param) {
 }
 
 void reduce_finish(struct reduce *reduce) {
+    const struct params *params = reduce->params;
     MPI_Waitall(reduce->requests, reduce->request, MPI_STATUSES_IGNORE);
+    for (int i = 0; i < params->count && reduce->comm->size > 1; i++) {
+        const struct param *p = &params->list[i];
+        if (p->of_items && !p->partial && !p->by_rows)
+            comm_sum_real(reduce->comm, params->g + p->at, param_end(p) - p->at);
+    }
 }

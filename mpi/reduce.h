@@ -4,8 +4,9 @@
  * a bucket is complete, its MPI_Iallreduce starts, in pieces of COMM_PIECE bytes. Buckets must
  * start in the same order on all ranks although ranks may complete them in different order (a rank
  * can have no tokens of a stream), so a bucket waits until all before it in the agreed order, last
- * parameter first, have started. Tables held in part or with gradients by rows are not summed here
- * (mpi/reduce_sparse.h, mpi/lookup.h). */
+ * parameter first, have started. The gradients of whole item tables are complete when backward ends:
+ * they are summed then, a piece after another, which takes no second buffer of their size. Tables held
+ * in part or with gradients by rows are not summed here (mpi/reduce_sparse.h, mpi/lookup.h). */
 #ifndef MPI_REDUCE_H
 #define MPI_REDUCE_H
 #include "core/params.h"

@@ -146,6 +146,7 @@ static int mpi_run_case(const char *name) {
     int64_t failures;
     while (entry && strcmp(entry->name, name))
         entry = entry->next;
+    comm_prepare();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     comm_open(&test_comm, MPI_COMM_WORLD);
     MPI_REQUIRE(entry, "no case %s", name);

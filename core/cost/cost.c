@@ -1,6 +1,7 @@
 /* Counts parameters by how they are held and summed; from those and from a step on a dry tape the
  * memory of a rank, the bytes and messages that it sends, and the optimizer's work. */
 #include "core/cost/cost.h"
+#include "partition/grid.h"
 #include <math.h>
 
 enum { PIECE = 1 << 20 };
@@ -58,28 +59,47 @@ static int64_t feature_bytes(const struct model *model) {
 
 /* ---- memory ---- */
 
-/* Buffers of the size of the gradients that are summed. */
-static int64_t reduction_blocks(const struct model *model, int ranks) {
+/* Numbers of the buffers of a sum of dense gradients. */
+static int64_t reduction_room(const struct model *model, int ranks, const struct sizes *n) {
     int64_t levels = 0;
     if (!model->config->train.reproducible)
-        return ranks > 1;
+        return ranks > 1 ? n->layers : 0;
     while ((ranks << levels) < 8)
         levels++;
-    return levels;
+    return levels * n->summed;
 }
 
-/* Numbers of the rows that ranks exchange. */
-static int64_t exchanged(const struct model *model, const struct cost_step *step) {
+/* Columns of all tables whose rows are looked up, or of the learned ones. */
+static int64_t columns(const struct model *model, bool learned) {
     int64_t n = 0;
-    for (int k = 0; k < model->tables; k++) {
-        int64_t width = table_width(model, k);
-        bool learned = is_learned(model, k);
-        if (model->catalogue.collectives)
-            n += width * (learned ? 2 * step->set_rows : step->set_rows + step->whole_rows);
-        else if (model_table_by_rows(model, k))
-            n += width * step->union_rows;
-    }
+    for (int k = 0; k < model->tables; k++)
+        n += !learned || is_learned(model, k) ? table_width(model, k) : 0;
     return n;
+}
+
+static int64_t frozen_columns(const struct model *model) {
+    return columns(model, false) - columns(model, true);
+}
+
+/* Numbers of the rows that ranks sum. */
+static int64_t summed_rows(const struct model *model, const struct cost_step *step) {
+    int64_t n = 0;
+    for (int k = 0; k < model->tables; k++)
+        n += model_table_by_rows(model, k) ? table_width(model, k) * step->union_rows : 0;
+    return n;
+}
+
+/* Do lookups of so many rows of so many columns take two hops? */
+static bool two_hops(int ranks, int64_t rows, int64_t cols) {
+    return grid_hops(ranks, (double)(BYTES * rows * cols));
+}
+
+/* Rows asked for and given, sums of gradients, and rows between two hops. */
+static int64_t lookup_room(const struct model *model, int ranks, const struct cost_step *step) {
+    int64_t all = columns(model, false), learned = columns(model, true),
+            own = step->set_rows * all, whole = step->whole_rows * frozen_columns(model),
+            most = own > whole ? own : whole;
+    return (two_hops(ranks, step->set_rows, all) ? 4 : 2) * most + step->set_rows * learned;
 }
 
 void cost_memory(const struct model *model, int ranks, const struct cost_step *step,
@@ -88,50 +108,94 @@ void cost_memory(const struct model *model, int ranks, const struct cost_step *s
     *b = (struct cost_bytes){.parameters = BYTES * n.all,
                              .gradients = BYTES * n.dense,
                              .moments = 2 * BYTES * n.all,
-                             .reduction = BYTES * reduction_blocks(model, ranks) * n.summed,
+                             .reduction = BYTES * reduction_room(model, ranks, &n),
                              .features = feature_bytes(model),
                              .activations = step->activations,
                              .tiles = step->tiles,
                              .evaluation = evaluation};
     if (ranks > 1)
-        b->reduction += BYTES * exchanged(model, step);
+        b->reduction += BYTES * (model->catalogue.collectives ? lookup_room(model, ranks, step)
+                                                              : summed_rows(model, step));
     b->total = b->parameters + b->gradients + b->moments + b->reduction + b->features + step->most +
                b->evaluation;
 }
 
 /* ---- network ---- */
 
-static struct cost_traffic reduction(const struct model *model, double bytes, int ranks) {
-    double pieces = ceil(bytes / PIECE), rounds = ceil(log2(ranks));
+static double nodes(struct cost_ranks ranks) {
+    return ceil((double)ranks.all / ranks.of_node);
+}
+
+static void add(struct cost_traffic *t, struct cost_traffic more) {
+    t->bytes += more.bytes;
+    t->away += more.away;
+    t->messages += more.messages;
+}
+
+static struct cost_traffic reduction(const struct model *model, double bytes,
+                                     struct cost_ranks ranks) {
+    double pieces = ceil(bytes / PIECE), rounds = ceil(log2(ranks.all));
     if (model->config->train.reproducible)
-        return (struct cost_traffic){rounds * bytes, rounds * pieces};
-    return (struct cost_traffic){2.0 * (ranks - 1) / ranks * bytes, 2 * rounds * pieces};
+        return (struct cost_traffic){rounds * bytes, ceil(log2(nodes(ranks))) * bytes,
+                                     rounds * pieces};
+    return (struct cost_traffic){2 * (1 - 1.0 / ranks.all) * bytes,
+                                 2 * (1 - 1 / nodes(ranks)) * bytes / ranks.of_node,
+                                 2 * rounds * pieces};
 }
 
-static void add_lookups(const struct model *model, int ranks, const struct cost_step *step,
-                        struct cost_traffic *t) {
-    double away = (double)(ranks - 1) / ranks;
-    t->bytes += away * ((double)(BYTES * exchanged(model, step)) + step->shared);
-    for (int k = 0; k < model->tables; k++)
-        t->messages += table_width(model, k) ? 4 * (ranks - 1) : 0;
+/* `bytes` of a rank for all, itself among them, directly. */
+static struct cost_traffic all_to_all(struct cost_ranks ranks, double bytes) {
+    return (struct cost_traffic){(1 - 1.0 / ranks.all) * bytes, (1 - 1 / nodes(ranks)) * bytes,
+                                 grid_messages(ranks.all, false)};
 }
 
-struct cost_traffic cost_traffic(const struct model *model, int ranks,
+/* The same of rows that are looked up: in two hops first along the line, whose ranks stand together. */
+static struct cost_traffic exchange(struct cost_ranks ranks, bool two, double bytes) {
+    struct grid grid = grid_shape(ranks.all, ranks.all);
+    double line = 1 - fmin(1, (double)ranks.of_node / grid.columns), column = 1 - 1.0 / grid.rows;
+    if (!two)
+        return all_to_all(ranks, bytes);
+    return (struct cost_traffic){(1 - 1.0 / grid.columns + column) * bytes,
+                                 (line + column) * bytes, grid_messages(ranks.all, true)};
+}
+
+/* Counts, numbers of rows, the rows, and gradients of some of their columns; and, where there is a
+ * choice, the agreement on the hops. */
+static void add_lookup(struct cost_ranks ranks, int64_t rows, int64_t cols, int64_t gradients,
+                       struct cost_traffic *t) {
+    bool two = two_hops(ranks.all, rows, cols);
+    if (grid_hops(ranks.all, 0))
+        t->messages += 2 * ceil(log2(ranks.all));
+    add(t, exchange(ranks, two, 4.0 * ranks.all));
+    add(t, exchange(ranks, two, 4.0 * (double)rows));
+    add(t, exchange(ranks, two, (double)(BYTES * rows * cols)));
+    if (gradients > 0)
+        add(t, exchange(ranks, two, (double)(BYTES * rows * gradients)));
+}
+
+static void add_lookups(const struct model *model, struct cost_ranks ranks,
+                        const struct cost_step *step, struct cost_traffic *t) {
+    if (step->set_rows > 0)
+        add_lookup(ranks, step->set_rows, columns(model, false), columns(model, true), t);
+    if (step->whole_rows > 0)
+        add_lookup(ranks, step->whole_rows, frozen_columns(model), 0, t);
+    struct cost_traffic shared = all_to_all(ranks, step->shared);
+    t->bytes += shared.bytes;
+    t->away += shared.away;
+}
+
+struct cost_traffic cost_traffic(const struct model *model, struct cost_ranks ranks,
                                  const struct cost_step *step) {
     struct sizes n = count_parameters(model);
     struct cost_traffic t = reduction(model, (double)(BYTES * n.summed), ranks);
-    if (ranks > 1 && model->catalogue.collectives) {
+    if (ranks.all > 1 && model->catalogue.collectives)
         add_lookups(model, ranks, step, &t);
-    } else if (ranks > 1) {
-        struct cost_traffic rows =
-            reduction(model, (double)(BYTES * exchanged(model, step)), ranks);
-        t.bytes += rows.bytes;
-        t.messages += rows.messages;
-    }
+    else if (ranks.all > 1)
+        add(&t, reduction(model, (double)(BYTES * summed_rows(model, step)), ranks));
     return t;
 }
 
-struct cost_traffic cost_hidden_traffic(const struct model *model, int ranks) {
+struct cost_traffic cost_hidden_traffic(const struct model *model, struct cost_ranks ranks) {
     if (model->config->train.reproducible)
         return (struct cost_traffic){0};
     return reduction(model, (double)(BYTES * count_parameters(model).layers), ranks);

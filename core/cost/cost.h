@@ -19,9 +19,10 @@ struct cost_bytes {
 };
 
 /* The reduction starts all its pieces, and Open MPI holds a buffer of its size for each: once the
- * dense gradients that are summed if ranks > 1; reproducible: log2(8 / ranks) times them. Rows are
- * summed over the union of the ranks' item sets; sharded, what a rank asks for takes as much again,
- * of learned tables and what it gives. Tags stand on every rank. `evaluation` is cost_ranking's. */
+ * gradients of what is no item table if ranks > 1; reproducible: log2(8 / ranks) times all that are
+ * summed. Rows are summed over the union of the ranks' item sets; sharded, what a rank asks for and
+ * what it gives take as much again, and once more on their way in two hops. Tags stand on every rank.
+ * `evaluation` is cost_ranking's. */
 void cost_memory(const struct model *model, int ranks, const struct cost_step *step,
                  int64_t evaluation, struct cost_bytes *bytes);
 
@@ -29,19 +30,28 @@ void cost_memory(const struct model *model, int ranks, const struct cost_step *s
 
 struct cost_traffic {
     double bytes;    /* sent */
+    double away;     /* of these, to other nodes */
     double messages; /* one after another */
 };
 
+/* The ranks, and those of one node, which stand together. */
+struct cost_ranks {
+    int all, of_node;
+};
+
 /* With R ranks: 2 (R - 1) / R times the dense gradients and the union of the rows, in pieces of
- * 1 MiB with 2 ceil(log2 R) messages each; reproducible: log2 R times the gradients. Sharded: the
- * other parameters like that; (R - 1) / R of the rows of learned and frozen tables fetched and of
- * the gradients of learned ones sent back, and of the states that ranks exchange. */
-struct cost_traffic cost_traffic(const struct model *model, int ranks,
+ * 1 MiB with 2 ceil(log2 R) messages each. As neighbours are joined first, what leaves a node is not
+ * multiplied by its ranks: of N nodes 2 (N - 1) / N times the data each. Reproducible: log2 R times the
+ * gradients. Sharded: the other parameters like that; (R - 1) / R of the rows of learned and frozen
+ * tables fetched and of the gradients of learned ones sent back, twice in two hops (grid_hops), and of
+ * the states that ranks exchange; four exchanges of messages, for the counts, the numbers of rows, the
+ * rows and the gradients. */
+struct cost_traffic cost_traffic(const struct model *model, struct cost_ranks ranks,
                                  const struct cost_step *step);
 
 /* Of it, what goes on while backward runs: the sums of the parameters that backward completes before
  * its end. Those of item tables are complete at its end; reproducible sums begin then. */
-struct cost_traffic cost_hidden_traffic(const struct model *model, int ranks);
+struct cost_traffic cost_hidden_traffic(const struct model *model, struct cost_ranks ranks);
 
 /* ---- the update, of a step ---- */
 

@@ -35,15 +35,13 @@ static int shares_per_rank(const struct run *run) {
     return fixed ? REDUCE_SHARES / run->comm->size : 1;
 }
 
-/* All samples are one step. */
-static enum status deal(struct evaluation *e, const struct shard *shard) {
-    int64_t *order = mem_alloc(shard->count, sizeof *order);
-    for (int64_t i = 0; i < shard->count; i++)
-        order[i] = i;
-    enum status status =
-        shard_deal(shard, order, shard->count, shard->comm->size * e->shares, &e->hand);
-    mem_free(order);
-    return status;
+/* All samples are one step, in the order of the data set. */
+static void deal(struct evaluation *e, const struct shard *shard) {
+    int64_t *place = mem_alloc(shard->home.count, sizeof *place);
+    for (int64_t i = 0; i < shard->home.count; i++)
+        place[i] = shard->first + i;
+    shard_deal(shard, place, shard->count, shard->comm->size * e->shares, &e->hand);
+    mem_free(place);
 }
 
 enum status evaluation_open(struct evaluation *e, const struct run *run, enum split split) {
@@ -53,9 +51,9 @@ enum status evaluation_open(struct evaluation *e, const struct run *run, enum sp
                              .count = run->dataset.counts[split],
                              .shares = shares_per_rank(run)};
     TRY(shard_open(&shard, run->comm, &run->dataset, split, target_cost, &run->dataset));
-    enum status status = deal(e, &shard);
+    deal(e, &shard);
     shard_close(&shard);
-    return status;
+    return STATUS_OK;
 }
 
 void evaluation_close(struct evaluation *e) {
@@ -64,7 +62,7 @@ void evaluation_close(struct evaluation *e) {
 }
 
 static int32_t target_of(const struct evaluation *e, int64_t i) {
-    return e->hand.rows.values[e->hand.rows.offsets[i + 1] - 1];
+    return e->hand.values[e->hand.offsets[i + 1] - 1];
 }
 
 static int domain_of(const struct evaluation *e, int32_t item) {
@@ -85,8 +83,8 @@ static int ascending(const void *a, const void *b) {
 }
 
 static void mark(const struct evaluation *e, int64_t i, uint8_t *taken, uint8_t value) {
-    for (int64_t k = e->hand.rows.offsets[i]; k < e->hand.rows.offsets[i + 1]; k++)
-        taken[e->hand.rows.values[k]] = value;
+    for (int64_t k = e->hand.offsets[i]; k < e->hand.offsets[i + 1]; k++)
+        taken[e->hand.values[k]] = value;
 }
 
 /* Items of [lo, hi) that are not taken. */
@@ -102,7 +100,7 @@ static void draw(const struct evaluation *e, int64_t i, int64_t lo, int64_t hi, 
                  uint8_t *taken, int32_t *out) {
     const struct config *config = &e->run->config;
     uint64_t key = rng_key((uint64_t)config->run.seed, RNG_CANDIDATES, (uint64_t)e->split,
-                           (uint64_t)e->hand.rows.place[i]);
+                           (uint64_t)e->hand.place[i]);
     int64_t n = 0;
     for (uint64_t counter = 0; n < want; counter++) {
         int32_t item = (int32_t)(lo + rng_below(key, counter, hi - lo));
@@ -208,7 +206,7 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
     int64_t bytes;
     TRY(comm_agree(comm, status));
     struct outcome *all =
-        comm_collect(comm, mine, e->hand.rows.count * (int64_t)sizeof *mine, &bytes);
+        comm_collect(comm, mine, e->hand.count * (int64_t)sizeof *mine, &bytes);
     status = COMM_ON_ROOT(comm, compute(e, all, bytes / (int64_t)sizeof *all, &result));
     mem_free(all);
     TRY(status);
@@ -247,9 +245,9 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     struct ranking ranking = {.target = target, .full = full, .sampled = sampled};
     struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t k = 0; k < n; k++) {
-        int64_t i = index[k], at = e->hand.rows.offsets[i];
-        samples[k] = (struct sample){e->hand.rows.values + at, e->hand.rows.offsets[i + 1] - at - 1,
-                                     e->hand.rows.place[i]};
+        int64_t i = index[k], at = e->hand.offsets[i];
+        samples[k] = (struct sample){e->hand.values + at, e->hand.offsets[i + 1] - at - 1,
+                                     e->hand.place[i]};
         target[k] = target_of(e, i);
     }
     model_pack_histories(w->model, &w->batch, samples, n);
@@ -268,7 +266,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     TRY(rank_targets(&w->tape.arena, &ranking));
     for (int64_t k = 0; k < n; k++)
         w->outcomes[index[k]] =
-            (struct outcome){e->hand.rows.place[index[k]], domain, full[k], sampled[k]};
+            (struct outcome){e->hand.place[index[k]], domain, full[k], sampled[k]};
     return STATUS_OK;
 }
 
@@ -292,7 +290,7 @@ static int64_t batches(const struct work *w, int64_t n) {
 static enum status rank_some(struct work *w, int share, int domain, int64_t *index) {
     struct evaluation *e = w->e;
     int64_t n = 0;
-    for (int64_t i = 0; i < e->hand.rows.count; i++)
+    for (int64_t i = 0; i < e->hand.count; i++)
         if (e->hand.share[i] == share && domain_of(e, target_of(e, i)) == domain)
             index[n++] = i;
     int64_t count = batches(w, n);
@@ -305,7 +303,7 @@ static enum status rank_some(struct work *w, int share, int domain, int64_t *ind
 }
 
 static enum status rank_all(struct work *w) {
-    int64_t *index = mem_alloc(w->e->hand.rows.count, sizeof *index);
+    int64_t *index = mem_alloc(w->e->hand.count, sizeof *index);
     int first = w->e->run->comm->rank * w->e->shares;
     enum status status = STATUS_OK;
     for (int i = 0; i < 2 * w->e->shares && status == STATUS_OK; i++)
@@ -321,7 +319,7 @@ enum status evaluation_run(struct evaluation *e, struct model *model,
                      .negatives = negatives_new(e),
                      .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
                      .batch_size = batch_size(e, model),
-                     .outcomes = mem_zero(e->hand.rows.count, sizeof(struct outcome))};
+                     .outcomes = mem_zero(e->hand.count, sizeof(struct outcome))};
     fault_point("evaluate");
     e->work = (struct tape_work){0};
     tape_begin(&w.item_tape, false, 0);
@@ -358,8 +356,8 @@ static struct rank_count count_all(const int32_t *sorted, int64_t n, int32_t eve
 /* Take the user's own items of the target's domain from the candidates of sample i. */
 static void leave_out(const struct evaluation *e, int64_t i, const int32_t *events,
                       struct arena *arena, struct rank_count *count) {
-    int64_t at = e->hand.rows.offsets[i], split = e->run->dataset.domain_items[0];
-    struct sample sample = {e->hand.rows.values + at, e->hand.rows.offsets[i + 1] - at - 1, 0};
+    int64_t at = e->hand.offsets[i], split = e->run->dataset.domain_items[0];
+    struct sample sample = {e->hand.values + at, e->hand.offsets[i + 1] - at - 1, 0};
     int32_t target = target_of(e, i);
     struct arena_mark mark = arena_mark(arena);
     struct rank_lists own = rank_own_items(arena, &sample, &target, 1);
@@ -379,11 +377,11 @@ static void rank_popular(const struct evaluation *e, const int32_t *events, cons
     struct arena arena = {0};
     const struct config *config = &e->run->config;
     const int64_t *domain_items = e->run->dataset.domain_items;
-    for (int64_t i = 0; i < e->hand.rows.count; i++) {
+    for (int64_t i = 0; i < e->hand.count; i++) {
         int32_t target = target_of(e, i);
         int domain = domain_of(e, target);
         struct outcome *o = &outcomes[i];
-        *o = (struct outcome){.place = e->hand.rows.place[i], .domain = domain};
+        *o = (struct outcome){.place = e->hand.place[i], .domain = domain};
         o->full = count_all(sorted + (domain ? domain_items[0] : 0), domain_items[domain],
                             events[target]);
         if (config->eval.exclude_history)
@@ -400,7 +398,7 @@ static void rank_popular(const struct evaluation *e, const int32_t *events, cons
 enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
                                   struct report_scores *result) {
     const int64_t *domain_items = e->run->dataset.domain_items;
-    struct outcome *outcomes = mem_zero(e->hand.rows.count, sizeof *outcomes);
+    struct outcome *outcomes = mem_zero(e->hand.count, sizeof *outcomes);
     int32_t *sorted = mem_alloc(e->run->dataset.items, sizeof *sorted);
     memcpy(sorted, events, (size_t)e->run->dataset.items * sizeof *sorted);
     qsort(sorted, (size_t)domain_items[0], sizeof *sorted, ascending);

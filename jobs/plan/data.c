@@ -174,7 +174,8 @@ void plan_data_close(struct plan_data *data) {
 int64_t plan_data_bytes(const struct plan_data *data, int64_t ranks) {
     const struct dataset *d = &data->dataset;
     int64_t n = d->counts[SPLIT_TRAIN];
-    int64_t mine = 2 * 4 * d->events[SPLIT_TRAIN] + (8 + 8 + 8 + 4) * n +
-                   4 * d->events[SPLIT_VALID] + 16 * d->counts[SPLIT_VALID];
-    return (4 + 8 + 8 + 4 + 4) * n + mine / ranks;
+    int64_t block = 8 + 8 + 8 + 4, hand = 8 + 8 + 4 + 8, come = 24 + 16;
+    int64_t train = (block + come + hand) * n + 3 * 4 * d->events[SPLIT_TRAIN],
+            valid = hand * d->counts[SPLIT_VALID] + 4 * d->events[SPLIT_VALID];
+    return (train + valid) / ranks;
 }

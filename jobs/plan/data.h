@@ -36,7 +36,9 @@ CHECKED enum status plan_data_open(struct plan_data *data, const struct comm *co
                                    int64_t batch);
 void plan_data_close(struct plan_data *data); /* not collective */
 
-/* Bytes of a rank: its block of the sequences and its share of an epoch, integers about all. */
+/* Bytes of a rank while an epoch is dealt (io/shard.c): its block of the training sequences with
+ * offsets, costs, places and shares, what comes from other ranks, and its hand, which is a part of them
+ * all; and its hand of the validation split. */
 int64_t plan_data_bytes(const struct plan_data *data, int64_t ranks);
 
 #endif

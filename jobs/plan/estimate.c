@@ -30,21 +30,22 @@ static void fill_bytes(const struct plan_data *data, struct model *model, int ra
     e->item_rows = item_block_count(&model->catalogue.local);
 }
 
-static void fill(struct plan_data *data, struct model *model, int ranks, struct estimate *e) {
+static void fill(struct plan_data *data, struct model *model, struct cost_ranks ranks,
+                 struct estimate *e) {
     const struct config *c = model->config;
-    int shares = c->train.reproducible ? REDUCE_SHARES : ranks;
+    int shares = c->train.reproducible ? REDUCE_SHARES : ranks.all;
     struct workload work;
     struct cost_step step;
-    workload_find(&work, model, &data->train, &data->valid, shares, ranks);
+    workload_find(&work, model, &data->train, &data->valid, shares, ranks.all);
     if (c->train.loss != LOSS_EXACT && c->train.sampler == SAMPLER_BATCH)
         pool_targets(data, &work.step);
     cost_step_run(model, &work.share, &work.step, shares, &step);
-    fill_bytes(data, model, ranks, &work, &step, e);
+    fill_bytes(data, model, ranks.all, &work, &step, e);
     e->sequences = (double)work.step.stream[STREAM_MIXED].tokens / data->mean_targets;
     e->traffic = cost_traffic(model, ranks, &step);
     e->hidden = cost_hidden_traffic(model, ranks);
     memcpy(e->work, step.work, sizeof e->work);
-    e->work[PHASE_OPTIMIZER] = cost_update(model, ranks, &step);
+    e->work[PHASE_OPTIMIZER] = cost_update(model, ranks.all, &step);
     workload_free(&work);
 }
 
@@ -61,8 +62,8 @@ static enum status declare(const struct comm *comm, const struct config *config,
 
 enum status estimate_make(struct estimate *estimate, const struct comm *comm,
                           struct plan_data *data, const struct config *config,
-                          enum placement_of_plan placement, int ranks) {
-    struct collectives collectives = cost_collectives(&ranks);
+                          enum placement_of_plan placement, struct cost_ranks ranks) {
+    struct collectives collectives = cost_collectives(&ranks.all);
     struct catalogue shape = data->shape;
     struct model model;
     if (placement == SHARDED)

@@ -20,12 +20,12 @@ struct estimate {
     struct cost_traffic hidden;    /* ... and what of it goes on while backward runs */
 };
 
-/* Collective, as its messages are one rank's for all. Of rank 0 of `ranks`, whose block of the items
+/* Collective, as its messages are one rank's for all. Of rank 0 of the ranks, whose block of the items
  * is the largest, with the batch and the loss of `config`. STATUS_INPUT for a model that cannot be.
  */
 CHECKED enum status estimate_make(struct estimate *estimate, const struct comm *comm,
                                   struct plan_data *data, const struct config *config,
-                                  enum placement_of_plan placement, int ranks);
+                                  enum placement_of_plan placement, struct cost_ranks ranks);
 
 /* The memory by its parts, the last of which is the total. */
 enum { ESTIMATE_PARTS = 11 };

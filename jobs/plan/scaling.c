@@ -31,20 +31,28 @@ static int64_t ranks_of_node(const struct scaling *s, int64_t ranks) {
     return ranks < s->per_node ? ranks : s->per_node;
 }
 
+/* What stays in the node goes through its memory; adapters are shared by the ranks of a node. */
+static double bytes_seconds(const struct scaling *s, const struct network *net, int64_t ranks,
+                            const struct cost_traffic *t) {
+    return (t->bytes - t->away) / (s->memory_gbs * 1e9) +
+           t->away * (double)ranks_of_node(s, ranks) / (net->bandwidth * 1e9);
+}
+
 /* Hidden traffic shows as far as it takes longer than backward. */
 static struct point make_point(const struct scaling *s, const struct network *net, int64_t ranks,
                                const struct estimate *e) {
     double alpha = net->latency * 1e-6;
-    double beta = (double)ranks_of_node(s, ranks) / (net->bandwidth * 1e9);
     double backward = work_seconds(s, e->work[PHASE_BACKWARD]);
-    double hidden = alpha * e->hidden.messages + beta * e->hidden.bytes;
+    double bytes = bytes_seconds(s, net, ranks, &e->traffic),
+           hidden_bytes = bytes_seconds(s, net, ranks, &e->hidden),
+           hidden = alpha * e->hidden.messages + hidden_bytes;
     double gone = hidden > backward ? backward / hidden : 1;
     struct point p = {
         .part = {[COMPUTE] = work_seconds(s, e->work[PHASE_FORWARD]) +
                              work_seconds(s, e->work[PHASE_LOSS]) + backward,
                  [UPDATE] = work_seconds(s, e->work[PHASE_OPTIMIZER]),
                  [LATENCY] = alpha * (e->traffic.messages - gone * e->hidden.messages),
-                 [BANDWIDTH] = beta * (e->traffic.bytes - gone * e->hidden.bytes)}};
+                 [BANDWIDTH] = bytes - gone * hidden_bytes}};
     for (int k = 0; k < PARTS; k++)
         p.seconds += p.part[k];
     return p;
@@ -192,7 +200,8 @@ enum status scaling_print(const struct scaling *s, const struct comm *comm, stru
         for (int k = 0; INT64_C(1) << k <= s->ranks; k++) {
             struct config config = data->config;
             config.train.batch *= s->kind == SCALING_WEAK ? INT64_C(1) << k : 1;
-            TRY(estimate_make(&estimate[p][k], comm, data, &config, p, 1 << k));
+            struct cost_ranks ranks = {1 << k, (int)ranks_of_node(s, INT64_C(1) << k)};
+            TRY(estimate_make(&estimate[p][k], comm, data, &config, p, ranks));
         }
     if (comm->rank == 0)
         print(s, data, json, estimate);

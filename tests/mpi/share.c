@@ -1,50 +1,104 @@
 /* Sharing work and gradients among ranks. */
 #include "core/rng.h"
+#include "io/shard.h"
 #include "mpi/exchange.h"
 #include "mpi/reduce.h"
 #include "mpi/reduce_ordered.h"
+#include "partition/deal.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
 
-/* Row i has i % 7 values, all i; every row goes once, to its owner, in the wanted order. */
-static void exchange_case(void) {
-    enum { N = 1000 };
-    int64_t first[9], order[N];
-    int32_t length[N], owner[N], mine[7 * N];
-    int64_t n = 0, seen = 0;
-    for (int r = 0; r <= test_comm.size; r++)
-        first[r] = r < test_comm.size ? range_of(N, test_comm.size, r).lo : N;
-    rng_permutation(rng_key(1, RNG_TEST, 0, 0), N, order);
-    for (int64_t i = 0; i < N; i++) {
-        length[i] = (int32_t)(i % 7);
-        owner[i] = (int32_t)rng_below(rng_key(2, RNG_TEST, 0, 0), (uint64_t)i, test_comm.size);
+enum { SEQUENCES = 1000, STEP = 64 };
+
+/* Sequence i has i % 7 items, all i, and costs some. */
+static int64_t cost_of_sequence(int64_t i) {
+    return 1 + i * i % 83;
+}
+
+static void open_block(struct shard *shard) {
+    struct range block = range_of(SEQUENCES, test_comm.size, test_comm.rank);
+    struct sequences *home = &shard->home;
+    int64_t n = block.hi - block.lo;
+    *shard = (struct shard){.comm = &test_comm, .count = SEQUENCES, .first = block.lo};
+    *home = (struct sequences){n, mem_zero(n + 1, sizeof *home->offsets),
+                               mem_alloc(7 * n, sizeof *home->items)};
+    shard->cost = mem_alloc(n, sizeof *shard->cost);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t sequence = block.lo + i;
+        home->offsets[i + 1] = home->offsets[i] + sequence % 7;
+        for (int64_t v = home->offsets[i]; v < home->offsets[i + 1]; v++)
+            home->items[v] = (int32_t)sequence;
+        shard->cost[i] = cost_of_sequence(sequence);
     }
-    for (int64_t i = first[test_comm.rank]; i < first[test_comm.rank + 1]; i++)
-        for (int k = 0; k < length[i]; k++)
-            mine[n++] = (int32_t)i;
-    struct exchange_plan plan = {first, length, N, order, owner};
-    struct exchange_rows rows;
-    MPI_REQUIRE(exchange_rows(&test_comm, &plan, mine, &rows) == STATUS_OK, "exchange");
-    for (int64_t k = 0; k < rows.count; k++) {
-        int64_t p = rows.place[k], i = order[p];
-        MPI_EXPECT(owner[p] == test_comm.rank, "place %d", (int)p);
-        MPI_EXPECT(k == 0 || p > rows.place[k - 1], "order");
-        MPI_EXPECT(rows.offsets[k + 1] - rows.offsets[k] == length[i], "length of %d", (int)i);
-        for (int64_t v = rows.offsets[k]; v < rows.offsets[k + 1]; v++)
-            MPI_EXPECT(rows.values[v] == i, "value of %d", (int)i);
-        seen++;
+}
+
+/* The share of every place of an order, dealt by one alone. */
+static void deal_alone(const int64_t *order, int64_t step, int shares, int32_t *share) {
+    int64_t cost[SEQUENCES], *room = mem_alloc(deal_room(step, shares), sizeof *room);
+    struct deal deal = deal_over(shares, test_comm.size, room);
+    for (int64_t p = 0; p < SEQUENCES; p++)
+        cost[p] = cost_of_sequence(order[p]);
+    for (int64_t at = 0; at < SEQUENCES; at += step)
+        deal_samples(&deal, cost + at, SEQUENCES - at < step ? SEQUENCES - at : step, share + at);
+    mem_free(room);
+}
+
+/* Every sequence goes once, to the rank that has its share, in the wanted order. */
+static void deal_case(int64_t step, int each) {
+    int64_t order[SEQUENCES], place[SEQUENCES], seen, wrong = 0;
+    int32_t share[SEQUENCES];
+    int shares = each * test_comm.size;
+    struct shard shard;
+    struct hand hand;
+    open_block(&shard);
+    rng_permutation(rng_key(1, RNG_TEST, 0, 0), SEQUENCES, order);
+    for (int64_t p = 0; p < SEQUENCES; p++)
+        if (order[p] >= shard.first && order[p] < shard.first + shard.home.count)
+            place[order[p] - shard.first] = p;
+    deal_alone(order, step, shares, share);
+    shard_deal(&shard, place, step, shares, &hand);
+    for (int64_t k = 0; k < hand.count; k++) {
+        int64_t p = hand.place[k], i = order[p];
+        wrong += k > 0 && p <= hand.place[k - 1];
+        wrong += hand.sequence[k] != i || hand.share[k] != share[p];
+        wrong += share[p] / each != test_comm.rank;
+        wrong += hand.offsets[k + 1] - hand.offsets[k] != i % 7;
+        for (int64_t v = hand.offsets[k]; v < hand.offsets[k + 1]; v++)
+            wrong += hand.values[v] != i;
     }
-    exchange_free(&rows);
+    seen = hand.count;
     comm_sum_i64(&test_comm, &seen, 1);
-    MPI_EXPECT(seen == N, "%d rows arrived", (int)seen);
+    MPI_EXPECT(seen == SEQUENCES && wrong == 0, "%d sequences arrived, %d wrong", (int)seen,
+               (int)wrong);
+    hand_free(&hand);
+    shard_close(&shard);
 }
 
-MPI_TEST(exchange, one_rank, 1) {
-    exchange_case();
+/* Steps that end with the sequences or not, one step, more ranks than steps. */
+static void all_deals(void) {
+    const int64_t step[] = {STEP, 100, SEQUENCES, 1};
+    for (int i = 0; i < 4; i++)
+        for (int each = 1; each <= 2; each++)
+            deal_case(step[i], each);
 }
 
-MPI_TEST(exchange, four_ranks, 4) {
-    exchange_case();
+MPI_TEST(deal, one_rank, 1) {
+    all_deals();
+}
+
+MPI_TEST(deal, four_ranks, 4) {
+    all_deals();
+}
+
+/* A split without sequences. */
+MPI_TEST(deal, nothing, 2) {
+    struct shard shard = {.comm = &test_comm};
+    struct hand hand;
+    shard.home.offsets = mem_zero(1, sizeof *shard.home.offsets);
+    shard_deal(&shard, NULL, 0, test_comm.size, &hand);
+    MPI_EXPECT(hand.count == 0, "%d sequences", (int)hand.count);
+    hand_free(&hand);
+    shard_close(&shard);
 }
 
 /* Bytes from rank s to rank r: none from a rank to the one before it, more than one message from
@@ -60,7 +114,7 @@ static char byte_between(int s, int r, int64_t i) {
 }
 
 static void exchange_bytes_case(void) {
-    int64_t at[9] = {0}, total = 0, next = 0, wrong = 0;
+    int64_t at[9] = {0}, from[9] = {1}, next = 0, wrong = 0;
     int me = test_comm.rank;
     for (int r = 0; r < test_comm.size; r++)
         at[r + 1] = at[r] + bytes_between(me, r);
@@ -68,10 +122,13 @@ static void exchange_bytes_case(void) {
     for (int r = 0; r < test_comm.size; r++)
         for (int64_t i = at[r]; i < at[r + 1]; i++)
             data[i] = byte_between(me, r, i - at[r]);
-    char *got = exchange_bytes(&test_comm, data, at, &total);
-    for (int s = 0; s < test_comm.size; s++)
+    char *got = exchange_bytes(&test_comm, data, at, from);
+    int64_t total = from[test_comm.size];
+    for (int s = 0; s < test_comm.size; s++) {
+        wrong += from[s] != next;
         for (int64_t i = 0; i < bytes_between(s, me); i++)
             wrong += next >= total || got[next++] != byte_between(s, me, i);
+    }
     MPI_EXPECT(wrong == 0 && next == total, "%ld bytes are wrong, %ld of %ld came", (long)wrong,
                (long)total, (long)next);
     mem_free(got);
@@ -90,7 +147,8 @@ MPI_TEST(exchange, bytes_of_five_ranks, 5) {
     exchange_bytes_case();
 }
 
-/* Sums of all buckets although ranks complete their gradients in different orders. */
+/* Sums of all buckets although ranks complete their gradients in different orders, and of an item
+ * table. */
 static void reduce_case(void) {
     struct params params = {0};
     struct reduce reduce;
@@ -98,6 +156,7 @@ static void reduce_case(void) {
     int order[8];
     for (int i = 0; i < 8; i++)
         params_add(&params, 1, 1, shape[i], PARAM_ZERO, 1, "p%d", i);
+    params_of_items(&params, 3);
     params_allocate(&params, 1, 1);
     reduce_open(&reduce, &test_comm, &params);
     for (int step = 0; step < 3; step++) {

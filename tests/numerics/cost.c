@@ -8,6 +8,7 @@
 #include "core/models/model.h"
 #include "core/models/registry.h"
 #include "partition/deal.h"
+#include "partition/grid.h"
 #include "tests/balanced.h"
 #include <stdio.h>
 
@@ -265,7 +266,7 @@ Test(cost, ranks_share_what_they_should) {
     cr_expect_eq(four.parameters, rest + table / 4);
     cr_expect_eq(four.features, one.features / 4);
     cr_expect_eq(step.set_rows, fill_whole(&f), "the step's items are looked up");
-    int64_t looked_up = step.set_rows * (2 * 32 + TEXT) * (int64_t)sizeof(real);
+    int64_t looked_up = step.set_rows * (2 * (32 + TEXT) + 32) * (int64_t)sizeof(real);
     cr_expect_eq(four.reduction, rest + looked_up);
     /* Every position's state and its gradient, on all ranks. */
     double tokens = 0;
@@ -533,46 +534,48 @@ Test(cost, traffic) {
     struct collectives collectives;
     const int ranks = 4;
     fixture_open(&f, "train.loss=exact");
+    const struct cost_ranks one = {1, 1}, four = {4, 1}, pairs = {4, 2}, eight = {8, 8};
     double bytes = (double)f.model.params.total * sizeof(real);
-    cr_expect_eq(cost_traffic(&f.declared, 1, &f.step).bytes, 0);
-    cr_expect_float_eq(cost_traffic(&f.declared, ranks, &f.step).bytes, 1.5 * bytes, 1);
+    cr_expect_eq(cost_traffic(&f.declared, one, &f.step).bytes, 0);
+    cr_expect_float_eq(cost_traffic(&f.declared, four, &f.step).bytes, 1.5 * bytes, 1);
+    cr_expect_float_eq(cost_traffic(&f.declared, four, &f.step).away, 1.5 * bytes, 1);
+    cr_expect_float_eq(cost_traffic(&f.declared, pairs, &f.step).away, 0.5 * bytes, 1,
+                       "a node's two ranks send 2 (2 - 1) / 2 together");
     share_out(&f, &ranks, &collectives, &model);
     cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
-    double rest = bytes - ITEMS * 32 * sizeof(real),
-           rows = (double)step.set_rows * (2 * 32 + TEXT) * sizeof(real);
-    cr_expect_float_eq(cost_traffic(&model, ranks, &step).bytes,
-                       1.5 * rest + 0.75 * (rows + step.shared), 1);
-    cr_expect_float_eq(cost_hidden_traffic(&f.declared, ranks).bytes, 1.5 * rest, 1);
-    cr_expect_float_eq(cost_hidden_traffic(&model, ranks).bytes, 1.5 * rest, 1);
+    double rest = bytes - ITEMS * 32 * sizeof(real), numbers = 4 * (double)(ranks + step.set_rows),
+           pulled = (double)step.set_rows * (32 + TEXT) * sizeof(real),
+           pushed = (double)step.set_rows * 32 * sizeof(real);
+    cr_assert(!grid_hops(ranks, pulled));
+    cr_expect_float_eq(cost_traffic(&model, four, &step).bytes,
+                       1.5 * rest + 0.75 * (numbers + pulled + pushed + step.shared), 1);
+    cr_expect_float_eq(cost_hidden_traffic(&f.declared, four).bytes, 1.5 * rest, 1);
+    cr_expect_float_eq(cost_hidden_traffic(&model, four).bytes, 1.5 * rest, 1);
     f.config.train.reproducible = true;
-    cr_expect_float_eq(cost_traffic(&f.declared, 8, &f.step).bytes, 3 * bytes, 1);
-    cr_expect_eq(cost_hidden_traffic(&f.declared, 8).bytes, 0);
+    cr_expect_float_eq(cost_traffic(&f.declared, eight, &f.step).bytes, 3 * bytes, 1);
+    cr_expect_eq(cost_traffic(&f.declared, eight, &f.step).away, 0);
+    cr_expect_eq(cost_hidden_traffic(&f.declared, eight).bytes, 0);
     model_free(&model);
     fixture_close(&f);
 }
 
-/* The update moves all parameters; the rows of a table, whose gradient comes as rows, only those
- * that any rank uses where it is lazy, of a shared table a rank's part of them. */
-Test(cost, update) {
+/* Many ranks look rows up in two hops, along a line of the grid of 32 x 32 and down a column: four
+ * exchanges, and an agreement. Every byte goes twice; the first hop partly stays in the node. */
+Test(cost, two_hops) {
     struct fixture f;
     struct cost_step step;
     struct model model;
     struct collectives collectives;
-    const int ranks = 4;
-    fixture_open(&f, "train.loss=sampled");
-    double all = (double)f.model.params.total, table = ITEMS * 32.0;
-    double rows = (double)f.step.union_rows * 32;
-    cr_expect_lt(rows, table);
-    cr_expect_float_eq(cost_update(&f.declared, 1, &f.step).flops, 10 * all, 1);
-    cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).bytes,
-                       sizeof(real) * (6 * all + all - table + rows), 1);
-    f.config.train.optimizer = OPTIMIZER_LAZY_ADAMW;
-    cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).flops, 10 * (all - table + rows),
-                       1);
+    const int ranks = 1024;
+    fixture_open(&f, "train.loss=sampled model.modalities=id");
     share_out(&f, &ranks, &collectives, &model);
     cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
-    cr_expect_float_eq(cost_update(&model, ranks, &step).flops,
-                       10 * (all - table + (double)step.union_rows * 32 / ranks), 1);
+    struct cost_traffic none = cost_hidden_traffic(&model, (struct cost_ranks){ranks, 4}),
+                        all = cost_traffic(&model, (struct cost_ranks){ranks, 4}, &step);
+    double n = 4.0 * ranks + (double)step.set_rows * (4 + 2 * 32 * sizeof(real));
+    cr_expect_eq(all.messages - none.messages, 4 * 62 + 20);
+    cr_expect_float_eq(all.bytes - none.bytes, n * 2 * 31 / 32, 1);
+    cr_expect_float_eq(all.away - none.away, n * (28.0 + 31) / 32, 1);
     model_free(&model);
     fixture_close(&f);
 }

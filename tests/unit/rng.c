@@ -1,3 +1,4 @@
+#include "core/permutation.h"
 #include "core/rng.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>
@@ -38,4 +39,20 @@ Test(rng, below_is_uniform) {
     for (int k = 0; k < K; k++)
         chi2 += pow(count[k] - (double)N / K, 2) / ((double)N / K);
     cr_expect(chi2 < 30, "chi2 %g of 6 degrees of freedom", chi2);
+}
+
+/* Some elements are followed to where the whole permutation has them. */
+Test(rng, places_in_a_permutation) {
+    enum { N = 1000 };
+    const int64_t size[] = {1, 2, 3, 17, N};
+    int64_t p[N], place[N];
+    for (int k = 0; k < 5; k++)
+        for (int64_t n = size[k], first = 0; first <= n; first += 1 + n / 7)
+            for (int64_t count = 0; first + count <= n; count += 1 + n / 3) {
+                uint64_t key = rng_key(3, RNG_TEST, (uint64_t)n, 0);
+                rng_permutation(key, n, p);
+                permutation_places(key, n, first, count, place);
+                for (int64_t i = 0; i < count; i++)
+                    cr_assert_eq(p[place[i]], first + i, "%ld of %ld", (long)(first + i), (long)n);
+            }
 }
