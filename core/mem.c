@@ -21,7 +21,7 @@ void mem_on_failure(void (*hook)(void)) {
     failure_hook = hook;
 }
 
-static _Noreturn void fail(int64_t count, size_t size) {
+_Noreturn void mem_fail(int64_t count, size_t size) {
     struct rlimit limit;
     bool limited = !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
     while (log_is_held())
@@ -68,10 +68,10 @@ void *mem_alloc(int64_t count, size_t size) {
     size_t want, total;
     if (count < 0 || __builtin_mul_overflow((size_t)count, size, &want) ||
         __builtin_add_overflow(want, (size_t)2 * ALIGN, &total))
-        fail(count, size);
+        mem_fail(count, size);
     struct head *head = take(want);
     if (!head)
-        fail(count, size);
+        mem_fail(count, size);
     head->bytes = (int64_t)want;
     atomic_fetch_add(&live, 1);
     atomic_fetch_add(&bytes_now, head->bytes);

@@ -20,6 +20,9 @@ void mem_free(void *p); /* NULL is allowed */
 
 int64_t mem_live(void); /* allocations not yet freed */
 
+/* What these calls do when memory is out: for a library that asks for memory of its own. */
+_Noreturn void mem_fail(int64_t count, size_t size);
+
 void mem_on_failure(void (*hook)(void)); /* called after the message, must not return */
 
 #endif

@@ -1,7 +1,8 @@
-/* SHA-256 of a stream of bytes. Not collective. */
+/* SHA-256 of a stream of bytes, by libcrypto. Not collective. */
 #ifndef IO_SHA256_H
 #define IO_SHA256_H
 #include "core/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sha256 {
@@ -9,6 +10,10 @@ struct sha256 {
 };
 
 enum { SHA256_TEXT = 65 }; /* lower-case hexadecimal digits and the NUL */
+
+/* False where the configuration of OpenSSL switches SHA-256 off: then nothing else here may be called.
+ */
+bool sha256_works(void);
 
 void sha256_begin(struct sha256 *hash);
 void sha256_add(struct sha256 *hash, const void *data, size_t bytes);

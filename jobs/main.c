@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "io/h5_look.h"
 #include "io/h5_probe.h"
+#include "io/sha256.h"
 #include "io/version.h"
 #include "jobs/job.h"
 #include "jobs/launch/agreement.h"
@@ -108,11 +109,23 @@ static enum status run_job(struct comm *comm, int argc, char **argv) {
     return unknown_job(comm, argv[0]);
 }
 
+/* Every job hashes files or data sets. */
+static enum status check_hashes(const struct comm *comm) {
+    int first = comm_first(comm, !sha256_works());
+    if (first < 0)
+        return STATUS_OK;
+    return comm_error_of(comm, first, STATUS_FAIL,
+                         "rank %d on %s: libcrypto does not give SHA-256; check the OpenSSL "
+                         "configuration (OPENSSL_CONF)",
+                         first, comm_host());
+}
+
 static enum status run(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options, parse, "JOB [ARGUMENT...]", doc, NULL, NULL, NULL};
     static char program[] = "";
     struct request request = {0};
     bool done;
+    TRY(check_hashes(comm));
     TRY(agreement_check(comm, argc, argv));
     argv[0] = program;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
