@@ -6,6 +6,8 @@
  * (jobs/plan/estimate); choose; print. */
 #include "core/log.h"
 #include "io/config.h"
+#include "io/output.h"
+#include "io/plot.h"
 #include "jobs/engine/peak.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
@@ -27,7 +29,8 @@ struct request {
     struct synthetic synthetic;
     int scaling; /* enum scaling_kind, or none */
     double gflops, memory_gbs;
-    bool json;
+    const char *plot;
+    bool overwrite, json;
 };
 
 enum {
@@ -43,6 +46,8 @@ enum {
     KEY_SCALING,
     KEY_GFLOPS,
     KEY_MEMORY_RATE,
+    KEY_PLOT,
+    KEY_OVERWRITE,
     KEY_JSON
 };
 
@@ -62,6 +67,9 @@ static const struct argp_option options[] = {
     {"gflops", KEY_GFLOPS, "G", 0, "Arithmetic of a rank, in --scaling (default: measured)", 0},
     {"memory-rate", KEY_MEMORY_RATE, "GB/S", 0,
      "Memory bandwidth of a rank, in --scaling (default: measured)", 0},
+    {"plot", KEY_PLOT, "FILE", 0,
+     "Draw the efficiencies of --scaling into FILE (" PLOT_ENDINGS ") by gnuplot", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {0}};
 
@@ -70,6 +78,14 @@ static error_t set_scaling(const struct argp_state *state, const char *text, str
     if (r->scaling == SCALING_STRONG || !strcmp(text, "weak"))
         return 0;
     argp_error(state, "--scaling: '%.100s' is neither strong nor weak", text);
+    return EINVAL;
+}
+
+static error_t set_plot(const struct argp_state *state, const char *path, struct request *r) {
+    r->plot = path;
+    if (plot_is_name(path))
+        return 0;
+    argp_error(state, "--plot %s: the name must end with " PLOT_ENDINGS, path);
     return EINVAL;
 }
 
@@ -84,9 +100,12 @@ static error_t check(struct request *r, const struct argp_state *state) {
     if (r->synthetic.users == 0)
         r->synthetic.users =
             r->synthetic.items > SYNTHETIC_SEQUENCES ? r->synthetic.items : SYNTHETIC_SEQUENCES;
-    if ((r->latency > 0) == (r->bandwidth > 0))
+    if (r->plot && !scales)
+        argp_error(state, "--plot belongs to --scaling");
+    else if ((r->latency > 0) == (r->bandwidth > 0))
         return 0;
-    argp_error(state, "--latency and --bandwidth belong together");
+    else
+        argp_error(state, "--latency and --bandwidth belong together");
     return EINVAL;
 }
 
@@ -135,8 +154,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return error;
     if (key == KEY_SCALING)
         return set_scaling(state, arg, r);
-    if (key == KEY_JSON) {
-        r->json = true;
+    if (key == KEY_PLOT)
+        return set_plot(state, arg, r);
+    if (key == KEY_JSON || key == KEY_OVERWRITE) {
+        *(key == KEY_JSON ? &r->json : &r->overwrite) = true;
         return 0;
     }
     if (key == ARGP_KEY_END && check(r, state))
@@ -297,7 +318,8 @@ static enum status make_scaling(const struct plan *plan) {
                               .per_node = r->per_node,
                               .gflops = r->gflops,
                               .memory_gbs = r->memory_gbs,
-                              .node = plan->node};
+                              .node = plan->node,
+                              .plot = r->plot};
     struct peak peak;
     if (r->gflops == 0 || r->memory_gbs == 0) {
         peak_rates(plan->comm, &peak);
@@ -327,6 +349,8 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
                     &config));
+    if (request.plot)
+        TRY(output_check(comm, request.plot, OUTPUT_TEXT, request.overwrite));
     double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     struct plan plan = {.comm = comm,
                         .request = &request,

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/output.h"
+#include "io/plot.h"
 #include "io/protocol.h"
 #include "io/run_result.h"
 #include "jobs/job.h"
@@ -24,34 +25,19 @@ struct request {
 enum { KEY_OVERWRITE = 0x100 };
 
 static const struct argp_option options[] = {
-    {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (.svg, .png or .pdf) by gnuplot",
+    {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (" PLOT_ENDINGS ") by gnuplot",
      0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {0}};
-
-static const struct {
-    const char *ending, *terminal;
-} plot_types[] = {
-    {".svg", "svg size 900,600"}, {".png", "pngcairo size 900,600"}, {".pdf", "pdfcairo"}};
-
-enum { PLOT_TYPES = sizeof plot_types / sizeof *plot_types };
-
-static int plot_type(const char *path) {
-    const char *dot = strrchr(path, '.');
-    int i = 0;
-    while (i < PLOT_TYPES && (!dot || strcmp(dot, plot_types[i].ending) != 0))
-        i++;
-    return i;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
     switch (key) {
     case 'p':
         r->plot = arg;
-        if (plot_type(arg) < PLOT_TYPES)
+        if (plot_is_name(arg))
             return 0;
-        argp_error(state, "--plot %s: the name must end with .svg, .png or .pdf", arg);
+        argp_error(state, "--plot %s: the name must end with " PLOT_ENDINGS, arg);
         return EINVAL;
     case KEY_OVERWRITE:
         r->overwrite = true;
@@ -314,64 +300,34 @@ static void send_curve(FILE *gnuplot, int r, const struct curve_point *point, in
     fprintf(gnuplot, "END\n");
 }
 
-/* Single quotes are doubled, as gnuplot wants them inside single quotes. */
-static void send_text(FILE *gnuplot, const char *text) {
-    fputc('\'', gnuplot);
-    for (; *text; text++)
-        fprintf(gnuplot, *text == '\'' ? "''" : "%c", *text);
-    fputc('\'', gnuplot);
-}
-
-/* What is drawn: into `file`, of the type that the name `plot` ends with. */
-struct drawing {
-    const char *plot, *file;
+struct curves {
     const struct entry *run;
     int n;
 };
 
-static enum status send_curves(FILE *gnuplot, const struct drawing *d) {
+static enum status send_curves(FILE *gnuplot, void *context) {
+    const struct curves *c = context;
     const char *comma = "";
-    for (int r = 0; r < d->n; r++) {
+    for (int r = 0; r < c->n; r++) {
         struct curve_point *point;
         int64_t count;
-        if (d->run[r].twice)
+        if (c->run[r].twice)
             continue;
-        TRY(run_result_curve(d->run[r].directory, &point, &count));
+        TRY(run_result_curve(c->run[r].directory, &point, &count));
         send_curve(gnuplot, r, point, count);
         mem_free(point);
     }
-    fprintf(gnuplot, "set terminal %s noenhanced\nset output ",
-            plot_types[plot_type(d->plot)].terminal);
-    send_text(gnuplot, d->file);
     fprintf(gnuplot,
-            "\nset xlabel 'epoch'\nset ylabel 'validation MRR, %%'\nset key outside\nplot ");
-    for (int r = 0; r < d->n; r++) {
-        if (d->run[r].twice)
+            "set xlabel 'epoch'\nset ylabel 'validation MRR, %%'\nset key outside\nplot ");
+    for (int r = 0; r < c->n; r++) {
+        if (c->run[r].twice)
             continue;
         fprintf(gnuplot, "%s$run%d with linespoints title ", comma, r);
-        send_text(gnuplot, d->run[r].directory);
+        plot_text(gnuplot, c->run[r].directory);
         comma = ", ";
     }
     fputc('\n', gnuplot);
     return STATUS_OK;
-}
-
-static enum status draw_file(const struct drawing *d) {
-    FILE *gnuplot = popen("gnuplot", "w");
-    enum status status =
-        gnuplot ? send_curves(gnuplot, d)
-                : log_error(STATUS_FAIL, "gnuplot does not start: %s", strerror(errno));
-    if (gnuplot && pclose(gnuplot) != 0 && status == STATUS_OK)
-        status =
-            log_error(STATUS_FAIL, "%s: gnuplot did not draw it; is gnuplot installed?", d->plot);
-    return status;
-}
-
-static enum status draw(const char *plot, const struct entry *run, int n) {
-    struct output output;
-    TRY(output_begin(&output, plot, OUTPUT_TEXT));
-    struct drawing drawing = {plot, output.file, run, n};
-    return output_end(&output, draw_file(&drawing));
 }
 
 /* ---- the job ---- */
@@ -401,7 +357,7 @@ static enum status compare(const struct request *request, struct entry *run, int
     tell_data(run, n);
     print_table(run, n, groups);
     if (request->plot)
-        TRY(draw(request->plot, run, n));
+        TRY(plot_draw(request->plot, send_curves, &(struct curves){run, n}));
     return count_finished(run, n) > 0
                ? STATUS_OK
                : log_error(STATUS_INPUT, "none of the %d runs has finished with a valid result", n);

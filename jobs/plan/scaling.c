@@ -1,6 +1,7 @@
 /* Estimates for every placement and number of ranks; from each, and a network, the seconds of a step
  * by what takes them; tables and JSON of these. */
 #include "jobs/plan/scaling.h"
+#include "io/plot.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -179,7 +180,38 @@ static void print_json(const struct scaling *s, const struct plan_data *data,
     json_decref(object);
 }
 
-static void print(const struct scaling *s, const struct plan_data *data, bool json,
+/* ---- the picture ---- */
+
+struct picture {
+    const struct scaling *scaling;
+    const struct table *tables;
+    int n;
+};
+
+static enum status send_tables(FILE *gnuplot, void *context) {
+    const struct picture *p = context;
+    for (int i = 0; i < p->n; i++) {
+        fprintf(gnuplot, "$table%d << END\n", i);
+        for (int k = 0; INT64_C(1) << k <= p->scaling->ranks; k++) {
+            struct row row = make_row(&p->tables[i], k);
+            fprintf(gnuplot, "%lld %.4f\n", (long long)row.ranks, 100 * row.efficiency);
+        }
+        fprintf(gnuplot, "END\n");
+    }
+    fprintf(gnuplot,
+            "set title 'simulated: %s scaling'\nset xlabel 'ranks'\nset logscale x 2\nset ylabel "
+            "'efficiency, %%'\nset yrange [0:*]\nset key outside\nplot ",
+            kind_names[p->scaling->kind]);
+    for (int i = 0; i < p->n; i++)
+        fprintf(gnuplot, "%s$table%d with linespoints title '%s, %s'", i ? ", " : "", i,
+                placement_names[p->tables[i].placement], p->tables[i].network->name);
+    fputc('\n', gnuplot);
+    return STATUS_OK;
+}
+
+/* ---- all of it ---- */
+
+static enum status print(const struct scaling *s, const struct plan_data *data, bool json,
                   struct estimate estimate[PLACEMENTS][LEVELS]) {
     const struct network *networks = s->given.name ? &s->given : fat_trees;
     int each = s->given.name ? 1 : FAT_TREES, n = 0;
@@ -188,6 +220,7 @@ static void print(const struct scaling *s, const struct plan_data *data, bool js
         for (int k = 0; k < each; k++)
             tables[n++] = (struct table){s, &networks[k], p, estimate[p]};
     (json ? print_json : print_text)(s, data, tables, n);
+    return s->plot ? plot_draw(s->plot, send_tables, &(struct picture){s, tables, n}) : STATUS_OK;
 }
 
 enum status scaling_print(const struct scaling *s, const struct comm *comm, struct plan_data *data,
@@ -203,7 +236,5 @@ enum status scaling_print(const struct scaling *s, const struct comm *comm, stru
             struct cost_ranks ranks = {1 << k, (int)ranks_of_node(s, INT64_C(1) << k)};
             TRY(estimate_make(&estimate[p][k], comm, data, &config, p, ranks));
         }
-    if (comm->rank == 0)
-        print(s, data, json, estimate);
-    return STATUS_OK;
+    return COMM_ON_ROOT(comm, print(s, data, json, estimate));
 }

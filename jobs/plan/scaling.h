@@ -22,10 +22,11 @@ struct scaling {
     double gflops, memory_gbs; /* of a rank */
     double node;               /* bytes of a node */
     struct network given;      /* in place of the fat trees, if it has a name */
+    const char *plot;          /* draw the efficiencies into this file; NULL: do not */
 };
 
 /* Collective; rank 0 prints: for each placement and network a table that gnuplot reads, or JSON.
- * STATUS_INPUT for a model that cannot be, and with train.reproducible, whose ranks are at most
+ * It draws them by gnuplot where that is asked for (io/plot.h). STATUS_INPUT for a model that cannot be, and with train.reproducible, whose ranks are at most
  * eight. */
 CHECKED enum status scaling_print(const struct scaling *scaling, const struct comm *comm,
                                   struct plan_data *data, bool json);

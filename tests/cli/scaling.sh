@@ -98,6 +98,25 @@ test_measured_rates() { # Rates that are not given are measured.
     grep -q '^# a rank: [1-9][0-9.]* GFLOP/s, [1-9][0-9.]* GB/s of memory; a node: 1 ranks' out || complain 'rates'
 }
 
+test_plot() { # The efficiencies can be drawn.
+    simulated --items 5000 --scaling weak --ranks 8 --plot scaling.svg
+    grep -q '<svg' scaling.svg || complain 'scaling.svg is a plot'
+    grep -q 'simulated: weak scaling' scaling.svg || complain 'its title'
+    [ "$(grep -cE '(replicated|sharded), [14]00 Gb/s' scaling.svg)" -ge 4 ] || complain 'four lines'
+    refused 'cdsr: error: scaling.svg: exists already; name another output or give --overwrite' plan run.yaml "${rates[@]}" \
+        --items 5000 --scaling weak --ranks 2 --plot scaling.svg
+    refused 'cdsr: error: plan: --plot belongs to --scaling' plan run.yaml --items 5000 --plot x.svg
+    refused 'cdsr: error: plan: --plot x.bmp: the name must end with .svg, .png or .pdf' \
+        plan run.yaml --items 5000 --scaling weak --plot x.bmp
+}
+
+test_two_hops() { # On many ranks the messages of lookups grow with the root of the ranks.
+    simulated --items 1024000 --scaling strong --json
+    awk '/"messages_per_step"/ { print $2 + 0 }' out | tail -n 11 >messages
+    [ "$(tail -n 1 messages | awk '{ print ($1 < 400) }')" = 1 ] || complain "on 1,024 ranks: $(tail -n 1 messages)"
+    [ "$(sed -n 2p messages | awk '{ print ($1 < 10) }')" = 1 ] || complain "on two: $(sed -n 2p messages)"
+}
+
 test_refused() { # What cannot be simulated is refused.
     refused "cdsr: error: plan: --scaling: 'both' is neither strong nor weak" plan run.yaml --scaling both
     refused 'cdsr: error: --scaling: train.reproducible has at most 8 ranks; set it to false' \
