@@ -6,8 +6,7 @@
 
 static const struct {
     const char *ending, *terminal;
-} types[] = {
-    {".svg", "svg size 900,600"}, {".png", "pngcairo size 900,600"}, {".pdf", "pdfcairo"}};
+} types[] = {{".svg", "svg size 900,600"}, {".png", "pngcairo size 900,600"}, {".pdf", "pdfcairo"}};
 
 enum { TYPES = sizeof types / sizeof *types };
 

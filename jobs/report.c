@@ -25,8 +25,7 @@ struct request {
 enum { KEY_OVERWRITE = 0x100 };
 
 static const struct argp_option options[] = {
-    {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (" PLOT_ENDINGS ") by gnuplot",
-     0},
+    {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (" PLOT_ENDINGS ") by gnuplot", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {0}};
 
@@ -317,8 +316,7 @@ static enum status send_curves(FILE *gnuplot, void *context) {
         send_curve(gnuplot, r, point, count);
         mem_free(point);
     }
-    fprintf(gnuplot,
-            "set xlabel 'epoch'\nset ylabel 'validation MRR, %%'\nset key outside\nplot ");
+    fprintf(gnuplot, "set xlabel 'epoch'\nset ylabel 'validation MRR, %%'\nset key outside\nplot ");
     for (int r = 0; r < c->n; r++) {
         if (c->run[r].twice)
             continue;

@@ -17,13 +17,14 @@ struct lookup {
     /* of the last question; lists are in the arena */
     struct arena arena;
     int64_t asks, serves;
-    int32_t *order;   /* [asks] places in the question, in the order of route_rank */
-    int32_t *served;  /* [serves] this rank's rows that the ranks ask for, rank by rank */
-    int32_t *row;     /* [rows] the same, each once, ascending ... */
+    int32_t *order;    /* [asks] places in the question, in the order of route_rank */
+    int32_t *served;   /* [serves] this rank's rows that the ranks ask for, rank by rank */
+    int32_t *row;      /* [rows] the same, each once, ascending ... */
     int32_t *of_serve; /* [serves] ... and where each of them stands there */
     int64_t rows;
 
-    real *given, *taken, *sum; /* of the last exchange: on the owner's side, the asker's; gradients */
+    real *given, *taken,
+        *sum; /* of the last exchange: on the owner's side, the asker's; gradients */
     int64_t given_room, taken_room, sum_room;
 };
 

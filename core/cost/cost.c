@@ -96,9 +96,8 @@ static bool two_hops(int ranks, int64_t rows, int64_t cols) {
 
 /* Rows asked for and given, sums of gradients, and rows between two hops. */
 static int64_t lookup_room(const struct model *model, int ranks, const struct cost_step *step) {
-    int64_t all = columns(model, false), learned = columns(model, true),
-            own = step->set_rows * all, whole = step->whole_rows * frozen_columns(model),
-            most = own > whole ? own : whole;
+    int64_t all = columns(model, false), learned = columns(model, true), own = step->set_rows * all,
+            whole = step->whole_rows * frozen_columns(model), most = own > whole ? own : whole;
     return (two_hops(ranks, step->set_rows, all) ? 4 : 2) * most + step->set_rows * learned;
 }
 
@@ -155,8 +154,8 @@ static struct cost_traffic exchange(struct cost_ranks ranks, bool two, double by
     double line = 1 - fmin(1, (double)ranks.of_node / grid.columns), column = 1 - 1.0 / grid.rows;
     if (!two)
         return all_to_all(ranks, bytes);
-    return (struct cost_traffic){(1 - 1.0 / grid.columns + column) * bytes,
-                                 (line + column) * bytes, grid_messages(ranks.all, true)};
+    return (struct cost_traffic){(1 - 1.0 / grid.columns + column) * bytes, (line + column) * bytes,
+                                 grid_messages(ranks.all, true)};
 }
 
 /* Counts, numbers of rows, the rows, and gradients of some of their columns; and, where there is a

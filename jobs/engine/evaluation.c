@@ -205,8 +205,7 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
                                        e->run->config.eval.candidates != CANDIDATES_FULL};
     int64_t bytes;
     TRY(comm_agree(comm, status));
-    struct outcome *all =
-        comm_collect(comm, mine, e->hand.count * (int64_t)sizeof *mine, &bytes);
+    struct outcome *all = comm_collect(comm, mine, e->hand.count * (int64_t)sizeof *mine, &bytes);
     status = COMM_ON_ROOT(comm, compute(e, all, bytes / (int64_t)sizeof *all, &result));
     mem_free(all);
     TRY(status);
@@ -246,8 +245,8 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index[k], at = e->hand.offsets[i];
-        samples[k] = (struct sample){e->hand.values + at, e->hand.offsets[i + 1] - at - 1,
-                                     e->hand.place[i]};
+        samples[k] =
+            (struct sample){e->hand.values + at, e->hand.offsets[i + 1] - at - 1, e->hand.place[i]};
         target[k] = target_of(e, i);
     }
     model_pack_histories(w->model, &w->batch, samples, n);

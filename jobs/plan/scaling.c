@@ -212,7 +212,7 @@ static enum status send_tables(FILE *gnuplot, void *context) {
 /* ---- all of it ---- */
 
 static enum status print(const struct scaling *s, const struct plan_data *data, bool json,
-                  struct estimate estimate[PLACEMENTS][LEVELS]) {
+                         struct estimate estimate[PLACEMENTS][LEVELS]) {
     const struct network *networks = s->given.name ? &s->given : fat_trees;
     int each = s->given.name ? 1 : FAT_TREES, n = 0;
     struct table tables[PLACEMENTS * FAT_TREES];

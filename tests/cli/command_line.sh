@@ -23,6 +23,21 @@ test_job() { # A job has to be named, and to be one.
     refused 'cdsr: error: no job given; cdsr --help lists them'
 }
 
+test_no_sha256() { # Where one rank's OpenSSL is configured without SHA-256, all end, and one says so.
+    printf '%s\n' 'openssl_conf = main' '[main]' 'alg_section = properties' '[properties]' \
+        'default_properties = "fips=yes"' >"$work/no.cnf"
+    cat >"$work/other" <<SH
+#!/bin/bash
+[ "\$OMPI_COMM_WORLD_RANK" != 1 ] || export OPENSSL_CONF=$work/no.cnf
+exec "$CDSR" "\$@"
+SH
+    chmod +x "$work/other"
+    CDSR=$work/other ranks 2 --version
+    statuses 1 1
+    says err "cdsr: error: rank 1 on $(hostname): libcrypto does not give SHA-256; check the OpenSSL configuration (OPENSSL_CONF)"
+    says_nothing out
+}
+
 test_options() { # Options that there are not, without their argument or with a wrong one are refused.
     refused "cdsr: error: unrecognized option '--hlep'" --hlep
     refused "cdsr: error: option '--log-level' requires an argument" --log-level

@@ -1,5 +1,5 @@
-#include "core/permutation.h"
 #include "core/rng.h"
+#include "core/permutation.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>
 #include <math.h>
