@@ -43,6 +43,10 @@ static inline real vec_exp(real x) {
 static inline real vec_normal_cdf(real x) {
     return (real)0.5 * erfc(-x * M_SQRT1_2);
 }
+
+static inline real vec_tanh(real x) {
+    return tanh(x);
+}
 #else
 /* exp(x) to about 2 units in the last place for x <= 88; below -87 (and at -inf) zero, NaN for NaN.
  * Range reduction x = n ln 2 + r and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes' expf
@@ -84,6 +88,22 @@ static inline real vec_normal_cdf(real x) {
     r = r * t + 0.282088195f;
     float tail = 0.5f * t * r * vec_exp(-z * z);
     return x < 0 ? tail : 1.f - tail;
+}
+
+/* tanh(x) to about 2 units in the last place, NaN for NaN. Below 5 / 8 in size x P(x^2), where P is
+ * the polynomial of degree 5 that interpolates tanh(x) / x in Chebyshev's points of x^2, beyond it
+ *     1 - 2 / (exp(2 |x|) + 1),
+ * which is 1 where |x| is 10. */
+static inline real vec_tanh(real x) {
+    float size = x < 0 ? -x : x, square = x * x;
+    float far = 1.f - 2.f / (vec_exp(2.f * (size > 10.f ? 10.f : size)) + 1.f);
+    float p = -0.00609671417f;
+    p = p * square + 0.020997179f;
+    p = p * square + -0.0538509096f;
+    p = p * square + 0.133327697f;
+    p = p * square + -0.333333289f;
+    p = p * square + 1.f;
+    return size < 0.625f ? x * p : x < 0 ? -far : far;
 }
 #endif
 

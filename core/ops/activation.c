@@ -47,14 +47,16 @@ HOT static void gelu_backward(const real *x, const real *dy, int64_t n, bool add
     }
 }
 
-static void hyperbolic_tangent(const real *x, int64_t n, real *y) {
+HOT static void hyperbolic_tangent(const real *x, int64_t n, real *y) {
+#pragma omp simd
     for (int64_t i = 0; i < n; i++)
-        y[i] = REAL_F(tanh)(x[i]);
+        y[i] = vec_tanh(x[i]);
 }
 
-static void tangent_backward(const real *x, const real *dy, int64_t n, bool add, real *dx) {
+HOT static void tangent_backward(const real *x, const real *dy, int64_t n, bool add, real *dx) {
+#pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        real y = REAL_F(tanh)(x[i]), d = dy[i] * (1 - y * y);
+        real y = vec_tanh(x[i]), d = dy[i] * (1 - y * y);
         dx[i] = add ? dx[i] + d : d;
     }
 }

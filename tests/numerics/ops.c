@@ -54,6 +54,38 @@ static struct tensor *build_bf16(struct tape *tape, struct check *c) {
     return build_linear(tape, c);
 }
 
+/* So wide that backward goes block by block over the rows. */
+Test(linear, gradients_of_many_rows) {
+    enum { ROWS = 200, WIDE = 1200 };
+    struct check c = {.build = build_linear};
+    struct tape tape = {0};
+    double *want = mem_zero(N * WIDE, sizeof *want), sums[N] = {0};
+    check_input(&c, ROWS, WIDE), check_input(&c, N, WIDE), check_input(&c, 1, N);
+    check_fill(&c, 1);
+    check_value(&c, &tape, true);
+    tape_backward(&tape, NULL, NULL);
+    for (int t = 0; t < ROWS; t++)
+        for (int o = 0; o < N; o++) {
+            sums[o] += check_weight(t * N + o);
+            for (int i = 0; i < WIDE; i++)
+                want[o * WIDE + i] += check_weight(t * N + o) *
+                                      (double)c.params.list[0].tensor.x[(int64_t)t * WIDE + i];
+        }
+    check_near("weight", c.params.list[1].tensor.g, want, N * WIDE, ROWS);
+    check_near("bias", c.params.list[2].tensor.g, sums, N, ROWS);
+    for (int i = 0; i < N * WIDE; i++)
+        want[i] = 0;
+    for (int t = 0; t < N; t++) /* of the last rows */
+        for (int o = 0; o < N; o++)
+            for (int i = 0; i < WIDE; i++)
+                want[t * WIDE + i] += check_weight((ROWS - N + t) * N + o) *
+                                      (double)c.params.list[1].tensor.x[o * WIDE + i];
+    check_near("input", c.params.list[0].tensor.g + (int64_t)(ROWS - N) * WIDE, want, N * WIDE, N);
+    mem_free(want);
+    tape_free(&tape);
+    check_close(&c);
+}
+
 /* In bfloat16, with operands that are rounded beforehand by the test: exact but for the sums. */
 Test(linear, bf16) {
     struct check c = {.build = build_bf16};
@@ -231,6 +263,17 @@ Test(elementwise, normal_distribution_function) {
         cr_expect(fabs(got - want) <= 4 * (double)REAL_EPS, "Phi(%g) = %.9g, %.9g", x, got, want);
     }
     cr_expect(isnan(vec_normal_cdf(NAN)));
+}
+
+Test(elementwise, tangent) {
+    for (double x = -12; x <= 12; x += 1.0 / 512) {
+        double got = (double)vec_tanh((real)x), want = tanh(x);
+        cr_expect(fabs(got - want) <= 2 * (double)REAL_EPS * fabs(want), "tanh(%g) = %.9g, %.9g", x,
+                  got, want);
+    }
+    cr_expect_eq(vec_tanh((real)1e4), 1);
+    cr_expect_eq(vec_tanh((real)-1e4), -1);
+    cr_expect(isnan(vec_tanh(NAN)));
 }
 
 Test(elementwise, gelu) {
