@@ -27,20 +27,42 @@ static void bias_backward(const real *dy, int64_t rows, int64_t cols, real *db) 
         add_column_sums(dy, rows, cols, lo, lo + BLOCK < cols ? lo + BLOCK : cols, db);
 }
 
+/* Rows whose x, dy and dx stay in the second-level cache from one product to the next. Products in
+ * bfloat16 pack their operands, which is not to be done again for every block. */
+static int64_t rows_in_cache(const struct tape *tape, const struct linear_node *n) {
+    enum { NUMBERS = 192 * 1024, LEAST = 64 };
+    int64_t rows = NUMBERS / (2 * n->x->cols + n->y->cols) / LEAST * LEAST;
+    return tape->bf16 ? n->x->rows : rows > LEAST ? rows : LEAST;
+}
+
+/* The gradients that rows [lo, hi) give; NULL: not wanted. `dx`, `dw` are new unless they are added
+ * to. */
+static void rows_backward(const struct tape *tape, const struct linear_node *n, int64_t lo,
+                          int64_t hi, real *dx, bool add_dx, real *dw, bool add_dw, real *db) {
+    int64_t in = n->x->cols, out = n->w->rows;
+    const real *dy = n->y->g + lo * out;
+    if (dx)
+        product(tape)(NO_TRANS, NO_TRANS, hi - lo, in, out, 1, dy, out, n->w->x, in, add_dx,
+                      dx + lo * in, in);
+    if (dw)
+        product(tape)(TRANS, NO_TRANS, out, in, hi - lo, 1, dy, out, n->x->x + lo * in, in, add_dw,
+                      dw, in);
+    if (db)
+        bias_backward(dy, hi - lo, out, db);
+}
+
 static void linear_backward(struct tape *tape, void *node) {
     struct linear_node *n = node;
-    int64_t rows = n->x->rows, in = n->x->cols, out = n->w->rows;
-    double flops = 2 * (double)rows * (double)in * (double)out;
-    bool add;
-    real *dx = tape_grad(tape, n->x, &add);
-    if (dx && tape_counts(tape, flops))
-        product(tape)(NO_TRANS, NO_TRANS, rows, in, out, 1, n->y->g, out, n->w->x, in, add, dx, in);
-    real *dw = tape_grad(tape, n->w, &add);
-    if (dw && tape_counts(tape, flops))
-        product(tape)(TRANS, NO_TRANS, out, in, rows, 1, n->y->g, out, n->x->x, in, add, dw, in);
+    int64_t rows = n->x->rows, block = rows_in_cache(tape, n);
+    bool add_dx, add_dw;
+    real *dx = tape_grad(tape, n->x, &add_dx), *dw = tape_grad(tape, n->w, &add_dw);
     real *db = n->b ? tape_grad_zeroed(tape, n->b) : NULL;
-    if (db && !tape->dry)
-        bias_backward(n->y->g, rows, out, db);
+    double flops = 2 * (double)rows * (double)n->x->cols * (double)n->w->rows;
+    if (!tape_counts(tape, flops * ((dx != NULL) + (dw != NULL))))
+        return;
+    for (int64_t lo = 0; lo == 0 || lo < rows; lo += block) /* once where there are no rows */
+        rows_backward(tape, n, lo, lo + block < rows ? lo + block : rows, dx, add_dx, dw,
+                      add_dw || lo > 0, db);
 }
 
 static void multiply(const struct tape *tape, const struct tensor *x, const struct tensor *w,
