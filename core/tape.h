@@ -23,7 +23,7 @@ typedef void tape_backward_fn(struct tape *tape, void *node);
 /* Called when the gradient of parameter `param` is complete on this rank. */
 typedef void tape_ready_fn(void *context, int param);
 
-enum { TAPE_INPUTS = 6 }; /* most of a node */
+enum { TAPE_INPUTS = 9 }; /* most of a node */
 
 struct tape_node {
     tape_backward_fn *backward;

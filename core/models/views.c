@@ -48,28 +48,27 @@ static bool in_both(const real *a, int64_t a_cols, const real *b, int64_t b_cols
     return !is_zero(a + i * a_cols, a_cols) && !is_zero(b + i * b_cols, b_cols);
 }
 
-/* Row numbers, -1 of rows that are missing. A dry tape takes all for present. */
-static int32_t *present(struct tape *tape, const struct tensor *rows) {
-    int32_t *index = arena_alloc(&tape->arena, rows->rows, sizeof *index);
+/* Which rows are there? A dry tape takes all for present. */
+static bool *present(struct tape *tape, const struct tensor *rows) {
+    bool *there = arena_alloc(&tape->arena, rows->rows, sizeof *there);
     for (int64_t i = 0; i < rows->rows; i++)
-        index[i] = !tape->dry && is_zero(rows->x + i * rows->cols, rows->cols) ? -1 : (int32_t)i;
-    return index;
+        there[i] = tape->dry || !is_zero(rows->x + i * rows->cols, rows->cols);
+    return there;
 }
 
 struct tensor *views_rows(struct model *model, const struct views *views, struct tape *tape,
                           const struct item_view *view) {
-    struct gate_input input[VIEWS];
+    struct gate_view gate[VIEWS];
     struct tensor *rows[VIEWS];
     for (int v = 0; v < VIEWS; v++)
         rows[v] = tables_rows(model, tape, view, v);
-    for (int v = 0; v < VIEWS; v++) {
-        struct tensor *value = v == VIEW_ID ? rows[v] : adapt(model, views, tape, v, rows[v]);
-        input[v] = (struct gate_input){
-            .value = value,
-            .score = layer_linear(&model->params, tape, value, views->view[v].gate),
-            .index = v == VIEW_ID ? NULL : present(tape, rows[v])};
-    }
-    return op_mix(tape, input, VIEWS, rows[VIEW_ID]->rows, rows[VIEW_ID]->cols);
+    for (int v = 0; v < VIEWS; v++)
+        gate[v] = (struct gate_view){
+            .value = v == VIEW_ID ? rows[v] : adapt(model, views, tape, v, rows[v]),
+            .weight = tape_param(tape, &model->params, views->view[v].gate),
+            .bias = tape_param(tape, &model->params, views->view[v].gate + 1),
+            .present = v == VIEW_ID ? NULL : present(tape, rows[v])};
+    return op_gate(tape, gate, VIEWS);
 }
 
 /* ---- contrast of the views ---- */

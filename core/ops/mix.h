@@ -21,4 +21,16 @@ struct gate_input {
 struct tensor *op_mix(struct tape *tape, const struct gate_input *inputs, int count, int64_t n,
                       int64_t d);
 
+struct gate_view {
+    struct tensor *value;         /* [n, d] */
+    struct tensor *weight, *bias; /* [1, d], [1, 1] */
+    const bool *present; /* [n] has row t this view? NULL: all have. The caller's, valid until
+                                  * backward */
+};
+
+/* y[t] = sum_k a_k value_k[t], a = softmax over the views k that row t has of
+ * <weight_k, value_k[t]> + bias_k; zero where it has none. Returns [n, d]. At most GATE_INPUTS
+ * views. The scores are float32, also where the tape multiplies in bfloat16. */
+struct tensor *op_gate(struct tape *tape, const struct gate_view *views, int count);
+
 #endif

@@ -143,6 +143,72 @@ Test(fusion, mix) {
     }
 }
 
+/* ---- gate ---- */
+
+static const bool has_view[2][T] = {{1, 0, 1, 0, 1, 1, 0}, {1, 1, 0, 0, 1, 0, 1}};
+
+struct gate_case {
+    int views;
+    bool all;       /* the last view is there in every row */
+    bool other_use; /* the values are used once more, and take the sum of two gradients */
+};
+
+/* Inputs: values, weights, biases. */
+static struct tensor *build_gate(struct tape *tape, struct check *c) {
+    const struct gate_case *k = c->data;
+    struct gate_view view[GATE_INPUTS];
+    struct tensor *value[GATE_INPUTS];
+    for (int v = 0; v < k->views; v++) {
+        value[v] = op_scale(tape, in(tape, c, v), 2);
+        view[v] =
+            (struct gate_view){.value = value[v],
+                               .weight = in(tape, c, k->views + v),
+                               .bias = in(tape, c, 2 * k->views + v),
+                               .present = v == k->views - 1 && k->all ? NULL : has_view[v % 2]};
+    }
+    struct tensor *y = op_gate(tape, view, k->views);
+    return k->other_use ? op_residual(tape, y, op_scale(tape, value[0], 3), &dropout_none) : y;
+}
+
+static void want_gate(const struct check *c, double *want) {
+    const struct gate_case *k = c->data;
+    for (int t = 0; t < T; t++) {
+        double weight[GATE_INPUTS], sum = 0;
+        for (int v = 0; v < k->views; v++) {
+            double score = (double)c->params.list[2 * k->views + v].tensor.x[0];
+            for (int i = 0; i < D; i++)
+                score += 2 * (double)c->params.list[v].tensor.x[t * D + i] *
+                         (double)c->params.list[k->views + v].tensor.x[i];
+            bool there = (v == k->views - 1 && k->all) || has_view[v % 2][t];
+            sum += weight[v] = there ? exp(score) : 0;
+        }
+        for (int i = 0; i < D; i++) {
+            want[t * D + i] = k->other_use ? 6 * (double)c->params.list[0].tensor.x[t * D + i] : 0;
+            for (int v = 0; v < k->views && sum > 0; v++)
+                want[t * D + i] +=
+                    weight[v] / sum * 2 * (double)c->params.list[v].tensor.x[t * D + i];
+        }
+    }
+}
+
+Test(fusion, gate) {
+    static struct gate_case cases[] = {
+        {3, true, false}, {3, true, true}, {2, false, true}, {2, false, false}, {1, true, false}};
+    for (int k = 0; k < 5; k++) {
+        struct check c = {.build = build_gate, .data = &cases[k]};
+        double want[T * D];
+        for (int v = 0; v < 2 * cases[k].views; v++)
+            check_input(&c, v < cases[k].views ? T : 1, D);
+        for (int v = 0; v < cases[k].views; v++)
+            check_input(&c, 1, 1);
+        check_fill(&c, 0.5);
+        check_gradients(&c);
+        want_gate(&c, want);
+        compare(&c, "gate", want, T * D, 64);
+        check_close(&c);
+    }
+}
+
 /* ---- tags ---- */
 
 /* Item 1 has no tag, item 3 one, item 4 one twice. */
