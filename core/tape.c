@@ -9,6 +9,7 @@ void tape_begin(struct tape *tape, bool record, int param_count) {
     tape->arena.peak = tape->dry ? 0 : tape->arena.peak;
     tape->last = NULL;
     tape->replicas = 1;
+    tape->peers = NULL;
     tape->phase = PHASE_FORWARD;
     tape->tiles = 0;
     tape->shared = 0;
@@ -75,6 +76,7 @@ void *tape_push(struct tape *tape, size_t size, const struct tensor *output,
     node->backward = backward;
     node->output = output;
     node->replicas = tape->replicas;
+    node->everywhere = false;
     node->before = tape->last;
     tape->last = node;
     for (int i = 0; i < TAPE_INPUTS; i++) {
@@ -131,7 +133,7 @@ void tape_backward(struct tape *tape, tape_ready_fn *ready, void *context) {
             if (tape->param_uses[i] == 0)
                 ready(context, i);
     for (struct tape_node *node = tape->last; node; node = node->before) {
-        if (node->output->g)
+        if (node->output->g || node->everywhere)
             run(tape, node);
         for (int i = 0; i < TAPE_INPUTS; i++)
             if (node->params[i] >= 0 && --tape->param_uses[node->params[i]] == 0 && ready)

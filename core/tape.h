@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct collectives;
 struct tape;
 typedef void tape_backward_fn(struct tape *tape, void *node);
 
@@ -31,6 +32,7 @@ struct tape_node {
     const struct tensor *output;
     int params[TAPE_INPUTS]; /* parameters this node adds gradients to, -1 for none */
     int replicas;            /* of the tape when it was pushed */
+    bool everywhere;         /* run it even without a gradient of the output: other ranks do */
 };
 
 /* Useful work: operations of products, each once, without what is computed again; and the least
@@ -53,7 +55,12 @@ struct tape {
     enum phase phase;              /* that work belongs to; PHASE_FORWARD after tape_begin */
     struct tape_work work[PHASES]; /* since tape_begin */
     size_t tiles;                  /* bytes, the most that a loss took of the arena for itself */
-    double shared;                 /* bytes of states and their gradients that ranks exchanged */
+    double shared;                 /* bytes of states, of rows made in parts and of the gradients of
+                                    * both that ranks exchanged */
+
+    /* The ranks that do the same as this one in the operations that follow, and may do a part each
+     * (core/ops/parts.h). NULL: there are none, as after tape_begin. */
+    const struct collectives *peers;
 };
 
 /* Start a step: forget everything; `record` false computes values only. `param_count` is the number

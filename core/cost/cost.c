@@ -178,6 +178,10 @@ static void add_lookups(const struct model *model, struct cost_ranks ranks,
         add_lookup(ranks, step->set_rows, columns(model, false), columns(model, true), t);
     if (step->whole_rows > 0)
         add_lookup(ranks, step->whole_rows, frozen_columns(model), 0, t);
+}
+
+static void add_shared(struct cost_ranks ranks, const struct cost_step *step,
+                       struct cost_traffic *t) {
     struct cost_traffic shared = all_to_all(ranks, step->shared);
     t->bytes += shared.bytes;
     t->away += shared.away;
@@ -191,6 +195,8 @@ struct cost_traffic cost_traffic(const struct model *model, struct cost_ranks ra
         add_lookups(model, ranks, step, &t);
     else if (ranks.all > 1)
         add(&t, reduction(model, (double)(BYTES * summed_rows(model, step)), ranks));
+    if (ranks.all > 1)
+        add_shared(ranks, step, &t);
     return t;
 }
 

@@ -42,7 +42,8 @@ struct cost_ranks {
 /* With R ranks: 2 (R - 1) / R times the dense gradients and the union of the rows, in pieces of
  * 1 MiB with 2 ceil(log2 R) messages each. As neighbours are joined first, what leaves a node is not
  * multiplied by its ranks: of N nodes 2 (N - 1) / N times the data each. Reproducible: log2 R times the
- * gradients. Sharded: the other parameters like that; (R - 1) / R of the rows of learned and frozen
+ * gradients. Of rows that ranks make in parts (core/ops/parts.h), and of their gradients, (R - 1) / R.
+ * Sharded: the other parameters like that; (R - 1) / R of the rows of learned and frozen
  * tables fetched and of the gradients of learned ones sent back, twice in two hops (grid_hops), and of
  * the states that ranks exchange; four exchanges of messages, for the counts, the numbers of rows, the
  * rows and the gradients. */

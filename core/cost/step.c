@@ -89,7 +89,10 @@ static void run(struct model *model, struct tape *tape, const struct batch *shar
                         .states = states,
                         .phases = &phases};
     struct item_set set, whole;
+    struct collectives peers = cost_collectives(&shares);
     bool by_rows = model_by_rows(model);
+    if (shares > 1 && !model->config->train.reproducible)
+        pass.peers = &peers;
     model_count(model, share, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(tape, true, model->params.count);

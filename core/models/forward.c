@@ -8,9 +8,11 @@ void model_forward(struct model *model, struct pass *pass, struct item_set *set)
     struct item_view view;
     tape->bf16 = model->config->train.precision == PRECISION_BF16;
     tape->replicas = set ? 1 : pass->shares; /* rows of whole tables are the same in all */
+    tape->peers = set ? NULL : pass->peers;
     model_view(model, tape, set, &view);
     softmax_head_rows(model, tape, &view);
     tape->replicas = 1;
+    tape->peers = NULL;
     pass->items = &view;
     memset(pass->loss, 0, sizeof pass->loss);
     model->ops->forward(model, pass);

@@ -101,6 +101,8 @@ struct pass {
     struct item_set *whole; /* of the whole batch, with rows; NULL unless model_whole_batch */
     const struct whole_states *states; /* NULL unless the model has ops.states */
     int share, shares;                 /* of the whole batch, this one */
+    const struct collectives *peers;   /* the ranks, each of which has one share; NULL: a rank makes
+                                        * all that it needs */
     int64_t count[LOSS_TERMS];         /* positions of the global batch, by loss */
     double loss[LOSS_TERMS];           /* this share's sums */
     struct phases *phases;

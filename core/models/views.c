@@ -6,6 +6,7 @@
 #include "core/ops/embedding.h"
 #include "core/ops/mix.h"
 #include "core/ops/norm.h"
+#include "core/ops/parts.h"
 
 /* The tables, in the order of the modalities. */
 enum view { VIEW_ID, VIEW_SPECIFIC, VIEW_AGNOSTIC };
@@ -56,12 +57,9 @@ static bool *present(struct tape *tape, const struct tensor *rows) {
     return there;
 }
 
-struct tensor *views_rows(struct model *model, const struct views *views, struct tape *tape,
-                          const struct item_view *view) {
+static struct tensor *fuse(struct model *model, const struct views *views, struct tape *tape,
+                           struct tensor *const rows[VIEWS]) {
     struct gate_view gate[VIEWS];
-    struct tensor *rows[VIEWS];
-    for (int v = 0; v < VIEWS; v++)
-        rows[v] = tables_rows(model, tape, view, v);
     for (int v = 0; v < VIEWS; v++)
         gate[v] = (struct gate_view){
             .value = v == VIEW_ID ? rows[v] : adapt(model, views, tape, v, rows[v]),
@@ -69,6 +67,23 @@ struct tensor *views_rows(struct model *model, const struct views *views, struct
             .bias = tape_param(tape, &model->params, views->view[v].gate + 1),
             .present = v == VIEW_ID ? NULL : present(tape, rows[v])};
     return op_gate(tape, gate, VIEWS);
+}
+
+/* Where all ranks need the rows of all items, each makes a part of them. */
+struct tensor *views_rows(struct model *model, const struct views *views, struct tape *tape,
+                          const struct item_view *view) {
+    struct tensor *rows[VIEWS];
+    int replicas = tape->replicas;
+    for (int v = 0; v < VIEWS; v++)
+        rows[v] = tables_rows(model, tape, view, v);
+    if (!tape->peers)
+        return fuse(model, views, tape, rows);
+    for (int v = 0; v < VIEWS; v++)
+        rows[v] = op_take_part(tape, rows[v]);
+    tape->replicas = 1;
+    struct tensor *all = op_join_parts(tape, fuse(model, views, tape, rows), view->n);
+    tape->replicas = replicas;
+    return all;
 }
 
 /* ---- contrast of the views ---- */
@@ -101,6 +116,24 @@ static double one_way(struct tape *tape, struct tensor *q, struct tensor *k, int
     return catalogue_loss(tape, &loss);
 }
 
+/* View v of the `n` items `both` of a table, of unit norm: all ranks need all of them. */
+static struct tensor *unit_views(struct model *model, const struct views *views,
+                                 const struct pass *pass, int v, struct tensor *table,
+                                 const int32_t *both, int64_t n) {
+    struct tape *tape = pass->tape;
+    bool parts = pass->peers != NULL;
+    int64_t lo = parts ? part_first(pass->peers, n, pass->peers->rank) : 0;
+    int64_t hi = parts ? part_first(pass->peers, n, pass->peers->rank + 1) : n;
+    tape->replicas = parts ? 1 : pass->shares;
+    tape->peers = pass->peers;
+    struct tensor *x = adapt(model, views, tape, v, op_gather(tape, table, both + lo, hi - lo));
+    x = op_unit_norm(tape, x, NORM_EPS);
+    x = parts ? op_join_parts(tape, x, n) : x;
+    tape->replicas = 1;
+    tape->peers = NULL;
+    return x;
+}
+
 double views_contrast(struct model *model, const struct views *views, const struct pass *pass,
                       double temperature, double weight) {
     struct tape *tape = pass->tape;
@@ -113,13 +146,10 @@ double views_contrast(struct model *model, const struct views *views, const stru
     int64_t lo = n * pass->share / pass->shares, hi = n * (pass->share + 1) / pass->shares;
     if (n == 0)
         return 0;
-    tape->replicas = pass->shares;
     for (int v = VIEW_SPECIFIC; v < VIEWS; v++) {
-        struct tensor *x = adapt(model, views, tape, v, op_gather(tape, view[v], both, n));
-        unit[v] = op_unit_norm(tape, x, NORM_EPS);
+        unit[v] = unit_views(model, views, pass, v, view[v], both, n);
         scaled[v] = op_scale(tape, unit[v], (real)(1 / temperature));
     }
-    tape->replicas = 1;
     double each = weight / (2 * (double)n);
     double sum = one_way(tape, scaled[VIEW_AGNOSTIC], unit[VIEW_SPECIFIC], lo, hi, each) +
                  one_way(tape, scaled[VIEW_SPECIFIC], unit[VIEW_AGNOSTIC], lo, hi, each);

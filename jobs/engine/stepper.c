@@ -374,7 +374,10 @@ enum status stepper_compute(struct stepper *s, int64_t step, struct phases *phas
     struct pass pass = {
         .tape = &s->tape, .step = step, .shares = s->shares * s->comm->size, .phases = phases};
     struct item_grads grads = {0};
+    struct collectives peers = collectives_of(s->comm);
     enum status status = STATUS_OK;
+    if (s->comm->size > 1 && !c->train.reproducible)
+        pass.peers = &peers;
     count_positions(s, pass.count);
     arena_reset(&s->arena);
     memset(s->work, 0, sizeof s->work);

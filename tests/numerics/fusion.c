@@ -5,6 +5,7 @@
 #include "core/ops/join.h"
 #include "core/ops/linear.h"
 #include "core/ops/mix.h"
+#include "core/ops/parts.h"
 #include "core/ops/tags.h"
 #include "tests/balanced.h"
 
@@ -207,6 +208,65 @@ Test(fusion, gate) {
         compare(&c, "gate", want, T * D, 64);
         check_close(&c);
     }
+}
+
+/* ---- parts ---- */
+
+/* Row t of the other ranks is t + 1 everywhere; their gradients of this rank's rows add to 10. */
+static void gather_rows(void *context, void *all, const int64_t *counts, int64_t bytes) {
+    const struct collectives *peers = context;
+    real *x = all;
+    int64_t cols = bytes / (int64_t)sizeof *x;
+    for (int64_t r = 0, t = 0; r < peers->size; t += counts[r++])
+        for (int64_t i = t * cols; r != peers->rank && i < (t + counts[r]) * cols; i++)
+            x[i] = (real)(i / cols + 1);
+}
+
+static void add_rows_of_others(void *context, real *x, const int64_t *counts, int64_t width) {
+    const struct collectives *peers = context;
+    int64_t lo = 0;
+    for (int r = 0; r < peers->rank; r++)
+        lo += counts[r];
+    for (int64_t i = lo * width; i < (lo + counts[peers->rank]) * width; i++)
+        x[i] += 10;
+}
+
+/* The second of three ranks has rows 2 and 3 of seven. */
+static void check_parts(bool used) {
+    struct collectives peers = {.rank = 1, .size = 3, gather_rows, NULL, NULL, add_rows_of_others};
+    struct tape tape = {0};
+    struct check c = {0};
+    peers.context = &peers;
+    check_input(&c, T, D);
+    check_fill(&c, 1);
+    tape_begin(&tape, true, 1);
+    tape.peers = &peers;
+    struct tensor *part = op_take_part(&tape, in(&tape, &c, 0));
+    struct tensor *y = op_join_parts(&tape, op_scale(&tape, part, 2), T),
+                  *z = op_scale(&tape, y, 3);
+    const struct tensor *x = &c.params.list[0].tensor;
+    cr_expect_eq(part->rows, 2);
+    for (int i = 0; i < T * D; i++)
+        cr_expect_eq(y->x[i], i / D == 2 || i / D == 3 ? 2 * x->x[i] : (real)(i / D + 1));
+    if (used) {
+        z->g = arena_alloc(&tape.arena, T * D, sizeof *z->g);
+        for (int i = 0; i < T * D; i++)
+            z->g[i] = (real)(i % 4);
+    }
+    tape_backward(&tape, NULL, NULL);
+    for (int i = 0; i < T * D; i++)
+        cr_expect_eq(x->g[i], i / D == 2 || i / D == 3 ? (used ? 6 * (i % 4) : 0) + 20 : 0);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+Test(fusion, parts) {
+    check_parts(true);
+}
+
+/* What the other ranks do with the rows is not lost where this one does nothing. */
+Test(fusion, parts_that_nothing_uses_here) {
+    check_parts(false);
 }
 
 /* ---- tags ---- */
