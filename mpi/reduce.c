@@ -19,7 +19,8 @@ static bool begins(const struct reduce *reduce, const struct param *p) {
 }
 
 void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *params) {
-    *reduce = (struct reduce){.comm = comm, .params = params};
+    *reduce = (struct reduce){.params = params};
+    comm_open(&reduce->comm, comm->mpi);
     reduce->bucket = mem_alloc(params->count, sizeof *reduce->bucket);
     reduce->bucket_of = mem_alloc(params->count, sizeof *reduce->bucket_of);
     for (int i = 0; i < params->count; i++) {
@@ -43,6 +44,8 @@ void reduce_close(struct reduce *reduce) {
     mem_free(reduce->bucket);
     mem_free(reduce->bucket_of);
     mem_free(reduce->request);
+    if (reduce->comm.size)
+        comm_close(&reduce->comm);
     *reduce = (struct reduce){0};
 }
 
@@ -57,7 +60,7 @@ static void start_bucket(struct reduce *reduce, const struct reduce_bucket *b) {
     for (int64_t at = b->lo; at < b->hi; at += PIECE) {
         int64_t n = b->hi - at < PIECE ? b->hi - at : PIECE;
         MPI_Iallreduce(MPI_IN_PLACE, reduce->params->g + at, (int)n, COMM_REAL, MPI_SUM,
-                       reduce->comm->mpi, &reduce->request[reduce->requests++]);
+                       reduce->comm.mpi, &reduce->request[reduce->requests++]);
     }
 }
 
@@ -65,7 +68,7 @@ static void start_bucket(struct reduce *reduce, const struct reduce_bucket *b) {
 void reduce_ready(void *context, int param) {
     struct reduce *reduce = context;
     int done;
-    if (reduce->comm->size == 1 || reduce->bucket_of[param] < 0)
+    if (reduce->comm.size == 1 || reduce->bucket_of[param] < 0)
         return;
     reduce->bucket[reduce->bucket_of[param]].waiting--;
     while (reduce->next >= 0 && reduce->bucket[reduce->next].waiting == 0)
@@ -76,9 +79,9 @@ void reduce_ready(void *context, int param) {
 void reduce_finish(struct reduce *reduce) {
     const struct params *params = reduce->params;
     MPI_Waitall(reduce->requests, reduce->request, MPI_STATUSES_IGNORE);
-    for (int i = 0; i < params->count && reduce->comm->size > 1; i++) {
+    for (int i = 0; i < params->count && reduce->comm.size > 1; i++) {
         const struct param *p = &params->list[i];
         if (p->of_items && !p->partial && !p->by_rows)
-            comm_sum_real(reduce->comm, params->g + p->at, param_end(p) - p->at);
+            comm_sum_real(&reduce->comm, params->g + p->at, param_end(p) - p->at);
     }
 }

@@ -20,7 +20,9 @@ struct reduce_bucket {
 };
 
 struct reduce {
-    const struct comm *comm;
+    struct comm
+        comm; /* of its own: what goes on at the same time, such as exchanges in backward, may
+                       * come before a bucket on one rank and behind it on another */
     struct params *params;
     int buckets, next; /* next: the bucket to start, counting down */
     struct reduce_bucket *bucket;
@@ -29,9 +31,9 @@ struct reduce {
     int requests, room;
 };
 
-/* Not collective; lays out the buckets. */
+/* Collective; lays out the buckets. */
 void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *params);
-void reduce_close(struct reduce *reduce);
+void reduce_close(struct reduce *reduce); /* collective; safe on a zeroed object; zeroes it */
 
 /* Collective as a whole: begin, then every parameter ready once (any order), then finish, on all
  * ranks. After finish the gradients are sums over ranks, the same bits everywhere. */

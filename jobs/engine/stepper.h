@@ -44,7 +44,7 @@ struct stepper {
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
  * suit train.reproducible. */
 CHECKED enum status stepper_open(struct stepper *stepper, struct run *run);
-void stepper_close(struct stepper *stepper); /* not collective; safe on a zeroed object */
+void stepper_close(struct stepper *stepper); /* collective; safe on a zeroed object */
 
 /* Not collective. Pack this rank's sequences of step k of the loader's epoch. Returns the number of
  * sequences over all ranks. */
