@@ -16,6 +16,42 @@ struct query_head *query_add_head(const struct query *query, struct query_term *
     return head;
 }
 
+int query_softmaxes(const struct query *query, struct query_softmax softmax[QUERY_SOFTMAXES]) {
+    int n = 0;
+    for (int k = 0; k < query->terms; k++) {
+        const struct query_term *term = &query->term[k];
+        bool fused = term->fusion == FUSION_LOGIT;
+        int heads = fused ? term->heads : 1;
+        for (int m = 0; m < term->heads; m += heads)
+            softmax[n++] = (struct query_softmax){
+                term->present, term->weight * (fused ? 1 : term->head[m].weight), heads,
+                &term->head[m]};
+    }
+    return n;
+}
+
+bool query_softmax_alike(const struct query_softmax *a, const struct query_softmax *b) {
+    bool alike = a->heads == b->heads;
+    for (int m = 0; m < a->heads && alike; m++) {
+        const struct query_head *x = &a->head[m], *y = &b->head[m];
+        alike = x->items == y->items && x->dim == y->dim && x->eps == y->eps && x->lo == y->lo &&
+                x->hi == y->hi;
+    }
+    return alike;
+}
+
+struct query query_part(const struct query *query, int64_t first, int64_t samples) {
+    struct query part = *query;
+    part.samples = samples;
+    for (int k = 0; k < part.terms; k++) {
+        struct query_term *term = &part.term[k];
+        term->present += first;
+        for (int m = 0; m < term->heads; m++)
+            term->head[m].q += first * term->head[m].dim;
+    }
+    return part;
+}
+
 static double term_width(const struct query_term *term) {
     double width = 0;
     for (int m = 0; m < term->heads; m++)

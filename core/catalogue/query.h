@@ -14,7 +14,11 @@
 #include "partition/item_block.h"
 #include <stdbool.h>
 
-enum { QUERY_TERMS = STREAMS, QUERY_HEADS = CATALOGUE_HEADS };
+enum {
+    QUERY_TERMS = STREAMS,
+    QUERY_HEADS = CATALOGUE_HEADS,
+    QUERY_SOFTMAXES = QUERY_TERMS * QUERY_HEADS
+};
 
 struct query_head {
     const real *q;     /* [samples, dim] scaled states */
@@ -43,11 +47,28 @@ struct query {
     const struct item_block *local;        /* with collectives: the items that are here */
 };
 
+/* What has one normaliser: a head in probability fusion, all heads of a term in logit fusion. */
+struct query_softmax {
+    const bool *present; /* [samples] of the term */
+    double weight;       /* of the term, times the head's */
+    int heads;
+    const struct query_head *head;
+};
+
 /* The next term of the query, of no heads yet, and the next head of a term, whose softmax is over
  * the candidates. */
 struct query_term *query_add_term(struct query *query, double weight, const bool *present,
                                   enum fusion fusion);
 struct query_head *query_add_head(const struct query *query, struct query_term *term);
+
+/* The softmaxes of a query; returns how many they are. */
+int query_softmaxes(const struct query *query, struct query_softmax softmax[QUERY_SOFTMAXES]);
+
+/* Are both of the same items, and their states compared with the same rows? */
+bool query_softmax_alike(const struct query_softmax *a, const struct query_softmax *b);
+
+/* The query of the samples [first, first + samples) alone. */
+struct query query_part(const struct query *query, int64_t first, int64_t samples);
 
 /* Useful operations of all scores: one product of every state that counts with every candidate, of
  * which other ranks have as many. */

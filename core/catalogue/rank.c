@@ -1,6 +1,7 @@
-/* Outline: gather the samples of all ranks, if these share the items out; prepare the scores; visit
- * the candidates chunk by chunk, each thread its own, and count what is above or equal to the
- * target, or keep the best; join the threads' results, then the ranks'. */
+/* Outline: gather the samples of all ranks, if these share the items out; part by part of the
+ * samples, prepare the scores, visit the candidates chunk by chunk, each thread its own, and count
+ * what is above or equal to the target, or keep the best, and join the threads' results; join the
+ * ranks'. */
 #include "core/catalogue/rank.h"
 #include "core/catalogue/scores.h"
 #include "core/search.h"
@@ -28,7 +29,7 @@ static void visit_candidates(struct work *w, chunk_fn *visit) {
     chunks_visit(query->lo, query->hi, w->scores.threads, visit, w);
 }
 
-static real *score_tile(const struct work *w, const struct chunk *chunk, int thread) {
+static real *score_tile(struct work *w, const struct chunk *chunk, int thread) {
     real *tile = w->tile + thread * w->ranking->query.samples * CHUNK;
     scores_chunk(&w->scores, chunk, thread, tile);
     return tile;
@@ -136,28 +137,37 @@ static enum status count_items(struct arena *arena, const struct ranking *r) {
 
 /* ---- the best items ---- */
 
-/* Candidates of sample t in a chunk that may be among its best. */
-static void take_sample(const struct work *w, int64_t t, const struct chunk *chunk,
+/* What a score has to be at least for its item to come among the best; of equal scores the earlier
+ * item is kept. */
+static real least_of(const struct work *w, int thread, int64_t t, const struct top *top) {
+    return top->count < top->k ? -REAL_MAX
+                               : scores_least(&w->scores, thread, t, top->list[0].score);
+}
+
+/* Candidates of sample t in a chunk that are among its best. */
+static void take_sample(const struct work *w, int64_t t, const struct chunk *chunk, int thread,
                         const real *score, struct top *top) {
+    real least = least_of(w, thread, t, top);
     const struct rank_lists *out = w->ranking->excluded;
     int64_t end = out ? out->offsets[t + 1] : 0;
     int64_t j = out ? search_first(out->items, out->offsets[t], end, chunk->lo) : 0;
     for (int64_t i = 0; i < chunk->width; i++) {
         while (j < end && out->items[j] < chunk->lo + i)
             j++;
-        if (top->count == top->k && score[i] <= top->list[0].score)
-            continue; /* of equal scores the earlier item is kept */
-        if (j == end || out->items[j] != chunk->lo + i)
-            top_add(top, (struct top_item){score[i], (int32_t)(chunk->lo + i)});
+        if (score[i] < least || (j < end && out->items[j] == chunk->lo + i))
+            continue;
+        top_add(top, (struct top_item){scores_exact(&w->scores, t, chunk->lo + i),
+                                       (int32_t)(chunk->lo + i)});
+        least = least_of(w, thread, t, top);
     }
 }
 
 static void take_chunk(void *work, const struct chunk *chunk, int thread) {
-    const struct work *w = work;
+    struct work *w = work;
     int64_t n = w->ranking->query.samples;
     const real *tile = score_tile(w, chunk, thread);
     for (int64_t t = 0; t < n; t++)
-        take_sample(w, t, chunk, tile + t * CHUNK, &w->top[thread * n + t]);
+        take_sample(w, t, chunk, thread, tile + t * CHUNK, &w->top[thread * n + t]);
 }
 
 /* Empty lists, of k items each. */
@@ -285,12 +295,54 @@ static void join_tops(struct arena *arena, const struct query *query, const stru
 
 /* ---- all ---- */
 
+/* Samples that are ranked at a time, the same on all ranks. */
+static int64_t part_size(struct arena *arena, const struct query *query, bool probabilities) {
+    int64_t items = query->hi - query->lo;
+    if (query->collectives) {
+        const int64_t *all = collectives_gather_count(query->collectives, arena, items);
+        for (int r = 0; r < query->collectives->size; r++)
+            items = all[r] > items ? all[r] : items;
+    }
+    return scores_samples(query, items, probabilities);
+}
+
+static struct rank_lists *part_of(const struct rank_lists *lists, int64_t first,
+                                  struct rank_lists *part) {
+    if (!lists)
+        return NULL;
+    *part = (struct rank_lists){lists->offsets + first, lists->items};
+    return part;
+}
+
+/* Samples [first, first + size) of a ranking, or to its end. */
+static struct ranking ranking_part(const struct ranking *all, int64_t first, int64_t size,
+                                   struct rank_lists lists[2]) {
+    int64_t left = all->query.samples - first;
+    struct ranking part = *all;
+    part.query = query_part(&all->query, first, size < left ? size : left);
+    part.target = all->target ? all->target + first : NULL;
+    part.excluded = part_of(all->excluded, first, &lists[0]);
+    part.negatives = part_of(all->negatives, first, &lists[1]);
+    part.full = all->full ? all->full + first : NULL;
+    part.sampled = all->sampled ? all->sampled + first : NULL;
+    part.scores = all->scores ? all->scores + first * (all->query.hi - all->query.lo) : NULL;
+    return part;
+}
+
 static enum status rank_all(struct arena *arena, const struct ranking *r) {
     int64_t *samples = count_samples(arena, &r->query);
     struct ranking all = ranking_of_all(arena, r, samples);
     if (all.query.samples == 0)
         return STATUS_OK;
-    TRY(count_items(arena, &all)); /* the same outcome on all ranks */
+    int64_t n = all.query.samples, size = part_size(arena, &all.query, r->scores != NULL);
+    for (int64_t first = 0; first < n; first += size) {
+        struct rank_lists lists[2];
+        struct ranking part = ranking_part(&all, first, size, lists);
+        struct arena_mark mark = arena_mark(arena);
+        enum status status = count_items(arena, &part);
+        arena_release(arena, mark);
+        TRY(status); /* the same on all ranks */
+    }
     if (samples && !arena->dry)
         sum_counts(arena, r, &all, samples);
     return STATUS_OK;
@@ -305,7 +357,15 @@ static enum status top_all(struct arena *arena, const struct ranking *r, int64_t
     if (n == 0)
         return STATUS_OK;
     struct top *found = samples ? new_tops(arena, n, k) : top;
-    TRY(take_items(arena, &all, k, found)); /* the same outcome on all ranks */
+    int64_t size = part_size(arena, &all.query, true);
+    for (int64_t first = 0; first < n; first += size) {
+        struct rank_lists lists[2];
+        struct ranking part = ranking_part(&all, first, size, lists);
+        struct arena_mark mark = arena_mark(arena);
+        enum status status = take_items(arena, &part, k, found + first);
+        arena_release(arena, mark);
+        TRY(status); /* the same on all ranks */
+    }
     if (samples)
         join_tops(arena, &r->query, found, samples, n, top);
     return STATUS_OK;

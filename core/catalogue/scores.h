@@ -1,32 +1,21 @@
 /* The scores of a query (core/catalogue/query.h), of all samples with a chunk of candidates at a
  * time, without a [samples, items] matrix.
  *
- * As a score mixes softmaxes, their normalisers come first, by a pass of its own over all items.
- * One softmax alone ranks as its logits do: unless probabilities are wanted there is no such pass,
- * and the scores are the logits. Those that the rounding of the products cannot tell from the
- * target's are taken again in double precision, so that equal rows tie and others do not, whatever
- * the batch, the tiles and the threads.
+ * As a score mixes softmaxes, their normalisers come first, by a pass of its own over all items,
+ * which keeps the exponentials for the scores where they fit into a bounded memory. One softmax
+ * alone ranks as its logits do: with targets, and unless probabilities are wanted, there is no such
+ * pass and the scores are the logits.
+ *
+ * Scores come from products in single precision. Those that the rounding of these cannot tell from
+ * the target's are taken again in double precision and rounded once, so that equal rows tie and
+ * others do not, whatever the batch, the tiles and the threads.
  *
  * Collective where items are shared out: normalisers and targets' scores are joined over the
  * ranks; all samples are then on all ranks. */
 #ifndef CORE_CATALOGUE_SCORES_H
 #define CORE_CATALOGUE_SCORES_H
-#include "core/catalogue/query.h"
-#include "core/catalogue/softmax.h"
-#include "core/catalogue/tiles.h"
+#include "core/catalogue/stack.h"
 #include "core/status.h"
-
-/* What has one normaliser: a head in probability fusion, all heads of a term in logit fusion. */
-struct score_softmax {
-    const bool *present; /* of the term */
-    double weight;       /* of the term, times the head's */
-    int64_t lo, hi;
-    int heads;
-    struct tile_head *head;
-    struct logsumexp *sum; /* [threads][samples] */
-    real *log_sum;         /* [samples] */
-    real *target;          /* [samples] logits, as the tiles have them */
-};
 
 /* Points into itself: not to be copied. */
 struct scores {
@@ -34,15 +23,15 @@ struct scores {
     const int32_t *target; /* [samples] item rows; -1: on another rank. NULL: not asked for */
     int threads;
     bool logits; /* of the only softmax: they are the scores */
-    int softmaxes, heads;
-    struct score_softmax softmax[QUERY_TERMS * QUERY_HEADS];
-    struct tile_head head[QUERY_TERMS * QUERY_HEADS];
+    int stacks;
+    struct stack stack[QUERY_SOFTMAXES];
     real *target_score; /* [samples] */
-    real *margin;       /* [samples] of logits: rounding may have moved the tiles' by so much */
-    real *z;            /* [threads][samples, CHUNK] logits of one softmax */
-    real *peak;         /* [samples], with collectives */
-    double *joined;     /* [samples] */
+    real *error;        /* [threads][samples] of the scores of the thread's chunk, see scores_least */
 };
+
+/* Samples that are best scored at a time, of a query with no more than `items` candidates on any
+ * rank: so few that their exponentials can be kept, unless products would suffer. */
+int64_t scores_samples(const struct query *query, int64_t items, bool probabilities);
 
 /* `query` has no terms of weight 0. Without targets scores are probabilities. Memory is the
  * arena's; of a dry one it is only counted. */
@@ -53,7 +42,14 @@ void scores_open(struct scores *scores, struct arena *arena, const struct query 
  * finite number; with collectives on all ranks. */
 CHECKED enum status scores_prepare(struct scores *scores);
 
-/* out[samples, CHUNK]: the scores of a chunk of candidates. */
-void scores_chunk(const struct scores *scores, const struct chunk *chunk, int thread, real *out);
+/* out[samples, CHUNK]: the scores of a chunk of candidates; with targets those that are close to
+ * the target's are exact. */
+void scores_chunk(struct scores *scores, const struct chunk *chunk, int thread, real *out);
+
+/* The score of candidate i by double precision. */
+real scores_exact(const struct scores *scores, int64_t t, int64_t i);
+
+/* Whose score in the thread's last chunk is below this has an exact score below `score`. */
+real scores_least(const struct scores *scores, int thread, int64_t t, real score);
 
 #endif

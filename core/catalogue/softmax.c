@@ -13,14 +13,6 @@ HOT static real exp_sum(int64_t n, real shift, real *z) {
     return sum;
 }
 
-HOT static real exp_sum_const(int64_t n, real shift, const real *z) {
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++)
-        sum += vec_exp(z[i] - shift);
-    return sum;
-}
-
 HOT static real row_max(int64_t n, const real *z) {
     return vec_max(z, n);
 }
@@ -39,11 +31,6 @@ real logsumexp_add(struct logsumexp *r, int64_t n, real *z) {
     real factor = raise_shift(r, row_max(n, z));
     r->sum += (double)exp_sum(n, r->shift, z);
     return factor;
-}
-
-void logsumexp_count(struct logsumexp *r, int64_t n, const real *z) {
-    raise_shift(r, row_max(n, z));
-    r->sum += (double)exp_sum_const(n, r->shift, z);
 }
 
 void logsumexp_merge(struct logsumexp *r, const struct logsumexp *other) {

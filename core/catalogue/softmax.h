@@ -17,9 +17,6 @@ extern const struct logsumexp logsumexp_empty;
  */
 real logsumexp_add(struct logsumexp *r, int64_t n, real *z);
 
-/* The same without keeping the exponentials: z is only read. */
-void logsumexp_count(struct logsumexp *r, int64_t n, const real *z);
-
 /* Add another running sum, such as another thread's. */
 void logsumexp_merge(struct logsumexp *r, const struct logsumexp *other);
 

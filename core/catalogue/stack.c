@@ -1,0 +1,217 @@
+/* Outline: the states are copied; logits are the tiles' (core/catalogue/tiles.h); a pass over the
+ * chunks takes their exponentials and the sums of these, which the threads, then the ranks join; a
+ * score is exponentials times a factor for each row. */
+#include "core/catalogue/stack.h"
+#include "core/vec.h"
+#include <string.h>
+
+HOT static double dot(const real *x, const real *y, int64_t n) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+/* ---- rows ---- */
+
+/* Heads take turns with one buffer for divided rows. */
+static void allocate(struct stack *s, struct arena *arena, int64_t samples,
+                     const struct query_head *head, real *states[QUERY_HEADS]) {
+    int64_t widest = 0;
+    s->first = arena_numbers(arena, samples + 1, sizeof *s->first);
+    s->weight = arena_numbers(arena, s->room, sizeof *s->weight);
+    s->error = arena_numbers(arena, s->room, sizeof *s->error);
+    for (int m = 0; m < s->heads; m++)
+        widest = head[m].eps > 0 && head[m].dim > widest ? head[m].dim : widest;
+    real *divided = arena_numbers(arena, s->threads * CHUNK * widest, sizeof *divided);
+    for (int m = 0; m < s->heads; m++) {
+        states[m] = arena_numbers(arena, s->room * head[m].dim, sizeof *states[m]);
+        s->head[m] = (struct tile_head){.dim = head[m].dim,
+                                        .states = states[m],
+                                        .items = head[m].items,
+                                        .eps = head[m].eps,
+                                        .divided = divided,
+                                        .room = CHUNK * widest};
+    }
+}
+
+/* Half of REAL_EPS bounds the relative rounding of an operation, and d |q| times it that of a
+ * product of d terms with a row of norm 1; the norm, which is divided out, and the division err by
+ * d / 2 + 3. */
+static real error_of(const real *q, int64_t d) {
+    return (real)((double)(d + 8) * (double)REAL_EPS * sqrt(dot(q, q, d)));
+}
+
+static void add_row(struct stack *s, const struct query_softmax *softmax, int64_t t,
+                    real *const states[QUERY_HEADS]) {
+    int64_t r = s->rows++;
+    s->weight[r] = softmax->weight;
+    s->error[r] = 0;
+    for (int m = 0; m < s->heads; m++) {
+        int64_t d = s->head[m].dim;
+        const real *q = softmax->head[m].q + t * d;
+        memcpy(states[m] + r * d, q, (size_t)d * sizeof *q);
+        s->error[r] += error_of(q, d);
+    }
+}
+
+void stack_open(struct stack *s, struct arena *arena, const struct query *query,
+                const struct query_softmax *softmax, int n, int threads) {
+    real *states[QUERY_HEADS];
+    *s = (struct stack){.lo = softmax->head->lo,
+                        .hi = softmax->head->hi,
+                        .threads = threads,
+                        .heads = softmax->heads,
+                        .room = n * query->samples};
+    allocate(s, arena, query->samples, softmax->head, states);
+    if (arena->dry)
+        return;
+    for (int64_t t = 0; t < query->samples; t++) {
+        s->first[t] = s->rows;
+        for (int f = 0; f < n; f++)
+            if (softmax[f].present[t])
+                add_row(s, &softmax[f], t, states);
+    }
+    s->first[query->samples] = s->rows;
+}
+
+/* ---- logits ---- */
+
+void stack_logits(const struct stack *s, const struct chunk *chunk, int thread, real *z) {
+    tile_logits(s->head, s->heads, gemm_serial, s->rows, chunk, thread, z);
+}
+
+HOT static real largest_square(const real *x, int64_t rows, int64_t d) {
+    real largest = 0;
+    for (int64_t i = 0; i < rows; i++)
+        largest = REAL_F(fmax)(largest, vec_dot(x + i * d, x + i * d, d));
+    return largest;
+}
+
+real stack_norm(const struct stack *s, const struct chunk *chunk) {
+    real largest = 1;
+    for (int m = 0; m < s->heads; m++) {
+        const struct tile_head *head = &s->head[m];
+        if (head->eps <= 0)
+            largest = REAL_F(fmax)(
+                largest,
+                largest_square(head->items + chunk->lo * head->dim, chunk->width, head->dim));
+    }
+    return REAL_F(sqrt)(largest);
+}
+
+double stack_logit(const struct stack *s, int64_t r, int64_t i) {
+    double z = 0;
+    for (int m = 0; m < s->heads; m++) {
+        const struct tile_head *head = &s->head[m];
+        int64_t d = head->dim;
+        const real *row = head->items + i * d;
+        double norm = head->eps > 0 ? fmax(sqrt(dot(row, row, d)), (double)head->eps) : 1;
+        z += dot(head->states + r * d, row, d) / norm;
+    }
+    return z;
+}
+
+/* ---- normalisers ---- */
+
+void stack_open_sums(struct stack *s, struct arena *arena, const struct query *query, bool keep) {
+    int64_t chunks = keep ? chunk_count(query->hi - query->lo) : 0;
+    s->sum = arena_numbers(arena, s->threads * s->room, sizeof *s->sum);
+    s->log_sum = arena_numbers(arena, s->room, sizeof *s->log_sum);
+    s->peak = arena_numbers(arena, s->room, sizeof *s->peak);
+    s->joined = arena_numbers(arena, s->room, sizeof *s->joined);
+    s->z = arena_numbers(arena, s->threads * s->room * CHUNK, sizeof *s->z);
+    if (!keep)
+        return;
+    s->kept = arena_numbers(arena, chunks * s->room * CHUNK, sizeof *s->kept);
+    s->shift = arena_numbers(arena, chunks * s->room, sizeof *s->shift);
+}
+
+static void sum_chunk(const struct stack *s, const struct chunk *chunk, int thread, real *z,
+                      real *shift) {
+    struct logsumexp *sum = s->sum + thread * s->rows;
+    stack_logits(s, chunk, thread, z);
+    for (int64_t r = 0; r < s->rows; r++) {
+        logsumexp_add(&sum[r], chunk->width, z + r * CHUNK);
+        if (shift)
+            shift[r] = sum[r].shift;
+    }
+}
+
+static void visit_other(void *context, const struct chunk *chunk, int thread) {
+    const struct stack *s = context;
+    sum_chunk(s, chunk, thread, s->z + thread * s->rows * CHUNK, NULL);
+}
+
+static void visit_candidates(void *context, const struct chunk *chunk, int thread) {
+    const struct stack *s = context;
+    if (s->kept)
+        sum_chunk(s, chunk, thread, s->kept + chunk->number * s->rows * CHUNK,
+                  s->shift + chunk->number * s->rows);
+    else
+        visit_other(context, chunk, thread);
+}
+
+/* The first thread's sums become those of all ranks. */
+static void join_ranks(struct stack *s, const struct collectives *collectives) {
+    for (int64_t r = 0; r < s->rows; r++)
+        s->peak[r] = s->sum[r].shift;
+    collectives->max(collectives->context, s->peak, s->rows);
+    for (int64_t r = 0; r < s->rows; r++)
+        s->joined[r] = s->sum[r].sum * logsumexp_factor(&s->sum[r], s->peak[r]);
+    collectives->sum(collectives->context, s->joined, s->rows);
+    for (int64_t r = 0; r < s->rows; r++)
+        s->sum[r] = (struct logsumexp){s->peak[r], s->joined[r]};
+}
+
+void stack_normalise(struct stack *s, const struct query *query) {
+    for (int64_t i = 0; i < s->threads * s->rows; i++)
+        s->sum[i] = logsumexp_empty;
+    chunks_visit(s->lo, query->lo, s->threads, visit_other, s);
+    chunks_visit(query->lo, query->hi, s->threads, visit_candidates, s);
+    chunks_visit(query->hi, s->hi, s->threads, visit_other, s);
+    for (int k = 1; k < s->threads; k++)
+        for (int64_t r = 0; r < s->rows; r++)
+            logsumexp_merge(&s->sum[r], &s->sum[k * s->rows + r]);
+    if (query->collectives)
+        join_ranks(s, query->collectives);
+    for (int64_t r = 0; r < s->rows; r++)
+        s->log_sum[r] = logsumexp_log(&s->sum[r]);
+}
+
+/* ---- scores ---- */
+
+/* y += factor x */
+HOT static void add_scaled(real factor, int64_t n, const real *x, real *y) {
+    vec_axpy(factor, x, y, n);
+}
+
+/* Exponentials of a chunk that are not kept, taken again. */
+static const real *exponentials(const struct stack *s, const struct chunk *chunk, int thread) {
+    real *z = s->z + thread * s->rows * CHUNK;
+    stack_logits(s, chunk, thread, z);
+    for (int64_t r = 0; r < s->rows; r++)
+        exp_shifted(chunk->width, (real)s->log_sum[r], z + r * CHUNK);
+    return z;
+}
+
+void stack_add_scores(const struct stack *s, int64_t samples, const struct chunk *chunk,
+                      int thread, real *score) {
+    const real *z = s->kept ? s->kept + chunk->number * s->rows * CHUNK
+                            : exponentials(s, chunk, thread);
+    const real *shift = s->kept ? s->shift + chunk->number * s->rows : NULL;
+    for (int64_t t = 0; t < samples; t++)
+        for (int64_t r = s->first[t]; r < s->first[t + 1]; r++) {
+            double from = (double)(shift ? shift[r] : (real)s->log_sum[r]);
+            add_scaled((real)(s->weight[r] * exp(from - s->log_sum[r])), chunk->width,
+                       z + r * CHUNK, score + t * CHUNK);
+        }
+}
+
+double stack_score(const struct stack *s, int64_t t, int64_t i) {
+    double score = 0;
+    for (int64_t r = s->first[t]; r < s->first[t + 1]; r++)
+        score += s->weight[r] * exp(stack_logit(s, r, i) - s->log_sum[r]);
+    return score;
+}
