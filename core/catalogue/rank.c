@@ -20,7 +20,8 @@ struct work {
 static void open_work(struct work *w, struct arena *arena, const struct ranking *r,
                       bool probabilities) {
     *w = (struct work){.ranking = r};
-    scores_open(&w->scores, arena, &r->query, r->target, probabilities);
+    scores_open(&w->scores, arena, &r->query, r->target, r->full ? NULL : r->negatives,
+                probabilities);
     w->tile = arena_numbers(arena, w->scores.threads * r->query.samples * CHUNK, sizeof *w->tile);
 }
 
@@ -49,14 +50,11 @@ HOT static struct rank_count count_row(int64_t n, const real *score, real target
 /* Of the items of a list in a chunk. */
 static struct rank_count count_listed(const struct rank_lists *lists, int64_t t,
                                       const struct chunk *chunk, const real *score, real target) {
-    struct rank_count count = {0};
-    int64_t end = lists->offsets[t + 1];
-    const int32_t *items = lists->items;
-    for (int64_t j = search_first(items, lists->offsets[t], end, chunk->lo);
-         j < end && items[j] < chunk->lo + chunk->width; j++) {
-        count.above += score[items[j] - chunk->lo] > target;
-        count.equal += score[items[j] - chunk->lo] == target;
-        count.all++;
+    struct rank_list list = rank_lists_between(lists, t, chunk->lo, chunk->lo + chunk->width);
+    struct rank_count count = {.all = list.n};
+    for (int64_t j = 0; j < list.n; j++) {
+        count.above += score[list.items[j] - chunk->lo] > target;
+        count.equal += score[list.items[j] - chunk->lo] == target;
     }
     return count;
 }
@@ -67,12 +65,10 @@ static void add_count(struct rank_count *sum, struct rank_count more, int64_t si
     sum->all += sign * more.all;
 }
 
-/* All of a chunk but the target and what is excluded; and the negatives. */
-static void count_sample(struct work *w, int64_t t, const struct chunk *chunk, int k,
-                         const real *score) {
+/* All of a chunk but the target and what is excluded. */
+static void count_full(const struct work *w, int64_t t, const struct chunk *chunk,
+                       const real *score, struct rank_count *full) {
     const struct ranking *r = w->ranking;
-    struct rank_count *full = &w->full[k * r->query.samples + t];
-    struct rank_count *sampled = &w->sampled[k * r->query.samples + t];
     real target = w->scores.target_score[t];
     int64_t at = r->target[t] - chunk->lo;
     add_count(full, count_row(chunk->width, score, target), 1);
@@ -80,8 +76,17 @@ static void count_sample(struct work *w, int64_t t, const struct chunk *chunk, i
         add_count(full, count_row(1, score + at, target), -1);
     if (r->excluded)
         add_count(full, count_listed(r->excluded, t, chunk, score, target), -1);
+}
+
+static void count_sample(struct work *w, int64_t t, const struct chunk *chunk, int k,
+                         const real *score) {
+    const struct ranking *r = w->ranking;
+    int64_t at = k * r->query.samples + t;
+    if (r->full)
+        count_full(w, t, chunk, score, &w->full[at]);
     if (r->negatives)
-        add_count(sampled, count_listed(r->negatives, t, chunk, score, target), 1);
+        add_count(&w->sampled[at],
+                  count_listed(r->negatives, t, chunk, score, w->scores.target_score[t]), 1);
 }
 
 static void count_chunk(void *work, const struct chunk *chunk, int thread) {
@@ -116,7 +121,8 @@ static void join_counts(const struct work *w) {
             add_count(&full, w->full[k * n + t], 1);
             add_count(&sampled, w->sampled[k * n + t], 1);
         }
-        r->full[t] = full;
+        if (r->full)
+            r->full[t] = full;
         if (r->negatives)
             r->sampled[t] = sampled;
     }
@@ -236,7 +242,7 @@ static struct ranking ranking_of_all(struct arena *arena, const struct ranking *
     if (r->negatives)
         all.negatives =
             rank_lists_gather(r->negatives, arena, query->collectives, query->local, samples);
-    all.full = arena_alloc(arena, n, sizeof *all.full);
+    all.full = r->full ? arena_alloc(arena, n, sizeof *all.full) : NULL;
     all.sampled = arena_alloc(arena, n, sizeof *all.sampled);
     memset(all.sampled, 0, (size_t)n * sizeof *all.sampled);
     return all;
@@ -257,14 +263,16 @@ static void sum_counts(struct arena *arena, const struct ranking *r, const struc
                        const int64_t *samples) {
     const struct collectives *collectives = r->query.collectives;
     int64_t n = all->query.samples, before = samples_before(&r->query, samples);
+    const struct rank_count none = {0};
     double *sum = arena_alloc(arena, 2 * COUNT_FIELDS * n, sizeof *sum);
     for (int64_t t = 0; t < n; t++) {
-        put_count(&all->full[t], sum + COUNT_FIELDS * t);
+        put_count(all->full ? &all->full[t] : &none, sum + COUNT_FIELDS * t);
         put_count(&all->sampled[t], sum + COUNT_FIELDS * (n + t));
     }
     collectives->sum(collectives->context, sum, 2 * COUNT_FIELDS * n);
     for (int64_t t = 0; t < r->query.samples; t++) {
-        r->full[t] = get_count(sum + COUNT_FIELDS * (before + t));
+        if (r->full)
+            r->full[t] = get_count(sum + COUNT_FIELDS * (before + t));
         if (r->negatives)
             r->sampled[t] = get_count(sum + COUNT_FIELDS * (n + before + t));
     }

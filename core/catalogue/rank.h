@@ -24,7 +24,7 @@ struct ranking {
     const struct rank_lists *excluded;  /* items that are no candidates; NULL: none */
     const struct rank_lists *negatives; /* NULL: none */
 
-    struct rank_count *full;    /* [samples] out */
+    struct rank_count *full;    /* [samples] out; NULL with negatives: these alone are ranked */
     struct rank_count *sampled; /* [samples] out, with negatives */
     real *scores; /* NULL, or [samples, hi - lo] out: probabilities (small cases, no collectives) */
 };

@@ -1,10 +1,19 @@
 #include "core/catalogue/rank_lists.h"
+#include "core/search.h"
 #include <stdlib.h>
 #include <string.h>
 
 static int ascending(const void *a, const void *b) {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
     return (x > y) - (x < y);
+}
+
+struct rank_list rank_lists_between(const struct rank_lists *lists, int64_t t, int64_t lo,
+                                    int64_t hi) {
+    int64_t end = lists->offsets[t + 1];
+    int64_t first = search_first(lists->items, lists->offsets[t], end, lo);
+    return (struct rank_list){lists->items + first,
+                              search_first(lists->items, first, end, hi) - first};
 }
 
 struct rank_lists rank_own_items(struct arena *arena, const struct sample *samples,

@@ -14,6 +14,16 @@ struct rank_lists {
     const int32_t *items;
 };
 
+/* `n` of the items of a sample. */
+struct rank_list {
+    const int32_t *items;
+    int64_t n;
+};
+
+/* Those of sample t in [lo, hi). Not collective. */
+struct rank_list rank_lists_between(const struct rank_lists *lists, int64_t t, int64_t lo,
+                                    int64_t hi);
+
 /* The distinct items of every sample but its target (NULL: there is none); memory is the arena's.
  * Not collective. */
 struct rank_lists rank_own_items(struct arena *arena, const struct sample *samples,

@@ -16,6 +16,9 @@
 /* Bytes of exponentials that are kept; rows of a stack at most, and at least where they are kept. */
 enum { BUFFER = 64 << 20, ROWS = 512, ROWS_KEPT = 64 };
 
+/* A logit by itself takes as long as so many of a product. */
+enum { ALONE = 4 };
+
 /* ---- plan ---- */
 
 
@@ -52,8 +55,17 @@ static void open_stacks(struct scores *s, struct arena *arena, struct query_soft
     }
 }
 
+/* Lists that are short enough for the logits to be taken one by one. */
+static const struct rank_lists *short_lists(const struct query *query,
+                                            const struct rank_lists *wanted) {
+    if (!wanted)
+        return NULL;
+    double listed = (double)(wanted->offsets[query->samples] - wanted->offsets[0]);
+    return ALONE * listed < (double)query->samples * (double)(query->hi - query->lo) ? wanted : NULL;
+}
+
 void scores_open(struct scores *s, struct arena *arena, const struct query *query,
-                 const int32_t *target, bool probabilities) {
+                 const int32_t *target, const struct rank_lists *wanted, bool probabilities) {
     struct query_softmax softmax[QUERY_SOFTMAXES];
     int softmaxes = query_softmaxes(query, softmax);
     int64_t n = query->samples;
@@ -62,6 +74,7 @@ void scores_open(struct scores *s, struct arena *arena, const struct query *quer
                          .target = target,
                          .threads = omp_get_max_threads(),
                          .logits = softmaxes == 1 && target && !probabilities};
+    s->only = s->logits ? short_lists(query, wanted) : NULL;
     open_stacks(s, arena, softmax, softmaxes);
     for (int k = 0; k < s->stacks && !s->logits; k++)
         stack_open_sums(&s->stack[k], arena, query, keep);
@@ -190,7 +203,9 @@ void scores_chunk(struct scores *s, const struct chunk *chunk, int thread, real 
     int64_t n = s->query->samples;
     real *error = s->error + thread * n;
     estimate_errors(s, chunk, error);
-    if (s->logits) {
+    if (s->only) {
+        stack_list_logits(&s->stack[0], s->only, n, chunk, thread, out);
+    } else if (s->logits) {
         stack_logits(&s->stack[0], chunk, thread, out);
         place_rows(&s->stack[0], n, out);
     } else {

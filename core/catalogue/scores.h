@@ -23,6 +23,7 @@ struct scores {
     const int32_t *target; /* [samples] item rows; -1: on another rank. NULL: not asked for */
     int threads;
     bool logits; /* of the only softmax: they are the scores */
+    const struct rank_lists *only; /* logits of these items alone; NULL: of all candidates */
     int stacks;
     struct stack stack[QUERY_SOFTMAXES];
     real *target_score; /* [samples] */
@@ -33,17 +34,18 @@ struct scores {
  * rank: so few that their exponentials can be kept, unless products would suffer. */
 int64_t scores_samples(const struct query *query, int64_t items, bool probabilities);
 
-/* `query` has no terms of weight 0. Without targets scores are probabilities. Memory is the
- * arena's; of a dry one it is only counted. */
+/* `query` has no terms of weight 0. Without targets scores are probabilities. With `wanted` (NULL:
+ * all) no others are needed than those of the items listed for each sample. Memory is the arena's;
+ * of a dry one it is only counted. */
 void scores_open(struct scores *scores, struct arena *arena, const struct query *query,
-                 const int32_t *target, bool probabilities);
+                 const int32_t *target, const struct rank_lists *wanted, bool probabilities);
 
 /* Normalisers and the targets' scores. STATUS_FAIL, with a message, when one of these is not a
  * finite number; with collectives on all ranks. */
 CHECKED enum status scores_prepare(struct scores *scores);
 
-/* out[samples, CHUNK]: the scores of a chunk of candidates; with targets those that are close to
- * the target's are exact. */
+/* out[samples, CHUNK]: the scores of a chunk of candidates, at least the wanted ones; with targets
+ * those that are close to the target's are exact. */
 void scores_chunk(struct scores *scores, const struct chunk *chunk, int thread, real *out);
 
 /* The score of candidate i by double precision. */

@@ -82,6 +82,28 @@ void stack_logits(const struct stack *s, const struct chunk *chunk, int thread, 
     tile_logits(s->head, s->heads, gemm_serial, s->rows, chunk, thread, z);
 }
 
+/* An item that is listed again stands behind itself. */
+HOT static void add_logits(const real *q, const real *rows, int64_t d, struct rank_list list,
+                           int64_t lo, real *z) {
+    for (int64_t j = 0; j < list.n; j++)
+        if (j == 0 || list.items[j] != list.items[j - 1])
+            z[list.items[j] - lo] += vec_dot(q, rows + (list.items[j] - lo) * d, d);
+}
+
+void stack_list_logits(const struct stack *s, const struct rank_lists *lists, int64_t samples,
+                       const struct chunk *chunk, int thread, real *z) {
+    memset(z, 0, (size_t)(samples * CHUNK) * sizeof *z);
+    for (int m = 0; m < s->heads; m++) {
+        const struct tile_head *head = &s->head[m];
+        const real *rows = tile_make_rows(head, chunk, thread);
+        for (int64_t t = 0; t < samples; t++)
+            if (s->first[t] < s->first[t + 1])
+                add_logits(head->states + s->first[t] * head->dim, rows, head->dim,
+                           rank_lists_between(lists, t, chunk->lo, chunk->lo + chunk->width),
+                           chunk->lo, z + t * CHUNK);
+    }
+}
+
 HOT static real largest_square(const real *x, int64_t rows, int64_t d) {
     real largest = 0;
     for (int64_t i = 0; i < rows; i++)

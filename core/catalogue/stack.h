@@ -7,6 +7,7 @@
 #ifndef CORE_CATALOGUE_STACK_H
 #define CORE_CATALOGUE_STACK_H
 #include "core/catalogue/query.h"
+#include "core/catalogue/rank_lists.h"
 #include "core/catalogue/softmax.h"
 #include "core/catalogue/tiles.h"
 
@@ -41,6 +42,11 @@ void stack_open_sums(struct stack *stack, struct arena *arena, const struct quer
 
 /* z[rows, CHUNK]: the logits of a chunk. */
 void stack_logits(const struct stack *stack, const struct chunk *chunk, int thread, real *z);
+
+/* z[samples, CHUNK], of a stack of one softmax: the logits of the listed items of every sample alone;
+ * the rest is left as it is. */
+void stack_list_logits(const struct stack *stack, const struct rank_lists *lists, int64_t samples,
+                       const struct chunk *chunk, int thread, real *z);
 
 /* The largest norm of the item rows of a chunk as they are multiplied, at least 1. */
 real stack_norm(const struct stack *stack, const struct chunk *chunk);

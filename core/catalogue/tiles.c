@@ -30,15 +30,19 @@ const real *tile_rows(const struct tile_head *head, const struct chunk *chunk, i
                          : head->items + chunk->lo * head->dim;
 }
 
+const real *tile_make_rows(const struct tile_head *head, const struct chunk *chunk, int thread) {
+    if (head->eps > 0)
+        unit_rows(head->items + chunk->lo * head->dim, chunk->width, head->dim, head->eps,
+                  head->divided + thread * head->room);
+    return tile_rows(head, chunk, thread);
+}
+
 void tile_logits(const struct tile_head *head, int heads, gemm_fn *product, int64_t rows,
                  const struct chunk *chunk, int thread, real *z) {
     for (int m = 0; m < heads; m++) {
         const struct tile_head *h = &head[m];
-        if (h->eps > 0)
-            unit_rows(h->items + chunk->lo * h->dim, chunk->width, h->dim, h->eps,
-                      h->divided + thread * h->room);
         product(NO_TRANS, TRANS, rows, chunk->width, h->dim, 1, h->states, h->dim,
-                tile_rows(h, chunk, thread), h->dim, m > 0, z, CHUNK);
+                tile_make_rows(h, chunk, thread), h->dim, m > 0, z, CHUNK);
     }
 }
 

@@ -45,7 +45,10 @@ struct tile_head {
 void tile_logits(const struct tile_head *head, int heads, gemm_fn *product, int64_t rows,
                  const struct chunk *chunk, int thread, real *z);
 
-/* The chunk's item rows as the last logits of this thread took them. */
+/* Make the chunk's item rows as they are multiplied. */
+const real *tile_make_rows(const struct tile_head *head, const struct chunk *chunk, int thread);
+
+/* The chunk's item rows as this thread last made them. */
 const real *tile_rows(const struct tile_head *head, const struct chunk *chunk, int thread);
 
 /* ---- tiles of positions ---- */

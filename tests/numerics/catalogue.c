@@ -616,7 +616,7 @@ Test(rank, without_what_the_user_has) {
 }
 
 /* One term, one head, all that a user could want to tie: copies of the target's row, rows that
- * differ in a last bit, and, at a scale of 100, logits so far apart that their exponentials are
+ * differ in a last bit of single precision, and, at a scale of 100, logits so far apart that their exponentials are
  * zero. Counts are those of the rows' own products in double precision, rounded once, for any
  * threads and for samples alone or together. */
 static void check_logits(real eps) {
@@ -638,7 +638,7 @@ static void check_logits(real eps) {
             real *row = items + (target[t] + copy) * D;
             memcpy(row, items + target[t] * D, D * sizeof *row);
             if (copy > 10)
-                row[copy] = REAL_F(nextafter)(row[copy], copy % 2 ? 10 : -10);
+                row[copy] *= 1 + (real)(copy % 2 ? FLT_EPSILON : -FLT_EPSILON);
         }
     }
     struct ranking r = {
