@@ -23,9 +23,9 @@ int query_softmaxes(const struct query *query, struct query_softmax softmax[QUER
         bool fused = term->fusion == FUSION_LOGIT;
         int heads = fused ? term->heads : 1;
         for (int m = 0; m < term->heads; m += heads)
-            softmax[n++] = (struct query_softmax){
-                term->present, term->weight * (fused ? 1 : term->head[m].weight), heads,
-                &term->head[m]};
+            softmax[n++] = (struct query_softmax){term->present,
+                                                  term->weight * (fused ? 1 : term->head[m].weight),
+                                                  heads, &term->head[m]};
     }
     return n;
 }

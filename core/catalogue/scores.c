@@ -21,7 +21,6 @@ enum { ALONE = 4 };
 
 /* ---- plan ---- */
 
-
 /* Of the exponentials of a sample. */
 static int64_t kept_bytes(int softmaxes, int64_t items) {
     return softmaxes * chunk_count(items) * CHUNK * (int64_t)sizeof(real);
@@ -61,7 +60,8 @@ static const struct rank_lists *short_lists(const struct query *query,
     if (!wanted)
         return NULL;
     double listed = (double)(wanted->offsets[query->samples] - wanted->offsets[0]);
-    return ALONE * listed < (double)query->samples * (double)(query->hi - query->lo) ? wanted : NULL;
+    return ALONE * listed < (double)query->samples * (double)(query->hi - query->lo) ? wanted
+                                                                                     : NULL;
 }
 
 void scores_open(struct scores *s, struct arena *arena, const struct query *query,

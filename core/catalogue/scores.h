@@ -22,12 +22,12 @@ struct scores {
     const struct query *query;
     const int32_t *target; /* [samples] item rows; -1: on another rank. NULL: not asked for */
     int threads;
-    bool logits; /* of the only softmax: they are the scores */
+    bool logits;                   /* of the only softmax: they are the scores */
     const struct rank_lists *only; /* logits of these items alone; NULL: of all candidates */
     int stacks;
     struct stack stack[QUERY_SOFTMAXES];
     real *target_score; /* [samples] */
-    real *error;        /* [threads][samples] of the scores of the thread's chunk, see scores_least */
+    real *error; /* [threads][samples] of the scores of the thread's chunk, see scores_least */
 };
 
 /* Samples that are best scored at a time, of a query with no more than `items` candidates on any

@@ -116,9 +116,8 @@ real stack_norm(const struct stack *s, const struct chunk *chunk) {
     for (int m = 0; m < s->heads; m++) {
         const struct tile_head *head = &s->head[m];
         if (head->eps <= 0)
-            largest = REAL_F(fmax)(
-                largest,
-                largest_square(head->items + chunk->lo * head->dim, chunk->width, head->dim));
+            largest = REAL_F(fmax)(largest, largest_square(head->items + chunk->lo * head->dim,
+                                                           chunk->width, head->dim));
     }
     return REAL_F(sqrt)(largest);
 }
@@ -218,10 +217,10 @@ static const real *exponentials(const struct stack *s, const struct chunk *chunk
     return z;
 }
 
-void stack_add_scores(const struct stack *s, int64_t samples, const struct chunk *chunk,
-                      int thread, real *score) {
-    const real *z = s->kept ? s->kept + chunk->number * s->rows * CHUNK
-                            : exponentials(s, chunk, thread);
+void stack_add_scores(const struct stack *s, int64_t samples, const struct chunk *chunk, int thread,
+                      real *score) {
+    const real *z =
+        s->kept ? s->kept + chunk->number * s->rows * CHUNK : exponentials(s, chunk, thread);
     const real *shift = s->kept ? s->shift + chunk->number * s->rows : NULL;
     for (int64_t t = 0; t < samples; t++)
         for (int64_t r = s->first[t]; r < s->first[t + 1]; r++) {

@@ -242,8 +242,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     struct rank_count full[BATCH] = {0}, sampled[BATCH] = {0};
     struct rank_lists negatives = {w->negatives.offsets, w->negatives.items}, own;
     bool all = e->run->config.eval.candidates != CANDIDATES_SAMPLED;
-    struct ranking ranking = {
-        .target = target, .full = all ? full : NULL, .sampled = sampled};
+    struct ranking ranking = {.target = target, .full = all ? full : NULL, .sampled = sampled};
     struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index[k], at = e->hand.offsets[i];

@@ -788,6 +788,80 @@ Test(rank, best_items) {
     arena_free(&arena);
 }
 
+/* Two terms of two heads each, and one softmax alone; more samples than are ranked at a time, some
+ * without a state. Every target has a copy in another chunk, which ties with it. Samples are ranked
+ * as they are alone, and by the listed items alone as beside all. */
+static void check_parts(bool several) {
+    enum { N = 1300, B = 600, FAR = 640, LISTED = 20, D = 16 };
+    struct arena arena = {0};
+    real *items = mem_alloc(N * D, sizeof *items), *q = mem_alloc(2 * B * D, sizeof *q);
+    static int32_t target[B], listed[B * LISTED];
+    static int64_t offsets[B + 1];
+    static bool present[2][B];
+    static struct rank_count full[B], sampled[B], only[B];
+    for (int64_t i = 0; i < N * D; i++)
+        items[i] = (real)rng_normal(check_key(100), (uint64_t)i);
+    memcpy(items + FAR * D, items, FAR * D * sizeof *items);
+    for (int64_t i = 0; i < 2 * B * D; i++)
+        q[i] = (real)rng_normal(check_key(101), (uint64_t)i);
+    for (int t = 0; t < B; t++) {
+        target[t] = t;
+        present[0][t] = t % 7 != 3;
+        present[1][t] = t % 5 != 3;
+        for (int k = 0; k < LISTED; k++)
+            listed[t * LISTED + k] = t + 1 + k / 2 * (FAR / 10 + 1);
+        listed[t * LISTED + LISTED - 1] = t + FAR;
+        offsets[t + 1] = (t + 1) * LISTED;
+    }
+    struct rank_lists lists = {offsets, listed};
+    struct ranking r = {.query = {.samples = B, .hi = N},
+                        .target = target,
+                        .negatives = &lists,
+                        .full = full,
+                        .sampled = sampled};
+    for (int s = 0; s < 1 + several; s++) {
+        struct query_term *term =
+            query_add_term(&r.query, s ? 0.3 : 1, present[s], FUSION_PROBABILITY);
+        for (int m = 0; m < 1 + several; m++) {
+            struct query_head *head = query_add_head(&r.query, term);
+            head->q = q + s * B * D, head->items = items, head->dim = D, head->eps = m ? 0 : EPS;
+            head->weight = several ? 0.5 : 1;
+        }
+    }
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    r.full = NULL, r.sampled = only;
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    for (int t = 0; t < B; t++) {
+        struct rank_count alone;
+        struct ranking one = r;
+        one.query = query_part(&r.query, t, 1);
+        one.target = target + t;
+        one.negatives = NULL;
+        one.full = &alone;
+        cr_expect(sampled[t].above == only[t].above && sampled[t].equal == only[t].equal &&
+                      only[t].all == LISTED && sampled[t].all == LISTED,
+                  "sample %d: listed alone", t);
+        if (present[0][t] || (several && present[1][t]))
+            cr_expect(full[t].equal == 1 && sampled[t].equal >= 1, "sample %d: %d equal", t,
+                      (int)full[t].equal);
+        else
+            cr_expect(full[t].equal == N - 1 && sampled[t].equal == LISTED, "sample %d", t);
+        if (t % 50)
+            continue;
+        cr_assert_eq(rank_targets(&arena, &one), STATUS_OK);
+        cr_expect(alone.above == full[t].above && alone.equal == full[t].equal, "sample %d alone",
+                  t);
+    }
+    mem_free(items);
+    mem_free(q);
+    arena_free(&arena);
+}
+
+Test(rank, parts_of_many_samples) {
+    check_parts(true);
+    check_parts(false);
+}
+
 /* A score that is not a number is an error, not a rank. */
 Test(rank, refuses_nan) {
     real items[2 * 4] = {1, 0, 0, 0, 0, 1, 0, 0}, q[4] = {NAN, 0, 0, 0};
