@@ -49,6 +49,8 @@ struct query query_part(const struct query *query, int64_t first, int64_t sample
         for (int m = 0; m < term->heads; m++)
             term->head[m].q += first * term->head[m].dim;
     }
+    if (part.scorer.score)
+        part.scorer.state = (const char *)part.scorer.state + first * part.scorer.bytes;
     return part;
 }
 
@@ -68,14 +70,16 @@ double query_flops(const struct query *query) {
             states += term->weight != 0 && term->present[t];
         numbers += (double)states * term_width(term);
     }
-    return 2 * numbers * ranks * (double)(query->hi - query->lo);
+    double each = 2 * numbers + query->scorer.flops * (double)query->samples;
+    return each * ranks * (double)(query->hi - query->lo);
 }
 
-static const real *gather_states(const struct query *query, struct arena *arena, const real *q,
-                                 const int64_t *samples, int64_t n, int64_t d) {
+/* Of `n` samples of all ranks, `bytes` bytes each. */
+static const void *gather_states(const struct query *query, struct arena *arena, const void *states,
+                                 const int64_t *samples, int64_t n, int64_t bytes) {
     if (arena->dry)
-        return arena_numbers(arena, n * d, sizeof *q);
-    return collectives_gather(query->collectives, arena, q, samples, d * (int64_t)sizeof *q);
+        return arena_numbers(arena, n, (size_t)bytes);
+    return collectives_gather(query->collectives, arena, states, samples, bytes);
 }
 
 /* Of `n` samples of all ranks. */
@@ -83,9 +87,11 @@ static void gather_term(const struct query *query, struct arena *arena, const in
                         int64_t n, struct query_term *term) {
     term->present =
         collectives_gather(query->collectives, arena, term->present, samples, sizeof(bool));
-    for (int m = 0; m < term->heads; m++)
-        term->head[m].q =
-            gather_states(query, arena, term->head[m].q, samples, n, term->head[m].dim);
+    for (int m = 0; m < term->heads; m++) {
+        struct query_head *head = &term->head[m];
+        head->q =
+            gather_states(query, arena, head->q, samples, n, head->dim * (int64_t)sizeof *head->q);
+    }
 }
 
 struct query query_of_all(const struct query *query, struct arena *arena, const int64_t *samples) {
@@ -101,5 +107,8 @@ struct query query_of_all(const struct query *query, struct arena *arena, const 
         all.samples += samples[r];
     for (int k = 0; k < all.terms; k++)
         gather_term(query, arena, samples, all.samples, &all.term[k]);
+    if (all.scorer.score)
+        all.scorer.state =
+            gather_states(query, arena, all.scorer.state, samples, all.samples, all.scorer.bytes);
     return all;
 }

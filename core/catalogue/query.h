@@ -4,12 +4,15 @@
  * several:
  *     P(i) = sum over heads of weight_h softmax(z_h)(i)    probability fusion
  *     P(i) = softmax(sum over heads of z_h)(i)             logit fusion
- * LLM-EMF (eqs 8, 11, 12) has a term for each stream and a head for each modality. */
+ * LLM-EMF (eqs 8, 11, 12) has a term for each stream and a head for each modality.
+ *
+ * Where scores are no softmaxes, the model gives them itself: struct query_scorer. */
 #ifndef CORE_CATALOGUE_QUERY_H
 #define CORE_CATALOGUE_QUERY_H
 #include "core/arena.h"
 #include "core/batch.h"
 #include "core/catalogue/loss_input.h"
+#include "core/catalogue/tiles.h"
 #include "core/collectives.h"
 #include "partition/item_block.h"
 #include <stdbool.h>
@@ -37,12 +40,28 @@ struct query_term {
     struct query_head head[QUERY_HEADS];
 };
 
+/* out[samples, CHUNK] = the scores of a chunk of candidates, for samples of which `state` tells what
+ * they are. Runs on thread `thread` of omp_get_max_threads(). A score is a function of the sample's
+ * state and of the item alone, to the bit: not of the samples or items beside them, the chunk or
+ * the thread. The target's is taken by itself, in a chunk of one item, and has to tie with equals. */
+typedef void query_score_fn(const void *context, const void *state, int64_t samples,
+                            const struct chunk *chunk, int thread, real *out);
+
+struct query_scorer {
+    query_score_fn *score; /* NULL: the terms are what is asked */
+    const void *context;   /* of this rank: its item rows, scratch of its threads */
+    const void *state;     /* [samples] what is known of a sample, which goes to all ranks ... */
+    int64_t bytes;         /* ... in so many bytes; the same for all */
+    double flops;          /* useful operations of a score, for query_flops */
+};
+
 /* Where items are shared out, item rows are those of this rank: so are lo and hi everywhere. */
 struct query {
     int64_t samples;
     int64_t lo, hi; /* candidates */
     int terms;
     struct query_term term[QUERY_TERMS];
+    struct query_scorer scorer;            /* in place of terms */
     const struct collectives *collectives; /* NULL: all items are here */
     const struct item_block *local;        /* with collectives: the items that are here */
 };
@@ -70,8 +89,8 @@ bool query_softmax_alike(const struct query_softmax *a, const struct query_softm
 /* The query of the samples [first, first + samples) alone. */
 struct query query_part(const struct query *query, int64_t first, int64_t samples);
 
-/* Useful operations of all scores: one product of every state that counts with every candidate, of
- * which other ranks have as many. */
+/* Useful operations of all scores: one product of every state that counts with every candidate, or
+ * the scorer's, of which other ranks have as many. */
 double query_flops(const struct query *query);
 
 /* The query of the samples of all ranks, samples[r] of rank r, without terms of weight 0. Memory is

@@ -26,7 +26,8 @@ struct ranking {
 
     struct rank_count *full;    /* [samples] out; NULL with negatives: these alone are ranked */
     struct rank_count *sampled; /* [samples] out, with negatives */
-    real *scores; /* NULL, or [samples, hi - lo] out: probabilities (small cases, no collectives) */
+    real *scores; /* NULL, or [samples, hi - lo] out: of terms, probabilities (small cases, no
+                     collectives) */
 };
 
 /* Scratch comes from the arena and goes back to it; of a dry one it is only counted, and nothing is

@@ -6,7 +6,8 @@
  *     one softmax:
  *         scores: logits
  *     targets: their scores in double precision
- *     scores between the bounds of what rounding makes of the target's: in double precision */
+ *     scores between the bounds of what rounding makes of the target's: in double precision
+ *     none: the scores are the model's own */
 #include "core/catalogue/scores.h"
 #include "core/check.h"
 #include "core/log.h"
@@ -102,9 +103,21 @@ static enum status normalise(struct scores *s) {
     return finite ? STATUS_OK : not_finite(s, "the scores of a history are");
 }
 
+/* In a chunk of its own. */
+static real score_alone(const struct scores *s, int64_t t, int64_t i) {
+    const struct query_scorer *own = &s->query->scorer;
+    const struct chunk chunk = {.lo = i, .width = 1};
+    real score[CHUNK];
+    own->score(own->context, (const char *)own->state + t * own->bytes, 1, &chunk,
+               omp_get_thread_num(), score);
+    return score[0];
+}
+
 real scores_exact(const struct scores *s, int64_t t, int64_t i) {
     const struct stack *only = &s->stack[0];
     double score = 0;
+    if (s->query->scorer.score)
+        return score_alone(s, t, i);
     if (s->logits)
         return only->first[t] < only->first[t + 1] ? (real)stack_logit(only, only->first[t], i) : 0;
     for (int k = 0; k < s->stacks; k++)
@@ -151,6 +164,8 @@ static struct bounds bounds_of(const struct scores *s, real score, real error) {
 }
 
 real scores_least(const struct scores *s, int thread, int64_t t, real score) {
+    if (s->query->scorer.score)
+        return score;
     return bounds_of(s, score, s->error[thread * s->query->samples + t]).least;
 }
 
@@ -200,8 +215,13 @@ static void sharpen_row(const struct scores *s, int64_t t, const struct chunk *c
 }
 
 void scores_chunk(struct scores *s, const struct chunk *chunk, int thread, real *out) {
+    const struct query_scorer *own = &s->query->scorer;
     int64_t n = s->query->samples;
     real *error = s->error + thread * n;
+    if (own->score) {
+        own->score(own->context, own->state, n, chunk, thread, out);
+        return;
+    }
     estimate_errors(s, chunk, error);
     if (s->only) {
         stack_list_logits(&s->stack[0], s->only, n, chunk, thread, out);

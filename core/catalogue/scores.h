@@ -8,7 +8,8 @@
  *
  * Scores come from products in single precision. Those that the rounding of these cannot tell from
  * the target's are taken again in double precision and rounded once, so that equal rows tie and
- * others do not, whatever the batch, the tiles and the threads.
+ * others do not, whatever the batch, the tiles and the threads. A model's own scores (struct
+ * query_scorer) are taken as they are.
  *
  * Collective where items are shared out: normalisers and targets' scores are joined over the
  * ranks; all samples are then on all ranks. */
@@ -34,7 +35,7 @@ struct scores {
  * rank: so few that their exponentials can be kept, unless products would suffer. */
 int64_t scores_samples(const struct query *query, int64_t items, bool probabilities);
 
-/* `query` has no terms of weight 0. Without targets scores are probabilities. With `wanted` (NULL:
+/* `query` has no terms of weight 0. Without targets the scores of terms are probabilities. With `wanted` (NULL:
  * all) no others are needed than those of the items listed for each sample. Memory is the arena's;
  * of a dry one it is only counted. */
 void scores_open(struct scores *scores, struct arena *arena, const struct query *query,

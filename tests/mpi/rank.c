@@ -62,11 +62,30 @@ static struct ranking ranking_of(struct fixture *f, const real *rows, int64_t lo
     return r;
 }
 
+/* A model's own scores, of 16 values: most candidates tie with many others. `context` says which
+ * items are here, NULL: all. */
+static void score_by_hand(const void *context, const void *state, int64_t samples,
+                          const struct chunk *chunk, int thread, real *out) {
+    const struct item_block *local = context;
+    const real *q = state;
+    (void)thread;
+    for (int64_t t = 0; t < samples; t++)
+        for (int64_t i = 0; i < chunk->width; i++) {
+            int64_t item = local ? item_block_item(local, chunk->lo + i) : chunk->lo + i;
+            out[t * CHUNK + i] = (real)((item * (int64_t)(1000 * q[t * D])) & 15);
+        }
+}
+
+static struct query_scorer scorer_of(const struct fixture *f, const struct item_block *local) {
+    return (struct query_scorer){
+        .score = score_by_hand, .context = local, .state = f->q, .bytes = D * sizeof *f->q};
+}
+
 static bool same(const struct rank_count *a, const struct rank_count *b) {
     return a->above == b->above && a->equal == b->equal && a->all == b->all;
 }
 
-static void excluded_case(void) {
+static void excluded_case(bool own_scores) {
     struct fixture *f = mem_zero(1, sizeof *f);
     struct arena arena = {0};
     struct rank_count full[2][SAMPLES], sampled[2][SAMPLES];
@@ -81,6 +100,10 @@ static void excluded_case(void) {
     struct rank_lists negatives = {f->drawn, f->negatives};
     r[1].query.collectives = &collectives, r[1].query.local = &local;
     for (int k = 0; k < 2; k++) {
+        if (own_scores) {
+            r[k].query.terms = 0;
+            r[k].query.scorer = scorer_of(f, k ? &local : NULL);
+        }
         r[k].excluded = &own, r[k].negatives = &negatives;
         r[k].full = full[k], r[k].sampled = sampled[k];
         MPI_REQUIRE(rank_targets(&arena, &r[k]) == STATUS_OK, "ranking %d", k);
@@ -92,17 +115,26 @@ static void excluded_case(void) {
     MPI_EXPECT(full[1][0].all == Y - 1 && full[1][1].all == 0);
     MPI_EXPECT(full[1][2].all < Y - 1 && full[1][2].all >= Y - HISTORY / 2);
     MPI_EXPECT(sampled[1][2].all == WANTED);
+    MPI_EXPECT(!own_scores || (full[1][0].equal > Y / 32 && full[1][0].equal < Y));
     mem_free(rows);
     mem_free(f);
     arena_free(&arena);
 }
 
 MPI_TEST(rank, without_what_the_user_has_on_one_rank, 1) {
-    excluded_case();
+    excluded_case(false);
 }
 
 MPI_TEST(rank, without_what_the_user_has_on_four_ranks, 4) {
-    excluded_case();
+    excluded_case(false);
+}
+
+MPI_TEST(rank, by_scores_of_the_model_on_one_rank, 1) {
+    excluded_case(true);
+}
+
+MPI_TEST(rank, by_scores_of_the_model_on_four_ranks, 4) {
+    excluded_case(true);
 }
 
 MPI_TEST_MAIN()

@@ -862,6 +862,70 @@ Test(rank, parts_of_many_samples) {
     check_parts(false);
 }
 
+/* Scores that the model gives itself. */
+static double given_score(int64_t state, int64_t item) {
+    return (double)(item * state & 31) / 7;
+}
+
+static void score_by_hand(const void *context, const void *state, int64_t samples,
+                          const struct chunk *chunk, int thread, real *out) {
+    int64_t *calls = (int64_t *)(uintptr_t)context;
+    for (int64_t t = 0; t < samples; t++)
+        for (int64_t i = 0; i < chunk->width; i++)
+            out[t * CHUNK + i] = (real)given_score(((const int32_t *)state)[t], chunk->lo + i);
+    calls[thread]++;
+}
+
+/* Ranks among all candidates and among listed ones, and the best items, of scores of 32 values. */
+Test(rank, scores_of_the_model) {
+    enum { N = 1500, LO = 20, HI = 1450, B = 3, K = 9, LISTED = 40, THREADS = 64 };
+    struct arena arena = {0};
+    const int32_t state[B] = {3, 7, 11}, target[B] = {20, 700, 1449};
+    int64_t calls[THREADS] = {0}, offsets[B + 1];
+    int32_t listed[B * LISTED];
+    struct rank_count full[B], sampled[B];
+    struct top_item list[B * K];
+    struct top top[B];
+    struct rank_lists negatives = {offsets, listed};
+    for (int t = 0; t <= B; t++)
+        offsets[t] = t * LISTED;
+    for (int k = 0; k < B * LISTED; k++)
+        listed[k] = 30 + 35 * (k % LISTED);
+    struct ranking r = {.query = {.samples = B, .lo = LO, .hi = HI},
+                        .target = target,
+                        .negatives = &negatives,
+                        .full = full,
+                        .sampled = sampled};
+    r.query.scorer = (struct query_scorer){
+        .score = score_by_hand, .context = calls, .state = state, .bytes = 4, .flops = 5};
+    cr_expect_eq(query_flops(&r.query), 5.0 * B * (HI - LO));
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    cr_expect_gt(calls[0], 0);
+    for (int t = 0; t < B; t++) {
+        struct rank_count want = {.all = HI - LO - 1}, of_listed = {.all = LISTED};
+        double own = given_score(state[t], target[t]);
+        for (int64_t i = LO; i < HI; i++) {
+            want.above += given_score(state[t], i) > own;
+            want.equal += i != target[t] && given_score(state[t], i) == own;
+        }
+        for (int k = 0; k < LISTED; k++) {
+            of_listed.above += given_score(state[t], listed[k]) > own;
+            of_listed.equal += given_score(state[t], listed[k]) == own;
+        }
+        cr_expect(full[t].above == want.above && full[t].equal == want.equal &&
+                  full[t].all == want.all);
+        cr_expect(sampled[t].above == of_listed.above && sampled[t].equal == of_listed.equal);
+        cr_expect_gt(want.equal, 0, "there are ties");
+        top[t] = (struct top){list + t * K, K, 0};
+    }
+    cr_assert_eq(rank_top(&arena, &r, K, top), STATUS_OK);
+    for (int t = 0; t < B; t++) /* items of the best value, the first of them */
+        for (int64_t i = LO, k = 0; k < K; i++)
+            if (given_score(state[t], i) == given_score(1, 31))
+                cr_expect_eq(top[t].list[k++].item, i, "sample %d", t);
+    arena_free(&arena);
+}
+
 /* A score that is not a number is an error, not a rank. */
 Test(rank, refuses_nan) {
     real items[2 * 4] = {1, 0, 0, 0, 0, 1, 0, 0}, q[4] = {NAN, 0, 0, 0};
@@ -871,6 +935,22 @@ Test(rank, refuses_nan) {
     struct arena arena = {0};
     struct ranking r = {
         .query = one_head(q, &present, 1, items, 4, 0, 0, 2), .target = &target, .full = &full};
+    cr_expect_eq(rank_targets(&arena, &r), STATUS_FAIL);
+    arena_free(&arena);
+}
+
+static void score_nan(const void *context, const void *state, int64_t samples,
+                      const struct chunk *chunk, int thread, real *out) {
+    (void)context, (void)state, (void)samples, (void)chunk, (void)thread;
+    out[0] = NAN;
+}
+
+Test(rank, refuses_nan_of_the_model) {
+    int32_t target = 1;
+    struct rank_count full;
+    struct arena arena = {0};
+    struct ranking r = {.query = {.samples = 1, .hi = 2}, .target = &target, .full = &full};
+    r.query.scorer.score = score_nan;
     cr_expect_eq(rank_targets(&arena, &r), STATUS_FAIL);
     arena_free(&arena);
 }
