@@ -66,9 +66,10 @@ GENERAL("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
     "decay of the first and second moment"),
 GENERAL("train.weight_decay", REAL, train.weight_decay, "0", "[0, inf)", NULL,
     "decoupled weight decay"),
-GENERAL("train.loss", CHOICE, train.loss, "exact", "exact|sampled|gbce|bce", NULL,
+GENERAL("train.loss", CHOICE, train.loss, "auto", "exact|sampled|gbce|bce|bpr|auto", NULL,
     "softmax over all items of the catalogue, or over sampled ones; gbce: gSASRec's binary "
-    "cross-entropy with sampled ones; bce: SASRec's, each position with items drawn for it"),
+    "cross-entropy with sampled ones; bce: SASRec's, each position with items drawn for it; bpr: "
+    "BPR's, with as many pairs; auto: the model's own, exact if it has none"),
 GENERAL("train.negatives", INTEGER, train.negatives, "2048", "[1, inf)", NULL,
     "items drawn per step by the sampled losses"),
 GENERAL("train.sampler", CHOICE, train.sampler, "uniform", "uniform|popularity|batch", NULL,
@@ -81,7 +82,7 @@ GENERAL("train.logq", TRUTH, train.logq, "false", "", NULL,
 GENERAL("train.gbce_t", REAL, train.gbce_t, "0.75", "[0, 1]", NULL,
     "gbce: calibration t; 0: plain binary cross-entropy, 1: scores as probable as with all items"),
 GENERAL("train.bce_negatives", INTEGER, train.bce_negatives, "1", "[1, inf)", NULL,
-    "bce: items drawn for each position, none of its sequence"),
+    "bce and bpr: items drawn for each position, none of its sequence"),
 GENERAL("train.patience", INTEGER, train.patience, "10", "[0, inf)", NULL,
     "evaluations without improvement before training stops; 0: never"),
 GENERAL("train.target", CHOICE, train.target, "both", "both|a|b", NULL,
@@ -408,6 +409,10 @@ enum target options_select_target(const struct config *config) {
     return (enum target)config->train.target;
 }
 
+bool options_loss_draws_own(const struct config *config) {
+    return config->train.loss == LOSS_BCE || config->train.loss == LOSS_BPR;
+}
+
 bool options_skips(const struct config *config, const char *stage) {
     for (int i = 0; i < config->bench.skip.count; i++)
         if (!strcmp(config->bench.skip.name[i], stage))
@@ -416,8 +421,9 @@ bool options_skips(const struct config *config, const char *stage) {
 }
 
 static enum status check_loss(const struct config *config) {
-    if (config->train.loss == LOSS_BCE && config->train.logq)
-        return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; bce has none");
+    if (options_loss_draws_own(config) && config->train.logq)
+        return log_error(STATUS_INPUT,
+                         "train.logq: corrects the sampled softmax; bce and bpr have none");
     if (config->train.loss == LOSS_GBCE && config->train.logq)
         return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; gbce is "
                                        "calibrated by train.gbce_t");

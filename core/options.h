@@ -11,7 +11,9 @@ enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
-enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE }; /* all but the first draw items */
+/* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
+ * once it is configured. */
+enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE, LOSS_BPR, LOSS_AUTO };
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
@@ -108,6 +110,9 @@ void options_defaults(struct config *config);
  * warning that has today's. */
 CHECKED enum status options_set(struct config *config, const char *where, const char *key,
                                 const char *value);
+
+/* Does each position draw items of its own for the loss? */
+bool options_loss_draws_own(const struct config *config);
 
 /* "key=value" of the command line. */
 CHECKED enum status options_set_pair(struct config *config, const char *pair);

@@ -28,6 +28,8 @@ void model_register(const struct model_ops *ops) {
 
 enum status model_configure(struct config *config) {
     const struct model_ops *ops = find(config->model.name);
+    if (ops && config->train.loss == LOSS_AUTO)
+        config->train.loss = ops->loss;
     if (ops && ops->configure)
         TRY(ops->configure(config));
     return options_check(config);
@@ -63,9 +65,11 @@ enum status model_declare(struct model *model, const struct config *config,
         return log_error(STATUS_INPUT, "model.blocks: at most %d blocks", (int)MODEL_BLOCKS);
     model->state = mem_zero(1, model->ops->state_size);
     enum status status = model->ops->open(model);
-    if (status == STATUS_OK && config->train.loss == LOSS_BCE && model->heads > 1)
-        status = log_error(STATUS_INPUT, "train.loss: bce has one score per item; set "
-                                         "model.modalities to one, or take another model");
+    if (status == STATUS_OK && options_loss_draws_own(config) && model->heads > 1)
+        status =
+            log_error(STATUS_INPUT,
+                      "train.loss: bce and bpr have one score per item; set model.modalities to "
+                      "one, or take another model");
     if (status != STATUS_OK)
         model_free(model);
     return status;

@@ -136,6 +136,7 @@ struct model_ops {
     int64_t (*learned_width)(const struct config *config, int k);
 
     enum batch_kind batch;
+    enum loss_kind loss; /* that of train.loss=auto */
 
     /* Declare tables, heads, losses and parameters. STATUS_INPUT, with a message, when the
      * configuration does not fit. The reduction starts from the last parameter: encoders come last,
@@ -179,7 +180,7 @@ struct model {
 /* Make a model known to model.name, and its keys (core/options.h). Harmless twice. */
 void model_register(const struct model_ops *ops);
 
-/* Bring what the model decides into a configuration (modalities of its own), and check that all
+/* Bring what the model decides into a configuration (modalities of its own, its loss), and check that all
  * keys go together: one line on what does not, and STATUS_INPUT. Twice does what once does. */
 CHECKED enum status model_configure(struct config *config);
 

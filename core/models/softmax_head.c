@@ -3,7 +3,7 @@
  * else. Losses: the positions of a stream are grouped by the candidate set of their target, and each
  * group is one call of the catalogue's loss. Queries: the item rows that a head compares with. */
 #include "core/models/softmax_head.h"
-#include "core/catalogue/bce.h"
+#include "core/catalogue/drawn_loss.h"
 #include "core/catalogue/loss.h"
 #include "core/log.h"
 #include "core/models/layers.h"
@@ -189,22 +189,24 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
 }
 
 /* The positions of a group, with the items drawn for each. */
-static double pairwise_loss(struct model *model, struct pass *pass, const struct group *g, int s,
-                            struct tensor *q, double weight) {
+static double own_loss(struct model *model, struct pass *pass, const struct group *g, int s,
+                       struct tensor *q, double weight) {
     const struct item_negatives *own = &pass->items->set->own[s];
     int64_t each = model->config->train.bce_negatives;
     int32_t *negative = arena_alloc(&pass->tape->arena, g->n * each, sizeof *negative);
     for (int64_t k = 0; k < g->n; k++)
         memcpy(negative + k * each, own->place + g->row[k] * each, (size_t)each * sizeof *negative);
-    struct bce_loss loss = {.q = q,
-                            .items = pass->items->positive[0],
-                            .positions = g->n,
-                            .each = each,
-                            .row = g->row,
-                            .positive = g->positive,
-                            .negative = negative,
-                            .weight = weight};
-    return bce_loss(pass->tape, &loss);
+    bool bpr = model->config->train.loss == LOSS_BPR;
+    struct drawn_loss loss = {.kind = bpr ? DRAWN_BPR : DRAWN_BCE,
+                              .q = q,
+                              .items = pass->items->positive[0],
+                              .positions = g->n,
+                              .each = each,
+                              .row = g->row,
+                              .positive = g->positive,
+                              .negative = negative,
+                              .weight = weight};
+    return drawn_loss(pass->tape, &loss);
 }
 
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
@@ -214,8 +216,8 @@ double softmax_head_loss(struct model *model, struct pass *pass, int s, int firs
     for (int set = first; set <= last; set++) {
         struct group g = make_group(pass->tape, &pass->batch->stream[s], positive, set,
                                     tables_candidates(model, set));
-        sum += model->config->train.loss == LOSS_BCE
-                   ? pairwise_loss(model, pass, &g, s, q[0], weight)
+        sum += options_loss_draws_own(model->config)
+                   ? own_loss(model, pass, &g, s, q[0], weight)
                    : group_loss(model, pass->tape, &g, pass->items, q, fusion, weight);
     }
     return sum;

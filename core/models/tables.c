@@ -210,7 +210,7 @@ static void draw_own(const struct model *model, struct tape *tape, const struct 
 static void draw(const struct model *model, struct tape *tape, const struct batch *batch,
                  int64_t step, struct item_set *set) {
     bool all = model->config->model.mixed_softmax == MIXED_ALL;
-    if (model->config->train.loss != LOSS_BCE) {
+    if (!options_loss_draws_own(model->config)) {
         draw_shared(model, tape, step, set);
         return;
     }

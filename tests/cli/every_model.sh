@@ -120,7 +120,7 @@ test_own_negatives() { # Negatives that each position draws do not depend on ran
     run bce-3 3 model.name=sasrec train.loss=bce train.bce_negatives=2 train.placement=sharded
     near 6 'bce on 2 ranks' bce bce-2
     near 6 'bce shared out over 3 ranks' bce bce-3
-    refused 'cdsr: error: train.loss: bce has one score per item; set model.modalities to one, or take another model' \
+    refused 'cdsr: error: train.loss: bce and bpr have one score per item; set model.modalities to one, or take another model' \
         train run.yaml train.loss=bce run.dir=no
 }
 

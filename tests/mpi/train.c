@@ -141,6 +141,7 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     options_defaults(&config);
     snprintf(config.data.path, sizeof config.data.path, "%s", data);
     config.model.dim = 8;
+    MPI_REQUIRE(model_configure(&config) == STATUS_OK, "configuration");
     MPI_REQUIRE(run_open(&run, &test_comm, &config, true) == STATUS_OK, "run");
     MPI_REQUIRE(stepper_open(&stepper, &run) == STATUS_OK, "stepper");
     loader_epoch(&stepper.loader, 0);

@@ -104,6 +104,7 @@ static void read_config(struct golden *g) {
     set(&g->config, "train.lr", "%.17g", NUM("lr"));
     set(&g->config, "train.weight_decay", "%.17g", NUM("wd"));
     set(&g->config, "model.dropout", "0");
+    cr_assert_eq(model_configure(&g->config), STATUS_OK);
     g->shape.a_items = (int64_t)NUM("nx");
     g->shape.items = g->shape.a_items + (int64_t)NUM("ny");
     g->shape.max_len = (int64_t)NUM("max_len");

@@ -30,6 +30,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
                   "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0.3 "
                   "train.negatives=9");
     check_set_all(&f->config, pairs);
+    cr_assert_eq(model_configure(&f->config), STATUS_OK, "%s", pairs);
     f->text = mem_alloc(ITEMS * TEXT, sizeof(real));
     for (int64_t i = 0; i < ITEMS * TEXT; i++)
         f->text[i] = (real)(i / TEXT == 5 ? 0 : rng_normal(check_key(60), (uint64_t)i));
@@ -270,5 +271,6 @@ Test(model, refuses_heads_that_do_not_divide_a_table) {
     struct catalogue shape = {ITEMS, A_ITEMS, 5, {{0}, {text, text, TEXT}}};
     options_defaults(&config);
     check_set_all(&config, "model.dim=8 model.heads=4 model.modalities=id,text");
+    cr_assert_eq(model_configure(&config), STATUS_OK);
     cr_expect_eq(model_create(&model, &config, &shape, true), STATUS_INPUT);
 }

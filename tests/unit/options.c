@@ -91,7 +91,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.lr", "0.001"},
                                               {"train.betas", "[0.9, 0.98]"},
                                               {"train.weight_decay", "0"},
-                                              {"train.loss", "exact"},
+                                              {"train.loss", "auto"},
                                               {"train.negatives", "2048"},
                                               {"train.sampler", "uniform"},
                                               {"train.sampler_alpha", "0.75"},

@@ -1,4 +1,4 @@
-#include "core/catalogue/bce.h"
+#include "core/catalogue/drawn_loss.h"
 #include "core/check.h"
 #include "core/vec.h"
 #include <math.h>
@@ -6,26 +6,57 @@
 enum { BLOCK = 64 }; /* columns one thread adds to */
 
 /* Item k of position t: the target comes first. */
-static const int32_t *item_of(const struct bce_loss *loss, int64_t t, int64_t k) {
+static const int32_t *item_of(const struct drawn_loss *loss, int64_t t, int64_t k) {
     return k == 0 ? &loss->positive[t] : &loss->negative[t * loss->each + k - 1];
 }
 
-/* Loss of one position; slope[k] = dL/dz of its item k. */
-HOT static double position_loss(const struct bce_loss *loss, int64_t t, real *slope) {
-    int64_t d = loss->q->cols;
-    const real *q = loss->q->x + loss->row[t] * d;
+/* log(1 + exp(z)), with no overflow; its derivative is sigma(z). */
+static double softplus(double z) {
+    return fmax(z, 0) + log1p(exp(-fabs(z)));
+}
+
+static double sigma(double z) {
+    return 1 / (1 + exp(-z));
+}
+
+/* -log sigma(z) = softplus(-z), -log(1 - sigma(z)) = softplus(z). */
+static double bce(real *z, int64_t each) {
     double sum = 0;
-    for (int64_t k = 0; k <= loss->each; k++) {
-        double z = (double)vec_dot(q, loss->items->x + *item_of(loss, t, k) * d, d);
-        double wrong = k == 0 ? -z : z; /* log(1 + exp(wrong)), with no overflow */
-        sum += fmax(wrong, 0) + log1p(exp(-fabs(z)));
-        slope[k] = (real)(1 / (1 + exp(-z)) - (k == 0));
+    for (int64_t k = 0; k <= each; k++) {
+        double x = (double)z[k];
+        sum += softplus(k == 0 ? -x : x);
+        z[k] = (real)(sigma(x) - (k == 0));
     }
     return sum;
 }
 
+static double bpr(real *z, int64_t each) {
+    double sum = 0, target = (double)z[0], slope = 0;
+    for (int64_t k = 1; k <= each; k++) {
+        double x = (double)z[k] - target, pair = sigma(x);
+        sum += softplus(x);
+        z[k] = (real)pair;
+        slope -= pair;
+    }
+    z[0] = (real)slope;
+    return sum;
+}
+
+double drawn_position(enum drawn_kind kind, real *z, int64_t each) {
+    return kind == DRAWN_BCE ? bce(z, each) : bpr(z, each);
+}
+
+/* Loss of one position; slope[k] = dL/dz of its item k. */
+HOT static double position_loss(const struct drawn_loss *loss, int64_t t, real *slope) {
+    int64_t d = loss->q->cols;
+    const real *q = loss->q->x + loss->row[t] * d;
+    for (int64_t k = 0; k <= loss->each; k++)
+        slope[k] = vec_dot(q, loss->items->x + *item_of(loss, t, k) * d, d);
+    return drawn_position(loss->kind, slope, loss->each);
+}
+
 /* dq = weight sum over k of slope_k e_k. */
-HOT static void state_gradients(const struct bce_loss *loss, const real *slope) {
+HOT static void state_gradients(const struct drawn_loss *loss, const real *slope) {
     int64_t d = loss->q->cols, all = loss->each + 1;
 #pragma omp parallel for schedule(static) if (loss->positions * all * d > 10000)
     for (int64_t t = 0; t < loss->positions; t++)
@@ -35,7 +66,7 @@ HOT static void state_gradients(const struct bce_loss *loss, const real *slope) 
 }
 
 /* de_k += weight slope_k q in columns [lo, hi). */
-HOT static void item_columns(const struct bce_loss *loss, const real *slope, int64_t lo,
+HOT static void item_columns(const struct drawn_loss *loss, const real *slope, int64_t lo,
                              int64_t hi) {
     int64_t d = loss->q->cols, all = loss->each + 1;
     for (int64_t t = 0; t < loss->positions; t++)
@@ -45,14 +76,14 @@ HOT static void item_columns(const struct bce_loss *loss, const real *slope, int
 }
 
 /* Threads take columns, so that rows that occur again are added in order and without races. */
-static void item_gradients(const struct bce_loss *loss, const real *slope) {
+static void item_gradients(const struct drawn_loss *loss, const real *slope) {
     int64_t d = loss->items->cols;
 #pragma omp parallel for schedule(static) if (loss->positions * d > 10000)
     for (int64_t lo = 0; lo < d; lo += BLOCK)
         item_columns(loss, slope, lo, lo + BLOCK < d ? lo + BLOCK : d);
 }
 
-static double all_positions(const struct bce_loss *loss, double *of, real *slope) {
+static double all_positions(const struct drawn_loss *loss, double *of, real *slope) {
     double sum = 0;
 #pragma omp parallel for schedule(static) if (loss->positions * loss->each > 1000)
     for (int64_t t = 0; t < loss->positions; t++)
@@ -62,7 +93,7 @@ static double all_positions(const struct bce_loss *loss, double *of, real *slope
     return sum;
 }
 
-double bce_loss(struct tape *tape, const struct bce_loss *loss) {
+double drawn_loss(struct tape *tape, const struct drawn_loss *loss) {
     int64_t pairs = loss->positions * (loss->each + 1);
     double flops = 2 * (double)pairs * (double)loss->q->cols, sum = 0;
     assert(loss->items->cols == loss->q->cols && loss->each > 0);

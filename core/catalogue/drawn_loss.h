@@ -1,0 +1,32 @@
+/* Losses of a target against K items drawn for its position. With z(i) = <q_t, e_i> the loss of
+ * position t with target y and negatives j is
+ *     DRAWN_BCE    -log sigma(z(y)) - sum over j of log(1 - sigma(z(j)))
+ *     DRAWN_BPR    -sum over j of log sigma(z(y) - z(j))
+ * Binary cross-entropy as in SASRec (Kang, McAuley, 2018, eq. 9); Bayesian personalised ranking
+ * (Rendle et al., UAI 2009, BPR-Opt), whose pair becomes a sum where K > 1 (decided here). Not
+ * collective. */
+#ifndef CORE_CATALOGUE_DRAWN_LOSS_H
+#define CORE_CATALOGUE_DRAWN_LOSS_H
+#include "core/tape.h"
+
+enum drawn_kind { DRAWN_BCE, DRAWN_BPR };
+
+/* Loss of a position whose items have logits z[0..K], the target's first; z[k] becomes dL/dz(k). */
+double drawn_position(enum drawn_kind kind, real *z, int64_t each);
+
+struct drawn_loss {
+    enum drawn_kind kind;
+    struct tensor *q;        /* [*, d] states */
+    struct tensor *items;    /* [*, d] item rows */
+    int64_t positions, each; /* K = each */
+    const int32_t *row;      /* [positions] of q, distinct */
+    const int32_t *positive; /* [positions] rows of the targets in `items` */
+    const int32_t *negative; /* [positions, each] and of the negatives */
+    double weight;
+};
+
+/* The sum over the positions. Where the tape records, the gradients of `weight` times it are added
+ * to q and to items. The memory that it takes is given back. */
+double drawn_loss(struct tape *tape, const struct drawn_loss *loss);
+
+#endif
