@@ -15,6 +15,7 @@ static void reserve_sequences(struct stream *s, int64_t n) {
     s->sequence_room = 2 * n;
     s->offsets = mem_resize(s->offsets, s->sequence_room + 1, sizeof *s->offsets);
     s->sample = mem_resize(s->sample, s->sequence_room, sizeof *s->sample);
+    s->id = mem_resize(s->id, s->sequence_room, sizeof *s->id);
 }
 
 static void reserve_tokens(struct stream *s, int64_t n) {
@@ -56,6 +57,7 @@ static void append(struct stream *s, enum stream_name name, const struct sample 
         s->keys[s->tokens + t] = rng_bits(key, (uint64_t)t);
     }
     s->sample[s->sequences] = (int32_t)index;
+    s->id[s->sequences] = sample->id;
     s->tokens += n;
     s->offsets[++s->sequences] = s->tokens;
 }
@@ -120,6 +122,7 @@ void batch_free(struct batch *batch) {
     for (int s = 0; s < STREAMS; s++) {
         mem_free(batch->stream[s].offsets);
         mem_free(batch->stream[s].sample);
+        mem_free(batch->stream[s].id);
         mem_free(batch->stream[s].items);
         mem_free(batch->stream[s].targets);
         mem_free(batch->stream[s].positions);

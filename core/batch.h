@@ -11,7 +11,8 @@ extern const char *const stream_names[STREAMS]; /* "a", "b", "mixed" */
 struct stream {
     int64_t sequences, tokens; /* B, T of this stream */
     int64_t *offsets;          /* [B + 1] */
-    int32_t *sample;           /* [B] index in the batch of the sequence it was cut from */
+    int32_t *sample;           /* [B] index in the batch of the sequence it was cut from ... */
+    int64_t *id;               /* [B] ... and that sequence's number in the data set */
     int32_t *items;            /* [T] inputs */
     int32_t *targets;          /* [T] the next item; if aimed */
     int32_t *positions;        /* [T] 0 for the oldest item kept */

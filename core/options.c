@@ -45,6 +45,9 @@ GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "domain", "domain|al
     "items in the mixed stream's softmax: of the target's domain, or of both"),
 GENERAL("model.share_encoders", CHOICE, model.share_encoders, "none", "none|streams", NULL,
     "streams: the three streams of a modality share one encoder"),
+GENERAL("model.user", CHOICE, model.user, "auto", "table|mean|auto", NULL,
+    "what a user is in training, for models without an encoder: a learned vector for each training "
+    "sequence; or the mean of the vectors of the items so far, as in rankings; auto: the model's own"),
 GENERAL("model.id_init", TEXT, model.id_init, "auto", "", NULL,
     "start of the id embedding: a feature table of width model.dim; random; or auto: the first such "
     "table of the modalities, else random"),
@@ -81,8 +84,9 @@ GENERAL("train.logq", TRUTH, train.logq, "false", "", NULL,
     "correct the negatives' logits for the probability of drawing them"),
 GENERAL("train.gbce_t", REAL, train.gbce_t, "0.75", "[0, 1]", NULL,
     "gbce: calibration t; 0: plain binary cross-entropy, 1: scores as probable as with all items"),
-GENERAL("train.bce_negatives", INTEGER, train.bce_negatives, "1", "[1, inf)", NULL,
-    "bce and bpr: items drawn for each position, none of its sequence"),
+GENERAL("train.bce_negatives", INTEGER, train.bce_negatives, "0", "[0, inf)", NULL,
+    "bce and bpr: items drawn for each position, none of its sequence; 0: the model's own number, 1 if "
+    "it has none"),
 GENERAL("train.patience", INTEGER, train.patience, "10", "[0, inf)", NULL,
     "evaluations without improvement before training stops; 0: never"),
 GENERAL("train.target", CHOICE, train.target, "both", "both|a|b", NULL,

@@ -11,6 +11,7 @@ enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
+enum user_vector { USER_TABLE, USER_MEAN, USER_AUTO };
 /* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
  * once it is configured. */
 enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE, LOSS_BPR, LOSS_AUTO };
@@ -43,6 +44,7 @@ struct config {
         struct numbers scale;
         int mixed_softmax;                                      /* enum mixed_softmax */
         int share_encoders;                                     /* enum share_encoders */
+        int user;                                               /* enum user_vector */
         char id_init[OPTION_NAME];                              /* "auto", "random" or a table */
         int64_t feature_proj;                                   /* 0: none */
         _Alignas(OPTIONS_ALIGN) unsigned char own[OPTIONS_OWN]; /* of options_register */

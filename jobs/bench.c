@@ -96,8 +96,9 @@ static void shrink(struct config *config) {
     if (options_skips(config, "encoder"))
         config->model.blocks = 0;
     if (options_skips(config, "loss")) {
-        config->train.loss = LOSS_SAMPLED;
-        config->train.negatives = 1;
+        if (!options_loss_draws_own(config))
+            config->train.loss = LOSS_SAMPLED;
+        config->train.negatives = config->train.bce_negatives = 1;
     }
 }
 

@@ -1,5 +1,5 @@
 /* cdsr plan: what training would take, without training: memory and traffic of a rank and step, for
- * both placements of the id table and both losses, and the placement that fits; or how that scales
+ * both placements of the item tables and the exact loss beside one that draws items, and the placement that fits; or how that scales
  * with the ranks.
  *
  * Get the data, or make it up (jobs/plan/data); for each loss and placement estimate
@@ -179,17 +179,39 @@ struct plan {
     const struct request *request;
     struct plan_data *data;
     int threads;
-    double node; /* bytes */
+    double node;              /* bytes */
+    int losses, loss[LOSSES]; /* enum loss_kind */
     struct line line[LOSSES][PLACEMENTS];
     const char *choice;
 };
 
-static enum status plan_loss(struct plan *plan, int loss) {
-    const struct request *r = plan->request;
+/* Can the model be trained with this loss? */
+static bool takes(const struct plan *plan, int loss) {
     struct config config = plan->data->config;
     config.train.loss = loss;
+    log_hold();
+    enum status status = model_configure(&config);
+    (void)log_release();
+    return status == STATUS_OK;
+}
+
+/* The exact one and one that draws items. gbce draws them as the sampled one does, with the same
+ * memory. */
+static void find_losses(struct plan *plan) {
+    const struct config *c = &plan->data->config;
+    int drawn = options_loss_draws_own(c) ? c->train.loss : LOSS_SAMPLED;
+    if (takes(plan, LOSS_EXACT))
+        plan->loss[plan->losses++] = LOSS_EXACT;
+    if (takes(plan, drawn))
+        plan->loss[plan->losses++] = drawn;
+}
+
+static enum status plan_loss(struct plan *plan, int k) {
+    const struct request *r = plan->request;
+    struct config config = plan->data->config;
+    config.train.loss = plan->loss[k];
     for (int p = 0; p < PLACEMENTS; p++) {
-        struct line *line = &plan->line[loss][p];
+        struct line *line = &plan->line[k][p];
         struct cost_traffic *traffic = &line->estimate.traffic;
         TRY(estimate_make(&line->estimate, plan->comm, plan->data, &config, p,
                           (struct cost_ranks){(int)r->ranks, (int)r->per_node}));
@@ -200,9 +222,9 @@ static enum status plan_loss(struct plan *plan, int loss) {
     return STATUS_OK;
 }
 
-/* gbce draws negatives as the sampled loss does, with the same memory. */
+/* Its place among them. */
 static int configured_loss(const struct plan *plan) {
-    return plan->data->config.train.loss != LOSS_EXACT;
+    return plan->data->config.train.loss == LOSS_EXACT ? 0 : plan->losses - 1;
 }
 
 static const char *choose(const struct plan *plan) {
@@ -216,7 +238,17 @@ static const char *choose(const struct plan *plan) {
 
 /* ---- output ---- */
 
-static const char *const loss_names[LOSSES] = {"exact", "sampled"};
+static const char *loss_name(const struct plan *plan, int k) {
+    switch (plan->loss[k]) {
+    case LOSS_EXACT:
+        return "exact";
+    case LOSS_BCE:
+        return "bce";
+    case LOSS_BPR:
+        return "bpr";
+    }
+    return "sampled";
+}
 
 static json_t *line_json(const struct line *line) {
     json_t *object = estimate_json(&line->estimate);
@@ -238,10 +270,10 @@ static void print_json(const struct plan *plan) {
     json_t *object = json_object(), *losses = json_object();
     json_object_set_new(object, "placement", loss_json(plan, loss));
     json_object_set_new(object, "choice", json_string(plan->choice));
-    for (int k = 0; k < LOSSES; k++)
-        json_object_set_new(losses, loss_names[k], loss_json(plan, k));
+    for (int k = 0; k < plan->losses; k++)
+        json_object_set_new(losses, loss_name(plan, k), loss_json(plan, k));
     json_object_set_new(object, "loss", losses);
-    json_object_set_new(object, "configured_loss", json_string(loss_names[loss]));
+    json_object_set_new(object, "configured_loss", json_string(loss_name(plan, loss)));
     json_object_set_new(object, "ranks", json_integer(plan->request->ranks));
     json_object_set_new(object, "threads", json_integer(plan->threads));
     json_object_set_new(object, "node_bytes", json_real(plan->node));
@@ -271,7 +303,7 @@ static double traffic_seconds(const struct line *line, int i) {
 static void print_row(const struct plan *plan, const char *name, value_fn *value, int i,
                       int digits) {
     printf("%-22s", name);
-    for (int k = 0; k < LOSSES; k++)
+    for (int k = 0; k < plan->losses; k++)
         for (int p = 0; p < PLACEMENTS; p++)
             printf("%12.*f", digits, value(&plan->line[k][p], i));
     putchar('\n');
@@ -284,8 +316,11 @@ static void print_text(const struct plan *plan) {
            d->name, (long long)d->domain_items[0], (long long)d->domain_items[1],
            (long long)d->counts[SPLIT_TRAIN], (long long)c->train.batch,
            (long long)plan->request->ranks, plan->threads);
-    printf("%-22s%24s%24s\n%-22s", "", "exact loss", "sampled loss", "MB per rank");
-    for (int k = 0; k < LOSSES * PLACEMENTS; k++)
+    printf("%-22s", "");
+    for (int k = 0; k < plan->losses; k++)
+        printf("%19s loss", loss_name(plan, k));
+    printf("\n%-22s", "MB per rank");
+    for (int k = 0; k < plan->losses * PLACEMENTS; k++)
         printf("%12s", placement_names[k % PLACEMENTS]);
     putchar('\n');
     for (int i = 0; i < ESTIMATE_PARTS; i++)
@@ -294,16 +329,17 @@ static void print_text(const struct plan *plan) {
     if (plan->request->bandwidth > 0)
         print_row(plan, "traffic, s per step", traffic_seconds, 0, 5);
     printf("choice for the %s loss, with %lld ranks on a node of %.1f GB: %s\n",
-           loss_names[configured_loss(plan)], (long long)plan->request->per_node, plan->node / 1e9,
-           plan->choice);
+           loss_name(plan, configured_loss(plan)), (long long)plan->request->per_node,
+           plan->node / 1e9, plan->choice);
 }
 
 /* ---- the job ---- */
 
 static enum status make_plan(struct plan *plan) {
     plan->threads = omp_get_max_threads();
-    for (int loss = 0; loss < LOSSES; loss++)
-        TRY(plan_loss(plan, loss));
+    find_losses(plan);
+    for (int k = 0; k < plan->losses; k++)
+        TRY(plan_loss(plan, k));
     plan->choice = choose(plan);
     if (plan->comm->rank == 0)
         (plan->request->json ? print_json : print_text)(plan);

@@ -2,6 +2,7 @@
 #include "core/check.h"
 #include "core/vec.h"
 #include <math.h>
+#include <string.h>
 
 enum { BLOCK = 64 }; /* columns one thread adds to */
 
@@ -42,7 +43,8 @@ static double bpr(real *z, int64_t each) {
     return sum;
 }
 
-double drawn_position(enum drawn_kind kind, real *z, int64_t each) {
+/* Loss of a position whose items have logits z[0..K], the target's first; z[k] becomes dL/dz(k). */
+static double of_logits(enum drawn_kind kind, real *z, int64_t each) {
     return kind == DRAWN_BCE ? bce(z, each) : bpr(z, each);
 }
 
@@ -52,7 +54,7 @@ HOT static double position_loss(const struct drawn_loss *loss, int64_t t, real *
     const real *q = loss->q->x + loss->row[t] * d;
     for (int64_t k = 0; k <= loss->each; k++)
         slope[k] = vec_dot(q, loss->items->x + *item_of(loss, t, k) * d, d);
-    return drawn_position(loss->kind, slope, loss->each);
+    return of_logits(loss->kind, slope, loss->each);
 }
 
 /* dq = weight sum over k of slope_k e_k. */
@@ -113,6 +115,24 @@ double drawn_loss(struct tape *tape, const struct drawn_loss *loss) {
             state_gradients(loss, slope);
         if (de)
             item_gradients(loss, slope);
+    }
+    arena_release(&tape->arena, mark);
+    return sum;
+}
+
+double drawn_loss_of_scores(struct tape *tape, enum drawn_kind kind, struct tensor *z, int64_t each,
+                            double weight) {
+    int64_t n = each + 1, positions = tape_rows(tape, z->rows / n);
+    double sum = 0;
+    assert(z->cols == 1 && z->rows % n == 0 && each > 0);
+    real *dz = tape->record ? tape_grad_zeroed(tape, z) : NULL;
+    struct arena_mark mark = arena_mark(&tape->arena);
+    real *slope = arena_numbers(&tape->arena, n, sizeof *slope);
+    for (int64_t t = 0; t < positions; t++) {
+        memcpy(slope, z->x + t * n, (size_t)n * sizeof *slope);
+        sum += of_logits(kind, slope, each);
+        if (dz)
+            vec_axpy((real)weight, slope, dz + t * n, n);
     }
     arena_release(&tape->arena, mark);
     return sum;

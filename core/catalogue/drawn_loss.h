@@ -11,9 +11,6 @@
 
 enum drawn_kind { DRAWN_BCE, DRAWN_BPR };
 
-/* Loss of a position whose items have logits z[0..K], the target's first; z[k] becomes dL/dz(k). */
-double drawn_position(enum drawn_kind kind, real *z, int64_t each);
-
 struct drawn_loss {
     enum drawn_kind kind;
     struct tensor *q;        /* [*, d] states */
@@ -28,5 +25,10 @@ struct drawn_loss {
 /* The sum over the positions. Where the tape records, the gradients of `weight` times it are added
  * to q and to items. The memory that it takes is given back. */
 double drawn_loss(struct tape *tape, const struct drawn_loss *loss);
+
+/* The same of scores that a model makes itself: z [positions (each + 1), 1], of every position the
+ * target's first. */
+double drawn_loss_of_scores(struct tape *tape, enum drawn_kind kind, struct tensor *z, int64_t each,
+                            double weight);
 
 #endif

@@ -3,14 +3,28 @@
 #include "core/models/tables.h"
 #include <string.h>
 
+static bool counts(const struct model *model, int32_t target) {
+    int wanted = model->config->train.target;
+    return wanted == TARGET_BOTH || (target < model->catalogue.a_items) == (wanted == TARGET_A);
+}
+
 int64_t mixed_stream_count(const struct model *model, const struct batch *batch) {
     const struct stream *mixed = &batch->stream[STREAM_MIXED];
-    int target = model->config->train.target;
     int64_t n = 0;
     for (int64_t t = 0; t < mixed->tokens; t++)
-        n += target == TARGET_BOTH ||
-             (mixed->targets[t] < model->catalogue.a_items) == (target == TARGET_A);
+        n += counts(model, mixed->targets[t]);
     return n;
+}
+
+int32_t *mixed_stream_positions(const struct model *model, struct tape *tape,
+                                const struct batch *batch, int64_t *n) {
+    const struct stream *mixed = &batch->stream[STREAM_MIXED];
+    int32_t *position = arena_alloc(&tape->arena, mixed->tokens, sizeof *position);
+    *n = 0;
+    for (int64_t t = 0; t < mixed->tokens; t++)
+        if (counts(model, mixed->targets[t]))
+            position[(*n)++] = (int32_t)t;
+    return position;
 }
 
 bool mixed_stream_has_loss(const struct model *model, const struct pass *pass, int k) {

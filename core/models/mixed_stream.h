@@ -8,6 +8,10 @@
 /* Targets of the mixed stream in the domain of train.target. */
 int64_t mixed_stream_count(const struct model *model, const struct batch *batch);
 
+/* The tokens of those targets, and how many. Memory is the tape's. */
+int32_t *mixed_stream_positions(const struct model *model, struct tape *tape,
+                                const struct batch *batch, int64_t *n);
+
 /* Does this rank take part in loss k? It has tokens, or items are shared out and other ranks do. */
 bool mixed_stream_has_loss(const struct model *model, const struct pass *pass, int k);
 

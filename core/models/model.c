@@ -32,6 +32,8 @@ enum status model_configure(struct config *config) {
         config->train.loss = ops->loss;
     if (ops && ops->configure)
         TRY(ops->configure(config));
+    if (config->train.bce_negatives == 0)
+        config->train.bce_negatives = 1;
     return options_check(config);
 }
 
@@ -104,7 +106,7 @@ bool model_whole_batch(const struct model *model) {
 
 bool model_init_id(struct model *model, const real *rows, int64_t dim) {
     const struct param *id = params_find(&model->params, "embed.id");
-    if (dim != id->cols)
+    if (dim != model->config->model.dim)
         return false;
     real norm = (real)(PARAM_NORMAL_STD * sqrt((double)dim));
     for (int64_t i = 0; i < item_block_count(&id->local); i++) {
@@ -113,7 +115,7 @@ bool model_init_id(struct model *model, const real *rows, int64_t dim) {
         for (int64_t c = 0; c < dim; c++)
             missing = missing && row[c] == 0;
         for (int64_t c = 0; c < dim && !missing; c++)
-            id->tensor.x[i * dim + c] = norm * row[c];
+            id->tensor.x[i * id->cols + c] = norm * row[c];
     }
     return true;
 }

@@ -36,6 +36,7 @@ struct catalogue {
     const struct sampler *sampler; /* of the training negatives */
     struct item_block local;
     int64_t max_local[DOMAINS];
+    int64_t users; /* training sequences, which a model may know by their numbers; 0: no training */
 };
 
 /* Where the rows of an item table come from. */

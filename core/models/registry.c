@@ -1,12 +1,15 @@
 #include "core/models/registry.h"
+#include "core/models/bprmf.h"
 #include "core/models/llm_emf.h"
+#include "core/models/ncf.h"
 #include "core/models/sasrec.h"
 #include "core/models/sema_cdr.h"
 #include "core/models/tema_llm.h"
 #include "core/models/tricdr.h"
 
 /* The first is the default of model.name. */
-static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec, &tricdr};
+static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec,
+                                                 &tricdr,  &bprmf,    &ncf};
 
 void models_register(void) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)

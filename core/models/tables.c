@@ -68,9 +68,12 @@ static struct tensor *rows_of_all(struct model *model, struct tape *tape, int k)
                                frozen->dim);
 }
 
-/* The set keeps the tensor: of a learned table it holds the gradient of the rows. */
+/* The set keeps the tensor, the same for all who read it: of a learned table it holds the gradient
+ * of the rows. */
 static struct tensor *rows_of_set(struct model *model, struct tape *tape, struct item_set *set,
                                   int k) {
+    if (set->table[k])
+        return set->table[k];
     set->table[k] = tape_constant(tape, set->rows[k], set->n, model->table[k].given);
     set->table[k]->learned = tape->record && model->table[k].source == TABLE_LEARNED;
     return set->table[k];

@@ -30,3 +30,29 @@ struct tensor *op_join(struct tape *tape, struct tensor *a, struct tensor *b) {
         n->input[0] = a, n->input[1] = b, n->y = y;
     return y;
 }
+
+struct append_node {
+    struct tape_node node;
+    struct tensor *x, *y;
+};
+
+static void append_backward(struct tape *tape, void *node) {
+    struct append_node *n = node;
+    int64_t from = n->x->cols, to = n->y->cols;
+    real *dx = tape_grad_zeroed(tape, n->x);
+    for (int64_t t = 0; t < tape_rows(tape, n->y->rows); t++)
+        vec_axpy(1, n->y->g + t * to, dx + t * from, to - 1);
+}
+
+struct tensor *op_append_one(struct tape *tape, struct tensor *x, int64_t n) {
+    assert(x->cols >= n);
+    struct tensor *y = tape_tensor(tape, x->rows, n + 1, x->learned);
+    for (int64_t t = 0; t < tape_rows(tape, y->rows); t++) {
+        memcpy(y->x + t * (n + 1), x->x + t * x->cols, (size_t)n * sizeof *y->x);
+        y->x[t * (n + 1) + n] = 1;
+    }
+    struct append_node *node = tape_push(tape, sizeof *node, y, append_backward, &x, 1);
+    if (node)
+        node->x = x, node->y = y;
+    return y;
+}

@@ -158,7 +158,8 @@ static enum status create_model(struct run *run, const struct catalogue *shape, 
 static enum status open_model(struct run *run, bool training) {
     struct catalogue shape = {.items = run->dataset.items,
                               .a_items = run->dataset.domain_items[0],
-                              .max_len = run->config.data.max_len};
+                              .max_len = run->config.data.max_len,
+                              .users = training ? run->dataset.counts[SPLIT_TRAIN] : 0};
     run->placement = placement_new(run->comm, &run->config, &shape);
     placement_share_out(&shape, run->placement->sharded ? &run->placement->collectives : NULL);
     if (training && run->config.train.loss != LOSS_EXACT)

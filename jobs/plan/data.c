@@ -150,6 +150,7 @@ enum status plan_data_open(struct plan_data *data, const struct comm *comm,
     data->base = resident_bytes();
     enum status status = run_settle(comm, &data->dataset, &data->config);
     data->shape = (struct catalogue){.items = data->dataset.items,
+                                     .users = data->dataset.counts[SPLIT_TRAIN],
                                      .a_items = data->dataset.domain_items[0],
                                      .max_len = data->config.data.max_len,
                                      .sampler = &data->sampler};

@@ -2,7 +2,7 @@
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-models='tema_llm sema_cdr sasrec tricdr'
+models='tema_llm sema_cdr sasrec tricdr bprmf ncf'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
@@ -32,19 +32,30 @@ run() {
     [ "$(sort -u status)" = 0 ] || complain "$n ranks with $*: $(cat err)"
 }
 
+# loss MODEL exact and loss MODEL sampled: the losses of two runs, the second one of those that draw items,
+# the first one of the others where the model has any.
+loss() {
+    case $1-$2 in
+    bprmf-sampled) echo bpr ;;
+    ncf-exact) echo bce ;;
+    ncf-sampled) echo bpr ;;
+    *) echo "$2" ;;
+    esac
+}
+
 # exact MODEL and sampled MODEL: a run on one rank with that loss, in MODEL-exact and MODEL-sampled.
 exact() {
-    [ -e "$1-exact" ] || run "$1-exact" 1 model.name="$1"
+    [ -e "$1-exact" ] || run "$1-exact" 1 model.name="$1" train.loss="$(loss "$1" exact)"
 }
 sampled() {
-    [ -e "$1-sampled" ] || run "$1-sampled" 1 model.name="$1" train.loss=sampled
+    [ -e "$1-sampled" ] || run "$1-sampled" 1 model.name="$1" train.loss="$(loss "$1" sampled)"
 }
 
 test_ranks() { # The number of ranks changes nothing but rounding.
     for model in $models; do
         exact $model
         for n in 2 3 4; do
-            run $model-exact-$n $n model.name=$model
+            run $model-exact-$n $n model.name=$model train.loss="$(loss $model exact)"
             near 6 "$model on $n ranks" $model-exact $model-exact-$n
         done
     done
@@ -53,10 +64,10 @@ test_ranks() { # The number of ranks changes nothing but rounding.
 test_placement() { # Tables that are shared out change nothing but rounding, with either loss.
     for model in $models; do
         exact $model
-        run $model-exact-shared 3 model.name=$model train.placement=sharded
+        run $model-exact-shared 3 model.name=$model train.loss="$(loss $model exact)" train.placement=sharded
         near 6 "$model shared out over 3 ranks" $model-exact $model-exact-shared
         sampled $model
-        run $model-sampled-shared 4 model.name=$model train.loss=sampled train.placement=sharded
+        run $model-sampled-shared 4 model.name=$model train.loss="$(loss $model sampled)" train.placement=sharded
         near 6 "$model, sampled, shared out over 4 ranks" $model-sampled $model-sampled-shared
     done
 }
@@ -64,8 +75,8 @@ test_placement() { # Tables that are shared out change nothing but rounding, wit
 test_resume() { # A run that was stopped goes on, on other ranks.
     for model in $models; do
         sampled $model
-        run $model-again 1 model.name=$model train.loss=sampled train.max_steps=3
-        run $model-again 2 model.name=$model train.loss=sampled --resume
+        run $model-again 1 model.name=$model train.loss="$(loss $model sampled)" train.max_steps=3
+        run $model-again 2 model.name=$model train.loss="$(loss $model sampled)" --resume
         near 6 "$model resumed on 2 ranks" $model-sampled $model-again
     done
 }
@@ -126,8 +137,12 @@ test_own_negatives() { # Negatives that each position draws do not depend on ran
 
 test_learns() { # They learn: three times popularity, as LLM-EMF.
     for model in $models; do
-        run learn-$model 2 model.name=$model train.epochs=8 train.max_steps=0 eval.every=4 \
-            eval.candidates=full
+        case $model in
+        bprmf) keys='train.epochs=24' ;;
+        ncf) keys='train.epochs=60 train.lr=0.01' ;;
+        *) keys='train.epochs=8' ;;
+        esac
+        run learn-$model 2 model.name=$model $keys train.max_steps=0 eval.every=4 eval.candidates=full
         for domain in A B; do
             awk -v domain=$domain '
                 $1 == "test" && $2 == domain && $4 == "full" { mrr[$3] = $5 }

@@ -37,34 +37,43 @@ near_plan() {
         complain "$n ranks, $placement, $*: peak $(peak run) MB, the plan says $(total "$placement")"
 }
 
-# model_near_plan MODEL: with either loss and placement.
+# model_near_plan MODEL 'LOSS...' KEY=VALUE...: with each of the losses and either placement.
 model_near_plan() {
-    local loss
-    for loss in exact sampled; do
-        near_plan 1 replicated model.name="$1" train.loss=$loss
-        near_plan 2 replicated model.name="$1" train.loss=$loss
-        near_plan 2 sharded model.name="$1" train.loss=$loss
+    local model=$1 losses=$2 loss
+    shift 2
+    for loss in $losses; do
+        near_plan 1 replicated model.name="$model" train.loss=$loss "$@"
+        near_plan 2 replicated model.name="$model" train.loss=$loss "$@"
+        near_plan 2 sharded model.name="$model" train.loss=$loss "$@"
     done
 }
 
 test_memory_of_llm_emf() { # The plan of LLM-EMF is near to the peak of its runs.
-    model_near_plan llm_emf
+    model_near_plan llm_emf 'exact sampled'
 }
 
 test_memory_of_tema_llm() { # So is that of TEMA-LLM.
-    model_near_plan tema_llm
+    model_near_plan tema_llm 'exact sampled'
 }
 
 test_memory_of_sema_cdr() { # So is that of SemaCDR.
-    model_near_plan sema_cdr
+    model_near_plan sema_cdr 'exact sampled'
 }
 
 test_memory_of_sasrec() { # So is that of SASRec.
-    model_near_plan sasrec
+    model_near_plan sasrec 'exact sampled'
+}
+
+test_memory_of_bprmf() { # So is that of BPRMF, whose users have rows of their own.
+    model_near_plan bprmf 'exact bpr' model.dim=512
+}
+
+test_memory_of_ncf() { # So is that of NCF.
+    model_near_plan ncf bce model.dim=512
 }
 
 test_memory_of_tricdr() { # So is that of Tri-CDR.
-    model_near_plan tricdr
+    model_near_plan tricdr 'exact sampled'
 }
 
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.

@@ -49,6 +49,7 @@ static struct catalogue make_shape(struct fixture *f) {
     struct catalogue shape = {.items = ITEMS,
                               .a_items = A_ITEMS,
                               .max_len = MAX_LEN,
+                              .users = USERS,
                               .table = {{0}, {f->text, f->text, TEXT}},
                               .tags = {TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight},
                               .local = {{0, A_ITEMS}, {A_ITEMS, ITEMS}}};
@@ -121,29 +122,6 @@ static int64_t fill_whole(struct fixture *f) {
     return n;
 }
 
-/* The states that the losses read of the whole batch: in front of a step, on a tape of their own,
- * whose peak and work are returned. */
-static int64_t measured_states(struct fixture *f, struct whole_states *whole, real **rows,
-                               struct tape_work work[PHASES]) {
-    struct tape tape = {0};
-    struct item_set items;
-    struct pass pass = {.tape = &tape, .batch = &f->batch, .step = 1, .shares = 1};
-    bool by_rows = model_by_rows(&f->model);
-    tape_begin(&tape, false, 0);
-    if (by_rows) {
-        model_items(&f->model, &tape, &f->batch, 0, &items);
-        model_fill_items(&f->model, &items);
-    }
-    const struct tensor *states = model_states(&f->model, &pass, by_rows ? &items : NULL);
-    *rows = mem_alloc(states->rows * states->cols, sizeof **rows);
-    memcpy(*rows, states->x, (size_t)(states->rows * states->cols) * sizeof **rows);
-    *whole = (struct whole_states){.rows = *rows, .n = states->rows, .width = states->cols};
-    int64_t peak = (int64_t)tape.arena.peak;
-    memcpy(work, tape.work, sizeof tape.work);
-    tape_free(&tape);
-    return peak;
-}
-
 /* A step as it is: the most that it takes from the arena, and its work. */
 static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     struct tape tape = {0};
@@ -151,14 +129,6 @@ static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     struct pass pass = {
         .tape = &tape, .batch = &f->batch, .step = 1, .shares = 1, .phases = &phases};
     bool by_rows = model_by_rows(&f->model);
-    struct whole_states states;
-    struct tape_work before[PHASES] = {{0}};
-    real *rows = NULL;
-    int64_t most = 0;
-    if (f->model.state_width) {
-        most = measured_states(f, &states, &rows, before);
-        pass.states = &states;
-    }
     model_count(&f->model, &f->batch, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(&tape, true, f->model.params.count);
@@ -176,12 +146,9 @@ static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     phases_enter(&phases, PHASE_BACKWARD);
     tape_backward(&tape, NULL, NULL);
     int64_t peak = (int64_t)tape.arena.peak;
-    for (int p = 0; p < PHASES; p++)
-        work[p] = (struct tape_work){before[p].flops + tape.work[p].flops,
-                                     before[p].bytes + tape.work[p].bytes};
+    memcpy(work, tape.work, sizeof tape.work);
     tape_free(&tape);
-    mem_free(rows);
-    return peak > most ? peak : most;
+    return peak;
 }
 
 static const char *const settings[] = {
@@ -205,9 +172,10 @@ static const char *const settings[] = {
     "model.name=sema_cdr train.target=a model.stream_fusion=mean model.share_encoders=streams",
     "model.name=sema_cdr model.contrast_weight=0 model.mixed_softmax=all",
     "model.name=sema_cdr model.contrast_weight=0 model.blocks=0 train.loss=sampled",
-    "model.name=tricdr",
-    "model.name=tricdr train.loss=sampled model.triple_weight=0",
-    "model.name=tricdr train.loss=bce model.triple_contrast=0",
+    "model.name=bprmf",
+    "model.name=bprmf model.user=mean train.loss=exact",
+    "model.name=ncf",
+    "model.name=ncf model.user=table model.tower=40,3 train.loss=bpr",
 };
 
 static void check_step(const char *pairs) {
@@ -217,7 +185,7 @@ static void check_step(const char *pairs) {
     fixture_open(&f, pairs);
     cost_memory(&f.declared, 1, &f.step, 0, &bytes);
     int64_t block = f.model.params.total * (int64_t)sizeof(real), tables = 0;
-    for (int m = 1; m < f.model.tables && f.model.table[m].source != TABLE_LEARNED; m++)
+    for (int m = 1; m < f.model.tables; m++)
         tables +=
             f.model.catalogue.table[m].rows
                 ? ITEMS * f.model.catalogue.table[m].dim * (int64_t)sizeof(real)

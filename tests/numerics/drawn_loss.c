@@ -113,6 +113,43 @@ Test(drawn_loss, pairs_are_those_of_a_loop) {
     compare(DRAWN_BPR);
 }
 
+/* Scores that are the parameters themselves have the gradients dL/dz. */
+static void compare_scores(enum drawn_kind kind) {
+    enum { N = EACH + 1 };
+    struct params params = {0};
+    struct tape tape = {0};
+    int z = params_add(&params, 2, POSITIONS * N, 1, PARAM_ZERO, 1, "z");
+    params_allocate(&params, 1, 1);
+    for (int i = 0; i < POSITIONS * N; i++)
+        params.x[i] = (real)rng_normal(check_key(4), (uint64_t)i);
+    tape_begin(&tape, true, params.count);
+    double sum = 0,
+           got = drawn_loss_of_scores(&tape, kind, tape_param(&tape, &params, z), EACH, 0.25);
+    for (int t = 0; t < POSITIONS; t++) {
+        double x[N], g[N] = {0};
+        for (int k = 0; k < N; k++)
+            x[k] = (double)params.x[t * N + k];
+        for (int k = kind == DRAWN_BPR; k < N; k++) {
+            double margin = kind == DRAWN_BPR ? x[0] - x[k] : k ? -x[k] : x[0];
+            double slope = -1 / (1 + exp(margin));
+            sum += log(1 + exp(-margin));
+            g[k] += kind == DRAWN_BPR || k ? -slope : slope;
+            g[0] += kind == DRAWN_BPR ? slope : 0;
+        }
+        for (int k = 0; k < N; k++)
+            cr_expect(fabs((double)params.g[t * N + k] - 0.25 * g[k]) <= 8 * (double)REAL_EPS,
+                      "score %d of %d: %.9g, %.9g", k, t, (double)params.g[t * N + k], 0.25 * g[k]);
+    }
+    cr_expect(fabs(got - sum) <= 40 * (double)REAL_EPS * sum, "%.12g, in a loop %.12g", got, sum);
+    tape_free(&tape);
+    params_free(&params);
+}
+
+Test(drawn_loss, of_given_scores) {
+    compare_scores(DRAWN_BCE);
+    compare_scores(DRAWN_BPR);
+}
+
 static void overflow(enum drawn_kind kind) {
     struct fixture f;
     struct tape tape = {0};

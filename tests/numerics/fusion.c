@@ -31,6 +31,11 @@ static struct tensor *build_join(struct tape *tape, struct check *c) {
     return op_join(tape, in(tape, c, 0), in(tape, c, 1));
 }
 
+/* Of the columns but the last. */
+static struct tensor *build_append_one(struct tape *tape, struct check *c) {
+    return op_append_one(tape, in(tape, c, 0), D - 1);
+}
+
 static void compare(struct check *c, const char *what, const double *want, int64_t n,
                     double steps) {
     struct tape tape = {0};
@@ -77,6 +82,18 @@ Test(fusion, join) {
             want[t * (D + 2) + i] = (double)(i < D ? c.params.list[0].tensor.x[t * D + i]
                                                    : c.params.list[1].tensor.x[t * 2 + i - D]);
     compare(&c, "join", want, T * (D + 2), 0);
+    check_close(&c);
+}
+
+Test(fusion, append_one) {
+    struct check c = {.build = build_append_one};
+    double want[T * D];
+    check_input(&c, T, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    for (int i = 0; i < T * D; i++)
+        want[i] = i % D < D - 1 ? (double)c.params.list[0].tensor.x[i] : 1;
+    compare(&c, "[x | 1]", want, T * D, 0);
     check_close(&c);
 }
 

@@ -75,6 +75,8 @@ static void fill_samples(struct fixture *f) {
             items[i] %= A_ITEMS;
         f->samples[u] =
             (struct sample){items, 2 + rng_below(check_key(63), (uint64_t)u, LENGTH - 2), u};
+        if (u == USERS - 1) /* nothing to learn from, but a history */
+            f->samples[u].length = 1;
     }
     model_pack(&f->model, &f->batch, f->samples, USERS);
     for (int s = 0; s < STREAMS; s++)
@@ -86,7 +88,7 @@ static void fill_samples(struct fixture *f) {
 }
 
 static struct catalogue make_catalogue(struct fixture *f) {
-    struct catalogue catalogue = {ITEMS, A_ITEMS, MAX_LEN};
+    struct catalogue catalogue = {ITEMS, A_ITEMS, MAX_LEN, .users = USERS};
     fill_tags(f);
     catalogue.tags = (struct tag_table){TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight};
     for (int k = 0; k < 2; k++)
@@ -211,19 +213,34 @@ static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_
         mean[k] = pass.loss[k] / (pass.count[k] ? (double)pass.count[k] : 1);
 }
 
-static void reference_losses(const struct fixture *f, double mean[LOSS_TERMS]) {
+/* What the training drew for the positions of a sequence. */
+static void find_drawn(struct fixture *f, int64_t sequence) {
+    f->reference.sequence = sequence;
+    for (int s = 0; s < STREAMS; s++) {
+        const struct stream *stream = &f->batch.stream[s];
+        f->reference.drawn[s] = NULL;
+        for (int64_t b = 0; b < stream->sequences && f->set.own[s].n; b++)
+            if (stream->id[b] == sequence)
+                f->reference.drawn[s] =
+                    f->set.own[s].item + stream->offsets[b] * f->config.train.bce_negatives;
+    }
+}
+
+static void reference_losses(struct fixture *f, double mean[LOSS_TERMS]) {
     int64_t count[LOSS_TERMS] = {0};
     memset(mean, 0, LOSS_TERMS * sizeof *mean);
     f->of->prepare(&f->reference);
-    for (int u = 0; u < USERS; u++)
+    for (int u = 0; u < USERS; u++) {
+        find_drawn(f, u);
         f->of->losses(&f->reference, f->samples[u].items, f->samples[u].length, mean, count);
+    }
     for (int k = 0; k < LOSS_TERMS; k++)
         mean[k] /= count[k] ? (double)count[k] : 1;
     if (f->of->batch_losses)
         f->of->batch_losses(&f->reference, f->marked, mean);
 }
 
-static double reference_total(const struct fixture *f) {
+static double reference_total(struct fixture *f) {
     double mean[LOSS_TERMS], total = 0;
     reference_losses(f, mean);
     for (int k = 0; k < f->model.losses; k++)

@@ -17,6 +17,8 @@ Test(sasrec, agrees_with_its_reference) {
         "model.name=sasrec train.target=b",
         "model.name=sasrec model.similarity=cosine",
         "model.name=sasrec model.similarity=cosine train.loss=sampled",
+        "model.name=sasrec train.loss=bce",
+        "model.name=sasrec train.loss=bpr train.bce_negatives=3 model.mixed_softmax=all",
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 2);
 }

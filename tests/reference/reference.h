@@ -36,6 +36,8 @@ struct reference {
     const int32_t *tag;
     const float *tag_weight;
     struct ref_candidates candidates[3];
+    int64_t sequence;        /* number of the one whose losses are wanted */
+    const int32_t *drawn[3]; /* by stream: the items drawn for each of its positions, if any are */
     double (*rows)[REF_DIM]; /* [modalities, items] by ref_prepare_..., for the present x */
     int *known;              /* [REF_KNOWN] parameters found before, plus 1, by hash of the name */
 };
@@ -197,6 +199,37 @@ static inline double ref_log_sum(const struct reference *r, int set, int32_t tar
         if (r->candidates[set].item[c] != target)
             sum += exp(logit(r, state, r->candidates[set].item[c]));
     return log(sum);
+}
+
+/* Loss of a target against the `n` items drawn for its position. */
+static inline double ref_drawn(const struct reference *r, const int32_t *drawn, int32_t target,
+                               double (*logit)(const struct reference *, void *, int32_t),
+                               void *state) {
+    bool pairs = r->config->train.loss == LOSS_BPR;
+    double z = logit(r, state, target), sum = pairs ? 0 : log1p(exp(-z));
+    for (int64_t k = 0; k < r->config->train.bce_negatives; k++) {
+        double other = logit(r, state, drawn[k]);
+        sum += log1p(exp(pairs ? other - z : other));
+    }
+    return sum;
+}
+
+/* Is the target in the domain of train.target? */
+static inline bool ref_wanted(const struct reference *r, int32_t target) {
+    int wanted = r->config->train.target;
+    return wanted == TARGET_BOTH || ref_domain(r, target) == (wanted == TARGET_B);
+}
+
+/* Loss of the target at position t of stream s by train.loss: exact, sampled, bce or bpr. */
+static inline double ref_loss(const struct reference *r, int s, int64_t t, int32_t target,
+                              double (*logit)(const struct reference *, void *, int32_t),
+                              void *state) {
+    bool all = s == 2 && r->config->train.target == TARGET_BOTH &&
+               r->config->model.mixed_softmax == MIXED_ALL;
+    if (r->drawn[s])
+        return ref_drawn(r, r->drawn[s] + t * r->config->train.bce_negatives, target, logit, state);
+    return ref_log_sum(r, all ? 2 : ref_domain(r, target), target, logit, state) -
+           logit(r, state, target);
 }
 
 /* Row of an item in modality m, as the encoder takes it. */

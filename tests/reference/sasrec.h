@@ -35,18 +35,12 @@ static inline void ref_sasrec_losses(const struct reference *r, const int32_t *i
     int32_t kept[REF_LENGTH + 1];
     double h[REF_LENGTH][REF_DIM];
     int64_t n = ref_cut(r, 2, items, length, r->max_len + 1, kept) - 1;
-    int wanted = r->config->train.target;
     ref_sasrec_states(r, kept, n, h);
-    for (int64_t t = 0; t < n; t++) {
-        int32_t target = kept[t + 1];
-        int domain = ref_domain(r, target);
-        bool all = wanted == TARGET_BOTH && r->config->model.mixed_softmax == MIXED_ALL;
-        if (wanted != TARGET_BOTH && domain != (wanted == TARGET_B))
-            continue;
-        *sum += ref_log_sum(r, all ? 2 : domain, target, ref_sasrec_logit, h[t]) -
-                ref_sasrec_logit(r, h[t], target);
-        ++*count;
-    }
+    for (int64_t t = 0; t < n; t++)
+        if (ref_wanted(r, kept[t + 1])) {
+            *sum += ref_loss(r, 2, t, kept[t + 1], ref_sasrec_logit, h[t]);
+            ++*count;
+        }
 }
 
 /* Probabilities of the domain's items after a history. */

@@ -68,6 +68,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.scale", "learned"},
                                               {"model.mixed_softmax", "domain"},
                                               {"model.share_encoders", "none"},
+                                              {"model.user", "auto"},
                                               {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
                                               {"model.fusion", "probability"},
@@ -97,7 +98,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.sampler_alpha", "0.75"},
                                               {"train.logq", "false"},
                                               {"train.gbce_t", "0.75"},
-                                              {"train.bce_negatives", "1"},
+                                              {"train.bce_negatives", "0"},
                                               {"train.patience", "10"},
                                               {"train.target", "both"},
                                               {"train.grad_clip", "0"},
@@ -149,6 +150,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"model.scale", "[14.5]"},
                                         {"model.mixed_softmax", "all"},
                                         {"model.share_encoders", "streams"},
+                                        {"model.user", "mean"},
                                         {"model.id_init", "text"},
                                         {"model.feature_proj", "128"},
                                         {"model.fusion", "logit"},
@@ -392,7 +394,7 @@ Test(options, models_register_keys, .init = start_listening) {
     cr_expect(!strncmp(options_key(width - 1), "model.", 6));
     cr_expect(!strncmp(options_key(width + 1), "train.", 6));
     cr_expect_str_eq(options_help(options_find("model.name")),
-                     "the model: llm_emf, tema_llm, sema_cdr, sasrec, mine");
+                     "the model: llm_emf, tema_llm, sema_cdr, sasrec, tricdr, bprmf, ncf, mine");
     cr_assert_eq(set("model.name", "mine"), STATUS_OK);
     cr_expect_eq(model_configure(&config), STATUS_OK);
     cr_assert_eq(set("mine.rate", "0.5"), STATUS_OK);
@@ -431,7 +433,8 @@ Test(options, checks_between_keys, .init = start_listening) {
 Test(options, says_what_this_version_supports, .init = start_listening) {
     cr_assert_eq(set("model.name", "unknown"), STATUS_OK);
     cr_expect_eq(model_configure(&config), STATUS_INPUT);
-    EXPECT_SAID("model.name: 'unknown' is not one of llm_emf, tema_llm, sema_cdr, sasrec");
+    EXPECT_SAID(
+        "model.name: 'unknown' is not one of llm_emf, tema_llm, sema_cdr, sasrec, tricdr, bprmf, ncf");
 }
 
 static void expect_modalities(const char *want, enum status status) {
