@@ -26,7 +26,7 @@ void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *
     for (int i = 0; i < params->count; i++) {
         const struct param *p = &params->list[i];
         reduce->bucket_of[i] = -1;
-        if (p->partial || p->of_items)
+        if (p->partial || p->of_items || p->by_rows)
             continue;
         if (begins(reduce, p))
             reduce->bucket[reduce->buckets++] = (struct reduce_bucket){.lo = p->at};

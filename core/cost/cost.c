@@ -27,7 +27,7 @@ static struct sizes count_parameters(const struct model *model) {
         n.all += size;
         n.dense += p->by_rows ? 0 : size;
         n.summed += p->by_rows || p->partial ? 0 : size;
-        n.layers += p->of_items ? 0 : size;
+        n.layers += p->of_items || p->by_rows ? 0 : size;
     }
     return n;
 }
@@ -89,6 +89,11 @@ static int64_t summed_rows(const struct model *model, const struct cost_step *st
     return n;
 }
 
+/* Numbers of the rows of users that ranks sum, in either placement. */
+static int64_t summed_users(const struct model *model, const struct cost_step *step) {
+    return model->users < 0 ? 0 : model->params.list[model->users].cols * step->users;
+}
+
 /* Do lookups of so many rows of so many columns take two hops? */
 static bool two_hops(int ranks, int64_t rows, int64_t cols) {
     return grid_hops(ranks, (double)(BYTES * rows * cols));
@@ -114,7 +119,8 @@ void cost_memory(const struct model *model, int ranks, const struct cost_step *s
                              .evaluation = evaluation};
     if (ranks > 1)
         b->reduction += BYTES * (model->catalogue.collectives ? lookup_room(model, ranks, step)
-                                                              : summed_rows(model, step));
+                                                              : summed_rows(model, step)) +
+                        BYTES * summed_users(model, step);
     b->total = b->parameters + b->gradients + b->moments + b->reduction + b->features + step->most +
                b->evaluation;
 }
@@ -197,6 +203,7 @@ struct cost_traffic cost_traffic(const struct model *model, struct cost_ranks ra
         add(&t, reduction(model, (double)(BYTES * summed_rows(model, step)), ranks));
     if (ranks.all > 1)
         add_shared(ranks, step, &t);
+    add(&t, reduction(model, (double)(BYTES * summed_users(model, step)), ranks));
     return t;
 }
 
@@ -222,6 +229,7 @@ struct tape_work cost_update(const struct model *model, int ranks, const struct 
     double touched = (double)n.dense;
     for (int i = 0; i < model->params.count; i++)
         if (model->params.list[i].by_rows)
-            touched += rows * (double)model->params.list[i].cols;
+            touched += (i == model->users ? (double)step->users : rows) *
+                       (double)model->params.list[i].cols;
     return cost_adamw(lazy ? touched : (double)n.all, touched);
 }

@@ -125,6 +125,7 @@ void cost_step_run(struct model *model, const struct batch *share, const struct 
     step->activations = (int64_t)tape.arena.used;
     step->tiles = (int64_t)tape.tiles;
     step->shared = tape.shared;
+    step->users = all->samples;
     step->union_rows = model_by_rows(model) ? union_rows(model, all) : 0;
     for (int p = 0; p < PHASES; p++) {
         step->work[p].flops += tape.work[p].flops;

@@ -19,6 +19,7 @@ struct cost_step {
     int64_t set_rows;              /* items whose rows the rank looks up */
     int64_t whole_rows;            /* and those of the whole batch, whose rows are frozen */
     int64_t union_rows;            /* of the item sets of all ranks */
+    int64_t users;                 /* of all ranks */
     double shared;                 /* bytes of states, of rows made in parts and of the gradients of
                                       both that ranks exchange */
     struct tape_work work[PHASES]; /* of this rank */

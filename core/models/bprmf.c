@@ -35,7 +35,7 @@ static void count(const struct model *model, const struct batch *batch, int64_t 
 }
 
 /* [p | 1] of all tokens. */
-static struct tensor *states(struct model *model, const struct pass *pass) {
+static struct tensor *states(struct model *model, struct pass *pass) {
     const struct user_vectors *users = model->state;
     return op_append_one(pass->tape, user_vectors_run(users, model, pass, pass->items->rows[0]),
                          users->dim);

@@ -58,8 +58,8 @@ int64_t model_learned_width(const struct config *config, int k) {
 
 enum status model_declare(struct model *model, const struct config *config,
                           const struct catalogue *catalogue) {
-    *model =
-        (struct model){.ops = find(config->model.name), .config = config, .catalogue = *catalogue};
+    *model = (struct model){
+        .ops = find(config->model.name), .config = config, .catalogue = *catalogue, .users = -1};
     if (!catalogue->collectives)
         model->catalogue.local =
             (struct item_block){{0, catalogue->a_items}, {catalogue->a_items, catalogue->items}};

@@ -89,6 +89,13 @@ struct whole_states {
     int64_t first; /* the first row of this share */
 };
 
+/* Rows of a table of users that a pass reads, if their gradient comes as rows. */
+struct user_rows {
+    int64_t n;
+    int32_t *user;       /* [n] distinct, ascending */
+    struct tensor *rows; /* [n, dim]; after backward, g is the gradient, NULL: zero */
+};
+
 /* One batch on its way through the model. */
 struct pass {
     struct tape *tape;
@@ -104,6 +111,7 @@ struct pass {
     int share, shares;                 /* of the whole batch, this one */
     const struct collectives *peers;   /* the ranks, each of which has one share; NULL: a rank makes
                                         * all that it needs */
+    struct user_rows users;            /* set by the model */
     int64_t count[LOSS_TERMS];         /* positions of the global batch, by loss */
     double loss[LOSS_TERMS];           /* this share's sums */
     struct phases *phases;
@@ -173,6 +181,7 @@ struct model {
     struct item_table table[OPTION_LIST]; /* by modality */
     struct head head[OPTION_LIST];
     struct loss_term loss[LOSS_TERMS];
+    int users;           /* parameter of a table of users whose gradient comes as rows, -1: none */
     bool whole_batch;    /* see model_whole_batch */
     int64_t state_width; /* see model_ops.states; 0: the losses read no states of other shares */
     void *state;         /* of the model, private to its file */

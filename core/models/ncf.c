@@ -91,7 +91,7 @@ static struct tensor *item_rows(struct model *model, struct tape *tape,
 }
 
 /* The user's part of every token, [tokens, first width]. */
-static struct tensor *user_rows(struct model *model, const struct pass *pass) {
+static struct tensor *user_rows(struct model *model, struct pass *pass) {
     const struct ncf *n = model->state;
     struct tensor *items = tables_rows(model, pass->tape, pass->items, 0);
     return op_linear(pass->tape, user_vectors_run(&n->users, model, pass, items),

@@ -5,7 +5,8 @@
  * and in a ranking the mean, as its users have none: those that the table knows are not asked for
  * (C: hidasib, GRU4Rec, baselines.py, BPR). Not collective.
  *
- * The table is not shared out with the item tables: every rank holds it, with a dense gradient. */
+ * The table is not shared out with the item tables: every rank holds it. Its gradient is dense, or
+ * with train.optimizer=lazy_adamw that of the rows of the step's users. */
 #ifndef CORE_MODELS_USER_VECTORS_H
 #define CORE_MODELS_USER_VECTORS_H
 #include "core/models/model.h"
@@ -22,6 +23,6 @@ void user_vectors_add(struct model *model, struct user_vectors *users, int64_t d
  * (step 0), of histories. Means are of the rows `items` [*, >= dim] of the view that the pass reads,
  * whose further columns they have too. */
 struct tensor *user_vectors_run(const struct user_vectors *users, struct model *model,
-                                const struct pass *pass, struct tensor *items);
+                                struct pass *pass, struct tensor *items);
 
 #endif

@@ -16,6 +16,13 @@ static void open_rows(struct placement *p, const struct config *config, int64_t 
     }
 }
 
+static void open_users(struct placement *p, const struct config *config, int64_t users) {
+    if (config->train.optimizer != OPTIMIZER_LAZY_ADAMW || config->model.user != USER_TABLE)
+        return;
+    reduce_sparse_open(&p->users, p->comm, users, config->model.dim);
+    p->users.way = SPARSE_UNION;
+}
+
 struct placement *placement_new(const struct comm *comm, const struct config *config,
                                 const struct catalogue *catalogue) {
     struct placement *p = mem_zero(1, sizeof *p);
@@ -28,6 +35,7 @@ struct placement *placement_new(const struct comm *comm, const struct config *co
         lookup_open(&p->lookup, comm, p->first, DOMAINS);
     else if (config->train.loss != LOSS_EXACT)
         open_rows(p, config, catalogue->items);
+    open_users(p, config, catalogue->users);
     return p;
 }
 
@@ -37,6 +45,7 @@ void placement_free(struct placement *p) {
     lookup_close(&p->lookup);
     for (int k = 0; k < OPTION_LIST; k++)
         reduce_sparse_close(&p->rows[k]);
+    reduce_sparse_close(&p->users);
     mem_free(p->first);
     mem_free(p);
 }
@@ -123,11 +132,22 @@ void placement_reduce(struct placement *p, struct model *model, const struct ite
     }
 }
 
+void placement_reduce_users(struct placement *p, const struct user_rows *users, bool exchange,
+                            struct item_grads *grads) {
+    const real *g = users->n > 0 ? users->rows->g : NULL;
+    if (exchange)
+        reduce_sparse_sum(&p->users, users->user, users->n, g, &grads->users);
+    else
+        grads->users = (struct row_grad){g ? users->n : 0, users->user, g};
+}
+
 double placement_grad_square(const struct placement *p, const struct model *model,
                              const struct item_grads *grads) {
     const struct params *params = &model->params;
     double whole = grad_square(params, 0, params->shared);
     double part = grad_square(params, params->shared, params->dense);
+    if (model->users >= 0)
+        whole += row_grad_square(&grads->users, params->list[model->users].cols);
     for (int k = 0; k < model->tables; k++)
         if (model_table_by_rows(model, k))
             part += row_grad_square(&grads->table[k], model->table[k].given);

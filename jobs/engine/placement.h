@@ -14,6 +14,7 @@
 /* Gradients of learned item tables that come as rows, by table; empty for the others. */
 struct item_grads {
     struct row_grad table[OPTION_LIST];
+    struct row_grad users; /* likewise of a table of users, which all ranks hold */
 };
 
 struct placement {
@@ -23,6 +24,7 @@ struct placement {
     struct collectives collectives;
     struct lookup lookup;                   /* sharded */
     struct reduce_sparse rows[OPTION_LIST]; /* replicated, sampled loss, by learned table */
+    struct reduce_sparse users;             /* of a table of users, lazy AdamW */
 };
 
 /* Collective if sharded, as is its end. Both outlive the result. */
@@ -48,6 +50,10 @@ void placement_view(struct placement *placement, struct model *model, const stru
  * are this rank's alone where tables are replicated. */
 void placement_reduce(struct placement *placement, struct model *model, const struct item_set *set,
                       bool exchange, struct item_grads *grads);
+
+/* Collective, after it: the same of the rows of users, into grads->users. */
+void placement_reduce_users(struct placement *placement, const struct user_rows *users,
+                            bool exchange, struct item_grads *grads);
 
 /* Collective if sharded. Sum of squares of the gradient of everything. */
 double placement_grad_square(const struct placement *placement, const struct model *model,

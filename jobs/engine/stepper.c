@@ -197,6 +197,8 @@ static int64_t count_touched(const struct model *model, const struct item_grads 
     for (int k = 0; k < model->tables; k++)
         if (model_table_by_rows(model, k))
             n += grads->table[k].n * model->table[k].given;
+    if (model->users >= 0)
+        n += grads->users.n * model->params.list[model->users].cols;
     return n;
 }
 
@@ -252,6 +254,8 @@ static void gradients(struct stepper *s, struct pass *pass, double loss[LOSS_TER
         reduce_finish(reduce);
     if (model_by_rows(&s->run->model))
         placement_reduce(s->run->placement, &s->run->model, &items, !s->without_reduction, grads);
+    if (s->run->model.users >= 0)
+        placement_reduce_users(s->run->placement, &pass->users, !s->without_reduction, grads);
     memcpy(s->own_loss, pass->loss, sizeof s->own_loss);
     memcpy(loss, pass->loss, sizeof pass->loss);
     sum_losses(s, loss, LOSS_TERMS);
@@ -365,6 +369,8 @@ static enum status update(struct stepper *s, int64_t step, const struct item_gra
         if (model_table_by_rows(model, k))
             adamw_rows(&adamw, params, model->table[k].param, &grads->table[k],
                        c->train.optimizer == OPTIMIZER_LAZY_ADAMW, step, scale);
+    if (model->users >= 0)
+        adamw_rows(&adamw, params, model->users, &grads->users, true, step, scale);
     return STATUS_OK;
 }
 

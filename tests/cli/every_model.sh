@@ -135,6 +135,15 @@ test_own_negatives() { # Negatives that each position draws do not depend on ran
         train run.yaml train.loss=bce run.dir=no
 }
 
+test_lazy_users() { # With lazy AdamW the rows of a step's users move, whatever the ranks and the placement.
+    keys='model.name=bprmf train.optimizer=lazy_adamw train.grad_clip=0.01'
+    run lazy 1 $keys
+    run lazy-2 2 $keys
+    run lazy-3 3 $keys train.placement=sharded
+    near 6 'lazy users on 2 ranks' lazy lazy-2
+    near 6 'lazy users, items shared out over 3 ranks' lazy lazy-3
+}
+
 test_learns() { # They learn: three times popularity, as LLM-EMF.
     for model in $models; do
         case $model in

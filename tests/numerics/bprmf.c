@@ -16,7 +16,8 @@ Test(bprmf, agrees_with_its_reference) {
         "model.name=bprmf model.user=mean train.bce_negatives=3 model.mixed_softmax=all",
         "model.name=bprmf train.loss=bce train.bce_negatives=2 train.target=b",
         "model.name=bprmf train.loss=exact",
+        "model.name=bprmf train.optimizer=lazy_adamw",
         "model.name=bprmf train.loss=sampled model.user=mean train.target=a",
     };
-    model_check(&reference, settings, sizeof settings / sizeof *settings, 6);
+    model_check(&reference, settings, sizeof settings / sizeof *settings, 7);
 }

@@ -173,6 +173,7 @@ static const char *const settings[] = {
     "model.name=sema_cdr model.contrast_weight=0 model.mixed_softmax=all",
     "model.name=sema_cdr model.contrast_weight=0 model.blocks=0 train.loss=sampled",
     "model.name=bprmf",
+    "model.name=bprmf train.optimizer=lazy_adamw",
     "model.name=bprmf model.user=mean train.loss=exact",
     "model.name=ncf",
     "model.name=ncf model.user=table model.tower=40,3 train.loss=bpr",

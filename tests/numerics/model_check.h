@@ -34,6 +34,7 @@ struct fixture {
     struct batch batch;
     struct sample samples[USERS];
     struct item_set set, whole;
+    struct user_rows users;
     const struct model_reference *of;
     bool marked[ITEMS]; /* items of the batch */
     int32_t items[USERS * LENGTH], every[ITEMS];
@@ -209,6 +210,7 @@ static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_
                     (struct ref_candidates){f->set.negatives[c].n, f->set.negatives[c].item};
     }
     model_forward(model, &pass, by_rows ? &f->set : NULL);
+    f->users = pass.users;
     for (int k = 0; k < LOSS_TERMS; k++)
         mean[k] = pass.loss[k] / (pass.count[k] ? (double)pass.count[k] : 1);
 }
@@ -258,6 +260,12 @@ static void copy_gradient(struct fixture *f, int p, real *g) {
         return;
     }
     struct tensor whole = {.g = g, .cols = param->cols};
+    if (p == f->model.users) {
+        const struct row_grad grad = {f->users.n, f->users.user, f->users.rows->g};
+        memset(g, 0, (size_t)param_size(param) * sizeof *g);
+        row_grad_add(&grad, &whole);
+        return;
+    }
     int k = 0;
     while (f->model.table[k].param != p)
         k++;
