@@ -1,6 +1,6 @@
 /* cdsr plan: what training would take, without training: memory and traffic of a rank and step, for
- * both placements of the item tables and the exact loss beside one that draws items, and the placement that fits; or how that scales
- * with the ranks.
+ * both placements of the item tables and the losses that the model takes, the exact one and one that
+ * draws items, and the placement that fits; or how that scales with the ranks.
  *
  * Get the data, or make it up (jobs/plan/data); for each loss and placement estimate
  * (jobs/plan/estimate); choose; print. */

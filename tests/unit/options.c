@@ -433,8 +433,8 @@ Test(options, checks_between_keys, .init = start_listening) {
 Test(options, says_what_this_version_supports, .init = start_listening) {
     cr_assert_eq(set("model.name", "unknown"), STATUS_OK);
     cr_expect_eq(model_configure(&config), STATUS_INPUT);
-    EXPECT_SAID(
-        "model.name: 'unknown' is not one of llm_emf, tema_llm, sema_cdr, sasrec, tricdr, bprmf, ncf");
+    EXPECT_SAID("model.name: 'unknown' is not one of llm_emf, tema_llm, sema_cdr, sasrec, tricdr, "
+                "bprmf, ncf");
 }
 
 static void expect_modalities(const char *want, enum status status) {
