@@ -71,6 +71,8 @@ static real draw(const struct param *p, uint64_t key, int64_t i) {
         return (real)log(10.0);
     case PARAM_QUARTER:
         return (real)0.25;
+    case PARAM_GATES:
+        return 3 * (i % p->cols) < 2 * p->cols;
     case PARAM_ZERO:
     default:
         return 0;

@@ -20,10 +20,11 @@ enum { PARAM_NAME = 128 };
 enum param_init {
     PARAM_ZERO,
     PARAM_ONE,
-    PARAM_NORMAL, /* N(0, PARAM_NORMAL_STD^2): embedding tables */
-    PARAM_FAN_IN, /* uniform in +-1/sqrt(fan in): linear layers */
-    PARAM_LN10,   /* ln 10: temperatures */
-    PARAM_QUARTER /* 1/4: slopes of rectifiers */
+    PARAM_NORMAL,  /* N(0, PARAM_NORMAL_STD^2): embedding tables */
+    PARAM_FAN_IN,  /* uniform in +-1/sqrt(fan in): linear layers */
+    PARAM_LN10,    /* ln 10: temperatures */
+    PARAM_QUARTER, /* 1/4: slopes of rectifiers */
+    PARAM_GATES    /* 1 in the first two thirds of the columns, else 0: biases of a GRU */
 };
 
 struct param {

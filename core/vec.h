@@ -107,4 +107,9 @@ static inline real vec_tanh(real x) {
 }
 #endif
 
+/* 1 / (1 + exp(-x)); at most 1.8e-35 below -80, and NaN for NaN. */
+static inline real vec_sigmoid(real x) {
+    return 1 / (1 + vec_exp(x < -80 ? 80 : -x));
+}
+
 #endif
