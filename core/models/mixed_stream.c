@@ -1,6 +1,7 @@
 #include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
+#include "core/rng.h"
 #include <string.h>
 
 static bool counts(const struct model *model, int32_t target) {
@@ -46,6 +47,35 @@ double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct t
                                    model->loss[k].weight / (double)pass->count[k]);
     tape_enter(pass->tape, pass->phases, before);
     return sum;
+}
+
+void mixed_stream_forward(struct model *model, struct pass *pass, int k,
+                          mixed_stream_states_fn *states) {
+    if (!mixed_stream_has_loss(model, pass, k))
+        return;
+    struct tensor *q = pass->batch->stream[STREAM_MIXED].tokens > 0
+                           ? softmax_head_query(model, pass->tape, 0, states(model, pass))
+                           : tape_tensor(pass->tape, 0, model->head[0].dim, false);
+    pass->loss[k] = mixed_stream_loss(model, pass, k, q);
+}
+
+void mixed_stream_query(struct model *model, struct pass *pass, mixed_stream_states_fn *states,
+                        struct query *query) {
+    bool any = pass->batch->stream[STREAM_MIXED].tokens > 0;
+    const bool *present = stream_present(pass->tape, pass->batch, STREAM_MIXED);
+    const real *q =
+        softmax_head_last(model, pass, 0, STREAM_MIXED, any ? states(model, pass) : NULL);
+    softmax_head_compare(model, pass, 0, q, query,
+                         query_add_term(query, 1, present, FUSION_PROBABILITY));
+}
+
+struct dropout mixed_stream_dropout(const struct model *model, const struct pass *pass, double p,
+                                    int place) {
+    uint64_t key = rng_key((uint64_t)model->config->run.seed, RNG_DROPOUT, (uint64_t)pass->step,
+                           (uint64_t)place);
+    if (!pass->tape->record || p <= 0)
+        return dropout_none;
+    return dropout_make(p, key, pass->batch->stream[STREAM_MIXED].keys);
 }
 
 int32_t *mixed_stream_last(struct tape *tape, const struct batch *batch, int s, int64_t a_items) {

@@ -4,6 +4,7 @@
 #ifndef CORE_MODELS_MIXED_STREAM_H
 #define CORE_MODELS_MIXED_STREAM_H
 #include "core/models/model.h"
+#include "core/ops/dropout.h"
 
 /* Targets of the mixed stream in the domain of train.target. */
 int64_t mixed_stream_count(const struct model *model, const struct batch *batch);
@@ -23,6 +24,22 @@ double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct t
 /* Of every token of the mixed stream, the last token of stream s up to it, -1: none. Memory is the
  * tape's. */
 int32_t *mixed_stream_last(struct tape *tape, const struct batch *batch, int s, int64_t a_items);
+
+/* Of a model with one head whose states follow from the mixed stream alone: states [tokens, dim] of
+ * that stream, which has some. */
+typedef struct tensor *mixed_stream_states_fn(struct model *model, const struct pass *pass);
+
+/* `forward` of such a model, whose only loss is k, and its `query`: the logits of the last states.
+ * Collective as mixed_stream_loss. */
+void mixed_stream_forward(struct model *model, struct pass *pass, int k,
+                          mixed_stream_states_fn *states);
+void mixed_stream_query(struct model *model, struct pass *pass, mixed_stream_states_fn *states,
+                        struct query *query);
+
+/* Dropout of rows that belong to the tokens of the mixed stream, with probability p in a training
+ * step; none where the tape does not record. Every place of a model has a number of its own. */
+struct dropout mixed_stream_dropout(const struct model *model, const struct pass *pass, double p,
+                                    int place);
 
 /* The last token of each sample's sequence in stream s, -1: none. Memory is the tape's. */
 int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s);

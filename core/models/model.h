@@ -152,7 +152,7 @@ struct model_ops {
      * in the order in which backward completes them. */
     enum status (*open)(struct model *model);
 
-    /* Rows of head m as encoders take them, of the items of a view; NULL: those of table m. */
+    /* Rows of head m as encoders take them, of the items of a view; NULL: those of its table. */
     struct tensor *(*item_rows)(struct model *model, struct tape *tape,
                                 const struct item_view *view, int m);
 

@@ -1,5 +1,6 @@
 #include "core/models/registry.h"
 #include "core/models/bprmf.h"
+#include "core/models/gru4rec.h"
 #include "core/models/llm_emf.h"
 #include "core/models/ncf.h"
 #include "core/models/sasrec.h"
@@ -8,8 +9,9 @@
 #include "core/models/tricdr.h"
 
 /* The first is the default of model.name. */
-static const struct model_ops *const models[] = {&llm_emf, &tema_llm, &sema_cdr, &sasrec,
-                                                 &tricdr,  &bprmf,    &ncf};
+static const struct model_ops *const models[] = {
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &tricdr, &bprmf, &ncf, &gru4rec,
+};
 
 void models_register(void) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)

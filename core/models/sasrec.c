@@ -35,30 +35,18 @@ static void count(const struct model *model, const struct batch *batch, int64_t 
     out[NEXT_ITEM] = mixed_stream_count(model, batch);
 }
 
-/* Of all tokens; NULL: there are none. */
 static struct tensor *states(struct model *model, const struct pass *pass) {
-    if (pass->batch->stream[STREAM_MIXED].tokens == 0)
-        return NULL;
     return stream_encoder_run(model, model->state, pass, STREAM_MIXED, 0, pass->items->rows[0],
                               NULL, view_inputs(pass->items, pass->batch, STREAM_MIXED));
 }
 
 static void forward(struct model *model, struct pass *pass) {
-    if (!mixed_stream_has_loss(model, pass, NEXT_ITEM))
-        return;
-    struct tensor *h = states(model, pass);
-    struct tensor *q = h ? softmax_head_query(model, pass->tape, 0, h)
-                         : tape_tensor(pass->tape, 0, model->head[0].dim, false);
-    pass->loss[NEXT_ITEM] = mixed_stream_loss(model, pass, NEXT_ITEM, q);
+    mixed_stream_forward(model, pass, NEXT_ITEM, states);
 }
 
-/* One head: its logits rank. */
 static void add_query(struct model *model, struct pass *pass, int domain, struct query *query) {
-    const bool *present = stream_present(pass->tape, pass->batch, STREAM_MIXED);
-    const real *q = softmax_head_last(model, pass, 0, STREAM_MIXED, states(model, pass));
     (void)domain;
-    softmax_head_compare(model, pass, 0, q, query,
-                         query_add_term(query, 1, present, FUSION_PROBABILITY));
+    mixed_stream_query(model, pass, states, query);
 }
 
 const struct model_ops sasrec = {

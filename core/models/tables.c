@@ -98,8 +98,9 @@ void model_view(struct model *model, struct tape *tape, struct item_set *set,
     *view = (struct item_view){.set = set,
                                .n = set ? set->n : item_block_count(&model->catalogue.local)};
     for (int m = 0; m < model->heads; m++)
-        view->rows[m] = model->ops->item_rows ? model->ops->item_rows(model, tape, view, m)
-                                              : tables_rows(model, tape, view, m);
+        view->rows[m] = model->ops->item_rows
+                            ? model->ops->item_rows(model, tape, view, m)
+                            : tables_rows(model, tape, view, model->head[m].table);
 }
 
 const int32_t *view_inputs(const struct item_view *view, const struct batch *batch, int s) {

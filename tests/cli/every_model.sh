@@ -2,7 +2,7 @@
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-models='tema_llm sema_cdr sasrec tricdr bprmf ncf'
+models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
@@ -131,6 +131,8 @@ test_own_negatives() { # Negatives that each position draws do not depend on ran
     run bce-3 3 model.name=sasrec train.loss=bce train.bce_negatives=2 train.placement=sharded
     near 6 'bce on 2 ranks' bce bce-2
     near 6 'bce shared out over 3 ranks' bce bce-3
+    run bce-gru 1 model.name=gru4rec train.loss=bce train.reproducible=true
+    run bce-gru-3 3 model.name=gru4rec train.loss=gbce train.placement=sharded
     refused 'cdsr: error: train.loss: bce and bpr have one score per item; set model.modalities to one, or take another model' \
         train run.yaml train.loss=bce run.dir=no
 }

@@ -74,11 +74,15 @@ static void fill_samples(struct fixture *f) {
         int32_t *items = f->items + u * LENGTH;
         for (int i = 0; u == 0 && i < LENGTH; i++) /* of one domain */
             items[i] %= A_ITEMS;
+        for (int i = 0; u == 1 && i < LENGTH; i++) /* of three items, again and again */
+            items[i] = items[0] / 3 * 3 + items[i] % 3;
         f->samples[u] =
             (struct sample){items, 2 + rng_below(check_key(63), (uint64_t)u, LENGTH - 2), u};
         if (u == USERS - 1) /* nothing to learn from, but a history */
             f->samples[u].length = 1;
     }
+    f->samples[1].length = LENGTH;
+    f->samples[2].length = 2; /* one input */
     model_pack(&f->model, &f->batch, f->samples, USERS);
     for (int s = 0; s < STREAMS; s++)
         for (int64_t t = 0; t < f->batch.stream[s].tokens; t++) {
@@ -328,6 +332,7 @@ static void compare_scores(struct fixture *f, const char *pairs) {
     for (int u = 0; u < 2 * USERS; u++) {
         int domain = u % 2;
         struct sample history = f->samples[u / 2];
+        history.length = u / 2 == USERS - 1 ? 1 : history.length;
         int32_t target = domain ? A_ITEMS : 0;
         real scores[ITEMS];
         double want[ITEMS];

@@ -237,4 +237,41 @@ static inline const double *ref_row(const struct reference *r, int m, int32_t it
     return r->rows[m * r->items + item];
 }
 
+/* ---- models of one head over the mixed stream ---- */
+
+/* States that the items of a sequence leave, one per item; the logit of an item from one of them. */
+typedef void ref_states_fn(const struct reference *r, const int32_t *item, int64_t n,
+                           double h[][REF_DIM]);
+typedef double ref_logit_fn(const struct reference *r, void *state, int32_t item);
+
+/* Sum of the losses of the targets of train.target, and their number. */
+static inline void ref_next_item_losses(const struct reference *r, const int32_t *items,
+                                        int64_t length, ref_states_fn *states, ref_logit_fn *logit,
+                                        double *sum, int64_t *count) {
+    int32_t kept[REF_LENGTH + 1] = {0};
+    double h[REF_LENGTH][REF_DIM];
+    int64_t n = ref_cut(r, 2, items, length, r->max_len + 1, kept) - 1;
+    states(r, kept, n, h);
+    for (int64_t t = 0; t < n; t++)
+        if (ref_wanted(r, kept[t + 1])) {
+            *sum += ref_loss(r, 2, t, kept[t + 1], logit, h[t]);
+            ++*count;
+        }
+}
+
+/* Probabilities of the domain's items after a history. */
+static inline void ref_next_item_scores(const struct reference *r, const int32_t *items,
+                                        int64_t length, int domain, ref_states_fn *states,
+                                        ref_logit_fn *logit, double *score) {
+    int64_t lo = domain ? r->a_items : 0, hi = domain ? r->items : r->a_items;
+    int32_t kept[REF_LENGTH] = {0};
+    double h[REF_LENGTH][REF_DIM], sum = 0;
+    int64_t n = ref_cut(r, 2, items, length, r->max_len, kept);
+    states(r, kept, n, h);
+    for (int64_t i = lo; i < hi; i++)
+        sum += score[i - lo] = exp(logit(r, h[n - 1], (int32_t)i));
+    for (int64_t i = lo; i < hi; i++)
+        score[i - lo] /= sum;
+}
+
 #endif

@@ -19,42 +19,22 @@ static inline double ref_sasrec_logit(const struct reference *r, void *state, in
     return scale * ref_dot(state, ref_row(r, 0, item), d);
 }
 
-/* States of the last items of a history; returns their number. */
-static inline int64_t ref_sasrec_states(const struct reference *r, const int32_t *item, int64_t n,
-                                        double h[][REF_DIM]) {
+static inline void ref_sasrec_states(const struct reference *r, const int32_t *item, int64_t n,
+                                     double h[][REF_DIM]) {
     double e[REF_LENGTH][REF_DIM];
     for (int64_t t = 0; t < n; t++)
         memcpy(e[t], ref_row(r, 0, item[t]), sizeof e[t]);
     ref_encode(r, "mixed", "id", r->config->model.dim, n, e, NULL, h);
-    return n;
 }
 
-/* Sum of -log P over the targets of train.target, and their number. */
 static inline void ref_sasrec_losses(const struct reference *r, const int32_t *items,
                                      int64_t length, double *sum, int64_t *count) {
-    int32_t kept[REF_LENGTH + 1];
-    double h[REF_LENGTH][REF_DIM];
-    int64_t n = ref_cut(r, 2, items, length, r->max_len + 1, kept) - 1;
-    ref_sasrec_states(r, kept, n, h);
-    for (int64_t t = 0; t < n; t++)
-        if (ref_wanted(r, kept[t + 1])) {
-            *sum += ref_loss(r, 2, t, kept[t + 1], ref_sasrec_logit, h[t]);
-            ++*count;
-        }
+    ref_next_item_losses(r, items, length, ref_sasrec_states, ref_sasrec_logit, sum, count);
 }
 
-/* Probabilities of the domain's items after a history. */
 static inline void ref_sasrec_scores(const struct reference *r, const int32_t *items,
                                      int64_t length, int domain, double *score) {
-    int64_t lo = domain ? r->a_items : 0, hi = domain ? r->items : r->a_items;
-    int32_t kept[REF_LENGTH];
-    double h[REF_LENGTH][REF_DIM], sum = 0;
-    int64_t n = ref_cut(r, 2, items, length, r->max_len, kept);
-    ref_sasrec_states(r, kept, n, h);
-    for (int64_t i = lo; i < hi; i++)
-        sum += score[i - lo] = exp(ref_sasrec_logit(r, h[n - 1], (int32_t)i));
-    for (int64_t i = lo; i < hi; i++)
-        score[i - lo] /= sum;
+    ref_next_item_scores(r, items, length, domain, ref_sasrec_states, ref_sasrec_logit, score);
 }
 
 #endif
