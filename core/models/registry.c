@@ -5,12 +5,13 @@
 #include "core/models/ncf.h"
 #include "core/models/sasrec.h"
 #include "core/models/sema_cdr.h"
+#include "core/models/srgnn.h"
 #include "core/models/tema_llm.h"
 #include "core/models/tricdr.h"
 
 /* The first is the default of model.name. */
 static const struct model_ops *const models[] = {
-    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &tricdr, &bprmf, &ncf, &gru4rec,
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &tricdr, &bprmf, &ncf, &gru4rec, &srgnn,
 };
 
 void models_register(void) {

@@ -80,6 +80,10 @@ test_memory_of_gru4rec() { # So is that of GRU4Rec.
     model_near_plan gru4rec
 }
 
+test_memory_of_srgnn() { # So is that of SR-GNN.
+    model_near_plan srgnn
+}
+
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.
     near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
 }

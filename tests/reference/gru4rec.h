@@ -4,32 +4,6 @@
 #include "core/models/gru4rec.h"
 #include "tests/reference/reference.h"
 
-static inline double ref_sigma(double x) {
-    return 1 / (1 + exp(-x));
-}
-
-/* The next state of a recurrent unit called `name` from the state s, in place; `after`: the reset gate
- * stands behind the product. */
-static inline void ref_gru(const struct reference *r, const char *name, bool after, int64_t in,
-                           int64_t h, const double *x, double *s) {
-    const double *xw = ref_param(r, "%s.x.w", name, "", 0, ""),
-                 *xb = ref_param(r, "%s.x.b", name, "", 0, ""),
-                 *hw = ref_param(r, "%s.h.w", name, "", 0, ""),
-                 *hb = after ? ref_param(r, "%s.h.b", name, "", 0, "") : NULL;
-    double a[3 * REF_DIM], m[3 * REF_DIM], gated[REF_DIM], next[REF_DIM];
-    ref_linear(xw, xb, x, 3 * h, in, a);
-    ref_linear(hw, hb, s, 3 * h, h, m);
-    for (int64_t i = 0; i < h; i++)
-        gated[i] = ref_sigma(a[i] + m[i]) * s[i];
-    for (int64_t i = 0; i < h; i++) {
-        double reset = ref_sigma(a[i] + m[i]), update = ref_sigma(a[h + i] + m[h + i]);
-        double c = after ? tanh(a[2 * h + i] + reset * m[2 * h + i])
-                         : tanh(a[2 * h + i] + ref_dot(hw + (2 * h + i) * h, gated, h));
-        next[i] = update * s[i] + (1 - update) * c;
-    }
-    memcpy(s, next, (size_t)h * sizeof *s);
-}
-
 static inline void ref_prepare_gru4rec(const struct reference *r) {
     (void)r;
 }
