@@ -1,5 +1,6 @@
 /* GRU4Rec. */
 #include "tests/reference/gru4rec.h"
+#include "core/models/gru_layer.h"
 #include "core/models/registry.h"
 #include "model_check.h"
 #include "tests/balanced.h"
@@ -20,4 +21,17 @@ Test(gru4rec, agrees_with_its_reference) {
         "model.name=gru4rec train.target=b",
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 5);
+}
+
+/* The state is kept at first where TensorFlow's cell is meant. */
+Test(gru4rec, gates_begin_open) {
+    enum { IN = 4, H = 3 };
+    struct params params = {0};
+    struct gru_layer layer;
+    gru_layer_add(&params, "gru", IN, H, GRU_RESET_BEFORE, &layer);
+    params_allocate(&params, 1, false);
+    const real *b = params_find(&params, "gru.x.b")->tensor.x;
+    for (int i = 0; i < 3 * H; i++)
+        cr_expect_eq(b[i], i < 2 * H);
+    params_free(&params);
 }
