@@ -4,6 +4,7 @@
 #include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
+#include "core/ops/activation.h"
 #include "core/ops/drop.h"
 #include "core/ops/embedding.h"
 #include "core/ops/join.h"
@@ -95,8 +96,10 @@ static struct tensor *states(struct model *model, const struct pass *pass) {
     struct tensor *x =
         op_gather(tape, tables_rows(model, tape, pass->items, ID),
                   view_inputs(pass->items, pass->batch, STREAM_MIXED), stream->tokens);
-    struct tensor *h = gru_layer_run(&own->gru, &model->params, tape, op_drop(tape, x, &input),
-                                     stream->offsets, stream->sequences, NULL, &state);
+    struct tensor *h =
+        gru_layer_run(&own->gru, &model->params, tape,
+                      op_drop(tape, op_scale(tape, x, REAL_F(sqrt)((real)x->cols)), &input),
+                      stream->offsets, stream->sequences, NULL, &state);
     h = op_drop(tape, h, &output);
     return own->out < 0 ? with_one(tape, h) : layer_linear(&model->params, tape, h, own->out);
 }

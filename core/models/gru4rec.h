@@ -2,7 +2,7 @@
  * networks", ICLR 2016) as cross-domain papers compare with it: a gated recurrent unit over the whole
  * history, whatever its domains; its last state scores the next item.
  *
- *     h_t     = GRU( Drop(E[s_t]), Drop'(h_{t-1}) )
+ *     h_t     = GRU( Drop(sqrt(d) E[s_t]), Drop'(h_{t-1}) )
  *     z_i     = <o_i, Drop(h_t)> + b_i               model.output=untied: a table of its own, and a bias
  *     z_i     = <E_i, W Drop(h_t) + c>               model.output=tied
  *
@@ -14,7 +14,8 @@
  * losses over the batch's other targets are not used here.
  *
  * Decided here: every position's next item is a target (there, the last one's), against candidates of
- * its domain (model.mixed_softmax); the state is dropped from step to step only where
+ * its domain (model.mixed_softmax); embeddings, which begin small, come in times sqrt(d), as in the
+ * encoder of the other models; the state is dropped from step to step only where
  * model.state_dropout says so (there, 0.2), as what is drawn anew at each step forgets what is long
  * past; one dropout of the output where that code has two. The bias is the last column of the table
  * `output`, against a 1 at the end of every state. */

@@ -4,6 +4,7 @@
 #include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
+#include "core/ops/activation.h"
 #include "core/ops/drop.h"
 #include "core/ops/embedding.h"
 #include "core/ops/join.h"
@@ -86,7 +87,8 @@ static struct tensor *states(struct model *model, const struct pass *pass) {
     struct tensor *x =
         op_gather(tape, pass->items->rows[0], view_inputs(pass->items, pass->batch, STREAM_MIXED),
                   stream->tokens);
-    struct tensor *h = node_states(model, tape, op_drop(tape, x, &input), graph);
+    struct tensor *h = node_states(
+        model, tape, op_drop(tape, op_scale(tape, x, REAL_F(sqrt)((real)x->cols)), &input), graph);
     return op_drop(tape, read_out(model, tape, h, graph), &output);
 }
 

@@ -25,9 +25,11 @@ static inline void ref_gru4rec_states(const struct reference *r, const int32_t *
                                       double q[][REF_DIM]) {
     const struct gru4rec_options *own = gru4rec_options(r->config);
     int64_t d = r->config->model.dim, h = own->hidden ? own->hidden : d;
-    double s[REF_DIM] = {0};
+    double s[REF_DIM] = {0}, x[REF_DIM];
     for (int64_t t = 0; t < n; t++) {
-        ref_gru(r, "gru", own->cell == CELL_TORCH, d, h, REF_NAMED(r, "embed.id") + item[t] * d, s);
+        for (int64_t i = 0; i < d; i++)
+            x[i] = sqrt((double)d) * REF_NAMED(r, "embed.id")[item[t] * d + i];
+        ref_gru(r, "gru", own->cell == CELL_TORCH, d, h, x, s);
         if (own->output == OUTPUT_TIED)
             ref_linear(REF_NAMED(r, "out.w"), REF_NAMED(r, "out.b"), s, d, h, q[t]);
         else

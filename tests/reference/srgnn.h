@@ -27,6 +27,13 @@ static inline int64_t ref_session_nodes(const int32_t *item, int64_t n, int32_t 
     return nodes;
 }
 
+/* The embedding of an item as a node. */
+static inline void ref_session_item(const struct reference *r, int32_t item, double *e) {
+    int64_t d = r->config->model.dim;
+    for (int64_t c = 0; c < d; c++)
+        e[c] = sqrt((double)d) * REF_NAMED(r, "embed.id")[item * d + c];
+}
+
 /* a = [ M_in (W_in e + b_in) | M_out (W_out e + b_out) ] of node i, M normalised by its rows. */
 static inline void ref_session_edges(const struct reference *r, const int32_t *of, int64_t nodes,
                                      bool edge[REF_LENGTH][REF_LENGTH], int64_t i, double *a) {
@@ -37,9 +44,9 @@ static inline void ref_session_edges(const struct reference *r, const int32_t *o
         degree[1] += edge[i][j];
     }
     for (int64_t j = 0; j < nodes; j++) {
-        double z[2 * REF_DIM];
-        ref_linear(REF_NAMED(r, "edge.w"), REF_NAMED(r, "edge.b"),
-                   REF_NAMED(r, "embed.id") + of[j] * d, 2 * d, d, z);
+        double e[REF_DIM], z[2 * REF_DIM];
+        ref_session_item(r, of[j], e);
+        ref_linear(REF_NAMED(r, "edge.w"), REF_NAMED(r, "edge.b"), e, 2 * d, d, z);
         for (int64_t c = 0; c < d; c++) {
             a[c] += edge[j][i] ? z[c] / (double)degree[0] : 0;
             a[d + c] += edge[i][j] ? z[d + c] / (double)degree[1] : 0;
@@ -60,7 +67,7 @@ static inline void ref_session(const struct reference *r, const int32_t *item, i
         edge[node[t - 1]][node[t]] = true;
     for (int64_t i = 0; i < nodes; i++) {
         ref_session_edges(r, of, nodes, edge, i, a);
-        memcpy(h[i], REF_NAMED(r, "embed.id") + of[i] * d, (size_t)d * sizeof *h[i]);
+        ref_session_item(r, of[i], h[i]);
         ref_gru(r, "gru", true, 2 * d, d, a, h[i]);
     }
     ref_linear(REF_NAMED(r, "read.last.w"), REF_NAMED(r, "read.last.b"), h[node[n - 1]], d, d,
