@@ -131,8 +131,9 @@ test_own_negatives() { # Negatives that each position draws do not depend on ran
     run bce-3 3 model.name=sasrec train.loss=bce train.bce_negatives=2 train.placement=sharded
     near 6 'bce on 2 ranks' bce bce-2
     near 6 'bce shared out over 3 ranks' bce bce-3
-    run bce-gru 1 model.name=gru4rec train.loss=bce train.reproducible=true
-    run bce-gru-3 3 model.name=gru4rec train.loss=gbce train.placement=sharded
+    run bce-own 1 model.name=gru4rec train.loss=bce
+    run bce-own-3 3 model.name=gru4rec train.loss=bce train.placement=sharded
+    near 6 'bce with a table of outputs, shared out over 3 ranks' bce-own bce-own-3
     refused 'cdsr: error: train.loss: bce and bpr have one score per item; set model.modalities to one, or take another model' \
         train run.yaml train.loss=bce run.dir=no
 }
