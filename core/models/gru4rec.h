@@ -10,8 +10,7 @@
  * TensorFlow's cell, whose reset gate comes before the product and whose gate biases begin with 1,
  * hidden width as the embedding's (100 there, model.dim here), dropout of input and output.
  * model.output=tied with model.cell=torch is RecBole's, but for the biases of the unit, which that
- * leaves out. Of the paper are the recurrent unit and one sequence per row of a batch; its pairwise
- * losses over the batch's other targets are not used here.
+ * leaves out. The paper's own losses, over the other targets of the batch, are not used here.
  *
  * Decided here: every position's next item is a target (there, the last one's), against candidates of
  * its domain (model.mixed_softmax); embeddings, which begin small, come in times sqrt(d), as in the
