@@ -2,7 +2,9 @@
 #include "check.h"
 #include "core/ops/activation.h"
 #include "core/ops/attention.h"
+#include "core/ops/drop.h"
 #include "core/ops/embedding.h"
+#include "core/ops/join.h"
 #include "core/ops/linear.h"
 #include "core/ops/norm.h"
 #include "core/ops/prelu.h"
@@ -238,6 +240,14 @@ static struct tensor *build_residual(struct tape *tape, struct check *c) {
     return op_scale(tape, op_residual(tape, x, f, &drop), 3);
 }
 
+/* Of rows that nothing else reads, and of some that are read beside it. */
+static struct tensor *build_drop(struct tape *tape, struct check *c) {
+    struct dropout drop = some_dropout();
+    struct tensor *x = op_scale(tape, in(tape, c, 0), 2);
+    return op_join(tape, op_drop(tape, op_scale(tape, x, 3), &drop),
+                   op_join(tape, op_drop(tape, x, &drop), x));
+}
+
 static struct tensor *build_exp_scale(struct tape *tape, struct check *c) {
     return op_exp_scale(tape, in(tape, c, 0), in(tape, c, 1), 4);
 }
@@ -282,6 +292,10 @@ Test(elementwise, gelu) {
 
 Test(elementwise, residual) {
     check_elementwise(build_residual, false);
+}
+
+Test(elementwise, drop) {
+    check_elementwise(build_drop, false);
 }
 
 Test(elementwise, exp_scale) {
