@@ -414,6 +414,7 @@ const struct model_ops tricdr = {
     .name = "tricdr",
     .state_size = sizeof(struct tricdr),
     .batch = BATCH_MIXED,
+    .loss = LOSS_BCE,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct tricdr_options),

@@ -150,7 +150,7 @@ test_lazy_users() { # With lazy AdamW the rows of a step's users move, whatever 
 test_learns() { # They learn: three times popularity, as LLM-EMF.
     for model in $models; do
         case $model in
-        bprmf) keys='train.epochs=24' ;;
+        bprmf | tricdr) keys='train.epochs=24' ;;
         ncf) keys='train.epochs=60 train.lr=0.01' ;;
         *) keys='train.epochs=8' ;;
         esac
