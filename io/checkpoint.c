@@ -29,6 +29,11 @@ static real *group_values(const struct params *params, int group) {
     return group == 0 ? params->x : group == 1 ? params->m : params->v;
 }
 
+/* Of parameters without moments, which no step made, there are only values. */
+static int group_count(const struct params *params) {
+    return params->m ? GROUPS : 1;
+}
+
 /* Dataset of parameter p in a group, and its rows. */
 static void dataset_name(int group, const struct param *p, char name[NAME]) {
     snprintf(name, NAME, "%s/%s", groups[group], p->name);
@@ -89,7 +94,7 @@ static uint64_t state_hash(const struct checkpoint_state *state, int64_t schema,
 /* ---- writing ---- */
 
 static enum status declare_all(struct h5_writer *writer, const struct params *params) {
-    for (int g = 0; g < GROUPS; g++)
+    for (int g = 0; g < group_count(params); g++)
         for (int i = 0; i < params->count; i++) {
             const struct param *p = &params->list[i];
             int64_t dim[2] = {file_rows(p), p->cols};
@@ -168,7 +173,7 @@ static enum status sum_shares(const struct comm *comm, const char *path,
                               struct listing *tensors) {
     enum status status = STATUS_OK;
     int64_t bad;
-    for (int k = 0; k < GROUPS * params->count; k++) {
+    for (int k = 0; k < group_count(params) * params->count; k++) {
         const struct param *p = &params->list[k % params->count];
         int group = k / params->count;
         struct item_block rows = rows_to_write(comm, p);
@@ -206,7 +211,7 @@ static enum status write_tensor(struct h5_writer *writer, const struct param *p,
 
 static enum status write_share(const struct comm *comm, struct h5_writer *writer,
                                const struct params *params) {
-    for (int g = 0; g < GROUPS; g++) {
+    for (int g = 0; g < group_count(params); g++) {
         for (int i = 0; i < params->count; i++) {
             struct item_block rows = rows_to_write(comm, &params->list[i]);
             TRY(write_tensor(writer, &params->list[i], g, &rows, group_values(params, g)));
@@ -522,7 +527,7 @@ enum status checkpoint_read_params(const struct comm *comm, const char *path,
                                    const struct item_map *map, struct params *params,
                                    bool moments) {
     struct h5_file file;
-    struct reading reading = {&file, map, params, moments ? GROUPS : 1};
+    struct reading reading = {&file, map, params, moments ? group_count(params) : 1};
     TRY(COMM_ON_ROOT(comm, check_file(path, &reading))); /* so that a fault is said once */
     enum status status = h5_open(&file, path);
     if (status == STATUS_OK) {

@@ -1,5 +1,6 @@
 /* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 3):
- *   /param/<name>, /optim/m/<name>, /optim/v/<name>   global logical shapes; attribute checksum
+ *   /param/<name>, /optim/m/<name>, /optim/v/<name>   global logical shapes; attribute checksum; no
+ *                                                     /optim where there are no moments
  *   /items/key_bytes, /items/key_offsets              whose the rows of item tables are, in
  *                                                     io/item_keys.h; attribute checksum
  *   /state                                            attributes, among them schema and checksum
@@ -57,7 +58,7 @@ CHECKED enum status checkpoint_newest_whole(const struct comm *comm, const char 
 CHECKED enum status checkpoint_set_aside(const struct comm *comm, const char *directory,
                                          int64_t step);
 
-/* Collective. Every parameter from /param (and, with `moments`, /optim) of any HDF5 file; other
+/* Collective. Every parameter from /param (and, with `moments`, /optim, if it has those) of any HDF5 file; other
  * datasets of the file are ignored. Does not verify. STATUS_INPUT when one is missing or has
  * another shape. With a `map` the rows of item tables go where it says, and rows of items that the
  * file does not know stay as they are; NULL: row i is item i's. */

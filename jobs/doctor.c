@@ -110,22 +110,9 @@ static void check_scratch(struct launch *l, const char *directory, double space)
     launch_tell(l, why ? line : NULL);
 }
 
-/* Bytes; negative where the file does not say. `name` ends with the colon. */
-static double meminfo(const char *name) {
-    char line[256];
-    double kib = -1;
-    FILE *file = fopen("/proc/meminfo", "re");
-    while (file && kib < 0 && fgets(line, sizeof line, file))
-        if (!strncmp(line, name, strlen(name)))
-            (void)sscanf(line + strlen(name), "%lf", &kib);
-    if (file)
-        fclose(file);
-    return kib * 1024;
-}
-
 static void check_memory(struct launch *l, double need) {
     char line[256];
-    double free_gb = meminfo("MemAvailable:") / 1e9 / l->node.size;
+    double free_gb = memory_limit_free() / 1e9 / l->node.size;
     snprintf(line, sizeof line,
              "%.2f GB of memory for each of %d ranks where %.2f are asked for; start fewer ranks "
              "on a node or share out the tables (train.placement: sharded)",

@@ -1,5 +1,6 @@
 /* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward
- * and reduce, update, log }; evaluate, keep the best, stop early; report. */
+ * and reduce, update, log }; evaluate, keep the best, stop early; report. A model in closed form is
+ * fitted once instead, which counts as one epoch of one step. */
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -8,6 +9,7 @@
 #include "io/protocol.h"
 #include "io/report.h"
 #include "jobs/engine/evaluation.h"
+#include "jobs/engine/fit.h"
 #include "jobs/engine/restore.h"
 #include "jobs/engine/resume.h"
 #include "jobs/engine/stepper.h"
@@ -269,9 +271,35 @@ static enum status train_epoch(struct trainer *t) {
     return STATUS_OK;
 }
 
+/* Notes of a step that was not taken. */
+static void sum_notes(struct trainer *t) {
+    memset(t->stepper.notes, 0, sizeof t->stepper.notes);
+    write_notes(t, t->stepper.notes);
+    comm_sum_f64(t->comm, t->stepper.notes, STEPPER_NOTES);
+}
+
+/* Unless the checkpoint that the run goes on from has it. */
+static enum status fit(struct trainer *t) {
+    double start = phase_clock();
+    t->reason = "fitted";
+    if (t->state.step > 0)
+        return STATUS_OK;
+    TRY(fit_run(&t->run));
+    t->state.step = t->state.epoch = 1;
+    t->train_seconds = phase_clock() - start;
+    log_info("%s fitted in %.2f s", t->run.config.model.name, t->train_seconds);
+    TRY(check_replicas(t));
+    sum_notes(t);
+    TRY(poll_requests(t));
+    return config_of(t)->eval.every > 0 && !t->stopped ? validate(t) : STATUS_OK;
+}
+
 static enum status train(struct trainer *t) {
-    while (!ended(t))
-        TRY(train_epoch(t));
+    if (model_is_fitted(&t->run.model))
+        TRY(fit(t));
+    else
+        while (!ended(t))
+            TRY(train_epoch(t));
     TRY(check_replicas(t));
     TRY(save(t));
     log_info("training ended: %s, step %lld", t->reason, (long long)t->state.step);
@@ -391,9 +419,10 @@ static int64_t learned_numbers(const struct params *params) {
 }
 
 static void log_start(struct trainer *t) {
+    bool fitted = model_is_fitted(&t->run.model);
     struct report_start start = {&t->run.dataset, omp_get_max_threads(),
                                  learned_numbers(&t->run.model.params),
-                                 loader_steps(&t->stepper.loader), t->state.step};
+                                 fitted ? 1 : loader_steps(&t->stepper.loader), t->state.step};
     report_start(&t->report, &start);
     log_info("data %s: items %lld + %lld, sequences %lld; %s: parameters %lld; ranks %d x "
              "threads %d",
@@ -401,6 +430,10 @@ static void log_start(struct trainer *t) {
              (long long)t->run.dataset.domain_items[1],
              (long long)t->run.dataset.counts[SPLIT_TRAIN], t->run.config.model.name,
              (long long)start.parameters, t->comm->size, start.threads);
+    if (fitted)
+        log_info("%s is fitted in closed form, once: keys of epochs, steps, losses and encoders do "
+                 "not apply",
+                 t->run.config.model.name);
     if (t->run.dataset.domain_items[1] == 0)
         log_info("one domain: its sequences are the only stream; the streams' "
                  "weights, model.mixed_softmax and model.share_encoders do not apply");

@@ -1,29 +1,20 @@
-/* Outline: assemble, a block of rows for one rank after another; process grids; eigenpairs: spread
- * the matrix over a square grid, decompose it there, collect the vectors on all ranks. */
+/* Outline: assemble, a block of rows for one rank after another; eigenpairs: spread the
+ * matrix over a square grid, decompose it there, collect the vectors on all ranks. */
 #include "mpi/linalg.h"
 #include "core/mem.h"
-#include "partition/grid.h"
+#include "mpi/blacs.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* BLACS and ScaLAPACK come without headers. */
-int Csys2blacs_handle(MPI_Comm comm);
-void Cfree_blacs_system_handle(int handle);
-void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
-void Cblacs_gridinfo(int context, int *rows, int *columns, int *row, int *column);
-void Cblacs_gridexit(int context);
-void Cpdgemr2d(int m, int n, const double *a, int ia, int ja, const int *desca, double *b, int ib,
-               int jb, const int *descb, int context);
-int numroc_(const int *n, const int *nb, const int *process, const int *source,
-            const int *processes);
+/* ScaLAPACK comes without headers. */
 void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *ia,
               const int *ja, const int *desca, double *w, double *z, const int *iz, const int *jz,
               const int *descz, double *work, const int *lwork, int *iwork, const int *liwork,
               int *info);
 
-enum { TILE = 64, DESC = 9, TOO_LARGE = INT32_MAX };
-static const int ONE = 1, ZERO = 0;
+enum { TILE = 64, TOO_LARGE = INT32_MAX };
+static const int ONE = 1;
 
 /* ---- assembling ---- */
 
@@ -43,39 +34,6 @@ void linalg_assemble(const struct comm *comm, int n, linalg_add_fn *add, void *s
         mem_free(block);
 }
 
-/* ---- process grids ---- */
-
-/* A grid of ranks as BLACS has it, and this rank's place. */
-struct blacs {
-    int context; /* -1 on ranks outside */
-    int rows, columns, row, column;
-};
-
-static struct blacs blacs_open(int system, struct grid shape) {
-    struct blacs b = {.context = system};
-    Cblacs_gridinit(&b.context, "Row", shape.rows, shape.columns);
-    if (b.context >= 0)
-        Cblacs_gridinfo(b.context, &b.rows, &b.columns, &b.row, &b.column);
-    return b;
-}
-
-static void blacs_close(const struct blacs *b) {
-    if (b->context >= 0)
-        Cblacs_gridexit(b->context);
-}
-
-static int local_size(int n, int block, int process, int processes) {
-    return numroc_(&n, &block, &process, &ZERO, &processes);
-}
-
-/* Descriptor of an m x n matrix in blocks of mb x nb on a grid; what a rank outside needs of it is
- * the context. */
-static void describe(int desc[DESC], const struct blacs *b, int m, int n, int mb, int nb) {
-    int local = b->context < 0 ? 1 : local_size(m, mb, b->row, b->rows);
-    int all[DESC] = {1, b->context, m, n, mb, nb, 0, 0, local > 1 ? local : 1};
-    memcpy(desc, all, sizeof all);
-}
-
 /* ---- eigenpairs ---- */
 
 /* The matrix on two grids: `line`, one row of all ranks, as callers hold it (the rows of a
@@ -91,14 +49,14 @@ struct eigen {
 
 static void eigen_open(struct eigen *e) {
     struct grid shape = grid_shape(e->comm->size, grid_block(e->n, TILE));
-    e->system = Csys2blacs_handle(e->comm->mpi);
+    e->system = blacs_system(e->comm);
     e->line = blacs_open(e->system, (struct grid){1, e->comm->size});
     e->square = blacs_open(e->system, shape);
     e->w = mem_zero(e->n, sizeof *e->w);
     if (e->square.context < 0)
         return;
-    int64_t local = (int64_t)local_size(e->n, TILE, e->square.row, shape.rows) *
-                    local_size(e->n, TILE, e->square.column, shape.columns);
+    int64_t local = (int64_t)blacs_local(e->n, TILE, e->square.row, shape.rows) *
+                    blacs_local(e->n, TILE, e->square.column, shape.columns);
     e->a = mem_alloc(local + 1, sizeof *e->a);
     e->z = mem_alloc(local + 1, sizeof *e->z);
 }
@@ -109,21 +67,21 @@ static void eigen_close(struct eigen *e) {
     mem_free(e->w);
     blacs_close(&e->square);
     blacs_close(&e->line);
-    Cfree_blacs_system_handle(e->system);
+    blacs_system_free(e->system);
 }
 
 static void spread(struct eigen *e, const double *rows) {
-    int from[DESC], to[DESC], n = e->n;
-    describe(from, &e->line, n, n, n, (int)grid_block(n, e->comm->size));
-    describe(to, &e->square, n, n, TILE, TILE);
+    int from[BLACS_DESC], to[BLACS_DESC], n = e->n;
+    blacs_describe(from, &e->line, n, n, n, (int)grid_block(n, e->comm->size), 0);
+    blacs_describe(to, &e->square, n, n, TILE, TILE, 0);
     Cpdgemr2d(n, n, rows, 1, 1, from, e->a, 1, 1, to, e->line.context);
 }
 
 /* ScaLAPACK's own query (2.2) leaves too little for PDORMTR on some grids; this is the bound in the
  * head of that routine, generously. */
 static int slack(const struct eigen *e) {
-    int rows = local_size(e->n, TILE, 0, e->square.rows);
-    int columns = local_size(e->n, TILE, 0, e->square.columns);
+    int rows = blacs_local(e->n, TILE, 0, e->square.rows);
+    int columns = blacs_local(e->n, TILE, 0, e->square.columns);
     return (2 * rows + columns + 4 * TILE) * TILE;
 }
 
@@ -131,9 +89,9 @@ static int slack(const struct eigen *e) {
  * stop at k, but gives its PDORMTR too little work space on many grids and goes on with wrong
  * vectors. */
 static int decompose(struct eigen *e) {
-    int desc[DESC], info = 0, n = e->n, lwork = -1, liwork = -1, isize = 0;
+    int desc[BLACS_DESC], info = 0, n = e->n, lwork = -1, liwork = -1, isize = 0;
     double size = 0;
-    describe(desc, &e->square, n, n, TILE, TILE);
+    blacs_describe(desc, &e->square, n, n, TILE, TILE, 0);
     pdsyevd_("V", "L", &n, e->a, &ONE, &ONE, desc, e->w, e->z, &ONE, &ONE, desc, &size, &lwork,
              &isize, &liwork, &info);
     if (info != 0 || size > INT32_MAX / 2)
@@ -152,12 +110,12 @@ static int decompose(struct eigen *e) {
 /* The last k columns of z to all ranks, one after the other. */
 static void collect(struct eigen *e, double *vectors) {
     const struct comm *comm = e->comm;
-    int from[DESC], to[DESC], n = e->n;
+    int from[BLACS_DESC], to[BLACS_DESC], n = e->n;
     struct range own = grid_rows(e->k, comm->size, comm->rank);
     int64_t count = (own.hi - own.lo) * n;
     double *mine = mem_alloc(count + 1, sizeof *mine);
-    describe(from, &e->square, n, n, TILE, TILE);
-    describe(to, &e->line, n, e->k, n, (int)grid_block(e->k, comm->size));
+    blacs_describe(from, &e->square, n, n, TILE, TILE, 0);
+    blacs_describe(to, &e->line, n, e->k, n, (int)grid_block(e->k, comm->size), 0);
     Cpdgemr2d(n, e->k, e->z, 1, n - e->k + 1, from, mine, 1, 1, to, e->line.context);
     memcpy(vectors + own.lo * n, mine, (size_t)count * sizeof *mine);
     mem_free(mine);

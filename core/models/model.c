@@ -26,10 +26,25 @@ void model_register(const struct model_ops *ops) {
     options_register(ops->name, ops->options, ops->option_count, ops->options_size);
 }
 
+/* Of the keys of steps those that a job looks at are as of a step that draws and looks up nothing;
+ * the others are not read. */
+static enum status configure_fitted(struct config *config) {
+    config->model.modalities = (struct names){.count = 1, .name = {"id"}};
+    config->train.loss = LOSS_EXACT;
+    if (config->train.init[0])
+        return log_error(STATUS_INPUT,
+                         "train.init: %s is fitted in closed form and starts from nothing; leave "
+                         "the key out",
+                         config->model.name);
+    return STATUS_OK;
+}
+
 enum status model_configure(struct config *config) {
     const struct model_ops *ops = find(config->model.name);
     if (ops && config->train.loss == LOSS_AUTO)
         config->train.loss = ops->loss;
+    if (ops && ops->fit)
+        TRY(configure_fitted(config));
     if (ops && ops->configure)
         TRY(ops->configure(config));
     if (config->train.bce_negatives == 0)
@@ -42,6 +57,10 @@ bool model_use_one_domain(struct config *config) {
     if (ops->use_one_domain)
         ops->use_one_domain(config);
     return !ops->two_domains;
+}
+
+bool model_is_fitted(const struct model *model) {
+    return model->ops->fit;
 }
 
 const char *model_tag_vectors(const struct config *config, int k) {
@@ -80,7 +99,8 @@ enum status model_declare(struct model *model, const struct config *config,
 enum status model_create(struct model *model, const struct config *config,
                          const struct catalogue *catalogue, bool training) {
     TRY(model_declare(model, config, catalogue));
-    params_allocate(&model->params, (uint64_t)config->run.seed, training);
+    params_allocate(&model->params, (uint64_t)config->run.seed,
+                    training && !model_is_fitted(model));
     return STATUS_OK;
 }
 

@@ -6,6 +6,7 @@
 #define CORE_MODELS_MODEL_H
 #include "core/batch.h"
 #include "core/catalogue/query.h"
+#include "core/models/fit.h"
 #include "core/models/item_set.h"
 #include "core/ops/tags.h"
 #include "core/options.h"
@@ -80,6 +81,7 @@ struct item_view {
     struct tensor *rows[OPTION_LIST];     /* by head, [n, dim], for encoders */
     struct tensor *positive[OPTION_LIST]; /* training: the same for the softmax ... */
     struct tensor *candidates[CANDIDATE_SETS][OPTION_LIST]; /* ... and what stands against them */
+    void *own; /* of all local items: what the model's `view` has made of them */
 };
 
 /* Rows of the samples of the whole batch, of all shares, one share's after another's. */
@@ -168,8 +170,23 @@ struct model_ops {
      * with the same dropout; pass->states then has the rows of all shares. NULL: nothing is. */
     struct tensor *(*states)(struct model *model, struct pass *pass);
 
-    /* What the histories of a batch ask of the items of `domain`: add the terms. */
+    /* What the histories of a batch ask of the items of `domain`: add the terms, or set the scorer. */
     void (*query)(struct model *model, struct pass *pass, int domain, struct query *query);
+
+    /* Make view->own, what the scores of all local items are taken from, once for many rankings; NULL:
+     * there is nothing to make. Memory is the tape's. Collective where items are shared out. */
+    void (*view)(struct model *model, struct tape *tape, struct item_view *view);
+
+    /* In place of count and forward, of a model that is fitted in closed form: set the parameters.
+     * Collective; the same outcome on all ranks. `fit_cost` adds up what that takes of one rank. */
+    enum status (*fit)(struct model *model, const struct fit *fit);
+    void (*fit_cost)(const struct model *model, const struct fit_size *size, struct fit_cost *cost);
+    const char *fit_key; /* that makes it take less memory; NULL: there is none */
+
+    /* Parameters have items by their numbers in the data set: those of other items cannot be used.
+     * `check` looks at the numbers of a file: NULL, or the tensor at fault and what is wrong. */
+    bool names_items;
+    const char *(*check)(const struct model *model);
 };
 
 struct model {
@@ -197,6 +214,9 @@ CHECKED enum status model_configure(struct config *config);
 /* Fit what the model reads to a data set of one domain, whose sequences are the only stream. False:
  * the model needs two. */
 bool model_use_one_domain(struct config *config);
+
+/* Is the model fitted in closed form, not trained by steps? */
+bool model_is_fitted(const struct model *model);
 
 /* The name of the tag vectors of which the model computes table k, that of modality k; NULL: it is
  * `id` or a feature table of the modality's name. */

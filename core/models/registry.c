@@ -1,6 +1,8 @@
 #include "core/models/registry.h"
 #include "core/models/bprmf.h"
+#include "core/models/ease.h"
 #include "core/models/gru4rec.h"
+#include "core/models/itemknn.h"
 #include "core/models/llm_emf.h"
 #include "core/models/ncf.h"
 #include "core/models/sasrec.h"
@@ -11,7 +13,8 @@
 
 /* The first is the default of model.name. */
 static const struct model_ops *const models[] = {
-    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &tricdr, &bprmf, &ncf, &gru4rec, &srgnn,
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec,  &gru4rec, &srgnn,
+    &tricdr,  &bprmf,    &ncf,      &itemknn, &ease,
 };
 
 void models_register(void) {

@@ -101,6 +101,8 @@ void model_view(struct model *model, struct tape *tape, struct item_set *set,
         view->rows[m] = model->ops->item_rows
                             ? model->ops->item_rows(model, tape, view, m)
                             : tables_rows(model, tape, view, model->head[m].table);
+    if (!set && model->ops->view)
+        model->ops->view(model, tape, view);
 }
 
 const int32_t *view_inputs(const struct item_view *view, const struct batch *batch, int s) {

@@ -51,10 +51,28 @@ static enum status read_by_key(struct run *run, const char *path,
     return status;
 }
 
+/* Of items, in a file that says what it likes. */
+static enum status check_numbers(const struct run *run, const char *path) {
+    const char *fault = run->model.ops->check ? run->model.ops->check(&run->model) : NULL;
+    int first = comm_first(run->comm, fault != NULL);
+    if (first < 0)
+        return STATUS_OK;
+    return comm_error_of(run->comm, first, STATUS_INPUT, "%s: /param/%s; the file is damaged", path,
+                         fault ? fault : "");
+}
+
+static enum status refuse_by_key(const struct run *run, const char *path) {
+    return comm_error(run->comm, STATUS_INPUT,
+                      "%s: --items-by-key: its parameters name items of the training, so that %s "
+                      "cannot be moved to other items; fit it to %s",
+                      path, run->config.model.name, run->dataset.path);
+}
+
 static enum status read_as_they_stand(struct run *run, const char *path,
                                       const struct checkpoint_state *state, bool known) {
     const struct dataset *data = &run->dataset;
     TRY(checkpoint_read_params(run->comm, path, NULL, &run->model.params, false));
+    TRY(check_numbers(run, path));
     if (!known)
         log_warn("%s: does not say which items it was trained on; its rows are taken for the "
                  "items of %s in their order",
@@ -66,12 +84,15 @@ static enum status read_as_they_stand(struct run *run, const char *path,
 
 static enum status restore(struct run *run, const char *path, const struct checkpoint_state *state,
                            enum restore_items items) {
+    bool fixed = run->model.ops->names_items;
     enum likeness likeness =
-        params_have_items(&run->model.params) ? compare(run, path, state) : ALIKE;
+        params_have_items(&run->model.params) || fixed ? compare(run, path, state) : ALIKE;
     if (likeness == DIFFERENT && items == RESTORE_SAME)
         return refuse_items(run, path, state);
     if (likeness == UNKNOWN && items == RESTORE_BY_KEY)
         return refuse_unknown(run, path);
+    if (likeness == DIFFERENT && fixed)
+        return refuse_by_key(run, path);
     if (likeness != DIFFERENT)
         return read_as_they_stand(run, path, state, likeness == ALIKE);
     if (items == RESTORE_BY_KEY)

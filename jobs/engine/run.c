@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "jobs/engine/fit_memory.h"
 #include "jobs/engine/popularity.h"
 #include "jobs/launch/memory_limit.h"
 #include <math.h>
@@ -147,6 +148,8 @@ enum status run_open_sampler(const struct comm *comm, const struct dataset *data
 
 /* Its faults are the same on all ranks: rank 0 speaks of them. */
 static enum status create_model(struct run *run, const struct catalogue *shape, bool training) {
+    if (training)
+        TRY(fit_memory_check(run->comm, &run->config, &run->dataset, shape));
     if (run->comm->rank)
         log_hold();
     enum status status = model_create(&run->model, &run->config, shape, training);

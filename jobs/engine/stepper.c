@@ -45,6 +45,8 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     const struct config *c = &run->config;
     *s = (struct stepper){.comm = run->comm, .run = run};
     TRY(check(s));
+    if (model_is_fitted(&run->model))
+        return STATUS_OK;
     int shares = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
     TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &run->model));
     if (c->train.precision == PRECISION_BF16 && gemm_bf16_kernel()->product == gemm_bf16_portable)

@@ -42,7 +42,7 @@ struct stepper {
 };
 
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not
- * suit train.reproducible. */
+ * suit train.reproducible. Of a model that is fitted nothing else is opened: there are no steps. */
 CHECKED enum status stepper_open(struct stepper *stepper, struct run *run);
 void stepper_close(struct stepper *stepper); /* collective; safe on a zeroed object */
 

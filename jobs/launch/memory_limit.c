@@ -42,16 +42,26 @@ static int64_t limit_kb(const struct limit *limit) {
     return (int64_t)(value.rlim_cur / 1024);
 }
 
-static int64_t used_kb(const struct limit *limit) {
+/* The number behind `name` in a file of /proc; -1: there is none. */
+static int64_t proc_kb(const char *path, const char *name) {
     char line[256];
-    long long kb = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file && fgets(line, sizeof line, file))
-        if (!strncmp(line, limit->used, strlen(limit->used)))
-            (void)sscanf(line + strlen(limit->used), "%lld", &kb);
+    long long kb = -1;
+    FILE *file = fopen(path, "re");
+    while (file && kb < 0 && fgets(line, sizeof line, file))
+        if (!strncmp(line, name, strlen(name)))
+            (void)sscanf(line + strlen(name), "%lld", &kb);
     if (file)
         fclose(file);
     return kb;
+}
+
+static int64_t used_kb(const struct limit *limit) {
+    int64_t kb = proc_kb("/proc/self/status", limit->used);
+    return kb > 0 ? kb : 0;
+}
+
+double memory_limit_free(void) {
+    return 1024 * (double)proc_kb("/proc/meminfo", "MemAvailable:");
 }
 
 static int64_t left_kb(const struct limit *limit) {

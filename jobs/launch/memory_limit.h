@@ -23,4 +23,7 @@ CHECKED enum status memory_limit_reserve(const struct comm *comm);
  * nothing. */
 bool memory_limit_finding(int64_t bytes, char *text, size_t size);
 
+/* Not collective. Bytes of memory that this node has free, negative: it does not say. */
+double memory_limit_free(void);
+
 #endif
