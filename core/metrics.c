@@ -6,8 +6,11 @@ double metrics_rank(int64_t above, int64_t equal, int ties) {
     return 1 + (double)above + among * (double)equal;
 }
 
-static void add_rank(struct metrics *m, double rank, const struct numbers *cutoffs) {
+static void add_rank(struct metrics *m, const struct metrics_place *place,
+                     const struct numbers *cutoffs) {
+    double rank = place->rank;
     m->count++;
+    m->tied += place->tied;
     m->mrr += 1 / rank;
     for (int k = 0; k < cutoffs->count; k++)
         if (rank <= cutoffs->value[k]) {
@@ -22,7 +25,7 @@ static void add(struct metrics *m, const struct metrics_place *place, int64_t wa
         m->fewest = place->others;
     m->fewer += place->others < wanted;
     if (place->others > 0)
-        add_rank(m, place->rank, cutoffs);
+        add_rank(m, place, cutoffs);
     else
         m->unranked++;
 }

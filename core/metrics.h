@@ -3,6 +3,7 @@
 #ifndef CORE_METRICS_H
 #define CORE_METRICS_H
 #include "core/options.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A target among the candidates of its domain, 0 or 1. Without any other candidate it has no rank.
@@ -11,14 +12,16 @@ struct metrics_place {
     double rank; /* 1 = best; halves and the like come from mean ties */
     int64_t others;
     int domain;
+    bool tied; /* it shares its score with another candidate */
 };
 
 struct metrics {
     int64_t count;                                  /* targets that have a rank */
     double mrr, ndcg[OPTION_LIST], hr[OPTION_LIST]; /* of them; by cut-off; fractions */
-    int64_t unranked;                               /* targets without a rank */
-    int64_t fewest; /* other candidates that a target has; of no targets: -1 */
-    int64_t fewer;  /* targets that have fewer of them than wanted */
+    int64_t tied;     /* of them, those that share their score: eval.ties decides their rank */
+    int64_t unranked; /* targets without a rank */
+    int64_t fewest;   /* other candidates that a target has; of no targets: -1 */
+    int64_t fewer;    /* targets that have fewer of them than wanted */
 };
 
 /* Per domain of the target and over all. */

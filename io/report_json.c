@@ -54,6 +54,7 @@ static json_t *metrics_json(const struct metrics *m, bool sampled, const struct 
         json_object_set_new(object, key, report_number(m->hr[k]));
     }
     json_object_set_new(object, "count", json_integer(m->count));
+    json_object_set_new(object, "tied", json_integer(m->tied));
     json_object_set_new(object, "unranked", json_integer(m->unranked));
     if (sampled)
         json_object_set_new(object, "negatives", negatives_json(m, config->eval.sampled_negatives));

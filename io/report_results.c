@@ -256,7 +256,7 @@ static void print_table(FILE *file, const struct report_results *r, int split, b
         }
 }
 
-/* Of the targets of a split, those that have too few other candidates or none. */
+/* Of the targets of a split, those that have too few other candidates or none, and those that tie. */
 static void print_few(FILE *file, const struct report_results *r, int split, bool sampled) {
     const struct report_scores *s = &r->model[split];
     const struct metrics *m = sampled ? &s->sampled.all : &s->full.all;
@@ -266,6 +266,9 @@ static void print_few(FILE *file, const struct report_results *r, int split, boo
     if (m->fewer > 0)
         fprintf(file, "%s: %lld of %lld targets of %s have fewer, the fewest %lld\n", name,
                 (long long)m->fewer, (long long)seen(m), split_names[split], (long long)m->fewest);
+    if (m->tied > 0)
+        fprintf(file, "%s: %lld of %lld targets of %s share their score with other candidates\n",
+                name, (long long)m->tied, (long long)seen(m), split_names[split]);
     if (m->unranked > 0)
         fprintf(file, "%s: %lld of %lld targets of %s have no other candidate: not ranked\n", name,
                 (long long)m->unranked, (long long)seen(m), split_names[split]);

@@ -1,6 +1,6 @@
 /* cdsr bench: the steps of training and an evaluation, stage by stage, as seconds, operations and
  * bytes per second, beside what the same processes reach on a plain matrix product, in memory and
- * in a reduction. */
+ * in a reduction. Of a model in closed form the fit takes the place of the steps. */
 #include "core/cost/cost.h"
 #include "core/gemm_bf16.h"
 #include "core/log.h"
@@ -9,6 +9,8 @@
 #include "io/file.h"
 #include "io/output.h"
 #include "jobs/engine/evaluation.h"
+#include "jobs/engine/fit.h"
+#include "jobs/engine/fit_memory.h"
 #include "jobs/engine/peak.h"
 #include "jobs/engine/restore.h"
 #include "jobs/engine/stepper.h"
@@ -82,6 +84,8 @@ struct bench {
     int64_t steps, sequences;      /* measured */
     double *seconds;               /* [PHASES + 1][steps], the last: of the whole step */
     double evaluation;             /* seconds */
+    bool fitted;                   /* there are no steps, but a fit of so many seconds */
+    double fit;
     double peak_rss_mb;
     struct peak peak;
     struct figure stage[STAGES], total;
@@ -114,9 +118,11 @@ static enum status open_bench(struct bench *b, const struct config *given) {
     b->stepper.without_optimizer = skips(b, "optimizer");
     if (!skips(b, "evaluation"))
         TRY(evaluation_open(&b->valid, &b->run, SPLIT_VALID));
-    b->steps = config.bench.steps;
+    b->fitted = model_is_fitted(&config);
+    b->steps = b->fitted ? 0 : config.bench.steps;
     b->seconds = mem_zero((PHASES + 1) * b->steps, sizeof *b->seconds);
-    loader_epoch(&b->stepper.loader, 0);
+    if (!b->fitted)
+        loader_epoch(&b->stepper.loader, 0);
     return STATUS_OK;
 }
 
@@ -202,21 +208,34 @@ static enum status run_steps(struct bench *b) {
 }
 
 /* Median of three, or of as many as take ten seconds. */
-static enum status run_evaluation(struct bench *b) {
+static enum status time_of(struct bench *b, enum status (*run)(struct bench *b), double *out) {
     enum { TIMES = 3 };
-    struct report_scores scores;
     double seconds[TIMES], sum = 0;
     int n = 0;
     while (n < TIMES && sum < 10) {
         double start = phase_clock();
-        TRY(evaluation_run(&b->valid, &b->run.model, &scores));
+        TRY(run(b));
         seconds[n] = phase_clock() - start;
         comm_bcast(b->comm, &seconds[n], sizeof seconds[n]);
         sum += seconds[n++];
     }
-    b->evaluation = median(seconds, n);
+    *out = median(seconds, n);
+    return STATUS_OK;
+}
+
+static enum status evaluate_once(struct bench *b) {
+    struct report_scores scores;
+    return evaluation_run(&b->valid, &b->run.model, &scores);
+}
+
+static enum status run_evaluation(struct bench *b) {
+    TRY(time_of(b, evaluate_once, &b->evaluation));
     b->work[STAGE_EVALUATION] = b->valid.work;
     return STATUS_OK;
+}
+
+static enum status fit_once(struct bench *b) {
+    return fit_run(&b->run);
 }
 
 /* ---- figures ---- */
@@ -230,6 +249,16 @@ static struct figure make_figure(const struct bench *b, enum stage stage, double
     double bound = compute > move ? compute : move;
     return (struct figure){seconds, work.flops / seconds / 1e9, work.bytes / seconds / 1e9,
                            bound > 0 ? bound / seconds : NAN};
+}
+
+/* Of all ranks; what is no product of a fit has no peak. */
+static void make_fit_figure(struct bench *b) {
+    struct fit_cost cost;
+    fit_memory_cost(&b->run.model, &b->run.dataset, b->comm->size, &cost);
+    double gflops = cost.flops * b->comm->size / b->fit / 1e9;
+    b->total =
+        (struct figure){b->fit, gflops, 0, gflops > 0 ? 2 * gflops / b->peak.sgemm_gflops : NAN};
+    b->stage[STAGE_EVALUATION] = make_figure(b, STAGE_EVALUATION, b->evaluation);
 }
 
 static void make_figures(struct bench *b) {
@@ -291,21 +320,29 @@ static json_t *skip_json(const struct names *skip) {
     return list;
 }
 
-static json_t *bench_json(const struct bench *b) {
-    json_t *object = json_object(), *stages = json_object();
+static void put_steps(const struct bench *b, json_t *object) {
+    json_t *stages = json_object();
     for (int s = 0; s < STAGE_EVALUATION; s++)
         if (shown(b, s))
             json_object_set_new(stages, stage_names[s], figure_json(&b->stage[s]));
-    json_object_set_new(object, "peak", peak_json(&b->peak));
     json_object_set_new(object, "step", step_json(b));
     json_object_set_new(object, "stages", stages);
+    json_object_set_new(object, "steps", json_integer(b->steps));
+    json_object_set_new(object, "batch", json_integer(b->sequences));
+}
+
+static json_t *bench_json(const struct bench *b) {
+    json_t *object = json_object();
+    json_object_set_new(object, "peak", peak_json(&b->peak));
+    if (b->fitted)
+        json_object_set_new(object, "fit", figure_json(&b->total));
+    else
+        put_steps(b, object);
     if (shown(b, STAGE_EVALUATION))
         json_object_set_new(object, "evaluation", figure_json(&b->stage[STAGE_EVALUATION]));
     json_object_set_new(object, "skipped", skip_json(&b->run.config.bench.skip));
     if (b->run.config.train.precision == PRECISION_BF16)
         json_object_set_new(object, "gemm_bf16", json_string(gemm_bf16_kernel()->name));
-    json_object_set_new(object, "steps", json_integer(b->steps));
-    json_object_set_new(object, "batch", json_integer(b->sequences));
     json_object_set_new(object, "peak_rss_mb", number(b->peak_rss_mb));
     json_object_set_new(object, "ranks", json_integer(b->comm->size));
     json_object_set_new(object, "threads", json_integer(omp_get_max_threads()));
@@ -333,6 +370,14 @@ static void print_figure(const char *name, const struct figure *f) {
         printf("%12s\n", "-");
 }
 
+static void print_steps(const struct bench *b) {
+    for (int s = 0; s < STAGE_EVALUATION; s++)
+        if (shown(b, s))
+            print_figure(stage_names[s], &b->stage[s]);
+    printf("%-18s%12.6f%12.2f%12s%12.3f   %.1f sequences/s\n", "step", b->total.seconds,
+           b->total.gflops, "", b->total.fraction, (double)b->sequences / b->total.seconds);
+}
+
 static void print_text(const struct bench *b) {
     const struct peak *peak = &b->peak;
     printf("peak of %d ranks x threads %d: sgemm %.1f GFLOP/s, copy %.1f GB/s, triad %.1f GB/s",
@@ -343,11 +388,10 @@ static void print_text(const struct bench *b) {
     if (b->run.config.train.precision == PRECISION_BF16)
         printf(", products in bfloat16 by %s", gemm_bf16_kernel()->name);
     printf("\n%-18s%12s%12s%12s%12s\n", "stage", "seconds", "GFLOP/s", "GB/s", "of peak");
-    for (int s = 0; s < STAGE_EVALUATION; s++)
-        if (shown(b, s))
-            print_figure(stage_names[s], &b->stage[s]);
-    printf("%-18s%12.6f%12.2f%12s%12.3f   %.1f sequences/s\n", "step", b->total.seconds,
-           b->total.gflops, "", b->total.fraction, (double)b->sequences / b->total.seconds);
+    if (b->fitted)
+        print_figure("fit", &b->total);
+    else
+        print_steps(b);
     if (shown(b, STAGE_EVALUATION))
         print_figure(stage_names[STAGE_EVALUATION], &b->stage[STAGE_EVALUATION]);
     printf("peak memory per rank %.1f MB\n", b->peak_rss_mb);
@@ -356,13 +400,16 @@ static void print_text(const struct bench *b) {
 /* ---- the job ---- */
 
 static enum status measure(struct bench *b, const char *output) {
-    TRY(run_steps(b));
+    TRY(b->fitted ? time_of(b, fit_once, &b->fit) : run_steps(b));
     if (!skips(b, "evaluation"))
         TRY(run_evaluation(b));
     sum_work(b);
     b->peak_rss_mb = report_peak_rss_mb(b->comm); /* before the arrays of the yardstick */
-    peak_measure(b->comm, &b->run.model.params, &b->peak);
-    make_figures(b);
+    if (b->fitted)
+        peak_rates(b->comm, &b->peak);
+    else
+        peak_measure(b->comm, &b->run.model.params, &b->peak);
+    (b->fitted ? make_fit_figure : make_figures)(b);
     if (b->comm->rank == 0 && (!output || !output_is_stdout(output)))
         print_text(b);
     return COMM_ON_ROOT(b->comm, write_json(b, output));

@@ -64,7 +64,8 @@ static const struct argp_option options[] = {
     {"width", KEY_WIDTH, "D", 0, "Columns of a feature table with --items (768)", 0},
     {"scaling", KEY_SCALING, "KIND", 0,
      "Simulate 1, 2, 4, ... ranks; strong: one batch, weak: one for each rank", 0},
-    {"gflops", KEY_GFLOPS, "G", 0, "Arithmetic of a rank, in --scaling (default: measured)", 0},
+    {"gflops", KEY_GFLOPS, "G", 0,
+     "Arithmetic of a rank, in --scaling and of a fit (default: measured)", 0},
     {"memory-rate", KEY_MEMORY_RATE, "GB/S", 0,
      "Memory bandwidth of a rank, in --scaling (default: measured)", 0},
     {"plot", KEY_PLOT, "FILE", 0,
@@ -172,6 +173,7 @@ enum { LOSSES = 2 };
 struct line {
     struct estimate estimate;
     double seconds; /* of the traffic; NaN: not asked for */
+    double fit;     /* seconds; NaN: there is none */
 };
 
 struct plan {
@@ -180,6 +182,8 @@ struct plan {
     struct plan_data *data;
     int threads;
     double node;              /* bytes */
+    bool fitted;              /* the model is: one column, of the fit */
+    double gflops;            /* of a rank, for the fit */
     int losses, loss[LOSSES]; /* enum loss_kind */
     struct line line[LOSSES][PLACEMENTS];
     const char *choice;
@@ -195,14 +199,21 @@ static bool takes(const struct plan *plan, int loss) {
     return status == STATUS_OK;
 }
 
+/* Products at half of this machine's rate in double precision, which is half of that in single, as
+ * ScaLAPACK's were; counts at what was measured, 1.5 to 3 ns. */
+static double fit_seconds(const struct plan *plan, const struct fit_cost *fit) {
+    const double count = 2.5e-9;
+    return fit->flops / (0.25e9 * plan->gflops) + count * fit->counts / plan->threads;
+}
+
 /* The exact one and one that draws items. gbce draws them as the sampled one does, with the same
  * memory. */
 static void find_losses(struct plan *plan) {
     const struct config *c = &plan->data->config;
     int drawn = options_loss_draws_own(c) ? c->train.loss : LOSS_SAMPLED;
-    if (takes(plan, LOSS_EXACT))
+    if (plan->fitted || takes(plan, LOSS_EXACT))
         plan->loss[plan->losses++] = LOSS_EXACT;
-    if (takes(plan, drawn))
+    if (!plan->fitted && takes(plan, drawn))
         plan->loss[plan->losses++] = drawn;
 }
 
@@ -218,6 +229,7 @@ static enum status plan_loss(struct plan *plan, int k) {
         line->seconds = r->bandwidth > 0 ? traffic->messages * r->latency * 1e-6 +
                                                traffic->bytes / (r->bandwidth * 1e9)
                                          : NAN;
+        line->fit = plan->fitted ? fit_seconds(plan, &line->estimate.fit) : NAN;
     }
     return STATUS_OK;
 }
@@ -239,6 +251,8 @@ static const char *choose(const struct plan *plan) {
 /* ---- output ---- */
 
 static const char *loss_name(const struct plan *plan, int k) {
+    if (plan->fitted)
+        return "fit";
     switch (plan->loss[k]) {
     case LOSS_EXACT:
         return "exact";
@@ -254,6 +268,8 @@ static json_t *line_json(const struct line *line) {
     json_t *object = estimate_json(&line->estimate);
     if (isfinite(line->seconds))
         json_object_set_new(object, "traffic_seconds", json_real(line->seconds));
+    if (isfinite(line->fit))
+        json_object_set_new(object, "fit_seconds", json_real(line->fit));
     return object;
 }
 
@@ -299,6 +315,11 @@ static double traffic_seconds(const struct line *line, int i) {
     return line->seconds;
 }
 
+static double fit_time(const struct line *line, int i) {
+    (void)i;
+    return line->fit;
+}
+
 /* One number per column, by loss and placement. */
 static void print_row(const struct plan *plan, const char *name, value_fn *value, int i,
                       int digits) {
@@ -309,7 +330,20 @@ static void print_row(const struct plan *plan, const char *name, value_fn *value
     putchar('\n');
 }
 
+/* The parts of steps, or those that a fit has. */
+static bool is_shown(const struct plan *plan, int i) {
+    bool steps = strcmp(estimate_parts[i], "fit") != 0;
+    return plan->fitted ? row_mb(&plan->line[0][0], i) > 0 : steps;
+}
+
+static void print_traffic(const struct plan *plan) {
+    print_row(plan, "traffic, MB per step", traffic_mb, 0, 2);
+    if (plan->request->bandwidth > 0)
+        print_row(plan, "traffic, s per step", traffic_seconds, 0, 5);
+}
+
 static void print_text(const struct plan *plan) {
+    const char *of = plan->fitted ? "" : " loss";
     const struct dataset *d = &plan->data->dataset;
     const struct config *c = &plan->data->config;
     printf("data %s: items %lld + %lld, sequences %lld; batch %lld; ranks %lld x threads %d\n",
@@ -318,25 +352,34 @@ static void print_text(const struct plan *plan) {
            (long long)plan->request->ranks, plan->threads);
     printf("%-22s", "");
     for (int k = 0; k < plan->losses; k++)
-        printf("%19s loss", loss_name(plan, k));
+        printf("%*s%s", 24 - (int)strlen(of), loss_name(plan, k), of);
     printf("\n%-22s", "MB per rank");
     for (int k = 0; k < plan->losses * PLACEMENTS; k++)
         printf("%12s", placement_names[k % PLACEMENTS]);
     putchar('\n');
     for (int i = 0; i < ESTIMATE_PARTS; i++)
-        print_row(plan, estimate_parts[i], row_mb, i, 1);
-    print_row(plan, "traffic, MB per step", traffic_mb, 0, 2);
-    if (plan->request->bandwidth > 0)
-        print_row(plan, "traffic, s per step", traffic_seconds, 0, 5);
-    printf("choice for the %s loss, with %lld ranks on a node of %.1f GB: %s\n",
-           loss_name(plan, configured_loss(plan)), (long long)plan->request->per_node,
+        if (is_shown(plan, i))
+            print_row(plan, estimate_parts[i], row_mb, i, 1);
+    if (plan->fitted)
+        print_row(plan, "fit, s", fit_time, 0, 2);
+    else
+        print_traffic(plan);
+    printf("choice for the %s%s, with %lld ranks on a node of %.1f GB: %s\n",
+           loss_name(plan, configured_loss(plan)), of, (long long)plan->request->per_node,
            plan->node / 1e9, plan->choice);
 }
 
 /* ---- the job ---- */
 
 static enum status make_plan(struct plan *plan) {
+    const struct request *r = plan->request;
+    struct peak peak;
     plan->threads = omp_get_max_threads();
+    plan->gflops = r->gflops;
+    if (plan->fitted && r->gflops == 0) {
+        peak_rates(plan->comm, &peak);
+        plan->gflops = peak.sgemm_gflops / plan->comm->size;
+    }
     find_losses(plan);
     for (int k = 0; k < plan->losses; k++)
         TRY(plan_loss(plan, k));
@@ -349,6 +392,11 @@ static enum status make_plan(struct plan *plan) {
 /* Rates that are not given are measured here. */
 static enum status make_scaling(const struct plan *plan) {
     const struct request *r = plan->request;
+    if (plan->fitted)
+        return comm_error(plan->comm, STATUS_INPUT,
+                          "--scaling: simulates steps, and %s is fitted without any; leave the "
+                          "option out",
+                          plan->data->config.model.name);
     struct scaling scaling = {.kind = r->scaling,
                               .ranks = r->ranks,
                               .per_node = r->per_node,
@@ -391,6 +439,7 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
     struct plan plan = {.comm = comm,
                         .request = &request,
                         .data = &data,
+                        .fitted = model_is_fitted(&config),
                         .node = request.memory > 0 ? request.memory * 1e9 : here};
     int64_t most = config.train.batch * (request.scaling == SCALING_WEAK ? request.ranks : 1);
     TRY(plan_data_open(&data, comm, &config, &request.synthetic, most));

@@ -295,7 +295,7 @@ static enum status fit(struct trainer *t) {
 }
 
 static enum status train(struct trainer *t) {
-    if (model_is_fitted(&t->run.model))
+    if (model_is_fitted(config_of(t)))
         TRY(fit(t));
     else
         while (!ended(t))
@@ -419,7 +419,7 @@ static int64_t learned_numbers(const struct params *params) {
 }
 
 static void log_start(struct trainer *t) {
-    bool fitted = model_is_fitted(&t->run.model);
+    bool fitted = model_is_fitted(config_of(t));
     struct report_start start = {&t->run.dataset, omp_get_max_threads(),
                                  learned_numbers(&t->run.model.params),
                                  fitted ? 1 : loader_steps(&t->stepper.loader), t->state.step};

@@ -59,8 +59,8 @@ bool model_use_one_domain(struct config *config) {
     return !ops->two_domains;
 }
 
-bool model_is_fitted(const struct model *model) {
-    return model->ops->fit;
+bool model_is_fitted(const struct config *config) {
+    return find(config->model.name)->fit;
 }
 
 const char *model_tag_vectors(const struct config *config, int k) {
@@ -100,7 +100,7 @@ enum status model_create(struct model *model, const struct config *config,
                          const struct catalogue *catalogue, bool training) {
     TRY(model_declare(model, config, catalogue));
     params_allocate(&model->params, (uint64_t)config->run.seed,
-                    training && !model_is_fitted(model));
+                    training && !model_is_fitted(config));
     return STATUS_OK;
 }
 

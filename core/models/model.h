@@ -216,7 +216,7 @@ CHECKED enum status model_configure(struct config *config);
 bool model_use_one_domain(struct config *config);
 
 /* Is the model fitted in closed form, not trained by steps? */
-bool model_is_fitted(const struct model *model);
+bool model_is_fitted(const struct config *config);
 
 /* The name of the tag vectors of which the model computes table k, that of modality k; NULL: it is
  * `id` or a feature table of the modality's name. */

@@ -167,7 +167,7 @@ static void negatives_draw(const struct evaluation *e, const int64_t *index, int
 
 static struct metrics_place place_of(const struct rank_count *count, int64_t domain, int ties) {
     return (struct metrics_place){metrics_rank(count->above, count->equal, ties), count->all,
-                                  (int)domain};
+                                  (int)domain, count->equal > 0};
 }
 
 /* Rank 0's part: every sample must have arrived once. */

@@ -148,8 +148,6 @@ enum status run_open_sampler(const struct comm *comm, const struct dataset *data
 
 /* Its faults are the same on all ranks: rank 0 speaks of them. */
 static enum status create_model(struct run *run, const struct catalogue *shape, bool training) {
-    if (training)
-        TRY(fit_memory_check(run->comm, &run->config, &run->dataset, shape));
     if (run->comm->rank)
         log_hold();
     enum status status = model_create(&run->model, &run->config, shape, training);
@@ -170,6 +168,8 @@ static enum status open_model(struct run *run, bool training) {
     shape.sampler = &run->sampler;
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
+    if (training)
+        TRY(fit_memory_check(run->comm, &run->config, &run->dataset, &shape));
     TRY(create_model(run, &shape, training));
     return training ? run_init_items(run) : STATUS_OK;
 }

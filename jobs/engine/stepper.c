@@ -45,7 +45,7 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     const struct config *c = &run->config;
     *s = (struct stepper){.comm = run->comm, .run = run};
     TRY(check(s));
-    if (model_is_fitted(&run->model))
+    if (model_is_fitted(c))
         return STATUS_OK;
     int shares = c->train.reproducible ? REDUCE_SHARES : s->comm->size;
     TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &run->model));

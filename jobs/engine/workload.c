@@ -94,8 +94,8 @@ static int target_domain(const struct model *model, const struct sequences *vali
 
 /* As many histories as a rank ranks at once, of the domain with more targets, from all over the
  * validation split. Where items are shared out the ranks rank theirs together. */
-static void find_histories(struct workload *work, const struct model *model,
-                           const struct sequences *valid, int ranks) {
+void workload_find_histories(struct workload *work, const struct model *model,
+                             const struct sequences *valid, int ranks) {
     int64_t at_once = model->catalogue.collectives ? (RANKED + ranks - 1) / ranks : RANKED;
     struct sample samples[RANKED];
     int64_t count[DOMAINS] = {0, 0}, n = 0, seen = 0;
@@ -122,7 +122,7 @@ void workload_find(struct workload *work, const struct model *model, const struc
                         .share = mem_alloc(batch, sizeof *step.share)};
     *work = (struct workload){0};
     find_step(work, &step, shares);
-    find_histories(work, model, valid, ranks);
+    workload_find_histories(work, model, valid, ranks);
     mem_free(step.cost);
     mem_free(step.tokens);
     mem_free(step.share);

@@ -17,6 +17,11 @@ struct workload {
 void workload_find(struct workload *workload, const struct model *model,
                    const struct sequences *train, const struct sequences *valid, int shares,
                    int ranks);
+
+/* Of any declared model the histories alone, in a zeroed object. */
+void workload_find_histories(struct workload *workload, const struct model *model,
+                             const struct sequences *valid, int ranks);
+
 void workload_free(struct workload *workload); /* safe on a zeroed object, zeroes it */
 
 #endif

@@ -3,6 +3,8 @@
 #include "core/mem.h"
 #include "jobs/engine/stepper.h"
 #include "jobs/engine/workload.h"
+#include "mpi/inverse.h"
+#include <omp.h>
 #include <string.h>
 
 /* Bytes that HDF5 1.10 takes of the process for each tensor that it has saved: measured, 40 KB
@@ -36,6 +38,7 @@ static void fill(struct plan_data *data, struct model *model, struct cost_ranks 
     int shares = c->train.reproducible ? REDUCE_SHARES : ranks.all;
     struct workload work;
     struct cost_step step;
+    *e = (struct estimate){0};
     workload_find(&work, model, &data->train, &data->valid, shares, ranks.all);
     if (c->train.loss != LOSS_EXACT && c->train.sampler == SAMPLER_BATCH)
         pool_targets(data, &work.step);
@@ -46,6 +49,39 @@ static void fill(struct plan_data *data, struct model *model, struct cost_ranks 
     e->hidden = cost_hidden_traffic(model, ranks);
     memcpy(e->work, step.work, sizeof e->work);
     e->work[PHASE_OPTIMIZER] = cost_update(model, ranks.all, &step);
+    workload_free(&work);
+}
+
+/* Of all training sequences, of which a synthetic data set has some in memory. */
+static struct fit_size size_of(const struct plan_data *data, int ranks) {
+    struct fit_sequences all = fit_sequences_of(data->train.offsets, data->train.items,
+                                                data->train.count, data->config.data.max_len + 1);
+    struct fit_size size = fit_size_of(&all, ranks, omp_get_max_threads());
+    double scale = (double)data->dataset.counts[SPLIT_TRAIN] / (double)all.count;
+    size.sequences = data->dataset.counts[SPLIT_TRAIN];
+    size.events = (int64_t)(scale * (double)size.events);
+    size.pairs = (int64_t)(scale * (double)size.pairs);
+    size.inverse_bytes = inverse_bytes;
+    fit_sequences_free(&all);
+    return size;
+}
+
+static void fill_fit(struct plan_data *data, struct model *model, struct cost_ranks on,
+                     struct estimate *e) {
+    int ranks = on.all;
+    struct workload work = {0};
+    const struct fit_size size = size_of(data, ranks);
+    workload_find_histories(&work, model, &data->valid, ranks);
+    *e = (struct estimate){.data = plan_data_bytes(data, ranks),
+                           .base = data->base + (int64_t)SAVED * model->params.count,
+                           .item_rows = item_block_count(&model->catalogue.local)};
+    model->ops->fit_cost(model, &size, &e->fit);
+    if (model->config->eval.every > 0 && work.history.samples > 0)
+        e->bytes.evaluation = cost_ranking(model, &work.history, work.domain);
+    for (int i = 0; i < model->params.count; i++)
+        e->bytes.parameters += param_size(&model->params.list[i]) * (int64_t)sizeof(real);
+    e->total = e->bytes.parameters + e->data + e->base +
+               (e->fit.bytes > e->bytes.evaluation ? e->fit.bytes : e->bytes.evaluation);
     workload_free(&work);
 }
 
@@ -69,7 +105,7 @@ enum status estimate_make(struct estimate *estimate, const struct comm *comm,
     if (placement == SHARDED)
         placement_share_out(&shape, &collectives);
     TRY(declare(comm, config, &shape, &model));
-    fill(data, &model, ranks, estimate);
+    (model_is_fitted(config) ? fill_fit : fill)(data, &model, ranks, estimate);
     model_free(&model);
     return STATUS_OK;
 }
@@ -77,14 +113,14 @@ enum status estimate_make(struct estimate *estimate, const struct comm *comm,
 /* ---- its parts ---- */
 
 const char *const estimate_parts[ESTIMATE_PARTS] = {
-    "parameters", "gradients",  "moments", "reduction", "features", "activations",
-    "tiles",      "evaluation", "data",    "base",      "total"};
+    "parameters", "gradients", "moments",    "reduction", "features", "activations",
+    "tiles",      "fit",       "evaluation", "data",      "base",     "total"};
 
 int64_t estimate_bytes(const struct estimate *e, int part) {
     const struct cost_bytes *b = &e->bytes;
     const int64_t bytes[ESTIMATE_PARTS] = {b->parameters, b->gradients,   b->moments, b->reduction,
-                                           b->features,   b->activations, b->tiles,   b->evaluation,
-                                           e->data,       e->base,        e->total};
+                                           b->features,   b->activations, b->tiles,   e->fit.bytes,
+                                           b->evaluation, e->data,        e->base,    e->total};
     return bytes[part];
 }
 

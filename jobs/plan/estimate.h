@@ -1,5 +1,5 @@
 /* What training takes of a rank: the largest step of the first epoch and the largest ranking
- * (jobs/engine/workload), run on a dry tape (core/cost). */
+ * (jobs/engine/workload), run on a dry tape (core/cost); or the fit, and that ranking. */
 #ifndef JOBS_PLAN_ESTIMATE_H
 #define JOBS_PLAN_ESTIMATE_H
 #include "core/cost/cost.h"
@@ -11,10 +11,11 @@ extern const char *const placement_names[PLACEMENTS];
 
 struct estimate {
     struct cost_bytes bytes;
-    int64_t data, base; /* bytes of the sequences, and of the process itself with its libraries */
-    int64_t total;      /* of all these */
-    int64_t item_rows;  /* of each item table that are here */
-    double sequences;   /* of mean length, which the step of all ranks is worth */
+    int64_t data, base;  /* bytes of the sequences, and of the process itself with its libraries */
+    struct fit_cost fit; /* of a model that is fitted, in place of steps */
+    int64_t total;       /* of all these, of fit and evaluation the larger */
+    int64_t item_rows;   /* of each item table that are here */
+    double sequences;    /* of mean length, which the step of all ranks is worth */
     struct tape_work work[PHASES]; /* of this rank, with the update */
     struct cost_traffic traffic;   /* of the step ... */
     struct cost_traffic hidden;    /* ... and what of it goes on while backward runs */
@@ -28,7 +29,7 @@ CHECKED enum status estimate_make(struct estimate *estimate, const struct comm *
                                   enum placement_of_plan placement, struct cost_ranks ranks);
 
 /* The memory by its parts, the last of which is the total. */
-enum { ESTIMATE_PARTS = 11 };
+enum { ESTIMATE_PARTS = 12 };
 extern const char *const estimate_parts[ESTIMATE_PARTS];
 int64_t estimate_bytes(const struct estimate *estimate, int part);
 
