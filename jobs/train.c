@@ -278,20 +278,23 @@ static void sum_notes(struct trainer *t) {
     comm_sum_f64(t->comm, t->stepper.notes, STEPPER_NOTES);
 }
 
-/* Unless the checkpoint that the run goes on from has it. */
-static enum status fit(struct trainer *t) {
+static enum status fit_once(struct trainer *t) {
     double start = phase_clock();
-    t->reason = "fitted";
-    if (t->state.step > 0)
-        return STATUS_OK;
     TRY(fit_run(&t->run));
     t->state.step = t->state.epoch = 1;
     t->train_seconds = phase_clock() - start;
     log_info("%s fitted in %.2f s", t->run.config.model.name, t->train_seconds);
-    TRY(check_replicas(t));
     sum_notes(t);
-    TRY(poll_requests(t));
-    return config_of(t)->eval.every > 0 && !t->stopped ? validate(t) : STATUS_OK;
+    return poll_requests(t);
+}
+
+/* Unless the checkpoint that the run goes on from has the fit, or the figures. */
+static enum status fit(struct trainer *t) {
+    t->reason = "fitted";
+    if (t->state.step == 0)
+        TRY(fit_once(t));
+    bool wanted = config_of(t)->eval.every > 0 && t->state.best_step < 0;
+    return wanted && !t->stopped ? validate(t) : STATUS_OK;
 }
 
 static enum status train(struct trainer *t) {

@@ -43,7 +43,7 @@ struct itemknn_state {
  * here, ascending, and what they score. */
 struct entry {
     int32_t place;
-    float weight;
+    real weight;
 };
 
 struct entries {
@@ -330,7 +330,7 @@ static void put_entry(void *context, int64_t row, int64_t item, real weight) {
     int64_t place = place_of(t, row, item);
     if (place >= 0)
         t->entries->entry[t->entries->offsets[source_of(t, row, item)]++] =
-            (struct entry){(int32_t)place, (float)weight};
+            (struct entry){(int32_t)place, weight};
 }
 
 static int by_place(const void *a, const void *b) {
