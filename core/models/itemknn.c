@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/models/cooccurrence.h"
 #include "core/models/history_items.h"
+#include "core/search.h"
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -33,23 +34,19 @@ const struct itemknn_options *itemknn_options(const struct config *config) {
     return options_own(config, itemknn.name);
 }
 
-/* The parameters: of each item its neighbours, the most similar first, and how similar they are; of
- * an item that has fewer the rest is NOBODY and 0. */
+/* The parameters: of each item its neighbours, ascending, and how similar they are; of an item that
+ * has fewer the rest is NOBODY and 0. */
 struct itemknn_state {
     int item, weight;
 };
 
-/* The entries of the item i of a history are offsets[i] .. offsets[i + 1): the candidates that are
- * here, ascending, and what they score. */
-struct entry {
-    int32_t place;
-    real weight;
-};
-
+/* The entries of the item i of a history are offsets[i] .. offsets[i + 1): the places of candidates
+ * that are here, ascending, and what they score. */
 struct entries {
     int64_t items, width; /* of the state of a sample */
     int64_t *offsets;
-    struct entry *entry;
+    int32_t *place;
+    real *weight;
 };
 
 static enum status open_itemknn(struct model *model) {
@@ -138,6 +135,11 @@ static void counter_free(struct counter *c) {
     mem_free(c->list);
 }
 
+static int by_item(const void *a, const void *b) {
+    const struct top_item *x = a, *y = b;
+    return (x->item > y->item) - (x->item < y->item);
+}
+
 static struct top best_of(const struct fitting *f, int32_t i, struct counter *c) {
     struct top top = {c->list, f->options->neighbours, 0};
     bool events = f->options->kind == KNN_SESSION;
@@ -148,7 +150,7 @@ static struct top best_of(const struct fitting *f, int32_t i, struct counter *c)
             top_add(&top, (struct top_item){(real)similarity(f, i, j, c->count[j]), j});
         c->count[j] = 0;
     }
-    top_sort(&top);
+    qsort(top.list, (size_t)top.count, sizeof *top.list, by_item);
     return top;
 }
 
@@ -328,29 +330,25 @@ static void count_entry(void *context, int64_t row, int64_t item, real weight) {
 static void put_entry(void *context, int64_t row, int64_t item, real weight) {
     const struct turning *t = context;
     int64_t place = place_of(t, row, item);
-    if (place >= 0)
-        t->entries->entry[t->entries->offsets[source_of(t, row, item)]++] =
-            (struct entry){(int32_t)place, weight};
+    if (place < 0)
+        return;
+    int64_t at = t->entries->offsets[source_of(t, row, item)]++;
+    t->entries->place[at] = (int32_t)place;
+    t->entries->weight[at] = weight;
 }
 
-static int by_place(const void *a, const void *b) {
-    const struct entry *x = a, *y = b;
-    return (x->place > y->place) - (x->place < y->place);
-}
-
+/* Rows and the items of a list come in ascending order, and so do the places of each source. */
 static void fill_entries(const struct model *model, struct arena *arena, struct entries *e) {
     struct turning turning = {model, e};
     memset(e->offsets, 0, (size_t)(e->items + 1) * sizeof *e->offsets);
     visit_lists(model, arena, count_entry, &turning);
     for (int64_t i = 0; i < e->items; i++)
         e->offsets[i + 1] += e->offsets[i];
-    e->entry = arena_alloc(arena, e->offsets[e->items], sizeof *e->entry);
+    e->place = arena_alloc(arena, e->offsets[e->items], sizeof *e->place);
+    e->weight = arena_alloc(arena, e->offsets[e->items], sizeof *e->weight);
     visit_lists(model, arena, put_entry, &turning);
     memmove(e->offsets + 1, e->offsets, (size_t)e->items * sizeof *e->offsets);
     e->offsets[0] = 0;
-    for (int64_t i = 0; i < e->items; i++)
-        qsort(e->entry + e->offsets[i], (size_t)(e->offsets[i + 1] - e->offsets[i]),
-              sizeof *e->entry, by_place);
 }
 
 /* Of a dry one the most entries that lists of items at random have. */
@@ -361,7 +359,7 @@ static void view(struct model *model, struct tape *tape, struct item_view *view)
     *e = (struct entries){.items = items,
                           .offsets = arena_alloc(arena, items + 1, sizeof *e->offsets)};
     if (tape->dry)
-        e->entry = arena_numbers(arena, view->n * k, sizeof *e->entry);
+        (void)arena_numbers(arena, view->n * k, sizeof *e->place + sizeof *e->weight);
     else
         fill_entries(model, arena, e);
     view->own = e;
@@ -369,17 +367,15 @@ static void view(struct model *model, struct tape *tape, struct item_view *view)
 
 /* ---- scores ---- */
 
-/* The first entry of an item at or behind a place. */
-static int64_t first_entry(const struct entries *e, int64_t i, int64_t place) {
-    int64_t lo = e->offsets[i], hi = e->offsets[i + 1];
-    while (lo < hi) {
-        int64_t mid = lo + (hi - lo) / 2;
-        if (e->entry[mid].place < place)
-            lo = mid + 1;
-        else
-            hi = mid;
+/* sum[i] of a chunk's i-th candidate, over the items of a history. */
+static void add_entries(const struct entries *e, const int32_t *item, const struct chunk *chunk,
+                        double *sum) {
+    for (int64_t k = 0; k < e->width && item[k] >= 0; k++) {
+        int64_t end = e->offsets[item[k] + 1];
+        int64_t n = search_first(e->place, e->offsets[item[k]], end, chunk->lo);
+        for (; n < end && e->place[n] < chunk->lo + chunk->width; n++)
+            sum[e->place[n] - chunk->lo] += (double)e->weight[n];
     }
-    return lo;
 }
 
 /* Sums in double precision: which items they came from hardly shows, and what is equal ties. */
@@ -388,12 +384,8 @@ static void score(const void *context, const void *state, int64_t samples,
     const struct entries *e = context;
     (void)thread;
     for (int64_t t = 0; t < samples; t++) {
-        const int32_t *item = (const int32_t *)state + t * e->width;
         double sum[CHUNK] = {0};
-        for (int64_t k = 0; k < e->width && item[k] >= 0; k++)
-            for (int64_t n = first_entry(e, item[k], chunk->lo);
-                 n < e->offsets[item[k] + 1] && e->entry[n].place < chunk->lo + chunk->width; n++)
-                sum[e->entry[n].place - chunk->lo] += (double)e->entry[n].weight;
+        add_entries(e, (const int32_t *)state + t * e->width, chunk, sum);
         for (int64_t i = 0; i < chunk->width; i++)
             out[t * CHUNK + i] = (real)sum[i];
     }
