@@ -240,12 +240,22 @@ static void fit_cost(const struct model *model, const struct fit_size *size,
 
 /* ---- view ---- */
 
+/* Items of the data set, ascending, then NOBODY. */
+static bool is_list(const real *item, int64_t k, real items) {
+    for (int64_t n = 0; n < k; n++) {
+        bool follows = n == 0 || (item[n - 1] >= 0 && item[n] > item[n - 1]);
+        if (item[n] != NOBODY && !(follows && item[n] >= 0 && item[n] < items))
+            return false;
+    }
+    return true;
+}
+
 static const char *check(const struct model *model) {
     const struct itemknn_state *state = model->state;
     const struct param *p = &model->params.list[state->item];
-    for (int64_t k = 0; k < param_size(p); k++)
-        if (!(p->tensor.x[k] >= NOBODY && p->tensor.x[k] < (real)model->catalogue.items))
-            return "knn.item: has a number that is no item's";
+    for (int64_t r = 0; r < p->tensor.rows; r++)
+        if (!is_list(p->tensor.x + r * p->cols, p->cols, (real)model->catalogue.items))
+            return "knn.item: a row is no ascending list of items";
     return NULL;
 }
 
