@@ -110,6 +110,12 @@ void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, i
                      s == STREAM_MIXED, s != STREAM_MIXED);
 }
 
+void batch_aligned(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
+                   int64_t max_len) {
+    batch_train(batch, samples, n, a_items, max_len);
+    batch->stream[STREAM_A].aimed = batch->stream[STREAM_B].aimed = false;
+}
+
 void batch_one(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                int64_t max_len, bool train) {
     batch->samples = n;

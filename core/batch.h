@@ -49,6 +49,12 @@ void batch_history(struct batch *batch, const struct sample *samples, int64_t n,
 void batch_mixed(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len);
 
+/* Training from the mixed stream alone, aligned with its targets (ABXI): the mixed stream as
+ * batch_train; the others too, but without targets. So the n-th last token of stream a precedes, in
+ * its domain, the n-th last target of the mixed stream that is an item of A. */
+void batch_aligned(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
+                   int64_t max_len);
+
 /* Training, or histories, of the mixed stream alone; the others are empty. */
 void batch_one(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                int64_t max_len, bool train);

@@ -41,8 +41,9 @@ GENERAL("model.modalities", NAMES, model.modalities, "[id, text]", "", NULL,
     "id and the data set's feature tables to use; a model may add or bring its own"),
 GENERAL("model.scale", NUMBERS, model.scale, "learned", "(0, inf)", "learned",
     "factor on the cosine in the softmax, one number"),
-GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "domain", "domain|all", NULL,
-    "items in the mixed stream's softmax: of the target's domain, or of both"),
+GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "auto", "domain|all|auto", NULL,
+    "items in the mixed stream's softmax: of the target's domain, or of both; auto: the model's own, "
+    "domain if it has none"),
 GENERAL("model.share_encoders", CHOICE, model.share_encoders, "none", "none|streams", NULL,
     "streams: the three streams of a modality share one encoder"),
 GENERAL("model.user", CHOICE, model.user, "auto", "table|mean|auto", NULL,
@@ -70,10 +71,11 @@ GENERAL("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
     "decay of the first and second moment"),
 GENERAL("train.weight_decay", REAL, train.weight_decay, "0", "[0, inf)", NULL,
     "decoupled weight decay"),
-GENERAL("train.loss", CHOICE, train.loss, "auto", "exact|sampled|gbce|bce|bpr|auto", NULL,
+GENERAL("train.loss", CHOICE, train.loss, "auto", "exact|sampled|gbce|bce|bpr|infonce|auto", NULL,
     "softmax over all items of the catalogue, or over sampled ones; gbce: gSASRec's binary "
     "cross-entropy with sampled ones; bce: SASRec's, each position with items drawn for it; bpr: "
-    "BPR's, with as many pairs; auto: the model's own, exact if it has none"),
+    "BPR's, with as many pairs; infonce: softmax over items drawn for each position; auto: the model's "
+    "own, exact if it has none"),
 GENERAL("train.negatives", INTEGER, train.negatives, "2048", "[1, inf)", NULL,
     "items drawn per step by the sampled losses"),
 GENERAL("train.sampler", CHOICE, train.sampler, "uniform", "uniform|popularity|batch", NULL,
@@ -86,8 +88,8 @@ GENERAL("train.logq", TRUTH, train.logq, "false", "", NULL,
 GENERAL("train.gbce_t", REAL, train.gbce_t, "0.75", "[0, 1]", NULL,
     "gbce: calibration t; 0: plain binary cross-entropy, 1: scores as probable as with all items"),
 GENERAL("train.bce_negatives", INTEGER, train.bce_negatives, "0", "[0, inf)", NULL,
-    "bce and bpr: items drawn for each position, none of its sequence; 0: the model's own number, 1 if "
-    "it has none"),
+    "bce, bpr and infonce: items drawn for each position, none of its sequence, infonce with "
+    "model.mixed_softmax=all as many from each domain; 0: the model's own number, 1 if it has none"),
 GENERAL("train.patience", INTEGER, train.patience, "10", "[0, inf)", NULL,
     "evaluations without improvement before training stops; 0: never"),
 GENERAL("train.target", CHOICE, train.target, "both", "both|a|b", NULL,
@@ -415,7 +417,7 @@ enum target options_select_target(const struct config *config) {
 }
 
 bool options_loss_draws_own(const struct config *config) {
-    return config->train.loss == LOSS_BCE || config->train.loss == LOSS_BPR;
+    return config->train.loss >= LOSS_BCE && config->train.loss <= LOSS_INFONCE;
 }
 
 bool options_skips(const struct config *config, const char *stage) {
@@ -428,7 +430,8 @@ bool options_skips(const struct config *config, const char *stage) {
 static enum status check_loss(const struct config *config) {
     if (options_loss_draws_own(config) && config->train.logq)
         return log_error(STATUS_INPUT,
-                         "train.logq: corrects the sampled softmax; bce and bpr have none");
+                         "train.logq: corrects the sampled softmax; bce, bpr and infonce draw items "
+                         "for each position");
     if (config->train.loss == LOSS_GBCE && config->train.logq)
         return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; gbce is "
                                        "calibrated by train.gbce_t");

@@ -9,12 +9,13 @@
 /* Room for the keys of all models. */
 enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 
-enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL };
+/* `auto` is the model's own once it is configured. */
+enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL, MIXED_AUTO };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS };
 enum user_vector { USER_TABLE, USER_MEAN, USER_AUTO };
 /* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
  * once it is configured. */
-enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE, LOSS_BPR, LOSS_AUTO };
+enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE, LOSS_BPR, LOSS_INFONCE, LOSS_AUTO };
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };

@@ -11,6 +11,11 @@ static const int32_t *item_of(const struct drawn_loss *loss, int64_t t, int64_t 
     return k == 0 ? &loss->positive[t] : &loss->negative[t * loss->each + k - 1];
 }
 
+enum drawn_kind drawn_kind_of(int loss) {
+    assert(loss == LOSS_BCE || loss == LOSS_BPR || loss == LOSS_INFONCE);
+    return loss == LOSS_BCE ? DRAWN_BCE : loss == LOSS_BPR ? DRAWN_BPR : DRAWN_SOFTMAX;
+}
+
 /* log(1 + exp(z)), with no overflow; its derivative is sigma(z). */
 static double softplus(double z) {
     return fmax(z, 0) + log1p(exp(-fabs(z)));
@@ -43,18 +48,30 @@ static double bpr(real *z, int64_t each) {
     return sum;
 }
 
-/* Loss of a position whose items have logits z[0..K], the target's first; z[k] becomes dL/dz(k). */
-static double of_logits(enum drawn_kind kind, real *z, int64_t each) {
-    return kind == DRAWN_BCE ? bce(z, each) : bpr(z, each);
+static double softmax(real *z, int64_t each) {
+    double max = (double)vec_max(z, each + 1), sum = 0, target = (double)z[0];
+    for (int64_t k = 0; k <= each; k++)
+        sum += exp((double)z[k] - max);
+    for (int64_t k = 0; k <= each; k++)
+        z[k] = (real)(exp((double)z[k] - max) / sum - (k == 0));
+    return log(sum) + max - target;
 }
 
-/* Loss of one position; slope[k] = dL/dz of its item k. */
+/* Loss of a position whose items have logits z[0..K], the target's first; z[k] becomes dL/dz(k). */
+static double of_logits(enum drawn_kind kind, real *z, int64_t each) {
+    return kind == DRAWN_BCE ? bce(z, each) : kind == DRAWN_BPR ? bpr(z, each) : softmax(z, each);
+}
+
+/* Loss of one position with its share; slope[k] = dL/dz of its item k. */
 HOT static double position_loss(const struct drawn_loss *loss, int64_t t, real *slope) {
     int64_t d = loss->q->cols;
     const real *q = loss->q->x + loss->row[t] * d;
     for (int64_t k = 0; k <= loss->each; k++)
         slope[k] = vec_dot(q, loss->items->x + *item_of(loss, t, k) * d, d);
-    return of_logits(loss->kind, slope, loss->each);
+    double share = loss->share ? loss->share[t] : 1;
+    double value = share * of_logits(loss->kind, slope, loss->each);
+    vec_scale((real)share, slope, loss->each + 1);
+    return value;
 }
 
 /* dq = weight sum over k of slope_k e_k. */

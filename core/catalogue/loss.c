@@ -151,6 +151,11 @@ static void gather_tile(struct work *w) {
 
 /* ---- losses of positions ---- */
 
+/* What row t of the tile counts, one of this rank's. */
+static double share_of(const struct work *w, int64_t t) {
+    return w->loss->share ? w->loss->share[position(w, t)] : 1;
+}
+
 /* gBCE of position t. Its sigmoids are gradients as they are: the total is 1. */
 static double join_sigmoids(struct work *w, int64_t t) {
     struct sweep_softmax *only = &w->sweep.softmax[0];
@@ -158,7 +163,7 @@ static double join_sigmoids(struct work *w, int64_t t) {
     for (int k = 0; k < w->sweep.threads; k++)
         sum += only->sum[k * w->sweep.rows + t].sum;
     only->total[t] = (struct logsumexp){.sum = 1};
-    only->factor[t] = w->loss->weight;
+    only->factor[t] = w->loss->weight * share_of(w, t);
     return sum + w->loss->gbce * ((z < 0 ? -z : 0) + log1p(exp(-fabs(z))));
 }
 
@@ -176,7 +181,8 @@ static double join_target(struct work *w, int s, int64_t t) {
 
 /* -log P(target) of position t, with P = sum over softmaxes s of w_s P_s. */
 static double join_softmaxes(struct work *w, int64_t t) {
-    double log_p[CATALOGUE_HEADS], max = -INFINITY, p = 0;
+    double log_p[CATALOGUE_HEADS], max = -INFINITY, p = 0,
+                                   weight = w->loss->weight * share_of(w, t);
     int softmaxes = w->sweep.softmaxes;
     for (int s = 0; s < softmaxes; s++) {
         log_p[s] = join_target(w, s, t);
@@ -186,8 +192,8 @@ static double join_softmaxes(struct work *w, int64_t t) {
         p += exp(log_p[s] - max);
     for (int s = 0; s < softmaxes; s++) {
         double share = exp(log_p[s] - max) / p;
-        w->sweep.softmax[s].factor[t] = w->loss->weight * share;
-        w->softmax[s].weight_gradient += w->loss->weight * (w->softmax[s].weight - share);
+        w->sweep.softmax[s].factor[t] = weight * share;
+        w->softmax[s].weight_gradient += weight * (w->softmax[s].weight - share);
     }
     return -(max + log(p));
 }
@@ -196,7 +202,7 @@ static double join_positions(struct work *w) {
     const struct tile *tile = &w->sweep.tile;
     double loss = 0;
     for (int64_t t = tile->home; t < tile->home + tile->own; t++)
-        loss += w->loss->gbce > 0 ? join_sigmoids(w, t) : join_softmaxes(w, t);
+        loss += share_of(w, t) * (w->loss->gbce > 0 ? join_sigmoids(w, t) : join_softmaxes(w, t));
     return loss;
 }
 

@@ -7,9 +7,9 @@
  * weights w of sum 1,
  *     P(i) = sum over h of w_h softmax_{C + y}(z_h)(i)    probability fusion (LLM-EMF, eq. 8)
  *     P(i) = softmax_{C + y}(sum over h of z_h)(i)        logit fusion
- * and the loss is the sum over positions of -log P(y) (LLM-EMF, eqs 9-10). The same code serves the
- * exact loss (candidates are a range of the item table) and the sampled one (they are K gathered
- * rows).
+ * and the loss is the sum over positions of -log P(y) (LLM-EMF, eqs 9-10), each times its share. The
+ * same code serves the exact loss (candidates are a range of the item table) and the sampled one
+ * (they are K gathered rows).
  *
  * With `gbce` = beta > 0 the loss is another, generalised binary cross-entropy (gSASRec: Petrov,
  * Macdonald, 2023, eq. 6, without its mean) over the logit z = sum over h of z_h:

@@ -48,6 +48,7 @@ struct catalogue_loss {
 
     double gbce; /* exponent beta of gBCE; 0: softmax. One head, or logit fusion; no collectives */
     double weight;        /* of one position in the total loss */
+    const double *share;  /* [positions] what each counts, of this rank's; NULL: 1 */
     int64_t buffer_bytes; /* 0: CATALOGUE_BUFFER */
 };
 

@@ -24,8 +24,7 @@ struct item_set {
     int32_t *input[STREAMS];  /* [tokens] places of a stream's items in the set */
     int32_t *target[STREAMS]; /* [tokens] and of its targets; NULL without */
     struct item_negatives negatives[CANDIDATE_SETS]; /* that all positions share */
-    struct item_negatives
-        own[STREAMS]; /* [tokens, train.bce_negatives] of each position, by stream */
+    struct item_negatives own[STREAMS]; /* [tokens, tables_own(...)] of each position, by stream */
 
     real *rows[OPTION_LIST];           /* by modality, [n, width of the table]: to be filled in, if
                                         * not NULL */

@@ -41,10 +41,16 @@ static struct bounds target_sets(const struct config *config) {
 }
 
 double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q) {
+    return mixed_stream_loss_shares(model, pass, k, q, NULL);
+}
+
+double mixed_stream_loss_shares(struct model *model, struct pass *pass, int k, struct tensor *q,
+                                const double *share) {
     struct bounds sets = target_sets(model->config);
     enum phase before = tape_enter(pass->tape, pass->phases, PHASE_LOSS);
-    double sum = softmax_head_loss(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q, NULL,
-                                   model->loss[k].weight / (double)pass->count[k]);
+    double sum =
+        softmax_head_loss_shares(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q, NULL,
+                                 model->loss[k].weight / (double)pass->count[k], share);
     tape_enter(pass->tape, pass->phases, before);
     return sum;
 }

@@ -21,6 +21,10 @@ bool mixed_stream_has_loss(const struct model *model, const struct pass *pass, i
  * shared out. */
 double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q);
 
+/* The same, where token t counts share[t] times (NULL: once) and count[k] is what all count. */
+double mixed_stream_loss_shares(struct model *model, struct pass *pass, int k, struct tensor *q,
+                                const double *share);
+
 /* Of every token of the mixed stream, the last token of stream s up to it, -1: none. Memory is the
  * tape's. */
 int32_t *mixed_stream_last(struct tape *tape, const struct batch *batch, int s, int64_t a_items);

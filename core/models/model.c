@@ -49,6 +49,8 @@ enum status model_configure(struct config *config) {
         TRY(ops->configure(config));
     if (config->train.bce_negatives == 0)
         config->train.bce_negatives = 1;
+    if (config->model.mixed_softmax == MIXED_AUTO)
+        config->model.mixed_softmax = MIXED_DOMAIN;
     return options_check(config);
 }
 
@@ -88,9 +90,8 @@ enum status model_declare(struct model *model, const struct config *config,
     enum status status = model->ops->open(model);
     if (status == STATUS_OK && options_loss_draws_own(config) && model->heads > 1)
         status =
-            log_error(STATUS_INPUT,
-                      "train.loss: bce and bpr have one score per item; set model.modalities to "
-                      "one, or take another model");
+            log_error(STATUS_INPUT, "train.loss: bce, bpr and infonce have one score per item; set "
+                                    "model.modalities to one, or take another model");
     if (status != STATUS_OK)
         model_free(model);
     return status;
@@ -149,6 +150,9 @@ void model_pack(const struct model *model, struct batch *batch, const struct sam
         break;
     case BATCH_MIXED:
         batch_mixed(batch, samples, n, a_items, max_len);
+        break;
+    case BATCH_ALIGNED:
+        batch_aligned(batch, samples, n, a_items, max_len);
         break;
     case BATCH_ONE:
         batch_one(batch, samples, n, a_items, max_len, true);

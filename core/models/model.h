@@ -122,6 +122,7 @@ struct pass {
 enum batch_kind {
     BATCH_STREAMS, /* batch_train: three streams, each with targets of its own */
     BATCH_MIXED,   /* batch_mixed: targets of the mixed stream, the other two up to each of them */
+    BATCH_ALIGNED, /* batch_aligned: the same, each in step with the targets of its domain */
     BATCH_ONE      /* batch_one: the mixed stream alone */
 };
 

@@ -114,7 +114,7 @@ static struct pairs make_pairs(const struct model *model, const struct pass *pas
     const struct batch *batch = pass->batch;
     const int32_t *target = view_targets(pass->items, batch, STREAM_MIXED);
     const int32_t *drawn = pass->items->set->own[STREAM_MIXED].place;
-    struct pairs p = {.each = model->config->train.bce_negatives};
+    struct pairs p = {.each = tables_own(model, STREAM_MIXED)};
     int32_t *position = mixed_stream_positions(model, pass->tape, batch, &p.positions);
     p.token = arena_alloc(&pass->tape->arena, p.positions * (p.each + 1), sizeof *p.token);
     p.item = arena_alloc(&pass->tape->arena, p.positions * (p.each + 1), sizeof *p.item);
@@ -145,7 +145,7 @@ static void forward(struct model *model, struct pass *pass) {
         return;
     struct pairs pairs = make_pairs(model, pass);
     struct tensor *z = pair_scores(model, pass, &pairs);
-    enum drawn_kind kind = model->config->train.loss == LOSS_BPR ? DRAWN_BPR : DRAWN_BCE;
+    enum drawn_kind kind = drawn_kind_of(model->config->train.loss);
     enum phase before = tape_enter(pass->tape, pass->phases, PHASE_LOSS);
     pass->loss[NEXT_ITEM] =
         drawn_loss_of_scores(pass->tape, kind, z, pairs.each,

@@ -105,18 +105,23 @@ struct group {
     int64_t n;
     int32_t *row, *target;
     int32_t *positive; /* rows of item_view.positive */
+    double *share;     /* NULL: 1 */
 };
 
 static struct group make_group(struct tape *tape, const struct stream *stream,
-                               const int32_t *positive, int set, struct bounds b) {
+                               const int32_t *positive, const double *share, int set,
+                               struct bounds b) {
     struct group g = {.set = set};
     g.row = arena_alloc(&tape->arena, stream->tokens, sizeof *g.row);
     g.target = arena_alloc(&tape->arena, stream->tokens, sizeof *g.target);
     g.positive = arena_alloc(&tape->arena, stream->tokens, sizeof *g.positive);
+    g.share = share ? arena_alloc(&tape->arena, stream->tokens, sizeof *g.share) : NULL;
     for (int64_t t = 0; t < stream->tokens; t++)
         if (stream->targets[t] >= b.lo && stream->targets[t] < b.hi) {
             g.row[g.n] = (int32_t)t;
             g.positive[g.n] = positive[t];
+            if (share)
+                g.share[g.n] = share[t];
             g.target[g.n++] = stream->targets[t];
         }
     return g;
@@ -166,6 +171,7 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
                                   .positions = g->n,
                                   .row = g->row,
                                   .positive = g->positive,
+                                  .share = g->share,
                                   .weight = weight};
     double mean = 1; /* gBCE is the mean over the target and its negatives */
     if (fusion) {
@@ -192,12 +198,11 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
 static double own_loss(struct model *model, struct pass *pass, const struct group *g, int s,
                        struct tensor *q, double weight) {
     const struct item_negatives *own = &pass->items->set->own[s];
-    int64_t each = model->config->train.bce_negatives;
+    int64_t each = tables_own(model, s);
     int32_t *negative = arena_alloc(&pass->tape->arena, g->n * each, sizeof *negative);
     for (int64_t k = 0; k < g->n; k++)
         memcpy(negative + k * each, own->place + g->row[k] * each, (size_t)each * sizeof *negative);
-    bool bpr = model->config->train.loss == LOSS_BPR;
-    struct drawn_loss loss = {.kind = bpr ? DRAWN_BPR : DRAWN_BCE,
+    struct drawn_loss loss = {.kind = drawn_kind_of(model->config->train.loss),
                               .q = q,
                               .items = pass->items->positive[0],
                               .positions = g->n,
@@ -205,16 +210,23 @@ static double own_loss(struct model *model, struct pass *pass, const struct grou
                               .row = g->row,
                               .positive = g->positive,
                               .negative = negative,
+                              .share = g->share,
                               .weight = weight};
     return drawn_loss(pass->tape, &loss);
 }
 
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
                          struct tensor *const *q, const struct head_fusion *fusion, double weight) {
+    return softmax_head_loss_shares(model, pass, s, first, last, q, fusion, weight, NULL);
+}
+
+double softmax_head_loss_shares(struct model *model, struct pass *pass, int s, int first, int last,
+                                struct tensor *const *q, const struct head_fusion *fusion,
+                                double weight, const double *share) {
     const int32_t *positive = view_targets(pass->items, pass->batch, s);
     double sum = 0;
     for (int set = first; set <= last; set++) {
-        struct group g = make_group(pass->tape, &pass->batch->stream[s], positive, set,
+        struct group g = make_group(pass->tape, &pass->batch->stream[s], positive, share, set,
                                     tables_candidates(model, set));
         sum += options_loss_draws_own(model->config)
                    ? own_loss(model, pass, &g, s, q[0], weight)

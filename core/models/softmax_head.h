@@ -32,6 +32,11 @@ struct tensor *softmax_head_query(struct model *model, struct tape *tape, int m,
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
                          struct tensor *const *q, const struct head_fusion *fusion, double weight);
 
+/* The same, where position t counts share[t] times, by token of the stream; NULL: all once. */
+double softmax_head_loss_shares(struct model *model, struct pass *pass, int s, int first, int last,
+                                struct tensor *const *q, const struct head_fusion *fusion,
+                                double weight, const double *share);
+
 /* ---- for core/models/model.c ---- */
 
 /* Fill in the view's rows that the losses compare states with. */

@@ -196,10 +196,29 @@ static int32_t draw_other(const struct model *model, const struct stream *stream
     return item;
 }
 
+/* Are the items of stream s drawn from both domains? */
+static bool draws_from_both(const struct model *model, int s) {
+    return s == STREAM_MIXED && model->config->model.mixed_softmax == MIXED_ALL;
+}
+
+int64_t tables_own(const struct model *model, int s) {
+    bool both = model->config->train.loss == LOSS_INFONCE && draws_from_both(model, s);
+    return model->config->train.bce_negatives * (both ? DOMAINS : 1);
+}
+
+/* The candidate set of item k of those drawn for a target in `domain` in stream s. InfoNCE takes as
+ * many from either domain. */
+static int own_set(const struct model *model, int s, int domain, int64_t k) {
+    if (!draws_from_both(model, s))
+        return domain;
+    return model->config->train.loss == LOSS_INFONCE ? k >= model->config->train.bce_negatives : 2;
+}
+
 /* Negatives of every position, keyed by it, so that they do not depend on the batch. */
-static void draw_own(const struct model *model, struct tape *tape, const struct stream *stream,
-                     bool all, int64_t step, struct item_negatives *out) {
-    int64_t each = model->config->train.bce_negatives;
+static void draw_own(const struct model *model, struct tape *tape, const struct batch *batch, int s,
+                     int64_t step, struct item_negatives *out) {
+    const struct stream *stream = &batch->stream[s];
+    int64_t each = tables_own(model, s);
     out->n = stream->tokens * each;
     out->item = arena_alloc(&tape->arena, out->n, sizeof *out->item);
     for (int64_t b = 0; b < stream->sequences; b++)
@@ -209,20 +228,20 @@ static void draw_own(const struct model *model, struct tape *tape, const struct 
                                    stream->keys[t]);
             for (int64_t k = 0; k < each; k++)
                 out->item[t * each + k] = draw_other(
-                    model, stream, b, tables_candidates(model, all ? 2 : domain), key, (uint64_t)k);
+                    model, stream, b, tables_candidates(model, own_set(model, s, domain, k)), key,
+                    (uint64_t)k);
         }
 }
 
 static void draw(const struct model *model, struct tape *tape, const struct batch *batch,
                  int64_t step, struct item_set *set) {
-    bool all = model->config->model.mixed_softmax == MIXED_ALL;
     if (!options_loss_draws_own(model->config)) {
         draw_shared(model, tape, step, set);
         return;
     }
     for (int s = 0; s < STREAMS; s++)
         if (batch->stream[s].aimed)
-            draw_own(model, tape, &batch->stream[s], all && s == STREAM_MIXED, step, &set->own[s]);
+            draw_own(model, tape, batch, s, step, &set->own[s]);
 }
 
 void model_items(const struct model *model, struct tape *tape, const struct batch *batch,

@@ -25,6 +25,9 @@ struct bounds {
 struct bounds tables_candidates(const struct model *model, int set);
 struct bounds tables_local(const struct model *model, int set);
 
+/* Items that a loss draws for each position of a stream alone. */
+int64_t tables_own(const struct model *model, int s);
+
 /* Row of the view of each token of stream s, and of its targets. */
 const int32_t *view_inputs(const struct item_view *view, const struct batch *batch, int s);
 const int32_t *view_targets(const struct item_view *view, const struct batch *batch, int s);

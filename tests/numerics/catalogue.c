@@ -22,6 +22,8 @@ struct problem {
     bool frozen, learned_fusion, sampled, bf16;
     bool representable; /* states and items are rounded to bfloat16 beforehand */
     int64_t buffer;
+    bool shares;  /* positions do not count the same */
+    double *share;
     double gbce;  /* exponent; 0: softmax */
     bool divided; /* the first head's item rows are divided by their norm */
     bool uneven;  /* item rows differ much in their norms */
@@ -42,6 +44,7 @@ static struct tensor *build(struct tape *tape, struct check *c) {
                                   .lo = p->lo,
                                   .candidates = p->candidates,
                                   .weight = 0.5,
+                                  .share = p->shares ? p->share : NULL,
                                   .gbce = p->gbce,
                                   .buffer_bytes = p->buffer};
     for (int m = 0; m < HEADS; m++) {
@@ -78,8 +81,10 @@ static void problem_open(struct check *c, struct problem *p, double scale) {
     p->positive = mem_alloc(n, sizeof *p->positive);
     p->negatives = mem_alloc(p->candidates, sizeof *p->negatives);
     p->bias = mem_alloc(p->candidates, sizeof *p->bias);
+    p->share = mem_alloc(n, sizeof *p->share);
     for (int64_t t = 0; t < n; t++) {
         p->row[t] = (int32_t)(2 * t);
+        p->share[t] = p->shares ? 0.1 + rng_uniform(check_key(6), (uint64_t)t) : 1;
         p->target[t] = (int32_t)(p->lo + rng_below(check_key(7), (uint64_t)t, p->candidates));
         p->positive[t] = p->sampled ? (int32_t)t : p->target[t];
     }
@@ -110,6 +115,7 @@ static void problem_close(struct check *c, struct problem *p) {
     mem_free(p->positive);
     mem_free(p->negatives);
     mem_free(p->bias);
+    mem_free(p->share);
     check_close(c);
 }
 
@@ -184,15 +190,15 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
         prob[s] = z[s * n];
         sum += logits ? prob[s] : w[s] * prob[s];
     }
-    r->loss -= log(sum);
+    r->loss -= p->share[t] * log(sum);
     for (int m = 0; m < HEADS; m++) {
-        double share = logits ? 1 : w[m] * prob[m] / sum;
+        double share = logits ? 1 : w[m] * prob[m] / sum, weight = 0.5 * p->share[t];
         const double *pm = z + (logits ? 0 : m) * n;
         for (int64_t i = 0; i < n; i++)
             add_gradient(c, r, m, q, i || !p->sampled ? 2 + m : 5 + m,
-                         i ? p->lo + i - 1 : p->positive[t], 0.5 * share * (pm[i] - (i == 0)));
+                         i ? p->lo + i - 1 : p->positive[t], weight * share * (pm[i] - (i == 0)));
         if (p->learned_fusion)
-            r->grad[4][m] += 0.5 * (w[m] - share);
+            r->grad[4][m] += weight * (w[m] - share);
     }
     mem_free(z);
 }
@@ -207,10 +213,10 @@ static void gbce_reference(struct check *c, struct reference *r, int64_t t) {
         for (int m = 0; m < HEADS; m++)
             z += logit(c, m, p->row[t], i ? 2 + m : 5 + m, i ? i - 1 : p->positive[t]);
         double sigma = 1 / (1 + exp(-z));
-        r->loss -= i ? log1p(-sigma) : p->gbce * log(sigma);
+        r->loss -= p->share[t] * (i ? log1p(-sigma) : p->gbce * log(sigma));
         for (int m = 0; m < HEADS; m++)
             add_gradient(c, r, m, p->row[t], i ? 2 + m : 5 + m, i ? i - 1 : p->positive[t],
-                         0.5 * (i ? sigma : p->gbce * (sigma - 1)));
+                         0.5 * p->share[t] * (i ? sigma : p->gbce * (sigma - 1)));
     }
 }
 
@@ -292,6 +298,21 @@ Test(loss, gradients) {
                                             .candidates = sampled ? 23 : 17,
                                             .fusion = (enum fusion)fusion,
                                             .sampled = sampled,
+                                            .learned_fusion = fusion == FUSION_PROBABILITY},
+                          0.7, true);
+}
+
+/* Positions that count more and less: softmax of either fusion, and gBCE. */
+Test(loss, shares) {
+    for (int fusion = 0; fusion < 2; fusion++)
+        for (int gbce = 0; gbce <= fusion; gbce++)
+            check_problem(&(struct problem){.positions = 4,
+                                            .items = 23,
+                                            .candidates = 23,
+                                            .fusion = (enum fusion)fusion,
+                                            .sampled = true,
+                                            .shares = true,
+                                            .gbce = 0.3 * gbce,
                                             .learned_fusion = fusion == FUSION_PROBABILITY},
                           0.7, true);
 }

@@ -6,6 +6,7 @@
 #include "core/catalogue/rank.h"
 #include "core/models/forward.h"
 #include "core/models/model.h"
+#include "core/models/tables.h"
 #include "core/ops/norm.h"
 #include "tests/reference/reference.h"
 
@@ -228,7 +229,7 @@ static void find_drawn(struct fixture *f, int64_t sequence) {
         for (int64_t b = 0; b < stream->sequences && f->set.own[s].n; b++)
             if (stream->id[b] == sequence)
                 f->reference.drawn[s] =
-                    f->set.own[s].item + stream->offsets[b] * f->config.train.bce_negatives;
+                    f->set.own[s].item + stream->offsets[b] * tables_own(&f->model, s);
     }
 }
 

@@ -16,6 +16,7 @@ Test(ncf, agrees_with_its_reference) {
         "model.name=ncf model.tower=7,9 train.loss=bpr",
         "model.name=ncf model.tower=16 train.bce_negatives=1 model.mixed_softmax=all",
         "model.name=ncf model.tower=12,4 train.target=b",
+        "model.name=ncf model.tower=8 train.loss=infonce model.mixed_softmax=all",
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 4);
 }

@@ -227,17 +227,26 @@ static inline double ref_log_sum(const struct reference *r, int set, int32_t tar
     return log(sum);
 }
 
-/* Loss of a target against the `n` items drawn for its position. */
-static inline double ref_drawn(const struct reference *r, const int32_t *drawn, int32_t target,
+/* Items drawn for each position of stream s. */
+static inline int64_t ref_each(const struct reference *r, int s) {
+    bool both = r->config->train.loss == LOSS_INFONCE && s == 2 &&
+                r->config->model.mixed_softmax == MIXED_ALL;
+    return r->config->train.bce_negatives * (both ? 2 : 1);
+}
+
+/* Loss of a target against the `each` items drawn for its position. */
+static inline double ref_drawn(const struct reference *r, const int32_t *drawn, int64_t each,
+                               int32_t target,
                                double (*logit)(const struct reference *, void *, int32_t),
                                void *state) {
     bool pairs = r->config->train.loss == LOSS_BPR;
-    double z = logit(r, state, target), sum = pairs ? 0 : log1p(exp(-z));
-    for (int64_t k = 0; k < r->config->train.bce_negatives; k++) {
+    bool softmax = r->config->train.loss == LOSS_INFONCE;
+    double z = logit(r, state, target), sum = pairs ? 0 : softmax ? 1 : log1p(exp(-z));
+    for (int64_t k = 0; k < each; k++) {
         double other = logit(r, state, drawn[k]);
-        sum += log1p(exp(pairs ? other - z : other));
+        sum += softmax ? exp(other - z) : log1p(exp(pairs ? other - z : other));
     }
-    return sum;
+    return softmax ? log(sum) : sum;
 }
 
 /* Is the target in the domain of train.target? */
@@ -246,14 +255,14 @@ static inline bool ref_wanted(const struct reference *r, int32_t target) {
     return wanted == TARGET_BOTH || ref_domain(r, target) == (wanted == TARGET_B);
 }
 
-/* Loss of the target at position t of stream s by train.loss: exact, sampled, bce or bpr. */
+/* Loss of the target at position t of stream s by train.loss: exact, sampled, bce, bpr or infonce. */
 static inline double ref_loss(const struct reference *r, int s, int64_t t, int32_t target,
                               double (*logit)(const struct reference *, void *, int32_t),
                               void *state) {
     bool all = s == 2 && r->config->train.target == TARGET_BOTH &&
                r->config->model.mixed_softmax == MIXED_ALL;
     if (r->drawn[s])
-        return ref_drawn(r, r->drawn[s] + t * r->config->train.bce_negatives, target, logit, state);
+        return ref_drawn(r, r->drawn[s] + t * ref_each(r, s), ref_each(r, s), target, logit, state);
     return ref_log_sum(r, all ? 2 : ref_domain(r, target), target, logit, state) -
            logit(r, state, target);
 }

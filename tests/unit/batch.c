@@ -62,6 +62,20 @@ Test(batch, mixed) {
 }
 
 /* The counts that balance the load are those of the batch. */
+/* Of A's items 1 2 3 4 the last is a target only, of B's 12 15 too: before target 4 stands 3, before
+ * 15 stands 12. */
+Test(batch, aligned) {
+    struct batch batch = {0};
+    batch_aligned(&batch, samples, 3, 10, 3);
+    expect_row(&batch.stream[STREAM_A], 0, (int32_t[]){1, 2, 3}, NULL, 3);
+    expect_row(&batch.stream[STREAM_B], 0, (int32_t[]){12}, NULL, 1);
+    expect_row(&batch.stream[STREAM_MIXED], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
+    cr_expect(batch.stream[STREAM_A].sequences == 1 && batch.stream[STREAM_B].sequences == 1);
+    cr_expect(batch.stream[STREAM_MIXED].aimed && !batch.stream[STREAM_A].aimed &&
+              !batch.stream[STREAM_B].aimed);
+    batch_free(&batch);
+}
+
 Test(batch, counts_agree_with_the_streams) {
     struct batch batch = {0};
     uint64_t key = rng_key(4, RNG_TEST, 0, 0);
