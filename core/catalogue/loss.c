@@ -181,8 +181,8 @@ static double join_target(struct work *w, int s, int64_t t) {
 
 /* -log P(target) of position t, with P = sum over softmaxes s of w_s P_s. */
 static double join_softmaxes(struct work *w, int64_t t) {
-    double log_p[CATALOGUE_HEADS], max = -INFINITY, p = 0,
-                                   weight = w->loss->weight * share_of(w, t);
+    double log_p[CATALOGUE_HEADS], max = -INFINITY, p = 0;
+    double weight = w->loss->weight * share_of(w, t);
     int softmaxes = w->sweep.softmaxes;
     for (int s = 0; s < softmaxes; s++) {
         log_p[s] = join_target(w, s, t);

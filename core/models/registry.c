@@ -1,4 +1,5 @@
 #include "core/models/registry.h"
+#include "core/models/abxi.h"
 #include "core/models/bprmf.h"
 #include "core/models/ease.h"
 #include "core/models/gru4rec.h"
@@ -13,8 +14,8 @@
 
 /* The first is the default of model.name. */
 static const struct model_ops *const models[] = {
-    &llm_emf, &tema_llm, &sema_cdr, &sasrec,  &gru4rec, &srgnn,
-    &tricdr,  &bprmf,    &ncf,      &itemknn, &ease,
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn,
+    &tricdr,  &abxi,     &bprmf,    &ncf,    &itemknn, &ease,
 };
 
 void models_register(void) {

@@ -2,7 +2,7 @@
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec srgnn'
+models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec srgnn abxi'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
@@ -134,7 +134,7 @@ test_own_negatives() { # Negatives that each position draws do not depend on ran
     run bce-own 1 model.name=gru4rec train.loss=bce
     run bce-own-3 3 model.name=gru4rec train.loss=bce train.placement=sharded
     near 6 'bce with a table of outputs, shared out over 3 ranks' bce-own bce-own-3
-    refused 'cdsr: error: train.loss: bce and bpr have one score per item; set model.modalities to one, or take another model' \
+    refused 'cdsr: error: train.loss: bce, bpr and infonce have one score per item; set model.modalities to one, or take another model' \
         train run.yaml train.loss=bce run.dir=no
 }
 
@@ -145,6 +145,14 @@ test_lazy_users() { # With lazy AdamW the rows of a step's users move, whatever 
     run lazy-3 3 $keys train.placement=sharded
     near 6 'lazy users on 2 ranks' lazy lazy-2
     near 6 'lazy users, items shared out over 3 ranks' lazy lazy-3
+}
+
+test_shares_of_positions() { # ABXI's targets do not count the same; nor does that depend on ranks, with any loss.
+    for loss in exact gbce bce; do
+        run shares-$loss 1 model.name=abxi train.loss=$loss
+        run shares-$loss-3 3 model.name=abxi train.loss=$loss train.placement=sharded
+        near 6 "abxi, $loss, shared out over 3 ranks" shares-$loss shares-$loss-3
+    done
 }
 
 test_learns() { # They learn: three times popularity, as LLM-EMF.

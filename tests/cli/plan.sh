@@ -84,6 +84,11 @@ test_memory_of_srgnn() { # So is that of SR-GNN.
     model_near_plan srgnn
 }
 
+test_memory_of_abxi() { # So is that of ABXI, with the items that each position draws.
+    near_plan 1 replicated model.name=abxi
+    near_plan 2 sharded model.name=abxi
+}
+
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.
     near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
 }

@@ -9,6 +9,7 @@
 #include "core/ops/norm.h"
 #include "core/ops/prelu.h"
 #include "core/ops/ranges.h"
+#include "core/ops/swiglu.h"
 #include "core/vec.h"
 #include "tests/balanced.h"
 
@@ -296,6 +297,30 @@ Test(elementwise, residual) {
 
 Test(elementwise, drop) {
     check_elementwise(build_drop, false);
+}
+
+static struct tensor *build_swiglu(struct tape *tape, struct check *c) {
+    return op_swiglu(tape, in(tape, c, 0));
+}
+
+/* Of large arguments too, whose exponentials overflow. */
+Test(elementwise, swiglu) {
+    struct check c = {.build = build_swiglu};
+    struct tape tape = {0};
+    double want[T * D];
+    check_input(&c, T, 2 * D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    c.params.x[0] = 200, c.params.x[1] = -200;
+    for (int t = 0; t < T; t++)
+        for (int i = 0; i < D; i++) {
+            double a = (double)c.params.x[t * 2 * D + i], b = (double)c.params.x[t * 2 * D + D + i];
+            want[t * D + i] = a / (1 + exp(-a)) * b;
+        }
+    tape_begin(&tape, false, 0);
+    check_near("swiglu", build_swiglu(&tape, &c)->x, want, T * D, 8);
+    tape_free(&tape);
+    check_close(&c);
 }
 
 Test(elementwise, exp_scale) {

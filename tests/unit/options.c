@@ -66,7 +66,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.dropout", "0.3"},
                                               {"model.modalities", "[id, text]"},
                                               {"model.scale", "learned"},
-                                              {"model.mixed_softmax", "domain"},
+                                              {"model.mixed_softmax", "auto"},
                                               {"model.share_encoders", "none"},
                                               {"model.user", "auto"},
                                               {"model.id_init", "auto"},
