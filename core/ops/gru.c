@@ -1,10 +1,10 @@
-/* Sequences are ordered by falling length, so that those that run at step t are the first n_t of them:
- * a step is a product of [n_t, h] states. What backward needs (states, gates) is kept step after step,
- * row first[t] + k for the k-th of the sequences at step t; inputs, outputs and their gradients have the
- * tokens' order. The gradient of W is one product over all steps at the end. */
+/* A step is a product of [n_t, h] states. What backward needs (states, gates) is kept in the order of
+ * the steps (core/ops/packed_steps.h); inputs, outputs and their gradients have the tokens' order. The
+ * gradient of W is one product over all steps at the end. */
 #include "core/ops/gru.h"
 #include "core/check.h"
 #include "core/gemm_bf16.h"
+#include "core/ops/packed_steps.h"
 #include "core/vec.h"
 #include <string.h>
 
@@ -13,51 +13,12 @@ struct gru_node {
     struct tensor *x, *weight, *bias, *initial, *y;
     enum gru_reset reset;
     struct dropout dropout;
+    struct packed_steps steps;
     int64_t width; /* h */
-    int64_t steps;
-    int64_t *first; /* [steps + 1] rows */
-    int32_t *token; /* [T] by row */
-    int32_t *order; /* [sequences] by falling length */
-    real *state;    /* [T, h] s */
-    real *gate;     /* [T, 3 h] r, u, c */
-    real *product;  /* [T, h] W_c s + b_c; with the reset gate behind the product only */
+    real *state;   /* [T, h] s */
+    real *gate;    /* [T, 3 h] r, u, c */
+    real *product; /* [T, h] W_c s + b_c; with the reset gate behind the product only */
 };
-
-/* ---- the order of the rows ---- */
-
-/* Stable, by counting. */
-static void sort_by_length(struct arena *arena, const int64_t *offsets, int64_t sequences,
-                           int64_t longest, int32_t *order) {
-    int64_t *at = arena_alloc(arena, longest + 2, sizeof *at);
-    memset(at, 0, (size_t)(longest + 2) * sizeof *at);
-    for (int64_t s = 0; s < sequences; s++)
-        at[longest - (offsets[s + 1] - offsets[s]) + 1]++;
-    for (int64_t i = 0; i <= longest; i++)
-        at[i + 1] += at[i];
-    for (int64_t s = 0; s < sequences; s++)
-        order[at[longest - (offsets[s + 1] - offsets[s])]++] = (int32_t)s;
-}
-
-static void order_rows(struct tape *tape, const int64_t *offsets, int64_t sequences,
-                       struct gru_node *n) {
-    for (int64_t s = 0; s < sequences; s++)
-        if (offsets[s + 1] - offsets[s] > n->steps)
-            n->steps = offsets[s + 1] - offsets[s];
-    n->order = arena_alloc(&tape->arena, sequences, sizeof *n->order);
-    n->first = arena_alloc(&tape->arena, n->steps + 1, sizeof *n->first);
-    n->token = arena_alloc(&tape->arena, n->x->rows, sizeof *n->token);
-    sort_by_length(&tape->arena, offsets, sequences, n->steps, n->order);
-    int64_t row = n->first[0] = 0;
-    for (int64_t t = 0; t < n->steps; t++) {
-        for (int64_t k = 0; k < sequences; k++) {
-            int64_t s = n->order[k];
-            if (offsets[s + 1] - offsets[s] <= t)
-                break;
-            n->token[row++] = (int32_t)(offsets[s] + t);
-        }
-        n->first[t + 1] = row;
-    }
-}
 
 /* Is the state before step t zero for all? */
 static bool starts_from_zero(const struct gru_node *n, int64_t t) {
@@ -66,7 +27,7 @@ static bool starts_from_zero(const struct gru_node *n, int64_t t) {
 
 /* Rows whose state is a product's input, and the first of them. */
 static int64_t product_rows(const struct gru_node *n, int64_t *first) {
-    *first = n->initial || n->steps == 0 ? 0 : n->first[1];
+    *first = n->initial ? 0 : packed_steps_rows(&n->steps, 0);
     return n->x->rows - *first;
 }
 
@@ -86,11 +47,11 @@ static void multiply(const struct tape *tape, const struct gru_node *n, int lo, 
 
 /* The state before row k of step t. */
 static void enter(const struct gru_node *n, int64_t t, int64_t k, real *s) {
-    int64_t h = n->width, token = n->token[n->first[t] + k];
+    int64_t h = n->width, token = n->steps.token[n->steps.first[t] + k];
     if (t > 0)
         dropout_row(&n->dropout, token - 1, h, n->y->x + (token - 1) * h, s);
     else if (n->initial)
-        memcpy(s, n->initial->x + n->order[k] * h, (size_t)h * sizeof *s);
+        memcpy(s, n->initial->x + n->steps.order[k] * h, (size_t)h * sizeof *s);
     else
         memset(s, 0, (size_t)h * sizeof *s);
 }
@@ -131,7 +92,7 @@ HOT static void close_after(const real *x, const real *m, const real *b, const r
 /* m [n_t, 3 h] and rs [n_t, h] are scratch. */
 static void step_forward(const struct tape *tape, const struct gru_node *n, int64_t t, real *m,
                          real *rs) {
-    int64_t h = n->width, lo = n->first[t], rows = n->first[t + 1] - lo;
+    int64_t h = n->width, lo = n->steps.first[t], rows = packed_steps_rows(&n->steps, t);
     bool before = n->reset == GRU_RESET_BEFORE, zero = starts_from_zero(n, t);
     const real *b = n->bias ? n->bias->x : NULL;
 #pragma omp parallel for schedule(static) if (rows * h > 10000)
@@ -144,14 +105,14 @@ static void step_forward(const struct tape *tape, const struct gru_node *n, int6
 #pragma omp parallel for schedule(static) if (rows * h > 10000)
     for (int64_t k = 0; k < rows; k++) {
         real *gate = n->gate + (lo + k) * 3 * h;
-        open_gates(n->x->x + n->token[lo + k] * 3 * h, m + k * 3 * h, b, 2 * h, gate);
+        open_gates(n->x->x + n->steps.token[lo + k] * 3 * h, m + k * 3 * h, b, 2 * h, gate);
         reset_state(gate, n->state + (lo + k) * h, h, rs + k * h);
     }
     if (before && !zero)
         multiply(tape, n, 2, 3, rows, rs, m);
 #pragma omp parallel for schedule(static) if (rows * h > 10000)
     for (int64_t k = 0; k < rows; k++) {
-        int64_t row = lo + k, token = n->token[row];
+        int64_t row = lo + k, token = n->steps.token[row];
         const real *x = n->x->x + token * 3 * h + 2 * h, *s = n->state + row * h;
         real *gate = n->gate + row * 3 * h, *y = n->y->x + token * h, *mc = m + k * 3 * h + 2 * h;
         const real *bc = b ? b + 2 * h : NULL;
@@ -164,12 +125,12 @@ static void step_forward(const struct tape *tape, const struct gru_node *n, int6
 
 static void run_forward(struct tape *tape, const struct gru_node *n) {
     struct arena_mark mark = arena_mark(&tape->arena);
-    int64_t most = n->steps ? n->first[1] : 0;
+    int64_t most = packed_steps_rows(&n->steps, 0);
     real *m = arena_numbers(&tape->arena, most * 3 * n->width, sizeof *m);
     real *rs = arena_numbers(&tape->arena, most * n->width, sizeof *rs);
     int64_t first, rows = product_rows(n, &first);
     if (tape_counts(tape, 6 * (double)rows * (double)n->width * (double)n->width))
-        for (int64_t t = 0; t < n->steps; t++)
+        for (int64_t t = 0; t < n->steps.count; t++)
             step_forward(tape, n, t, m, rs);
     arena_release(&tape->arena, mark);
 }
@@ -222,9 +183,9 @@ HOT static void add_row(const real *x, int64_t n, bool add, real *y) {
 
 /* The gradient by the state after row k of step t: that of the output, and through the next step. */
 static real *arrive(const struct gru_node *n, int64_t t, int64_t k, real *carry) {
-    int64_t h = n->width, token = n->token[n->first[t] + k];
+    int64_t h = n->width, token = n->steps.token[n->steps.first[t] + k];
     real *dy = n->y->g + token * h;
-    if (t + 1 < n->steps && k < n->first[t + 2] - n->first[t + 1]) {
+    if (k < packed_steps_rows(&n->steps, t + 1)) {
         dropout_row(&n->dropout, token, h, carry, carry);
         add_row(carry, h, true, dy);
     }
@@ -233,7 +194,7 @@ static real *arrive(const struct gru_node *n, int64_t t, int64_t k, real *carry)
 
 static void row_backward(const struct gru_node *n, int64_t t, int64_t k, bool add, real *dx,
                          const struct scratch *w) {
-    int64_t h = n->width, row = n->first[t] + k, token = n->token[row];
+    int64_t h = n->width, row = n->steps.first[t] + k, token = n->steps.token[row];
     const real *gate = n->gate + row * 3 * h;
     real *d = w->d + row * 3 * h, *carry = w->carry + k * h;
     leave(arrive(n, t, k, carry), gate, n->state + row * h, h, d, carry);
@@ -253,7 +214,7 @@ static void carry_back(const struct tape *tape, const struct gru_node *n, int bl
 
 static void step_backward(const struct tape *tape, const struct gru_node *n, int64_t t, bool add,
                           real *dx, const struct scratch *w) {
-    int64_t h = n->width, lo = n->first[t], rows = n->first[t + 1] - lo;
+    int64_t h = n->width, lo = n->steps.first[t], rows = packed_steps_rows(&n->steps, t);
     bool before = n->reset == GRU_RESET_BEFORE, zero = starts_from_zero(n, t);
     real *d = w->d + lo * 3 * h;
 #pragma omp parallel for schedule(static) if (rows * h > 10000)
@@ -270,7 +231,7 @@ static void step_backward(const struct tape *tape, const struct gru_node *n, int
             reset_before(n->gate + (lo + k) * 3 * h, w->drs + k * h, n->state + (lo + k) * h, h,
                          d + k * 3 * h, w->carry + k * h);
         if (dx)
-            add_row(d + k * 3 * h, 2 * h, add, dx + n->token[lo + k] * 3 * h);
+            add_row(d + k * 3 * h, 2 * h, add, dx + n->steps.token[lo + k] * 3 * h);
     }
     if (!zero)
         carry_back(tape, n, before ? 2 : 3, rows, d, w->carry);
@@ -298,7 +259,7 @@ static void weight_backward(struct tape *tape, const struct gru_node *n, bool ad
 
 static void gru_backward(struct tape *tape, void *node) {
     const struct gru_node *n = node;
-    int64_t h = n->width, rows = n->x->rows, most = n->steps ? n->first[1] : 0, first;
+    int64_t h = n->width, rows = n->x->rows, most = packed_steps_rows(&n->steps, 0), first;
     double flops = 6 * (double)product_rows(n, &first) * (double)h * (double)h;
     bool add_x, add_w = false;
     real *dx = tape_grad(tape, n->x, &add_x), *dw = tape_grad(tape, n->weight, &add_w);
@@ -309,10 +270,10 @@ static void gru_backward(struct tape *tape, void *node) {
                         .carry = arena_numbers(&tape->arena, most * h, sizeof *w.carry),
                         .drs = arena_numbers(&tape->arena, most * h, sizeof *w.drs)};
     if (tape_counts(tape, flops))
-        for (int64_t t = n->steps - 1; t >= 0; t--)
+        for (int64_t t = n->steps.count - 1; t >= 0; t--)
             step_backward(tape, n, t, add_x, dx, &w);
     for (int64_t k = 0; dinitial && k < tape_rows(tape, most); k++)
-        add_row(w.carry + k * h, h, true, dinitial + n->order[k] * h);
+        add_row(w.carry + k * h, h, true, dinitial + n->steps.order[k] * h);
     for (int64_t row = 0; db && row < tape_rows(tape, rows); row++)
         add_row(w.d + row * 3 * h, 3 * h, true, db);
     if (dw && tape_counts(tape, flops))
@@ -337,8 +298,8 @@ struct tensor *op_gru(struct tape *tape, struct tensor *x, const struct gru *gru
                              .y = tape_tensor(tape, x->rows, h, learned),
                              .reset = gru->reset,
                              .dropout = gru->dropout ? *gru->dropout : dropout_none,
+                             .steps = packed_steps_make(&tape->arena, offsets, sequences),
                              .width = h};
-    order_rows(tape, offsets, sequences, &value);
     value.state = arena_numbers(&tape->arena, x->rows * h, sizeof *value.state);
     value.gate = arena_numbers(&tape->arena, x->rows * 3 * h, sizeof *value.gate);
     if (gru->reset == GRU_RESET_AFTER)
