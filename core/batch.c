@@ -1,5 +1,5 @@
-/* Packing. Of every sequence and stream the last items are copied behind those before, backwards and
- * then turned round (cut); append gives each token its position and its key for dropout. The functions
+/* Packing. Of every sequence and stream the last items are found backwards and turned round (cut), and
+ * copied behind those before; append gives each token its position and its key for dropout. The functions
  * for training, for histories, for the mixed stream and for one stream differ only in which items count
  * (build_stream). */
 #include "core/batch.h"
@@ -25,6 +25,7 @@ static void reserve_tokens(struct stream *s, int64_t n) {
     s->items = mem_resize(s->items, s->token_room, sizeof *s->items);
     s->targets = mem_resize(s->targets, s->token_room, sizeof *s->targets);
     s->positions = mem_resize(s->positions, s->token_room, sizeof *s->positions);
+    s->places = mem_resize(s->places, s->token_room, sizeof *s->places);
     s->keys = mem_resize(s->keys, s->token_room, sizeof *s->keys);
 }
 
@@ -32,18 +33,18 @@ static bool belongs(int32_t item, enum stream_name stream, int64_t a_items) {
     return stream == STREAM_MIXED || (item < a_items) == (stream == STREAM_A);
 }
 
-/* The last `most` items of a sequence that belong to a stream, in order, to `out`; returns their
+/* The places of the last `most` items of a sequence that belong to a stream, in order; returns their
  * number. */
 static int64_t cut(const struct sample *sample, enum stream_name stream, int64_t a_items,
-                   int64_t most, int32_t *out) {
+                   int64_t most, int32_t *place) {
     int64_t have = 0;
     for (int64_t i = sample->length - 1; i >= 0 && have < most; i--)
         if (belongs(sample->items[i], stream, a_items))
-            out[have++] = sample->items[i];
+            place[have++] = (int32_t)i;
     for (int64_t i = 0; i < have / 2; i++) {
-        int32_t t = out[i];
-        out[i] = out[have - 1 - i];
-        out[have - 1 - i] = t;
+        int32_t t = place[i];
+        place[i] = place[have - 1 - i];
+        place[have - 1 - i] = t;
     }
     return have;
 }
@@ -73,9 +74,11 @@ static void build_stream(struct stream *s, enum stream_name name, const struct s
     for (int64_t b = 0; b < n; b++) {
         reserve_tokens(s, s->tokens + max_len + 1);
         struct sample sample = {samples[b].items, samples[b].length - drop, samples[b].id};
-        int32_t *at = s->items + s->tokens;
-        int64_t have = cut(&sample, name, a_items, max_len + train, at);
+        int32_t *at = s->items + s->tokens, *place = s->places + s->tokens;
+        int64_t have = cut(&sample, name, a_items, max_len + train, place);
         int64_t inputs = have - train;
+        for (int64_t i = 0; i < have; i++)
+            at[i] = sample.items[place[i]];
         if (inputs <= 0)
             continue;
         if (train)
@@ -132,6 +135,7 @@ void batch_free(struct batch *batch) {
         mem_free(batch->stream[s].items);
         mem_free(batch->stream[s].targets);
         mem_free(batch->stream[s].positions);
+        mem_free(batch->stream[s].places);
         mem_free(batch->stream[s].keys);
     }
     *batch = (struct batch){0};

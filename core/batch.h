@@ -16,6 +16,7 @@ struct stream {
     int32_t *items;            /* [T] inputs */
     int32_t *targets;          /* [T] the next item; if aimed */
     int32_t *positions;        /* [T] 0 for the oldest item kept */
+    int32_t *places;           /* [T] of the item in its sequence, whatever the stream */
     uint64_t *keys;            /* [T] of (sample id, position, stream), for dropout */
     bool aimed;                /* there are targets */
     int64_t sequence_room, token_room;

@@ -7,8 +7,6 @@
 #include "core/ops/activation.h"
 #include "core/ops/drop.h"
 #include "core/ops/embedding.h"
-#include "core/ops/join.h"
-#include <string.h>
 
 enum { NEXT_ITEM };                     /* losses */
 enum { ID, OUTPUT };                    /* tables */
@@ -75,24 +73,16 @@ static void count(const struct model *model, const struct batch *batch, int64_t 
     out[NEXT_ITEM] = mixed_stream_count(model, batch);
 }
 
-/* h with a 1 behind every row. */
-static struct tensor *with_one(struct tape *tape, struct tensor *h) {
-    real *one = arena_numbers(&tape->arena, h->rows, sizeof *one);
-    for (int64_t t = 0; t < tape_rows(tape, h->rows); t++)
-        one[t] = 1;
-    return op_join(tape, h, tape_constant(tape, one, h->rows, 1));
-}
-
 static struct tensor *states(struct model *model, const struct pass *pass) {
     const struct config *config = model->config;
     const struct gru4rec *own = model->state;
     const struct stream *stream = &pass->batch->stream[STREAM_MIXED];
     struct tape *tape = pass->tape;
     double p = config->model.dropout;
-    struct dropout input = mixed_stream_dropout(model, pass, p, AT_INPUT),
-                   output = mixed_stream_dropout(model, pass, p, AT_OUTPUT),
-                   state = mixed_stream_dropout(model, pass, gru4rec_options(config)->state_dropout,
-                                                AT_STATE);
+    struct dropout input = stream_dropout(model, pass, STREAM_MIXED, p, AT_INPUT),
+                   output = stream_dropout(model, pass, STREAM_MIXED, p, AT_OUTPUT),
+                   state = stream_dropout(model, pass, STREAM_MIXED,
+                                          gru4rec_options(config)->state_dropout, AT_STATE);
     struct tensor *x =
         op_gather(tape, tables_rows(model, tape, pass->items, ID),
                   view_inputs(pass->items, pass->batch, STREAM_MIXED), stream->tokens);
@@ -101,7 +91,7 @@ static struct tensor *states(struct model *model, const struct pass *pass) {
                       op_drop(tape, op_scale(tape, x, REAL_F(sqrt)((real)x->cols)), &input),
                       stream->offsets, stream->sequences, NULL, &state);
     h = op_drop(tape, h, &output);
-    return own->out < 0 ? with_one(tape, h) : layer_linear(&model->params, tape, h, own->out);
+    return own->out < 0 ? append_one(tape, h) : layer_linear(&model->params, tape, h, own->out);
 }
 
 static void forward(struct model *model, struct pass *pass) {

@@ -1,4 +1,5 @@
 #include "core/models/layers.h"
+#include "core/ops/join.h"
 #include "core/ops/linear.h"
 #include "core/ops/norm.h"
 
@@ -21,4 +22,11 @@ struct tensor *layer_linear(struct params *p, struct tape *tape, struct tensor *
 struct tensor *layer_norm(struct params *p, struct tape *tape, struct tensor *x, int layer) {
     return op_layer_norm(tape, x, tape_param(tape, p, layer), tape_param(tape, p, layer + 1),
                          NORM_EPS);
+}
+
+struct tensor *append_one(struct tape *tape, struct tensor *x) {
+    real *one = arena_numbers(&tape->arena, x->rows, sizeof *one);
+    for (int64_t t = 0; t < tape_rows(tape, x->rows); t++)
+        one[t] = 1;
+    return op_join(tape, x, tape_constant(tape, one, x->rows, 1));
 }

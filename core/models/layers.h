@@ -15,4 +15,7 @@ int layer_add_norm(struct params *params, const char *prefix, int64_t d);
 struct tensor *layer_linear(struct params *params, struct tape *tape, struct tensor *x, int layer);
 struct tensor *layer_norm(struct params *params, struct tape *tape, struct tensor *x, int layer);
 
+/* x with a 1 behind every row, against which the last column of a table is a bias: [T, d + 1]. */
+struct tensor *append_one(struct tape *tape, struct tensor *x);
+
 #endif

@@ -1,6 +1,7 @@
 #include "core/models/mixed_stream.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
+#include "core/ops/mix.h"
 #include "core/rng.h"
 #include <string.h>
 
@@ -75,28 +76,13 @@ void mixed_stream_query(struct model *model, struct pass *pass, mixed_stream_sta
                          query_add_term(query, 1, present, FUSION_PROBABILITY));
 }
 
-struct dropout mixed_stream_dropout(const struct model *model, const struct pass *pass, double p,
-                                    int place) {
+struct dropout stream_dropout(const struct model *model, const struct pass *pass, int s, double p,
+                              int place) {
     uint64_t key = rng_key((uint64_t)model->config->run.seed, RNG_DROPOUT, (uint64_t)pass->step,
                            (uint64_t)place);
-    if (!pass->tape->record || p <= 0)
+    if (pass->step == 0 || p <= 0)
         return dropout_none;
-    return dropout_make(p, key, pass->batch->stream[STREAM_MIXED].keys);
-}
-
-int32_t *mixed_stream_last(struct tape *tape, const struct batch *batch, int s, int64_t a_items) {
-    const struct stream *mixed = &batch->stream[STREAM_MIXED];
-    const int32_t *first = stream_first_tokens(tape, batch, s);
-    const int32_t *last = stream_last_tokens(tape, batch, s);
-    int32_t *index = arena_alloc(&tape->arena, mixed->tokens, sizeof *index);
-    for (int64_t b = 0; b < mixed->sequences; b++) {
-        int32_t at = last[mixed->sample[b]], least = first[mixed->sample[b]];
-        for (int64_t t = mixed->offsets[b + 1] - 1; t >= mixed->offsets[b]; t--) {
-            index[t] = at >= 0 && at >= least ? at : -1;
-            at -= s == STREAM_MIXED || (mixed->items[t] < a_items) == (s == STREAM_A);
-        }
-    }
-    return index;
+    return dropout_make(p, key, pass->batch->stream[s].keys);
 }
 
 /* Of the sequence in stream s of each sample, the first token or the last, -1: none. */
@@ -115,6 +101,38 @@ int32_t *stream_first_tokens(struct tape *tape, const struct batch *batch, int s
 
 int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s) {
     return tokens_of(tape, batch, s, true);
+}
+
+int32_t *stream_latest(struct tape *tape, const struct batch *batch, int of, int s) {
+    const struct stream *at = &batch->stream[of], *from = &batch->stream[s];
+    const int32_t *first = stream_first_tokens(tape, batch, s);
+    const int32_t *last = stream_last_tokens(tape, batch, s);
+    int32_t *index = arena_alloc(&tape->arena, at->tokens, sizeof *index);
+    for (int64_t b = 0; b < at->sequences; b++) {
+        int32_t lo = first[at->sample[b]], hi = last[at->sample[b]], next = lo;
+        for (int64_t t = at->offsets[b]; t < at->offsets[b + 1]; t++) {
+            while (lo >= 0 && next <= hi && from->places[next] <= at->places[t])
+                next++;
+            index[t] = next > lo ? next - 1 : -1;
+        }
+    }
+    return index;
+}
+
+struct tensor *stream_choose(struct tape *tape, struct tensor *const x[DOMAINS],
+                             const int32_t *domain, int64_t n, bool own, int32_t *const *end,
+                             int64_t d) {
+    struct gate_input input[DOMAINS];
+    int inputs = 0;
+    for (int s = STREAM_A; s <= STREAM_B; s++) {
+        int32_t *row = arena_alloc(&tape->arena, n, sizeof *row);
+        if (!x[s])
+            continue;
+        for (int64_t j = 0; j < n; j++)
+            row[j] = (s == domain[j]) != own ? -1 : end ? end[s][j] - 1 : (int32_t)j;
+        input[inputs++] = (struct gate_input){.value = x[s], .index = row};
+    }
+    return op_mix(tape, input, inputs, n, d);
 }
 
 bool *stream_present(struct tape *tape, const struct batch *batch, int s) {

@@ -1,6 +1,6 @@
 /* What models have in common that learn from the targets of the mixed stream alone: which of those
- * count (train.target), what they stand against (model.mixed_softmax), and a history's last token.
- * Not collective unless said. */
+ * count (train.target), what they stand against (model.mixed_softmax), what a stream has of another in
+ * time, and a history's last token. Not collective unless said. */
 #ifndef CORE_MODELS_MIXED_STREAM_H
 #define CORE_MODELS_MIXED_STREAM_H
 #include "core/models/model.h"
@@ -25,10 +25,6 @@ double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct t
 double mixed_stream_loss_shares(struct model *model, struct pass *pass, int k, struct tensor *q,
                                 const double *share);
 
-/* Of every token of the mixed stream, the last token of stream s up to it, -1: none. Memory is the
- * tape's. */
-int32_t *mixed_stream_last(struct tape *tape, const struct batch *batch, int s, int64_t a_items);
-
 /* Of a model with one head whose states follow from the mixed stream alone: states [tokens, dim] of
  * that stream, which has some. */
 typedef struct tensor *mixed_stream_states_fn(struct model *model, const struct pass *pass);
@@ -40,10 +36,20 @@ void mixed_stream_forward(struct model *model, struct pass *pass, int k,
 void mixed_stream_query(struct model *model, struct pass *pass, mixed_stream_states_fn *states,
                         struct query *query);
 
-/* Dropout of rows that belong to the tokens of the mixed stream, with probability p in a training
- * step; none where the tape does not record. Every place of a model has a number of its own. */
-struct dropout mixed_stream_dropout(const struct model *model, const struct pass *pass, double p,
-                                    int place);
+/* Dropout of rows that belong to the tokens of stream s, with probability p in a training step; none
+ * in a ranking. Every place of a model has a number of its own. */
+struct dropout stream_dropout(const struct model *model, const struct pass *pass, int s, double p,
+                              int place);
+
+/* Of every token of stream `of`, the latest token of stream s up to it, -1: none. Memory is the
+ * tape's. */
+int32_t *stream_latest(struct tape *tape, const struct batch *batch, int of, int s);
+
+/* y[j] = x[s][end[s][j] - 1], zero where end is 0, with s the stream of domain[j] (`own`) or of the
+ * other domain; `end` NULL: row j. A stream without rows is NULL. Returns [n, d]. */
+struct tensor *stream_choose(struct tape *tape, struct tensor *const x[DOMAINS],
+                             const int32_t *domain, int64_t n, bool own, int32_t *const *end,
+                             int64_t d);
 
 /* The last token of each sample's sequence in stream s, -1: none. Memory is the tape's. */
 int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s);

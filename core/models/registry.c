@@ -6,6 +6,7 @@
 #include "core/models/itemknn.h"
 #include "core/models/llm_emf.h"
 #include "core/models/ncf.h"
+#include "core/models/pinet.h"
 #include "core/models/sasrec.h"
 #include "core/models/sema_cdr.h"
 #include "core/models/srgnn.h"
@@ -14,7 +15,7 @@
 
 /* The first is the default of model.name. */
 static const struct model_ops *const models[] = {
-    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn,
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn, &pinet,
     &tricdr,  &abxi,     &bprmf,    &ncf,    &itemknn, &ease,
 };
 

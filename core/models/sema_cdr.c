@@ -146,7 +146,7 @@ static struct tensor *queries(struct model *model, const struct pass *pass) {
             continue;
         input[inputs] = stream_input(model, pass, s);
         input[inputs].column = roles_of_targets(pass->tape, batch, s, a_items);
-        input[inputs++].index = mixed_stream_last(pass->tape, batch, s, a_items);
+        input[inputs++].index = stream_latest(pass->tape, batch, STREAM_MIXED, s);
     }
     return softmax_head_query(model, pass->tape, 0,
                               op_mix(pass->tape, input, inputs, n, model->head[0].dim));

@@ -80,8 +80,8 @@ static struct tensor *states(struct model *model, const struct pass *pass) {
     const struct stream *stream = &pass->batch->stream[STREAM_MIXED];
     struct tape *tape = pass->tape;
     double p = model->config->model.dropout;
-    struct dropout input = mixed_stream_dropout(model, pass, p, AT_INPUT),
-                   output = mixed_stream_dropout(model, pass, p, AT_OUTPUT);
+    struct dropout input = stream_dropout(model, pass, STREAM_MIXED, p, AT_INPUT),
+                   output = stream_dropout(model, pass, STREAM_MIXED, p, AT_OUTPUT);
     struct session_graph *graph = arena_alloc(&tape->arena, 1, sizeof *graph);
     session_graph_make(&tape->arena, stream->items, stream->offsets, stream->sequences, graph);
     struct tensor *x =

@@ -10,7 +10,6 @@
 #include "core/ops/embedding.h"
 #include "core/ops/join.h"
 #include "core/ops/linear.h"
-#include "core/ops/mix.h"
 #include "core/ops/norm.h"
 #include "core/ops/nt_xent.h"
 #include "core/ops/prelu.h"
@@ -123,10 +122,6 @@ struct positions {
     int32_t *lo[STREAMS], *hi[STREAMS];
 };
 
-static bool is_own(int s, int domain) {
-    return s == (domain == 0 ? STREAM_A : STREAM_B);
-}
-
 static void see(struct positions *p, int s, int64_t j, int32_t first, int32_t last) {
     p->lo[s][j] = last < 0 ? 0 : first;
     p->hi[s][j] = last + 1;
@@ -151,7 +146,7 @@ static struct positions of_targets(const struct model *model, struct tape *tape,
         p.domain[t] = mixed->targets[t] >= a_items;
     for (int s = 0; s < STREAMS; s++) {
         const int32_t *first = stream_first_tokens(tape, batch, s);
-        const int32_t *last = mixed_stream_last(tape, batch, s, a_items);
+        const int32_t *last = stream_latest(tape, batch, STREAM_MIXED, s);
         for (int64_t b = 0; b < mixed->sequences; b++)
             for (int64_t t = mixed->offsets[b]; t < mixed->offsets[b + 1]; t++)
                 see(&p, s, t, first[mixed->sample[b]], last[t]);
@@ -174,24 +169,6 @@ static struct positions of_histories(struct tape *tape, const struct batch *batc
 }
 
 /* ---- attention ---- */
-
-/* Rows of one of two tensors, or zero: x[s][index] where stream s is the own one of the position, or
- * is not. `index` NULL: row j of position j. */
-static struct tensor *choose(struct tape *tape, struct tensor *const x[2],
-                             const struct positions *p, bool own, int32_t *const *index,
-                             int64_t d) {
-    struct gate_input input[2];
-    int inputs = 0;
-    for (int s = STREAM_A; s <= STREAM_B; s++) {
-        int32_t *row = arena_alloc(&tape->arena, p->n, sizeof *row);
-        if (!x[s])
-            continue;
-        for (int64_t j = 0; j < p->n; j++)
-            row[j] = is_own(s, p->domain[j]) != own ? -1 : index ? index[s][j] - 1 : (int32_t)j;
-        input[inputs++] = (struct gate_input){.value = x[s], .index = row};
-    }
-    return op_mix(tape, input, inputs, p->n, d);
-}
 
 static struct tensor *weight(struct model *model, const struct pass *pass, int param) {
     return tape_param(pass->tape, &model->params, param);
@@ -241,14 +218,14 @@ static void triple(struct model *model, const struct pass *pass, const struct po
     struct tensor *h[STREAMS], *of[STREAMS] = {NULL};
     for (int s = 0; s < STREAMS; s++)
         h[s] = states(model, pass, s);
-    struct tensor *q = choose(pass->tape, h, p, true, p->hi, d);
+    struct tensor *q = stream_choose(pass->tape, h, p->domain, p->n, true, p->hi, d);
     struct tensor *part = position_part(model, pass, q, h[STREAM_MIXED], p);
     for (int s = 0; s < STREAMS; s++)
         if (h[s])
             of[s] = attend(model, pass, s, h[s], q, part, p);
     u[ROLE_MIXED] = of[STREAM_MIXED];
-    u[ROLE_SOURCE] = choose(pass->tape, of, p, false, NULL, d);
-    u[ROLE_TARGET] = choose(pass->tape, of, p, true, NULL, d);
+    u[ROLE_SOURCE] = stream_choose(pass->tape, of, p->domain, p->n, false, NULL, d);
+    u[ROLE_TARGET] = stream_choose(pass->tape, of, p->domain, p->n, true, NULL, d);
 }
 
 static struct tensor *fuse(struct model *model, const struct pass *pass, struct tensor *u[ROLES]) {

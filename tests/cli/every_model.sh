@@ -2,7 +2,7 @@
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec srgnn abxi'
+models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec srgnn abxi pinet'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
@@ -125,6 +125,12 @@ test_ablations_of_sema_cdr() { # Its ablations train.
     done
 }
 
+test_members_of_pinet() { # One member, and projections of their own, train.
+    for keys in 'members=1' 'member_projections=separate'; do
+        run pinet-$keys 2 model.name=pinet model.$keys
+    done
+}
+
 test_own_negatives() { # Negatives that each position draws do not depend on ranks and placement.
     run bce 1 model.name=sasrec train.loss=bce train.bce_negatives=2
     run bce-2 2 model.name=sasrec train.loss=bce train.bce_negatives=2
@@ -134,6 +140,11 @@ test_own_negatives() { # Negatives that each position draws do not depend on ran
     run bce-own 1 model.name=gru4rec train.loss=bce
     run bce-own-3 3 model.name=gru4rec train.loss=bce train.placement=sharded
     near 6 'bce with a table of outputs, shared out over 3 ranks' bce-own bce-own-3
+    for loss in bce bpr gbce; do
+        run $loss-two 1 model.name=pinet train.loss=$loss
+        run $loss-two-3 3 model.name=pinet train.loss=$loss train.placement=sharded
+        near 6 "$loss of two streams, shared out over 3 ranks" $loss-two $loss-two-3
+    done
     refused 'cdsr: error: train.loss: bce, bpr and infonce have one score per item; set model.modalities to one, or take another model' \
         train run.yaml train.loss=bce run.dir=no
 }

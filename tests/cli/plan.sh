@@ -77,16 +77,20 @@ test_memory_of_tricdr() { # So is that of Tri-CDR.
 }
 
 test_memory_of_gru4rec() { # So is that of GRU4Rec.
-    model_near_plan gru4rec
+    model_near_plan gru4rec 'exact sampled'
 }
 
 test_memory_of_srgnn() { # So is that of SR-GNN.
-    model_near_plan srgnn
+    model_near_plan srgnn 'exact sampled'
 }
 
 test_memory_of_abxi() { # So is that of ABXI, with the items that each position draws.
     near_plan 1 replicated model.name=abxi
     near_plan 2 sharded model.name=abxi
+}
+
+test_memory_of_pinet() { # So is that of pi-Net.
+    model_near_plan pinet 'exact sampled'
 }
 
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.

@@ -177,6 +177,8 @@ static const char *const settings[] = {
     "model.name=bprmf model.user=mean train.loss=exact",
     "model.name=ncf",
     "model.name=ncf model.user=table model.tower=40,3 train.loss=bpr",
+    "model.name=pinet",
+    "model.name=pinet train.loss=sampled train.target=a model.member_projections=separate",
 };
 
 static void check_step(const char *pairs) {
@@ -186,7 +188,7 @@ static void check_step(const char *pairs) {
     fixture_open(&f, pairs);
     cost_memory(&f.declared, 1, &f.step, 0, &bytes);
     int64_t block = f.model.params.total * (int64_t)sizeof(real), tables = 0;
-    for (int m = 1; m < f.model.tables; m++)
+    for (int m = 1; m < f.model.tables && f.model.table[m].source != TABLE_LEARNED; m++)
         tables +=
             f.model.catalogue.table[m].rows
                 ? ITEMS * f.model.catalogue.table[m].dim * (int64_t)sizeof(real)

@@ -58,6 +58,10 @@ Test(batch, mixed) {
     expect_row(&batch.stream[STREAM_MIXED], 1, (int32_t[]){5}, (int32_t[]){11}, 1);
     cr_expect(batch.stream[STREAM_B].sequences == 1 && batch.stream[STREAM_MIXED].sequences == 2);
     cr_expect(batch.stream[STREAM_MIXED].aimed && !batch.stream[STREAM_A].aimed);
+    cr_expect_arr_eq(batch.stream[STREAM_A].places, ((int32_t[]){0, 2, 3, 0}), 4 * sizeof(int32_t));
+    cr_expect_arr_eq(batch.stream[STREAM_B].places, ((int32_t[]){1, 4}), 2 * sizeof(int32_t));
+    cr_expect_arr_eq(batch.stream[STREAM_MIXED].places, ((int32_t[]){2, 3, 4, 0}),
+                     4 * sizeof(int32_t));
     batch_free(&batch);
 }
 
