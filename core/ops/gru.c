@@ -238,8 +238,8 @@ static void step_backward(const struct tape *tape, const struct gru_node *n, int
 }
 
 /* dW += d^T s, in c's block d^T (r . s) where that was the product's input. */
-static void weight_backward(struct tape *tape, const struct gru_node *n, bool add, real *dw,
-                            const real *d) {
+static void weight_products(const struct tape *tape, const struct gru_node *n, bool add, real *dw,
+                            const real *d, real *rs) {
     int64_t h = n->width, first, rows = product_rows(n, &first);
     bool before = n->reset == GRU_RESET_BEFORE;
     const real *s = n->state + first * h;
@@ -247,13 +247,22 @@ static void weight_backward(struct tape *tape, const struct gru_node *n, bool ad
     product_of(tape)(TRANS, NO_TRANS, (before ? 2 : 3) * h, h, rows, 1, d, 3 * h, s, h, add, dw, h);
     if (!before)
         return;
-    struct arena_mark mark = arena_mark(&tape->arena);
-    real *rs = arena_numbers(&tape->arena, rows * h, sizeof *rs);
 #pragma omp parallel for schedule(static) if (rows * h > 10000)
     for (int64_t k = 0; k < rows; k++)
         reset_state(n->gate + (first + k) * 3 * h, s + k * h, h, rs + k * h);
     product_of(tape)(TRANS, NO_TRANS, h, h, rows, 1, d + 2 * h, 3 * h, rs, h, add, dw + 2 * h * h,
                      h);
+}
+
+static void weight_backward(struct tape *tape, const struct gru_node *n, bool add, real *dw,
+                            const real *d) {
+    int64_t first, rows = product_rows(n, &first);
+    struct arena_mark mark = arena_mark(&tape->arena);
+    real *rs = n->reset == GRU_RESET_BEFORE
+                   ? arena_numbers(&tape->arena, rows * n->width, sizeof *rs)
+                   : NULL;
+    if (tape_counts(tape, 6 * (double)rows * (double)n->width * (double)n->width))
+        weight_products(tape, n, add, dw, d, rs);
     arena_release(&tape->arena, mark);
 }
 
@@ -276,7 +285,7 @@ static void gru_backward(struct tape *tape, void *node) {
         add_row(w.carry + k * h, h, true, dinitial + n->steps.order[k] * h);
     for (int64_t row = 0; db && row < tape_rows(tape, rows); row++)
         add_row(w.d + row * 3 * h, 3 * h, true, db);
-    if (dw && tape_counts(tape, flops))
+    if (dw)
         weight_backward(tape, n, add_w, dw, w.d);
     arena_release(&tape->arena, mark);
 }

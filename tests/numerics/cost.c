@@ -122,6 +122,29 @@ static int64_t fill_whole(struct fixture *f) {
     return n;
 }
 
+/* The states that the losses read of the whole batch: in front of a step, on a tape of their own,
+ * whose peak and work are returned. */
+static int64_t measured_states(struct fixture *f, struct whole_states *whole, real **rows,
+                               struct tape_work work[PHASES]) {
+    struct tape tape = {0};
+    struct item_set items;
+    struct pass pass = {.tape = &tape, .batch = &f->batch, .step = 1, .shares = 1};
+    bool by_rows = model_by_rows(&f->model);
+    tape_begin(&tape, false, 0);
+    if (by_rows) {
+        model_items(&f->model, &tape, &f->batch, 0, &items);
+        model_fill_items(&f->model, &items);
+    }
+    const struct tensor *states = model_states(&f->model, &pass, by_rows ? &items : NULL);
+    *rows = mem_alloc(states->rows * states->cols, sizeof **rows);
+    memcpy(*rows, states->x, (size_t)(states->rows * states->cols) * sizeof **rows);
+    *whole = (struct whole_states){.rows = *rows, .n = states->rows, .width = states->cols};
+    int64_t peak = (int64_t)tape.arena.peak;
+    memcpy(work, tape.work, sizeof tape.work);
+    tape_free(&tape);
+    return peak;
+}
+
 /* A step as it is: the most that it takes from the arena, and its work. */
 static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     struct tape tape = {0};
@@ -129,6 +152,14 @@ static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     struct pass pass = {
         .tape = &tape, .batch = &f->batch, .step = 1, .shares = 1, .phases = &phases};
     bool by_rows = model_by_rows(&f->model);
+    struct whole_states states;
+    struct tape_work before[PHASES] = {{0}};
+    real *rows = NULL;
+    int64_t most = 0;
+    if (f->model.state_width) {
+        most = measured_states(f, &states, &rows, before);
+        pass.states = &states;
+    }
     model_count(&f->model, &f->batch, pass.count);
     phases_start(&phases, PHASE_FORWARD);
     tape_begin(&tape, true, f->model.params.count);
@@ -146,9 +177,12 @@ static int64_t measured_step(struct fixture *f, struct tape_work work[PHASES]) {
     phases_enter(&phases, PHASE_BACKWARD);
     tape_backward(&tape, NULL, NULL);
     int64_t peak = (int64_t)tape.arena.peak;
-    memcpy(work, tape.work, sizeof tape.work);
+    for (int p = 0; p < PHASES; p++)
+        work[p] = (struct tape_work){before[p].flops + tape.work[p].flops,
+                                     before[p].bytes + tape.work[p].bytes};
     tape_free(&tape);
-    return peak;
+    mem_free(rows);
+    return peak > most ? peak : most;
 }
 
 static const char *const settings[] = {
@@ -172,6 +206,9 @@ static const char *const settings[] = {
     "model.name=sema_cdr train.target=a model.stream_fusion=mean model.share_encoders=streams",
     "model.name=sema_cdr model.contrast_weight=0 model.mixed_softmax=all",
     "model.name=sema_cdr model.contrast_weight=0 model.blocks=0 train.loss=sampled",
+    "model.name=tricdr",
+    "model.name=tricdr train.loss=sampled model.triple_weight=0",
+    "model.name=tricdr train.loss=exact model.triple_contrast=0",
     "model.name=bprmf",
     "model.name=bprmf train.optimizer=lazy_adamw",
     "model.name=bprmf model.user=mean train.loss=exact",
@@ -547,6 +584,32 @@ Test(cost, two_hops) {
     cr_expect_eq(all.messages - none.messages, 4 * 62 + 20);
     cr_expect_float_eq(all.bytes - none.bytes, n * 2 * 31 / 32, 1);
     cr_expect_float_eq(all.away - none.away, n * (28.0 + 31) / 32, 1);
+    model_free(&model);
+    fixture_close(&f);
+}
+
+/* The update moves all parameters; the rows of a table, whose gradient comes as rows, only those
+ * that any rank uses where it is lazy, of a shared table a rank's part of them. */
+Test(cost, update) {
+    struct fixture f;
+    struct cost_step step;
+    struct model model;
+    struct collectives collectives;
+    const int ranks = 4;
+    fixture_open(&f, "train.loss=sampled");
+    double all = (double)f.model.params.total, table = ITEMS * 32.0;
+    double rows = (double)f.step.union_rows * 32;
+    cr_expect_lt(rows, table);
+    cr_expect_float_eq(cost_update(&f.declared, 1, &f.step).flops, 10 * all, 1);
+    cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).bytes,
+                       sizeof(real) * (6 * all + all - table + rows), 1);
+    f.config.train.optimizer = OPTIMIZER_LAZY_ADAMW;
+    cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).flops, 10 * (all - table + rows),
+                       1);
+    share_out(&f, &ranks, &collectives, &model);
+    cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
+    cr_expect_float_eq(cost_update(&model, ranks, &step).flops,
+                       10 * (all - table + (double)step.union_rows * 32 / ranks), 1);
     model_free(&model);
     fixture_close(&f);
 }

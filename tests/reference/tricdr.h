@@ -131,21 +131,21 @@ static inline void ref_tri_keep(const struct reference *r, double u[3][REF_DIM])
     ref_tri.n++;
 }
 
-/* The sum of -log P over the targets of a sequence. */
+/* The sum of the losses of the targets of a sequence. */
 static inline double ref_tri_sequence(const struct reference *r, const int32_t *items,
                                       int64_t length, int64_t *count) {
     double h[3][REF_LENGTH][REF_DIM], u[3][REF_DIM], z[REF_DIM], loss = 0;
     int64_t at[3][REF_LENGTH], n[3];
-    int target = r->config->train.target;
     for (int s = 0; s < 3; s++)
         n[s] = ref_tri_stream(r, s, items, length - 1, h[s], at[s]);
-    for (int64_t i = length - r->max_len > 1 ? length - r->max_len : 1; i < length; i++) {
+    int64_t first = length - r->max_len > 1 ? length - r->max_len : 1;
+    for (int64_t i = first; i < length; i++) {
         int domain = ref_domain(r, items[i]);
-        if (target != TARGET_BOTH && domain != (target == TARGET_B))
+        if (!ref_wanted(r, items[i]))
             continue;
         bool all = ref_tri_attend(r, n, h, at, i - 1, domain, u);
         ref_tri_fuse(r, u, z);
-        loss += ref_log_sum(r, domain, items[i], ref_tri_logit, z) - ref_tri_logit(r, z, items[i]);
+        loss += ref_loss(r, 2, i - first, items[i], ref_tri_logit, z);
         ++*count;
         if (all && i == length - 1)
             ref_tri_keep(r, u);
