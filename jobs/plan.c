@@ -260,6 +260,8 @@ static const char *loss_name(const struct plan *plan, int k) {
         return "bce";
     case LOSS_BPR:
         return "bpr";
+    case LOSS_INFONCE:
+        return "infonce";
     }
     return "sampled";
 }

@@ -151,11 +151,13 @@ static const char *const kind_names[] = {[SCALING_STRONG] = "strong", [SCALING_W
 static void print_text(const struct scaling *s, const struct plan_data *data,
                        const struct table *tables, int n) {
     const struct config *c = &data->config;
+    char loss[32];
+    options_value(c, options_find("train.loss"), loss, sizeof loss);
     printf("# simulated: %s scaling, batch %lld%s; data %s: items %lld + %lld; d %lld, loss %s\n",
            kind_names[s->kind], (long long)c->train.batch,
            s->kind == SCALING_WEAK ? " for each rank" : "", data->dataset.name,
            (long long)data->dataset.domain_items[0], (long long)data->dataset.domain_items[1],
-           (long long)c->model.dim, c->train.loss == LOSS_EXACT ? "exact" : "sampled");
+           (long long)c->model.dim, loss);
     printf("# a rank: %.1f GFLOP/s, %.1f GB/s of memory; a node: %lld ranks, %.1f GB\n", s->gflops,
            s->memory_gbs, (long long)s->per_node, s->node / 1e9);
     for (int i = 0; i < n; i++)
