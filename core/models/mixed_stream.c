@@ -5,7 +5,7 @@
 #include "core/rng.h"
 #include <string.h>
 
-static bool counts(const struct model *model, int32_t target) {
+bool mixed_stream_trains_on(const struct model *model, int32_t target) {
     int wanted = model->config->train.target;
     return wanted == TARGET_BOTH || (target < model->catalogue.a_items) == (wanted == TARGET_A);
 }
@@ -14,7 +14,7 @@ int64_t mixed_stream_count(const struct model *model, const struct batch *batch)
     const struct stream *mixed = &batch->stream[STREAM_MIXED];
     int64_t n = 0;
     for (int64_t t = 0; t < mixed->tokens; t++)
-        n += counts(model, mixed->targets[t]);
+        n += mixed_stream_trains_on(model, mixed->targets[t]);
     return n;
 }
 
@@ -24,7 +24,7 @@ int32_t *mixed_stream_positions(const struct model *model, struct tape *tape,
     int32_t *position = arena_alloc(&tape->arena, mixed->tokens, sizeof *position);
     *n = 0;
     for (int64_t t = 0; t < mixed->tokens; t++)
-        if (counts(model, mixed->targets[t]))
+        if (mixed_stream_trains_on(model, mixed->targets[t]))
             position[(*n)++] = (int32_t)t;
     return position;
 }

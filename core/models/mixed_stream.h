@@ -6,7 +6,10 @@
 #include "core/models/model.h"
 #include "core/ops/dropout.h"
 
-/* Targets of the mixed stream in the domain of train.target. */
+/* Is a target in the domain of train.target? */
+bool mixed_stream_trains_on(const struct model *model, int32_t target);
+
+/* How many targets of the mixed stream are. */
 int64_t mixed_stream_count(const struct model *model, const struct batch *batch);
 
 /* The tokens of those targets, and how many. Memory is the tape's. */

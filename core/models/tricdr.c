@@ -240,11 +240,6 @@ static struct tensor *fuse(struct model *model, const struct pass *pass, struct 
 
 /* ---- losses ---- */
 
-static bool counts(const struct model *model, int32_t target) {
-    int of = model->config->train.target;
-    return of == TARGET_BOTH || (target < model->catalogue.a_items) == (of == TARGET_A);
-}
-
 /* The last target of every sequence, if it counts and sees items in all streams; returns how many. */
 static int64_t last_targets(const struct model *model, const struct batch *batch,
                             const struct positions *p, int32_t *out) {
@@ -252,7 +247,7 @@ static int64_t last_targets(const struct model *model, const struct batch *batch
     int64_t n = 0;
     for (int64_t b = 0; b < mixed->sequences; b++) {
         int64_t t = mixed->offsets[b + 1] - 1;
-        bool all = counts(model, mixed->targets[t]);
+        bool all = mixed_stream_trains_on(model, mixed->targets[t]);
         for (int s = 0; s < STREAMS; s++)
             all = all && p->hi[s][t] > p->lo[s][t];
         if (all)
