@@ -125,7 +125,7 @@ middle() {
     local files=("$out/$3.$2."*.json)
     [ -e "${files[0]}" ] || return 0
     values "$1" "${files[@]}" | sort -g |
-        awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }'
+        awk '{ x[NR] = $1 } END { printf "%.17g\n", (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }'
 }
 
 # shown FORMAT FACTOR NUMBER: the number times the factor, or a dash where there is none.

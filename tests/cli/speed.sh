@@ -68,6 +68,14 @@ test_parts() { # Repetitions add up, in any parts, and their median is what coun
     [ -e parts/exact.cdsr.bf16.5.json ] || complain "the fifth repetition: $(ls parts)"
 }
 
+test_all_digits() { # Ratios are of the figures as they are, not as they are shown.
+    speed 0 digits -r 0
+    echo '{"sequences_per_s": 10870.1707576868, "gemm_bf16": "portable"}' >digits/exact.cdsr.bf16.1.json
+    echo '{"sequences_per_s": 0.5}' >digits/exact.peer.bf16.1.json
+    speed 0 digits -r 0
+    [ "$(cell 8)" = '10870 (21740.3 x)' ] || complain "10870.17 / 0.5: $(cat out)"
+}
+
 test_without_peer() { # Without a peer its columns are empty, and a line says why.
     speed 0 alone -r 1 -w exact -p nowhere.py
     says err "speed: nowhere.py: cannot be read: without the peer's columns"
