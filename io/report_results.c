@@ -86,6 +86,7 @@ static json_t *seconds_json(const struct report_results *r) {
     json_object_set_new(object, "train", report_number(r->train_seconds));
     json_object_set_new(object, "eval", report_number(r->eval_seconds));
     json_object_set_new(object, "io", report_number(r->io_seconds));
+    json_object_set_new(object, "epochs", report_number(r->timed_epochs));
     return object;
 }
 
@@ -133,6 +134,8 @@ static json_t *results_json(const struct report_results *r) {
         json_object_set_new(object, split_names[s], split_json(r, &r->model[s]));
     json_object_set_new(object, "popularity", popularity_json(r));
     json_object_set_new(object, "best_epoch", json_integer(r->best_epoch));
+    if (r->best_epoch > 0)
+        json_object_set_new(object, "best_metric", report_number(r->best_metric));
     json_object_set_new(object, "epochs", json_integer(r->epochs));
     json_object_set_new(object, "seconds", seconds_json(r));
     json_object_set_new(object, "peak_rss_mb", report_number(r->peak_rss_mb));
@@ -315,9 +318,9 @@ void report_print_results(FILE *file, const struct report_results *r) {
         print_table(file, r, split, true);
     }
     print_candidates(file, r);
-    if (r->epochs > 0)
+    if (r->timed_epochs > 0)
         fprintf(file, "seconds per epoch %.3g, in training %.3g, input and output %.3g\n",
-                r->train_seconds / (double)r->epochs, r->train_seconds, r->io_seconds);
+                r->train_seconds / r->timed_epochs, r->train_seconds, r->io_seconds);
     fprintf(file, "seconds in evaluation %.3g\n", r->eval_seconds);
     fprintf(file, "peak memory per rank %.0f MB\n\n", r->peak_rss_mb);
     print_verdict(file, r);

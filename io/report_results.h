@@ -17,10 +17,12 @@ struct report_results {
     int ranks, threads;
     struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
     int64_t best_epoch, epochs;                             /* epochs: done */
-    double train_seconds, eval_seconds, io_seconds;
-    double peak_rss_mb; /* largest of the ranks, report_peak_rss_mb */
-    bool valid;         /* as far as the caller knows */
-    char reason[256];   /* why not valid */
+    double best_metric; /* the figure of protocol_select at that epoch, if it is above 0 */
+    double train_seconds, eval_seconds, io_seconds; /* of this process, ... */
+    double timed_epochs;                            /* ... which trained so many epochs */
+    double peak_rss_mb;                             /* largest of the ranks, report_peak_rss_mb */
+    bool valid;                                     /* as far as the caller knows */
+    char reason[256];                               /* why not valid */
 };
 
 /* A figure as results have it: four digits, or "-" for NaN. */

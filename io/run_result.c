@@ -10,21 +10,22 @@
 #include "io/protocol.h"
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_LIMIT = 1 << 16 };
+enum { CONFIG_LIMIT = 1 << 16, RESULT_PATH = OPTION_PATH + 256 };
 
 const char *const result_split_names[RESULT_SPLITS] = {"valid", "test"};
 const char *const result_candidate_names[RESULT_CANDIDATES] = {"full", "sampled"};
 
-static void set_path(char path[OPTION_PATH + 16], const char *directory, const char *name) {
-    snprintf(path, OPTION_PATH + 16, "%s/%s", directory, name);
+static void set_path(char path[RESULT_PATH], const char *directory, const char *name) {
+    snprintf(path, RESULT_PATH, "%s/%s", directory, name);
 }
 
 static enum status read_config(const char *directory, struct config *config) {
-    char path[OPTION_PATH + 16], *text;
+    char path[RESULT_PATH], *text;
     set_path(path, directory, "config.yaml");
     if (access(path, R_OK))
         return log_error(STATUS_IO, "%s: cannot be read: %s; give a run directory", path,
@@ -46,22 +47,25 @@ static void read_labels(struct run_result *result, json_t *domains) {
         snprintf(result->label[n++], OPTION_NAME, "%s", label);
 }
 
-static struct result_figures read_figures(json_t *metrics, double cutoff) {
+/* Of one domain. */
+static void read_values(json_t *metrics, const struct result_request *request, double cutoff,
+                        double value[RESULT_METRICS]) {
     char ndcg[32];
     snprintf(ndcg, sizeof ndcg, "ndcg@%.0f", cutoff);
-    json_t *a = json_object_get(metrics, "mrr"), *b = json_object_get(metrics, ndcg);
-    return (struct result_figures){json_is_number(a) && json_is_number(b), json_number_value(a),
-                                   json_number_value(b)};
+    for (int k = 0; k < request->metrics; k++) {
+        const char *name = request->metric[k];
+        json_t *x = json_object_get(metrics, strcmp(name, "ndcg") ? name : ndcg);
+        value[k] = json_is_number(x) ? json_number_value(x) : NAN;
+    }
 }
 
-/* Results that do not say it are of a program that left the history out of sampled candidates only.
- */
-static void read_history(struct run_result *result, json_t *protocol) {
+/* Is the user's history left out of these candidates? Results that do not say it are of a program
+ * that left it out of sampled candidates only. */
+static bool excluded(json_t *protocol, int candidates) {
     const char *history = json_string_value(json_object_get(protocol, "history"));
-    bool excluded =
-        history ? !strcmp(history, protocol_history(true)) : result->config.eval.exclude_history;
-    for (int c = 0; c < RESULT_CANDIDATES; c++)
-        result->history_excluded[c] = excluded && (history || c == RESULT_SAMPLED);
+    return history ? !strcmp(history, protocol_history(true))
+                   : json_is_true(json_object_get(protocol, "exclude_history")) &&
+                         candidates == RESULT_SAMPLED;
 }
 
 /* Empty where it is not there. */
@@ -70,26 +74,43 @@ static void take_text(json_t *object, const char *key, char *out, size_t size) {
     snprintf(out, size, "%s", text ? text : "");
 }
 
-static void read_metrics(struct run_result *result, json_t *root) {
+/* Figures of metrics.json or of an evaluation. */
+static void read_figures(struct run_result *result, const struct result_request *request,
+                         json_t *root) {
     const struct numbers *cutoffs = &result->config.eval.cutoffs;
-    const char *verdict = json_string_value(json_object_get(root, "verdict"));
-    const char *reason = json_string_value(json_object_get(root, "reason"));
-    take_text(root, "dataset_hash", result->dataset_hash, RESULT_HASH);
-    take_text(root, "items_hash", result->items_hash, RESULT_HASH);
-    if (!verdict || strcmp(verdict, "VALID") != 0)
-        snprintf(result->fault, RESULT_FAULT, "INVALID: %.256s", reason ? reason : "no verdict");
-    read_history(result, json_object_get(root, "protocol"));
+    json_t *protocol = json_object_get(root, "protocol");
     for (int s = 0; s < RESULT_SPLITS; s++)
         for (int c = 0; c < RESULT_CANDIDATES; c++) {
+            struct result_figures *f = &result->figures[s][c][excluded(protocol, c)];
             json_t *domains = json_object_get(json_object_get(root, result_split_names[s]),
                                               result_candidate_names[c]);
             if (!domains)
                 continue;
             read_labels(result, domains);
+            f->present = true;
             for (int d = 0; d < RESULT_DOMAINS; d++)
-                result->figures[s][c][d] = read_figures(json_object_get(domains, result->label[d]),
-                                                        cutoffs->value[cutoffs->count - 1]);
+                read_values(json_object_get(domains, result->label[d]), request,
+                            cutoffs->value[cutoffs->count - 1], f->value[d]);
         }
+}
+
+static void read_verdict(struct run_result *result, json_t *root) {
+    const char *verdict = json_string_value(json_object_get(root, "verdict"));
+    const char *reason = json_string_value(json_object_get(root, "reason"));
+    if (!verdict || strcmp(verdict, "VALID") != 0)
+        snprintf(result->fault, RESULT_FAULT, "INVALID: %.256s", reason ? reason : "no verdict");
+}
+
+/* Results without a number of timed epochs are of a program that divided by all epochs, also of a
+ * run that had been resumed. */
+static void read_costs(struct run_result *result, json_t *root) {
+    json_t *seconds = json_object_get(root, "seconds");
+    double epochs = json_number_value(json_object_get(seconds, "epochs"));
+    result->best_epoch = json_integer_value(json_object_get(root, "best_epoch"));
+    result->epochs = json_integer_value(json_object_get(root, "epochs"));
+    result->epoch_seconds =
+        epochs > 0 ? json_number_value(json_object_get(seconds, "train")) / epochs : NAN;
+    result->peak_rss_mb = json_number_value(json_object_get(root, "peak_rss_mb"));
 }
 
 /* ---- how the run ended ---- */
@@ -162,7 +183,7 @@ static void judge(const struct story *s, bool has_metrics, char fault[RESULT_FAU
 }
 
 static enum status read_end(const char *directory, bool has_metrics, struct run_result *result) {
-    char path[OPTION_PATH + 16];
+    char path[RESULT_PATH];
     struct story story = {0};
     struct lines lines;
     set_path(path, directory, "log.jsonl");
@@ -176,26 +197,73 @@ static enum status read_end(const char *directory, bool has_metrics, struct run_
     return STATUS_OK;
 }
 
-static enum status read_figures_of_run(const char *path, struct run_result *result) {
+/* NULL, with a line said, if the file is none. */
+static json_t *load_metrics(const char *path) {
     json_error_t error;
     json_t *root = json_load_file(path, 0, &error);
-    bool good = json_is_object(root) && json_integer_value(json_object_get(root, "schema")) == 1;
-    if (good)
-        read_metrics(result, root);
+    if (json_is_object(root) && json_integer_value(json_object_get(root, "schema")) == 1)
+        return root;
+    log_error(STATUS_INPUT, "%s:%d: is not metrics of schema 1", path, root ? 1 : error.line);
     json_decref(root);
-    return good ? STATUS_OK
-                : log_error(STATUS_INPUT, "%s:%d: is not metrics of schema 1", path,
-                            root ? 1 : error.line);
+    return NULL;
 }
 
-enum status run_result_read(const char *directory, struct run_result *result) {
-    char path[OPTION_PATH + 16];
+static enum status read_metrics(const char *path, const struct result_request *request,
+                                struct run_result *result) {
+    json_t *root = load_metrics(path);
+    if (!root)
+        return STATUS_INPUT;
+    take_text(root, "dataset_hash", result->dataset_hash, RESULT_HASH);
+    take_text(root, "items_hash", result->items_hash, RESULT_HASH);
+    read_verdict(result, root);
+    read_figures(result, request, root);
+    read_costs(result, root);
+    json_decref(root);
+    return STATUS_OK;
+}
+
+/* Of a data set that the run was not trained on it says nothing about the run. */
+static enum status read_evaluation(const char *path, const struct result_request *request,
+                                   struct run_result *result) {
+    char dataset_hash[RESULT_HASH];
+    if (!file_exists(path)) {
+        log_warn("%s: is not there: the run's figures are those of its training alone", path);
+        return STATUS_OK;
+    }
+    json_t *root = load_metrics(path);
+    if (!root)
+        return STATUS_INPUT;
+    take_text(root, "dataset_hash", dataset_hash, RESULT_HASH);
+    bool same = !strcmp(dataset_hash, result->dataset_hash);
+    if (same)
+        read_figures(result, request, root);
+    json_decref(root);
+    return same ? STATUS_OK
+                : log_error(STATUS_INPUT, "%s: is of another data set than the run", path);
+}
+
+static enum status read_results(const char *directory, const struct result_request *request,
+                                struct run_result *result) {
+    char path[RESULT_PATH];
+    set_path(path, directory, "metrics.json");
+    TRY(read_metrics(path, request, result));
+    for (int k = 0; k < request->evaluations; k++) {
+        set_path(path, directory, request->evaluation[k]);
+        TRY(read_evaluation(path, request, result));
+    }
+    return STATUS_OK;
+}
+
+enum status run_result_read(const char *directory, const struct result_request *request,
+                            struct run_result *result) {
+    char path[RESULT_PATH];
     memset(result, 0, sizeof *result);
+    result->epoch_seconds = result->peak_rss_mb = NAN;
     TRY(read_config(directory, &result->config));
     set_path(path, directory, "metrics.json");
     bool has_metrics = file_exists(path);
     TRY(read_end(directory, has_metrics, result));
-    return has_metrics && !result->fault[0] ? read_figures_of_run(path, result) : STATUS_OK;
+    return has_metrics && !result->fault[0] ? read_results(directory, request, result) : STATUS_OK;
 }
 
 /* ---- learning curve ---- */
@@ -217,7 +285,7 @@ static void read_point(const char *line, struct curve_point **points, int64_t *c
 }
 
 enum status run_result_curve(const char *directory, struct curve_point **points, int64_t *count) {
-    char path[OPTION_PATH + 16];
+    char path[RESULT_PATH];
     struct lines lines;
     bool more = true;
     set_path(path, directory, "log.jsonl");

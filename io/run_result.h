@@ -5,13 +5,21 @@
 #include "core/status.h"
 #include <stdbool.h>
 
-enum { RESULT_SPLITS = 2, RESULT_DOMAINS = 3 };
+enum { RESULT_SPLITS = 2, RESULT_DOMAINS = 3, RESULT_METRICS = 8, RESULT_EVALUATIONS = 8 };
 enum { RESULT_FULL, RESULT_SAMPLED, RESULT_CANDIDATES };
 
-/* NDCG at the last cut-off; fractions. */
+/* What is to be read. */
+struct result_request {
+    char *metric[RESULT_METRICS]; /* as metrics.json has them; "ndcg": at the last cut-off */
+    int metrics;
+    char *evaluation[RESULT_EVALUATIONS]; /* files of the run directory that evaluate wrote */
+    int evaluations;
+};
+
+/* The targets of one split under one protocol. */
 struct result_figures {
     bool present;
-    double mrr, ndcg;
+    double value[RESULT_DOMAINS][RESULT_METRICS]; /* fractions; NaN: not there */
 };
 
 enum { RESULT_HASH = 65, RESULT_TIME = 32, RESULT_FAULT = 320 };
@@ -22,17 +30,20 @@ struct run_result {
     char dataset_hash[RESULT_HASH], items_hash[RESULT_HASH]; /* "": not known */
     char fault[RESULT_FAULT]; /* "": finished and VALID; else, in words, why it does not count */
     char label[RESULT_DOMAINS][OPTION_NAME]; /* the two domains, "all"; "" without figures */
-    bool history_excluded[RESULT_CANDIDATES];
-    /* by split (valid, test), candidates (full, sampled), domain */
-    struct result_figures figures[RESULT_SPLITS][RESULT_CANDIDATES][RESULT_DOMAINS];
+    /* by split (valid, test), candidates (full, sampled), and whether the history is excluded */
+    struct result_figures figures[RESULT_SPLITS][RESULT_CANDIDATES][2];
+    int64_t best_epoch, epochs;
+    double epoch_seconds, peak_rss_mb; /* of training; NaN: not known */
 };
 
 extern const char *const result_split_names[RESULT_SPLITS];
 extern const char *const result_candidate_names[RESULT_CANDIDATES];
 
-/* A run that goes on, failed or was stopped has a fault and no figures.
- * STATUS_IO for a directory without a run, STATUS_INPUT for a file that is not what a run wrote. */
-CHECKED enum status run_result_read(const char *directory, struct run_result *result);
+/* A run that goes on, failed or was stopped has a fault and no figures. An evaluation that is not
+ * there is warned of. STATUS_IO for a directory without a run, STATUS_INPUT for a file that is not
+ * what a run wrote. */
+CHECKED enum status run_result_read(const char *directory, const struct result_request *request,
+                                    struct run_result *result);
 
 /* Validation MRR of one epoch, of the full candidates where there are any. */
 struct curve_point {

@@ -71,6 +71,7 @@ struct trainer {
     int64_t saved_step;            /* of the newest checkpoint, -1: none */
     double saved_at, logged_at;    /* clock */
     double train_seconds, eval_seconds, io_seconds;
+    int64_t steps;      /* of this process */
     const char *reason; /* why training ended */
     bool stopped;       /* for that reason the run is not complete */
 };
@@ -117,6 +118,7 @@ static enum status train_step(struct trainer *t) {
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
     t->state.step++;
     t->state.cursor++;
+    t->steps++;
     TRY(stepper_compute(&t->stepper, t->state.step, &phases, loss));
     log_step(t, &phases, loss, sequences);
     return STATUS_OK;
@@ -462,7 +464,11 @@ static enum status conclude(struct trainer *t) {
     if (t->run.config.eval.every > 0)
         TRY(final_scores(t, &results));
     results.best_epoch = t->state.best_epoch;
+    results.best_metric = t->state.best_metric;
     results.epochs = t->state.epoch;
+    results.timed_epochs = model_is_fitted(config_of(t))
+                               ? t->train_seconds > 0
+                               : (double)t->steps / (double)loader_steps(&t->stepper.loader);
     results.train_seconds = t->train_seconds;
     results.eval_seconds = t->eval_seconds;
     results.io_seconds = t->io_seconds;

@@ -129,6 +129,58 @@ test_damaged_metrics() { # Metrics that are cut, or no metrics, are refused.
     statuses 2
 }
 
+test_metrics_and_split() { # The figures that are asked for, of one split.
+    ranks 2 report --metrics mrr,hr@5 --split test s1 s2 s3
+    statuses 0 0
+    has out '| runs | split | candidates | A: MRR | HR@5 | B: MRR | HR@5 | all: MRR | HR@5 |'
+    [ "$(grep -c '^| 3 | ' out)" = 1 ] || complain "one split: $(cat out)"
+    hit=$(sed -n '/^  "test"/,/^  "popularity"/p' s1/metrics.json | grep '"hr@5"' | tail -n 1 | tr -dc '0-9.\n' |
+        sed 's/^5//')
+    ranks 1 report --metrics hr@5 --split test s1
+    tail -n 1 <(grep '^| 1 | test' out) | grep -q "| $(awk -v x="$hit" 'BEGIN { printf "%.2f", 100 * x }') |\$" ||
+        complain "HR@5 is $hit: $(cat out)"
+    refused 'cdsr: error: report: --metrics: takes up to 8 of mrr, ndcg@K, hr@K, parted by commas' \
+        report --metrics mrr,mpr s1
+    refused 'cdsr: error: report: --split: is valid or test' report --split train s1
+}
+
+test_evaluations() { # What evaluate wrote into the run directories stands beside the training's figures.
+    in_folder evaluations s1 s2
+    "$CDSR" evaluate s1 data.path=../data.h5 eval.exclude_history=true -o s1/own.json >/dev/null || complain evaluate
+    ranks 1 report --evaluation own.json s1 s2
+    statuses 0
+    [ "$(cat "$work/err")" = \
+        "cdsr: warning: s2/own.json: is not there: the run's figures are those of its training alone" ] ||
+        complain "$(cat "$work/err")"
+    has out '| 2 | test | full |'
+    has out '| 1 | test | full, history excluded |'
+    sed -i 's/"dataset_hash": "[0-9a-f]\{4\}/"dataset_hash": "beef/' s1/own.json
+    ranks 1 report --evaluation own.json s1
+    statuses 2
+    has err 'cdsr: error: s1/own.json: is of another data set than the run'
+}
+
+test_costs() { # A resumed run's seconds are those of the epochs that it was timed for.
+    in_folder costs s1 s2
+    "$CDSR" train ../run.yaml data.path=../data.h5 run.dir=s1 train.epochs=3 --resume >/dev/null || complain resume
+    grep -q '^    "epochs": 1.0$' s1/metrics.json || complain "one epoch was timed: $(grep -A 5 seconds s1/metrics.json)"
+    ranks 1 report --costs s1 s2
+    statuses 0
+    has out '| runs | best epoch | epochs | seconds per epoch | peak memory per rank, MB |'
+    [ "$(grep -c '^| [^|]* | [23] | 1 | [1-3] | [23] | [0-9.]* | [0-9]* |$' "$work/out")" = 2 ] || complain "a line for either: $(cat "$work/out")"
+}
+
+test_many_settings() { # With many settings that vary one column has them, without those that are the defaults.
+    in_folder many s1
+    "$CDSR" train ../run.yaml data.path=../data.h5 run.dir=other model.dropout=0.5 model.dim=16 train.lr=0.02 \
+        train.weight_decay=0.1 --quiet >/dev/null || complain other
+    ranks 1 report s1 other
+    statuses 0
+    has out '| settings | runs | split '
+    # shellcheck disable=SC2016 # no command
+    has out '`model.dim=16` `model.dropout=0.5` `train.lr=0.02` `train.weight_decay=0.1` | 1 | test |'
+}
+
 test_failed_training() { # A training that fails says so in its log.
     "$CDSR" train run.yaml run.dir=nan train.lr=1e30 train.grad_clip=0 --quiet >/dev/null 2>&1 &&
         complain 'a learning rate of 1e30 fails'

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 command -v shellcheck >/dev/null || skip 'there is no shellcheck'
 
 test_shellcheck() { # It has nothing to say.
-    shellcheck slurm/*.sh slurm/*.sbatch tests/hosts.bash tests/slurm/* tests/net/*sh tests/cli/scripts.sh \
+    shellcheck slurm/*.sh slurm/*.bash slurm/*.sbatch tests/hosts.bash tests/slurm/* tests/net/*sh tests/cli/scripts.sh tests/cli/sweep.sh \
         jobs/*.sh tests/run.sh >"$work/out"
     says_nothing out
 }

@@ -275,7 +275,7 @@ static struct report_results some_results(void) {
     r.model[SPLIT_VALID] = (struct report_scores){true, true, table(0.0625), table(0.125)};
     r.model[SPLIT_TEST] = (struct report_scores){true, true, table(0.03125), table(0.25)};
     r.popularity[SPLIT_TEST] = (struct report_scores){.has_full = true, .full = table(0.015625)};
-    r.best_epoch = 3, r.epochs = 4;
+    r.best_epoch = 3, r.best_metric = 0.25, r.epochs = 9, r.timed_epochs = 4;
     r.train_seconds = 8, r.eval_seconds = 2, r.io_seconds = 0.5;
     r.peak_rss_mb = 123, r.valid = true;
     return r;
@@ -294,7 +294,8 @@ static void check_metrics(const char *text) {
     MPI_EXPECT(number(m, "test/full/films/count") == 5 && number(m, "test/full/books/hr@1") == 0.1);
     MPI_EXPECT(isnan(number(m, "test/full/books/ndcg@1")));
     MPI_EXPECT(number(m, "popularity/test/full/books/mrr") == 0.015625);
-    MPI_EXPECT(number(m, "best_epoch") == 3 && number(m, "epochs") == 4);
+    MPI_EXPECT(number(m, "best_epoch") == 3 && number(m, "best_metric") == 0.25 &&
+               number(m, "epochs") == 9);
     MPI_EXPECT(number(m, "seconds/train") == 8 && number(m, "seconds/io") == 0.5);
     MPI_EXPECT(!strcmp(string(m, "verdict"), "VALID"));
     json_decref(m);

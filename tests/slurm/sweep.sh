@@ -24,6 +24,25 @@ becomes "$table" COMPLETED 180
 # The unfinished table goes over the finished one.
 cp "$work/sweep/all/table.md" "$work/table.md"
 
+# A list, whose stages follow one another.
+echo 'model.dropout=0|0.5' >"$work/one.list"
+list=(../run.yaml ../one.list 'run.seed=1|2' train.max_steps=0)
+end_at 0
+OUT=runs RUNGS=1 EVALUATE='eval.exclude_history=true' REPORT='--evaluation evaluation-1.json' \
+    submit list --array=0-1 -n 1 -t 10 -o log.%A.%a "$sweep" "${list[@]}" eval.every=1 train.epochs=2 >"$work/jobs"
+wait_for 120 test -s "$work/list/runs/table.md"
+
+test_list() { # Of two points one goes on, has both seeds, is evaluated once more and stands in the table.
+    [ "$(squeue -h | wc -l)" = 0 ] || wait_for 30 test -z "$(squeue -h)"
+    (cd "$work/list/runs" && grep -c '^  "epochs": [12],' 0/metrics.json 1/metrics.json ./*-seed-2/metrics.json) \
+        >"$work/epochs"
+    [ "$(wc -l <"$work/epochs")" = 3 ] || complain "two points and a seed: $(cat "$work/epochs")"
+    [ "$(cat "$work"/list/runs/*/metrics.json | grep -c '^  "epochs": 2,')" = 2 ] || complain 'one point goes on'
+    has list/runs/table.md '| 2 | test | full |'
+    has list/runs/table.md '| 2 | test | full, history excluded |'
+    [ "$(grep -c '| yes |$' "$work/list/runs/choices.md")" = 1 ] || complain 'one is chosen'
+}
+
 test_points_are_shown() { # Outside of a job the points are shown, and how they are submitted.
     (cd "$work" && "$sweep" "${grid[@]}" >points 2>/dev/null) || complain 'the points are shown'
     says points 'runs/sweep/0: model.dropout=0 run.seed=1 eval.every=1' \
