@@ -126,6 +126,8 @@ GENERAL("checkpoint.keep", INTEGER, checkpoint.keep, "2", "[1, inf)", NULL,
     "latest checkpoints that are kept"),
 GENERAL("log.every_s", REAL, log.every_s, "30", "[0, inf)", NULL,
     "seconds between progress lines off a terminal"),
+GENERAL("log.ranks", TRUTH, log.ranks, "true", "", NULL,
+    "keep the rank of every target in ranks.h5, for report --compare"),
 GENERAL("log.every_steps", INTEGER, log.every_steps, "1", "[1, inf)", NULL,
     "steps between `step` events in the log"),
 GENERAL("bench.steps", INTEGER, bench.steps, "20", "[1, 100000]", NULL,
@@ -429,9 +431,10 @@ bool options_skips(const struct config *config, const char *stage) {
 
 static enum status check_loss(const struct config *config) {
     if (options_loss_draws_own(config) && config->train.logq)
-        return log_error(STATUS_INPUT,
-                         "train.logq: corrects the sampled softmax; bce, bpr and infonce draw items "
-                         "for each position");
+        return log_error(
+            STATUS_INPUT,
+            "train.logq: corrects the sampled softmax; bce, bpr and infonce draw items "
+            "for each position");
     if (config->train.loss == LOSS_GBCE && config->train.logq)
         return log_error(STATUS_INPUT, "train.logq: corrects the sampled softmax; gbce is "
                                        "calibrated by train.gbce_t");

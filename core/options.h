@@ -88,6 +88,7 @@ struct config {
     struct {
         double every_s;
         int64_t every_steps;
+        bool ranks;
     } log;
     struct {
         int64_t steps, warmup;

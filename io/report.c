@@ -24,7 +24,8 @@ void report_path(const struct report *report, const char *name, char path[OPTION
 
 /* ---- the directory ---- */
 
-static const char *const run_files[] = {"config.yaml", "log.jsonl", "metrics.json", "result.txt"};
+static const char *const run_files[] = {"config.yaml", "log.jsonl", "metrics.json", "result.txt",
+                                        "ranks.h5"};
 enum { CONFIG_LIMIT = 1 << 16, RUN_FILES = sizeof run_files / sizeof *run_files };
 
 static bool holds_run(const struct report *r) {

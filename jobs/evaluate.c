@@ -10,14 +10,16 @@
 
 struct request {
     struct saved_request saved;
-    char *json; /* write the metrics here */
+    char *json;  /* write the metrics here */
+    char *ranks; /* and the ranks here */
     bool overwrite;
 };
 
-enum { KEY_OVERWRITE = 0x100 };
+enum { KEY_OVERWRITE = 0x100, KEY_RANKS };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Write the metrics to FILE as JSON; -: in place of the table", 0},
+    {"ranks", KEY_RANKS, "FILE.h5", 0, "Write the rank of every target to FILE.h5", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
     {"items-by-key", SAVED_BY_KEY, NULL, 0, SAVED_BY_KEY_HELP, 0},
     {0}};
@@ -26,6 +28,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
     if (key == 'o') {
         r->json = arg;
+        return 0;
+    }
+    if (key == KEY_RANKS) {
+        r->ranks = arg;
         return 0;
     }
     if (key == KEY_OVERWRITE) {
@@ -58,7 +64,7 @@ static enum status evaluate(struct run *run, const struct request *request) {
                                      .threads = omp_get_max_threads(),
                                      .valid = true};
     double start = phase_clock();
-    TRY(evaluation_splits(run, NULL, &results));
+    TRY(evaluation_splits(run, NULL, request->ranks, &results));
     results.eval_seconds = phase_clock() - start;
     results.peak_rss_mb = report_peak_rss_mb(run->comm);
     return COMM_ON_ROOT(run->comm, write_results(request, &results));
@@ -82,6 +88,8 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     if (request.json)
         TRY(output_check(comm, request.json, OUTPUT_TEXT, request.overwrite));
+    if (request.ranks)
+        TRY(output_check(comm, request.ranks, OUTPUT_HDF5, request.overwrite));
     TRY(saved_open(comm, &request.saved, &run, &file));
     enum status status = evaluate(&run, &request);
     run_close(&run);

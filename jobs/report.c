@@ -7,6 +7,7 @@
 #include "io/plot.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
+#include "jobs/report/compare.h"
 #include "jobs/report/table.h"
 #include <errno.h>
 #include <limits.h>
@@ -17,13 +18,13 @@ struct request {
     char **directories;
     int runs;
     struct result_request result;
-    int split;  /* -1: both */
-    bool costs; /* a second table */
-    char *plot; /* draw the learning curves into this file */
+    int split;           /* -1: both */
+    bool costs, compare; /* further tables */
+    char *plot;          /* draw the learning curves into this file */
     bool overwrite;
 };
 
-enum { KEY_OVERWRITE = 0x100, KEY_METRICS, KEY_EVALUATION, KEY_SPLIT, KEY_COSTS };
+enum { KEY_OVERWRITE = 0x100, KEY_METRICS, KEY_EVALUATION, KEY_SPLIT, KEY_COSTS, KEY_COMPARE };
 
 static const struct argp_option options[] = {
     {"metrics", KEY_METRICS, "NAME,...", 0,
@@ -33,6 +34,8 @@ static const struct argp_option options[] = {
     {"evaluation", KEY_EVALUATION, "FILE", 0,
      "Also the figures of RUN_DIR/FILE of each run, which evaluate -o wrote; may be repeated", 0},
     {"split", KEY_SPLIT, "valid|test", 0, "Figures of one split only", 0},
+    {"compare", KEY_COMPARE, NULL, 0,
+     "Also how much each differs from the first, with intervals by bootstrap over users", 0},
     {"costs", KEY_COSTS, NULL, 0, "Also epochs, seconds per epoch and memory", 0},
     {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (" PLOT_ENDINGS ") by gnuplot", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
@@ -94,6 +97,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return parse_evaluation(arg, &r->result, state);
     case KEY_SPLIT:
         return parse_split(arg, r, state);
+    case KEY_COMPARE:
+        r->compare = true;
+        return 0;
     case KEY_COSTS:
         r->costs = true;
         return 0;
@@ -166,7 +172,7 @@ static int count_finished(const struct entry *run, int n) {
     return finished;
 }
 
-static enum status compare(const struct request *request, struct entry *run, int n) {
+static enum status print_tables(const struct request *request, struct entry *run, int n) {
     int groups = entries_group(run, n);
     entries_drop_doubles(run, n);
     entries_tell_data(run, n);
@@ -174,6 +180,10 @@ static enum status compare(const struct request *request, struct entry *run, int
     if (request->costs) {
         putchar('\n');
         table_print_costs(run, n, groups);
+    }
+    if (request->compare) {
+        putchar('\n');
+        TRY(compare_print(run, n, groups, &request->result, request->split));
     }
     if (request->plot)
         TRY(plot_draw(request->plot, send_curves, &(struct curves){run, n}));
@@ -186,7 +196,7 @@ static enum status report(const struct request *request) {
     struct entry *run = mem_zero(request->runs, sizeof *run);
     int n = 0;
     enum status worst = read_runs(request, run, &n);
-    enum status status = n > 0 ? compare(request, run, n) : STATUS_OK;
+    enum status status = n > 0 ? print_tables(request, run, n) : STATUS_OK;
     mem_free(run);
     return status > worst ? status : worst;
 }

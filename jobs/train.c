@@ -449,7 +449,10 @@ static enum status final_scores(struct trainer *t, struct report_results *result
     double start = phase_clock();
     if (t->state.best_step >= 0 && t->state.best_step != t->state.step)
         TRY(read_best(t));
-    TRY(evaluation_splits(&t->run, t->best_known ? &t->best : NULL, results));
+    char ranks[OPTION_PATH];
+    report_path(&t->report, "ranks.h5", ranks);
+    TRY(evaluation_splits(&t->run, t->best_known ? &t->best : NULL,
+                          t->run.config.log.ranks ? ranks : NULL, results));
     t->eval_seconds += phase_clock() - start;
     return STATUS_OK;
 }

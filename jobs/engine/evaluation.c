@@ -12,6 +12,7 @@
 #include "core/search.h"
 #include "jobs/engine/popularity.h"
 #include "mpi/reduce_ordered.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,8 @@ enum { BATCH = 256 };
 
 /* The counts of one sample on their way to rank 0. */
 struct outcome {
-    int64_t place, domain;
+    int64_t place;
+    int32_t target, domain;
     struct rank_count full, sampled;
 };
 
@@ -165,9 +167,35 @@ static void negatives_draw(const struct evaluation *e, const int64_t *index, int
 
 /* ---- from counts to metrics ---- */
 
-static struct metrics_place place_of(const struct rank_count *count, int64_t domain, int ties) {
+static struct metrics_place place_of(const struct rank_count *count, int domain, int ties) {
     return (struct metrics_place){metrics_rank(count->above, count->equal, ties), count->all,
-                                  (int)domain, count->equal > 0};
+                                  domain, count->equal > 0};
+}
+
+static double *keep_kind(const struct metrics_place *place, int64_t n) {
+    double *rank = mem_alloc(n, sizeof *rank);
+    for (int64_t i = 0; i < n; i++)
+        rank[i] = place[i].others > 0 ? place[i].rank : NAN;
+    return rank;
+}
+
+/* Every sample has its outcome. */
+static void keep_ranks(const struct evaluation *e, const struct outcome *all,
+                       const struct metrics_place *full, const struct metrics_place *sampled) {
+    const struct config *config = &e->run->config;
+    struct ranks *r = e->ranks;
+    *r = (struct ranks){.count = e->count,
+                        .target = mem_alloc(e->count, sizeof *r->target),
+                        .domain = mem_alloc(e->count, sizeof *r->domain),
+                        .excluded = config->eval.exclude_history};
+    for (int64_t i = 0; i < e->count; i++) {
+        r->target[all[i].place] = all[i].target;
+        r->domain[all[i].place] = (uint8_t)all[i].domain;
+    }
+    if (config->eval.candidates != CANDIDATES_SAMPLED)
+        r->rank[RANKS_FULL] = keep_kind(full, e->count);
+    if (config->eval.candidates != CANDIDATES_FULL)
+        r->rank[RANKS_SAMPLED] = keep_kind(sampled, e->count);
 }
 
 /* Rank 0's part: every sample must have arrived once. */
@@ -188,6 +216,8 @@ static enum status compute(const struct evaluation *e, const struct outcome *all
         metrics_compute(full, e->count, 0, &config->eval.cutoffs, &result->full);
         metrics_compute(sampled, e->count, config->eval.sampled_negatives, &config->eval.cutoffs,
                         &result->sampled);
+        if (e->ranks)
+            keep_ranks(e, all, full, sampled);
     }
     mem_free(full);
     mem_free(sampled);
@@ -266,7 +296,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     TRY(rank_targets(&w->tape.arena, &ranking));
     for (int64_t k = 0; k < n; k++)
         w->outcomes[index[k]] =
-            (struct outcome){e->hand.place[index[k]], domain, full[k], sampled[k]};
+            (struct outcome){e->hand.place[index[k]], target[k], domain, full[k], sampled[k]};
     return STATUS_OK;
 }
 
@@ -381,7 +411,7 @@ static void rank_popular(const struct evaluation *e, const int32_t *events, cons
         int32_t target = target_of(e, i);
         int domain = domain_of(e, target);
         struct outcome *o = &outcomes[i];
-        *o = (struct outcome){.place = e->hand.place[i], .domain = domain};
+        *o = (struct outcome){.place = e->hand.place[i], .target = target, .domain = domain};
         o->full = count_all(sorted + (domain ? domain_items[0] : 0), domain_items[domain],
                             events[target]);
         if (config->eval.exclude_history)
@@ -410,30 +440,39 @@ enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
     return status;
 }
 
-/* `known`: what the model scores, if it is known. */
+/* `known`: what the model scores, if it is known and its ranks are not asked for. */
 static enum status score_split(struct run *run, enum split split, const struct report_scores *known,
-                               const int32_t *events, struct report_results *results) {
+                               const int32_t *events, struct ranks *ranks,
+                               struct report_results *results) {
     struct evaluation e;
     enum status status = STATUS_OK;
     TRY(evaluation_open(&e, run, split));
-    if (known)
+    e.ranks = ranks;
+    if (known && !ranks)
         results->model[split] = *known;
     else
         status = evaluation_run(&e, &run->model, &results->model[split]);
+    e.ranks = NULL;
     if (status == STATUS_OK)
         status = evaluation_popularity(&e, events, &results->popularity[split]);
     evaluation_close(&e);
     return status;
 }
 
-enum status evaluation_splits(struct run *run, const struct report_scores *valid,
+enum status evaluation_splits(struct run *run, const struct report_scores *valid, const char *ranks,
                               struct report_results *results) {
+    struct ranks kept[SPLITS] = {0};
     int32_t *events;
     TRY(popularity_count(run->comm, &run->dataset, &events));
-    enum status status = score_split(run, SPLIT_VALID, valid, events, results);
-    if (status == STATUS_OK)
-        status = score_split(run, SPLIT_TEST, NULL, events, results);
+    enum status status = STATUS_OK;
+    for (int s = SPLIT_VALID; s < SPLITS && status == STATUS_OK; s++)
+        status = score_split(run, s, s == SPLIT_VALID ? valid : NULL, events,
+                             ranks ? &kept[s] : NULL, results);
     mem_free(events);
+    if (status == STATUS_OK && ranks)
+        status = ranks_write(run->comm, ranks, &run->dataset, &run->config, kept);
+    for (int s = 0; s < SPLITS; s++)
+        ranks_free(&kept[s]);
     return status;
 }
 

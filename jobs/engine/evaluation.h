@@ -9,6 +9,7 @@
  * keyed by (seed, split, sample). */
 #ifndef JOBS_ENGINE_EVALUATION_H
 #define JOBS_ENGINE_EVALUATION_H
+#include "io/ranks.h"
 #include "io/report.h"
 #include "io/shard.h"
 #include "jobs/engine/run.h"
@@ -20,6 +21,7 @@ struct evaluation {
     int shares;            /* ranked one after another on this rank, see evaluation_open */
     struct hand hand;      /* this rank's samples */
     struct tape_work work; /* of this rank in the last evaluation_run */
+    struct ranks *ranks;   /* NULL, or where rank 0 is to put them in evaluation_run; the owner's */
 };
 
 /* Collective. With train.reproducible samples are ranked in REDUCE_SHARES groups, where the ranks
@@ -40,9 +42,9 @@ CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const i
 
 /* Collective. Model and popularity on the validation and test splits. `valid` is what
  * evaluation_run gave for the model's present parameters on the validation split; NULL: not known.
- */
+ * `ranks`: the path of the file (io/ranks.h) that is to hold the model's; NULL: none. */
 CHECKED enum status evaluation_splits(struct run *run, const struct report_scores *valid,
-                                      struct report_results *results);
+                                      const char *ranks, struct report_results *results);
 
 /* The figure for model selection (protocol_select): full where it is computed, of the targets of
  * options_select_target. NaN where there are none. */

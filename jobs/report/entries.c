@@ -31,6 +31,11 @@ static bool other_data(const struct entry *a, const struct entry *b) {
             differ(a->result.items_hash, b->result.items_hash));
 }
 
+bool entries_on_same_data(const struct entry *a, const struct entry *b) {
+    return !strcmp(a->result.dataset_hash, b->result.dataset_hash) &&
+           !strcmp(a->result.items_hash, b->result.items_hash);
+}
+
 int entries_group(struct entry *run, int n) {
     int groups = 0;
     for (int r = 0; r < n; r++) {

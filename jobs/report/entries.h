@@ -23,6 +23,9 @@ void entries_drop_doubles(struct entry *run, int n);
 /* Warn, once per group, of runs on another data set under the same path. */
 void entries_tell_data(const struct entry *run, int n);
 
+/* Have they the same sequences and the same items? */
+bool entries_on_same_data(const struct entry *a, const struct entry *b);
+
 /* Do the runs differ in option `i`, where that tells settings apart? In the data set itself? */
 bool entries_vary(const struct entry *run, int n, int i);
 bool entries_data_varies(const struct entry *run, int n);

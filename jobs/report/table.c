@@ -17,8 +17,7 @@ static int count_varying(const struct entry *run, int n) {
     return count;
 }
 
-/* Returns the number of columns. */
-static int print_settings_head(const struct entry *run, int n) {
+int table_print_settings_head(const struct entry *run, int n) {
     int varying = count_varying(run, n), hash = entries_data_varies(run, n);
     if (varying > SETTING_COLUMNS)
         printf("| settings ");
@@ -37,7 +36,7 @@ static bool is_worth_saying(const struct entry *run, const struct config *defaul
 }
 
 /* The data set by the first digits of its hashes. */
-static void print_settings(const struct entry *run, int n, const struct entry *row) {
+void table_print_settings(const struct entry *run, int n, const struct entry *row) {
     bool one = count_varying(run, n) > SETTING_COLUMNS;
     struct config defaults;
     char value[OPTION_PATH];
@@ -57,14 +56,14 @@ static void print_settings(const struct entry *run, int n, const struct entry *r
         printf(" %.6s/%.6s |", row->result.dataset_hash, row->result.items_hash);
 }
 
-static void print_rule(int columns) {
+void table_print_rule(int columns) {
     printf("\n|");
     while (columns-- > 0)
         printf("---|");
     putchar('\n');
 }
 
-static const struct entry *first_of(const struct entry *run, int g) {
+const struct entry *table_first_of(const struct entry *run, int g) {
     while (run->group != g)
         run++;
     return run;
@@ -112,17 +111,36 @@ static struct spread spread_of(const struct entry *run, int n, int g, const stru
     return s;
 }
 
-static void print_spread(const struct spread *s) {
+static void print_spread(const struct spread *s, bool bold) {
+    const char *mark = bold ? "**" : "";
     if (isnan(s->mean))
         printf(" - |");
     else if (isnan(s->deviation))
-        printf(" %.2f |", 100 * s->mean);
+        printf(" %s%.2f%s |", mark, 100 * s->mean, mark);
     else
-        printf(" %.2f ± %.2f |", 100 * s->mean, 100 * s->deviation);
+        printf(" %s%.2f ± %.2f%s |", mark, 100 * s->mean, 100 * s->deviation, mark);
 }
 
-/* Of the first run that has figures. */
-static const struct run_result *first_figures(const struct entry *run, int n) {
+/* Is a group's figure, of several on its data set, the best one, or not further below it than the
+ * root of the sum of both variances? */
+static bool is_best(const struct entry *run, int n, int groups, int g, const struct cell *cell) {
+    struct spread own = spread_of(run, n, g, cell);
+    int others = 0;
+    for (int h = 0; h < groups; h++) {
+        struct spread s = spread_of(run, n, h, cell);
+        if (h == g || s.n == 0 ||
+            !entries_on_same_data(table_first_of(run, g), table_first_of(run, h)))
+            continue;
+        others++;
+        double spread =
+            hypot(isnan(own.deviation) ? 0 : own.deviation, isnan(s.deviation) ? 0 : s.deviation);
+        if (own.mean < s.mean - spread)
+            return false;
+    }
+    return others > 0;
+}
+
+const struct run_result *table_first_figures(const struct entry *run, int n) {
     int r = 0;
     while (r < n - 1 && !entry_counts(&run[r]))
         r++;
@@ -136,11 +154,8 @@ static void print_metric(const char *name, const struct numbers *cutoffs) {
         printf("@%.0f", cutoffs->value[cutoffs->count - 1]);
 }
 
-static void print_head(const struct entry *run, int n, const struct result_request *request) {
+void table_print_metrics(const struct run_result *first, const struct result_request *request) {
     static const char *const standard[RESULT_DOMAINS] = {"A", "B", "all"};
-    const struct run_result *first = first_figures(run, n);
-    int columns = print_settings_head(run, n) + 3 + RESULT_DOMAINS * request->metrics;
-    printf(" runs | split | candidates |");
     for (int d = 0; d < RESULT_DOMAINS; d++)
         for (int k = 0; k < request->metrics; k++) {
             const char *label = first->label[d][0] ? first->label[d] : standard[d];
@@ -148,21 +163,28 @@ static void print_head(const struct entry *run, int n, const struct result_reque
             print_metric(request->metric[k], &first->config.eval.cutoffs);
             printf(" |");
         }
-    print_rule(columns);
+}
+
+static void print_head(const struct entry *run, int n, const struct result_request *request) {
+    int columns = table_print_settings_head(run, n) + 3 + RESULT_DOMAINS * request->metrics;
+    printf(" runs | split | candidates |");
+    table_print_metrics(table_first_figures(run, n), request);
+    table_print_rule(columns);
 }
 
 /* Of the group and the protocol of the cell; nothing where no run has figures of them. */
-static void print_row(const struct entry *run, int n, int g, struct cell cell, int metrics) {
+static void print_row(const struct entry *run, int n, int groups, int g, struct cell cell,
+                      int metrics) {
     int runs = count_runs(run, n, g, &cell);
     if (runs == 0)
         return;
-    print_settings(run, n, first_of(run, g));
+    table_print_settings(run, n, table_first_of(run, g));
     printf(" %d | %s | %s |", runs, result_split_names[cell.split],
            protocol_candidates(cell.candidates == RESULT_SAMPLED, cell.excluded));
     for (cell.domain = 0; cell.domain < RESULT_DOMAINS; cell.domain++)
         for (cell.metric = 0; cell.metric < metrics; cell.metric++) {
             struct spread s = spread_of(run, n, g, &cell);
-            print_spread(&s);
+            print_spread(&s, is_best(run, n, groups, g, &cell));
         }
     putchar('\n');
 }
@@ -171,7 +193,7 @@ static void print_faults(const struct entry *run, int n, int metrics) {
     for (int r = 0; r < n; r++) {
         if (!run[r].result.fault[0] || run[r].twice)
             continue;
-        print_settings(run, n, &run[r]);
+        table_print_settings(run, n, &run[r]);
         printf(" 0 | %s: %s |", run[r].directory, run[r].result.fault);
         for (int i = 0; i <= RESULT_DOMAINS * metrics; i++)
             printf(" |");
@@ -187,11 +209,13 @@ void table_print_figures(const struct entry *run, int n, int groups,
         for (cell.candidates = 0; cell.candidates < RESULT_CANDIDATES; cell.candidates++)
             for (cell.excluded = 0; cell.excluded < 2; cell.excluded++)
                 for (int g = 0; g < groups && (split < 0 || split == cell.split); g++)
-                    print_row(run, n, g, cell, request->metrics);
+                    print_row(run, n, groups, g, cell, request->metrics);
     print_faults(run, n, request->metrics);
     printf(
         "\nPercent; mean ± standard deviation over runs that differ in the seed alone. The user's "
-        "history is among the candidates unless it says 'history excluded'.\n");
+        "history is among the candidates unless it says 'history excluded'. Bold: the best on a "
+        "data "
+        "set, and what is below it by no more than the root of both variances.\n");
 }
 
 /* ---- costs ---- */
@@ -222,9 +246,9 @@ static void print_range(const int64_t range[2]) {
 }
 
 void table_print_costs(const struct entry *run, int n, int groups) {
-    int columns = print_settings_head(run, n) + 5;
+    int columns = table_print_settings_head(run, n) + 5;
     printf(" runs | best epoch | epochs | seconds per epoch | peak memory per rank, MB |");
-    print_rule(columns);
+    table_print_rule(columns);
     for (int g = 0; g < groups; g++) {
         struct costs c = {0};
         for (int r = 0; r < n; r++)
@@ -232,7 +256,7 @@ void table_print_costs(const struct entry *run, int n, int groups) {
                 add_costs(&c, &run[r].result);
         if (c.n == 0)
             continue;
-        print_settings(run, n, first_of(run, g));
+        table_print_settings(run, n, table_first_of(run, g));
         printf(" %d |", c.n);
         print_range(c.best);
         print_range(c.epochs);

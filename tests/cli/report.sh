@@ -31,7 +31,7 @@ test_seeds() { # Runs that differ in the seed alone are one line, with mean and 
     has out '| `model.dropout` | runs | split | candidates | A: MRR | NDCG@10 | B: MRR'
     [ "$(grep -c '^| 0.3 | 3 | ' out)" = 2 ] || complain 'three seeds, two splits'
     [ "$(grep -c '^| 0 | 1 | ' out)" = 2 ] || complain 'another setting, two splits'
-    grep '^| 0.3 | 3 | test | full |' out | grep -qF "| $want |" || complain "$want in $(cat out)"
+    grep '^| 0.3 | 3 | test | full |' out | sed 's/[*][*]//g' | grep -qF "| $want |" || complain "$want in $(cat out)"
     grep -q '<svg' curves.svg || complain 'curves.svg is a plot'
 }
 
@@ -168,6 +168,53 @@ test_costs() { # A resumed run's seconds are those of the epochs that it was tim
     statuses 0
     has out '| runs | best epoch | epochs | seconds per epoch | peak memory per rank, MB |'
     [ "$(grep -c '^| [^|]* | [23] | 1 | [1-3] | [23] | [0-9.]* | [0-9]* |$' "$work/out")" = 2 ] || complain "a line for either: $(cat "$work/out")"
+}
+
+test_compare() { # The difference to the first settings is that of their figures; equal runs do not differ.
+    in_folder compare s1 s2
+    for seed in 1 2; do
+        "$CDSR" train ../run.yaml data.path=../data.h5 run.dir=other$seed run.seed=$seed model.dropout=0 --quiet >/dev/null ||
+            complain other
+    done
+    sed -i 's|path: "data.h5"|path: "../data.h5"|' s?/config.yaml
+    ranks 1 report --compare --split test s1 other1 s2 other2
+    statuses 0
+    has out '| `model.dropout` | split | candidates | users | A: MRR'
+    sed 's/[*][*]//g' "$work/out" | awk -F ' *[|] *' '$3 == 2 && $4 == "test" { x[$2] = $10 + 0 } $3 == "test" && $5 == 20 { split($10, d, " "); got = d[1] + 0 }
+        END { want = x["0"] - x["0.3"]; exit !(got - want < 0.011 && want - got < 0.011 && want) }' ||
+        complain "MRR of all: $(cat "$work/out")"
+    cp -r s1 same
+    sed -i 's/dropout: 0.3/dropout: 0.4/' same/config.yaml # nothing but the name
+    sed -i 's/"time": "20/"time": "19/' same/log.jsonl
+    ranks 1 report --compare --split test s1 same
+    has out '| 0.4 | test | full | 20 | +0.00 [+0.00, +0.00] | +0.00 [+0.00, +0.00] |'
+    rm s1/ranks.h5
+    ranks 1 report --compare s1 other1
+    statuses 2
+    has err 'cdsr: error: no two settings have ranks of the same targets to compare: train with log.ranks=true,'
+    "$CDSR" evaluate s1 data.path=../data.h5 eval.exclude_history=true -o s1/own.json --ranks s1/own.h5 >/dev/null || complain evaluate
+    "$CDSR" evaluate other1 eval.exclude_history=true -o other1/own.json --ranks other1/own.h5 >/dev/null || complain evaluate
+    ranks 1 report --compare --evaluation own.json s1 other1
+    statuses 0
+    has out '| 0 | test | full, history excluded | 20 |'
+}
+
+test_best() { # The best figure of a column is bold, and what is within the deviations of it.
+    in_folder best s1 s2 s3
+    for seed in 1 2 3; do
+        cp -r s$seed near$seed
+        cp -r s$seed far$seed
+        sed -i 's/"mrr": 0\./"mrr": 0.000/' far$seed/metrics.json
+        sed -i 's/dropout: 0.3/dropout: 0.4/' near$seed/config.yaml
+        sed -i 's/dropout: 0.3/dropout: 0.5/' far$seed/config.yaml
+    done
+    ranks 1 report --metrics mrr --split test s? near? far?
+    statuses 0
+    [ "$(grep -c '^| 0.[34] | 3 | test | full | \*\*[0-9. ±]*\*\* | \*\*[0-9. ±]*\*\* | \*\*' "$work/out")" = 2 ] ||
+        complain "two are equal: $(cat "$work/out")"
+    grep -q '^| 0.5 | 3 | test | full | 0.0[0-9 .±]* | 0.0[0-9 .±]* | 0.0' "$work/out" || complain "one is worse: $(cat "$work/out")"
+    ranks 1 report --metrics mrr s1
+    ! grep -q '\*\*' "$work/out" || complain 'alone, none is the best'
 }
 
 test_many_settings() { # With many settings that vary one column has them, without those that are the defaults.

@@ -119,6 +119,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"checkpoint.keep", "2"},
                                               {"log.every_s", "30"},
                                               {"log.every_steps", "1"},
+                                              {"log.ranks", "true"},
                                               {"bench.steps", "20"},
                                               {"bench.warmup", "5"},
                                               {"bench.skip", "none"}};
@@ -201,6 +202,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"checkpoint.keep", "9"},
                                         {"log.every_s", "0"},
                                         {"log.every_steps", "100"},
+                                        {"log.ranks", "false"},
                                         {"bench.steps", "7"},
                                         {"bench.warmup", "0"},
                                         {"bench.skip", "[loss, reduction]"}};

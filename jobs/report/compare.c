@@ -1,0 +1,246 @@
+/* Groups are compared under one protocol after another: the mean figures of every target are read,
+ * the differences of a user's targets added up, and the users drawn again and again. */
+#include "jobs/report/compare.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "io/file.h"
+#include "io/protocol.h"
+#include "io/ranks.h"
+#include "jobs/report/bootstrap.h"
+#include "jobs/report/table.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH = OPTION_PATH + 256, COLUMNS = RESULT_DOMAINS * RESULT_METRICS, ALL = 2 };
+
+/* ---- the figures of a group ---- */
+
+struct protocol {
+    int split, candidates, excluded;
+};
+
+/* Of each target the mean over the group's runs. */
+struct figures {
+    struct ranks targets; /* of the first run: who and what they are */
+    int metrics, runs;
+    double *value; /* [targets, metrics]; NaN: it has no rank */
+};
+
+static void figures_free(struct figures *f) {
+    ranks_free(&f->targets);
+    mem_free(f->value);
+    *f = (struct figures){0};
+}
+
+/* The figure `name` of a target of that rank. */
+static double figure(const char *name, double last_cutoff, double rank) {
+    const char *at = strchr(name, '@');
+    double cutoff = at ? strtod(at + 1, NULL) : last_cutoff;
+    if (isnan(rank))
+        return NAN;
+    if (!strcmp(name, "mrr"))
+        return 1 / rank;
+    return rank > cutoff ? 0 : !strncmp(name, "hr", 2) ? 1 : 1 / log2(rank + 1);
+}
+
+/* The file of ranks that belongs to one of the run's files of figures: 0 is metrics.json. */
+static void set_path(char path[PATH], const char *directory, const struct result_request *request,
+                     int file) {
+    const char *name = file == 0 ? "ranks.json" : request->evaluation[file - 1];
+    const char *end = strrchr(name, '.');
+    int stem = end ? (int)(end - name) : (int)strlen(name);
+    snprintf(path, PATH, "%s/%.*s.h5", directory, stem, name);
+}
+
+static bool same_targets(const struct ranks *a, const struct ranks *b) {
+    return a->count == b->count &&
+           !memcmp(a->target, b->target, (size_t)a->count * sizeof *a->target);
+}
+
+/* Adds a run's ranks under the protocol. */
+static enum status add_ranks(struct figures *f, const struct entry *run, const char *path,
+                             const struct protocol *p, const struct result_request *request,
+                             struct ranks *ranks) {
+    const struct numbers *cutoffs = &run->result.config.eval.cutoffs;
+    bool first = f->runs == 0;
+    if (first)
+        f->value = mem_zero(ranks->count * request->metrics, sizeof *f->value);
+    else if (!same_targets(&f->targets, ranks))
+        return log_error(STATUS_INPUT, "%s: has other targets than the runs before it", path);
+    f->metrics = request->metrics;
+    f->runs++;
+    for (int64_t i = 0; i < ranks->count; i++)
+        for (int k = 0; k < request->metrics; k++)
+            f->value[i * request->metrics + k] +=
+                figure(request->metric[k], cutoffs->value[cutoffs->count - 1],
+                       ranks->rank[p->candidates][i]);
+    if (first) {
+        f->targets = *ranks;
+        *ranks = (struct ranks){0};
+    }
+    return STATUS_OK;
+}
+
+/* From the first of the run's files that has ranks under the protocol. */
+static enum status add_run(struct figures *f, const struct entry *run, const struct protocol *p,
+                           const struct result_request *request) {
+    static const enum split split[RESULT_SPLITS] = {SPLIT_VALID, SPLIT_TEST};
+    bool found = false;
+    for (int file = 0; file <= request->evaluations && !found; file++) {
+        char path[PATH];
+        struct ranks ranks;
+        set_path(path, run->directory, request, file);
+        if (!file_exists(path))
+            continue;
+        TRY(ranks_read(path, run->result.dataset_hash, split[p->split], &ranks));
+        found = ranks.rank[p->candidates] && ranks.excluded == p->excluded;
+        enum status status = found ? add_ranks(f, run, path, p, request, &ranks) : STATUS_OK;
+        ranks_free(&ranks);
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_group(const struct entry *run, int n, int g, const struct protocol *p,
+                              const struct result_request *request, struct figures *f) {
+    enum status status = STATUS_OK;
+    *f = (struct figures){0};
+    for (int r = 0; r < n && status == STATUS_OK; r++)
+        if (run[r].group == g && entry_counts(&run[r]))
+            status = add_run(f, &run[r], p, request);
+    for (int64_t i = 0; i < f->targets.count * f->metrics; i++)
+        f->value[i] /= f->runs;
+    if (status != STATUS_OK)
+        figures_free(f);
+    return status;
+}
+
+/* ---- a pair of groups ---- */
+
+/* What each user's targets in domain A, in B and in all of them add up to. */
+struct differences {
+    int64_t users, with_targets;
+    double *weight; /* [users, RESULT_DOMAINS]: targets that both groups have ranked */
+    double *sum;    /* [users, RESULT_DOMAINS, metrics] */
+};
+
+static void add_target(struct differences *d, int64_t user, int domain, const double *a,
+                       const double *b, int metrics) {
+    int places[2] = {domain, ALL};
+    d->with_targets += d->weight[user * RESULT_DOMAINS + ALL] == 0;
+    for (int k = 0; k < 2; k++) {
+        int64_t at = user * RESULT_DOMAINS + places[k];
+        d->weight[at]++;
+        for (int m = 0; m < metrics; m++)
+            d->sum[at * metrics + m] += b[m] - a[m];
+    }
+}
+
+static struct differences differences_of(const struct figures *a, const struct figures *b) {
+    int64_t rows = a->targets.users * RESULT_DOMAINS;
+    struct differences d = {.users = a->targets.users,
+                            .weight = mem_zero(rows, sizeof *d.weight),
+                            .sum = mem_zero(rows * a->metrics, sizeof *d.sum)};
+    for (int64_t i = 0; i < a->targets.count; i++) {
+        const double *x = a->value + i * a->metrics, *y = b->value + i * a->metrics;
+        if (!isnan(x[0]) && !isnan(y[0]))
+            add_target(&d, a->targets.user[i], a->targets.domain[i], x, y, a->metrics);
+    }
+    return d;
+}
+
+static void differences_free(struct differences *d) {
+    mem_free(d->weight);
+    mem_free(d->sum);
+}
+
+/* ---- the table ---- */
+
+static void print_interval(const struct interval *i) {
+    if (isnan(i->mean))
+        printf(" - |");
+    else
+        printf(" %+.2f [%+.2f, %+.2f]%s |", 100 * i->mean, 100 * i->low, 100 * i->high,
+               i->low > 0 || i->high < 0 ? " *" : "");
+}
+
+struct comparison {
+    const struct entry *run;
+    int n, groups;
+    const struct result_request *request;
+    int rows; /* printed */
+};
+
+static void print_row(struct comparison *c, int g, const struct protocol *p,
+                      const struct figures *a, const struct figures *b) {
+    struct interval interval[COLUMNS];
+    struct differences d = differences_of(a, b);
+    bootstrap_means(d.weight, d.sum, d.users, RESULT_DOMAINS, a->metrics, interval);
+    table_print_settings(c->run, c->n, table_first_of(c->run, g));
+    printf(" %s | %s | %lld |", result_split_names[p->split],
+           protocol_candidates(p->candidates == RESULT_SAMPLED, p->excluded),
+           (long long)d.with_targets);
+    for (int k = 0; k < RESULT_DOMAINS * a->metrics; k++)
+        print_interval(&interval[k]);
+    putchar('\n');
+    c->rows++;
+    differences_free(&d);
+}
+
+/* The group that group g is compared with. */
+static int reference_of(const struct comparison *c, int g) {
+    int first = 0;
+    while (!entries_on_same_data(table_first_of(c->run, first), table_first_of(c->run, g)))
+        first++;
+    return first;
+}
+
+/* The groups whose reference is group `first`. */
+static enum status compare_with(struct comparison *c, int first, const struct protocol *p) {
+    struct figures a;
+    enum status status = read_group(c->run, c->n, first, p, c->request, &a);
+    for (int g = first + 1; g < c->groups && status == STATUS_OK && a.runs > 0; g++) {
+        struct figures b;
+        if (reference_of(c, g) != first)
+            continue;
+        status = read_group(c->run, c->n, g, p, c->request, &b);
+        if (status == STATUS_OK && b.runs > 0 && !same_targets(&a.targets, &b.targets))
+            status = log_error(STATUS_INPUT, "%s: has other targets than %s",
+                               table_first_of(c->run, g)->directory,
+                               table_first_of(c->run, first)->directory);
+        else if (status == STATUS_OK && b.runs > 0)
+            print_row(c, g, p, &a, &b);
+        figures_free(&b);
+    }
+    figures_free(&a);
+    return status;
+}
+
+static void print_head(const struct comparison *c) {
+    int columns =
+        table_print_settings_head(c->run, c->n) + 3 + RESULT_DOMAINS * c->request->metrics;
+    printf(" split | candidates | users |");
+    table_print_metrics(table_first_figures(c->run, c->n), c->request);
+    table_print_rule(columns);
+}
+
+enum status compare_print(const struct entry *run, int n, int groups,
+                          const struct result_request *request, int split) {
+    struct comparison c = {run, n, groups, request, 0};
+    struct protocol p;
+    print_head(&c);
+    for (p.split = 0; p.split < RESULT_SPLITS; p.split++)
+        for (p.candidates = 0; p.candidates < RESULT_CANDIDATES; p.candidates++)
+            for (p.excluded = 0; p.excluded < 2; p.excluded++)
+                for (int g = 0; g < groups; g++)
+                    if ((split < 0 || split == p.split) && reference_of(&c, g) == g)
+                        TRY(compare_with(&c, g, &p));
+    printf("\nPercent: difference from the first settings of the same data set, target by target, "
+           "each the mean over its runs; 95 %% interval by bootstrap over users; *: without 0.\n");
+    return c.rows > 0 ? STATUS_OK
+                      : log_error(STATUS_INPUT, "no two settings have ranks of the same targets to "
+                                                "compare: train with log.ranks=true, or evaluate "
+                                                "with --ranks");
+}

@@ -1,0 +1,16 @@
+/* Settings compared target by target: how much better one is than another, and how sure that is.
+ * Not collective. */
+#ifndef JOBS_REPORT_COMPARE_H
+#define JOBS_REPORT_COMPARE_H
+#include "jobs/report/entries.h"
+
+/* A table of the differences of each group's figures from those of the first group on the same data
+ * set, for targets that both have ranked, each group's figure of a target being the mean over its
+ * runs. With each the interval of jobs/report/bootstrap.h, which says nothing of other seeds.
+ * Ranks come from ranks.h5 of the
+ * runs, and for each FILE.json of the request from FILE.h5 beside it. `split` < 0: both.
+ * STATUS_INPUT for a file of ranks that is none, and where no two groups can be compared. */
+CHECKED enum status compare_print(const struct entry *run, int n, int groups,
+                                  const struct result_request *request, int split);
+
+#endif

@@ -1,0 +1,128 @@
+/* ranks.h5: what train and evaluate keep of every target, and who may read it. */
+#include "io/ranks.h"
+#include "core/log.h"
+#include "core/models/model.h"
+#include "core/models/registry.h"
+#include "io/h5_writer.h"
+#include "jobs/job.h"
+#include "tests/mpitest.h"
+#include <jansson.h>
+#include <math.h>
+
+static char folder[64];
+
+/* The same new folder on all ranks, and in it a run. */
+static void enter(void) {
+    strcpy(folder, "/tmp/cdsr-test-XXXXXX");
+    if (test_comm.rank == 0)
+        MPI_REQUIRE(mkdtemp(folder));
+    comm_bcast(&test_comm, folder, sizeof folder);
+    MPI_REQUIRE(chdir(folder) == 0 && freopen("/dev/null", "w", stdout));
+    log_set_level(LOG_ERROR);
+    MPI_REQUIRE(start_job(job_synth, (const char *[]){"synth", "--items-a=40", "--items-b=50",
+                                                      "--users=200", "-o", "data.h5", NULL}) ==
+                STATUS_OK);
+    MPI_REQUIRE(start_job(job_train, (const char *[]){"train", "/dev/null", "run.dir=run",
+                                                      "model.dim=8", "model.modalities=[id]",
+                                                      "train.epochs=1", "eval.candidates=both",
+                                                      "eval.sampled_negatives=5", NULL}) ==
+                STATUS_OK);
+    MPI_Barrier(test_comm.mpi);
+}
+
+static void leave(void) {
+    MPI_Barrier(test_comm.mpi);
+    MPI_EXPECT(chdir("/") == 0);
+    if (test_comm.rank == 0) {
+        char command[96];
+        snprintf(command, sizeof command, "rm -r %s", folder);
+        MPI_EXPECT(system(command) == 0);
+    }
+}
+
+/* As metrics.json has it. */
+static double mrr(const char *split, const char *candidates, const char *domain) {
+    json_t *root = json_load_file("run/metrics.json", 0, NULL), *o = root;
+    o = json_object_get(json_object_get(json_object_get(o, split), candidates), domain);
+    double x = json_number_value(json_object_get(o, "mrr"));
+    json_decref(root);
+    return x;
+}
+
+static void data_hash(char hash[65]) {
+    json_t *root = json_load_file("run/metrics.json", 0, NULL);
+    snprintf(hash, 65, "%s", json_string_value(json_object_get(root, "dataset_hash")));
+    json_decref(root);
+}
+
+/* Their mean reciprocals are the figures of the run, per domain and of all. */
+static void expect_figures(enum split split, const char *path, bool excluded) {
+    static const char *const kinds[] = {"full", "sampled"}, *const labels[] = {"A", "B", "all"};
+    char hash[65];
+    struct ranks r;
+    data_hash(hash);
+    MPI_REQUIRE(ranks_read(path, hash, split, &r) == STATUS_OK);
+    MPI_EXPECT(r.count == 20 && r.users == 20 && r.excluded == excluded);
+    for (int kind = 0; kind < RANKS_KINDS; kind++)
+        for (int d = 0; d < 3 && !excluded; d++) {
+            double sum = 0, n = 0, want = mrr(split_names[split], kinds[kind], labels[d]);
+            for (int64_t i = 0; i < r.count; i++)
+                if (d == 2 || r.domain[i] == d)
+                    sum += 1 / r.rank[kind][i], n++;
+            MPI_EXPECT(fabs(sum / n - want) < 1e-12, "%s, %s: %g, not %g", kinds[kind], labels[d],
+                       sum / n, want);
+        }
+    for (int64_t i = 0; i < r.count; i++)
+        MPI_EXPECT(r.domain[i] == (r.target[i] >= 40), "target %d", r.target[i]);
+    ranks_free(&r);
+}
+
+MPI_TEST(ranks, are_those_of_the_figures, 3) {
+    enter();
+    if (test_comm.rank == 0)
+        for (int split = SPLIT_VALID; split < SPLITS; split++)
+            expect_figures(split, "run/ranks.h5", false);
+    MPI_EXPECT(
+        start_job(job_evaluate, (const char *[]){"evaluate", "run", "eval.exclude_history=true",
+                                                 "--ranks=own.h5", NULL}) == STATUS_OK);
+    if (test_comm.rank == 0)
+        expect_figures(SPLIT_TEST, "own.h5", true);
+    leave();
+}
+
+/* A copy of the file with one entry changed. */
+static void change(const char *name, enum h5_type type, const void *value) {
+    struct h5_writer w;
+    MPI_REQUIRE(h5_writer_edit(&w, &test_comm, "run/ranks.h5", H5_SERIAL) == STATUS_OK);
+    int64_t rows = 20;
+    enum status status = STATUS_OK;
+    if (test_comm.rank == 0) {
+        status = h5_writer_remove(&w, name);
+        if (status == STATUS_OK)
+            status = h5_writer_declare(&w, name, type, 1, &rows);
+        if (status == STATUS_OK && type == H5_F64)
+            status = h5_writer_put_text(&w, name, "history", "included");
+        if (status == STATUS_OK)
+            status = h5_writer_write(&w, name, type, 3, 4, value);
+    }
+    MPI_REQUIRE(h5_writer_commit(&w, status) == STATUS_OK);
+}
+
+MPI_TEST(ranks, damaged_files_are_refused, 1) {
+    char hash[65];
+    struct ranks r;
+    enter();
+    data_hash(hash);
+    MPI_EXPECT(ranks_read("run/ranks.h5", "0", SPLIT_TEST, &r) == STATUS_INPUT);
+    MPI_EXPECT(ranks_read("data.h5", hash, SPLIT_TEST, &r) == STATUS_INPUT);
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_TRAIN, &r) == STATUS_OK && r.count == 0);
+    change("/test/full", H5_F64, &(double){0.5});
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_TEST, &r) == STATUS_INPUT);
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_VALID, &r) == STATUS_OK);
+    ranks_free(&r);
+    change("/valid/domain", H5_U8, &(uint8_t){2});
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_VALID, &r) == STATUS_INPUT);
+    leave();
+}
+
+MPI_TEST_MAIN(models_register())
