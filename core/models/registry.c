@@ -7,6 +7,7 @@
 #include "core/models/llm_emf.h"
 #include "core/models/ncf.h"
 #include "core/models/pinet.h"
+#include "core/models/psjnet.h"
 #include "core/models/sasrec.h"
 #include "core/models/sema_cdr.h"
 #include "core/models/srgnn.h"
@@ -15,8 +16,8 @@
 
 /* The first is the default of model.name. */
 static const struct model_ops *const models[] = {
-    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn, &pinet,
-    &tricdr,  &abxi,     &bprmf,    &ncf,    &itemknn, &ease,
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn,   &pinet,
+    &psjnet,  &tricdr,   &abxi,     &bprmf,  &ncf,     &itemknn, &ease,
 };
 
 void models_register(void) {

@@ -1,8 +1,9 @@
-/* Tri-CDR in the order of a step: its keys; parameters; the positions that ask, with the ranges of the
- * three streams that they see; the attention and the fusion; the losses; the query. */
+/* Tri-CDR in the order of a step: its keys; parameters; the attention and the fusion; the losses; the
+ * query. */
 #include "core/models/tricdr.h"
 #include "core/models/layers.h"
 #include "core/models/mixed_stream.h"
+#include "core/models/positions.h"
 #include "core/models/softmax_head.h"
 #include "core/models/stream_encoder.h"
 #include "core/models/tables.h"
@@ -113,61 +114,6 @@ static enum status open_tricdr(struct model *model) {
     return STATUS_OK;
 }
 
-/* ---- positions that ask ---- */
-
-/* Position j is about a target of domain[j], and sees tokens lo[s][j] .. hi[s][j] - 1 of stream s. */
-struct positions {
-    int64_t n;
-    int32_t *domain;
-    int32_t *lo[STREAMS], *hi[STREAMS];
-};
-
-static void see(struct positions *p, int s, int64_t j, int32_t first, int32_t last) {
-    p->lo[s][j] = last < 0 ? 0 : first;
-    p->hi[s][j] = last + 1;
-}
-
-static struct positions positions_make(struct tape *tape, int64_t n) {
-    struct positions p = {.n = n, .domain = arena_alloc(&tape->arena, n, sizeof *p.domain)};
-    for (int s = 0; s < STREAMS; s++) {
-        p.lo[s] = arena_alloc(&tape->arena, n, sizeof **p.lo);
-        p.hi[s] = arena_alloc(&tape->arena, n, sizeof **p.hi);
-    }
-    return p;
-}
-
-/* The targets of the mixed stream. */
-static struct positions of_targets(const struct model *model, struct tape *tape,
-                                   const struct batch *batch) {
-    const struct stream *mixed = &batch->stream[STREAM_MIXED];
-    int64_t a_items = model->catalogue.a_items;
-    struct positions p = positions_make(tape, mixed->tokens);
-    for (int64_t t = 0; t < mixed->tokens; t++)
-        p.domain[t] = mixed->targets[t] >= a_items;
-    for (int s = 0; s < STREAMS; s++) {
-        const int32_t *first = stream_first_tokens(tape, batch, s);
-        const int32_t *last = stream_latest(tape, batch, STREAM_MIXED, s);
-        for (int64_t b = 0; b < mixed->sequences; b++)
-            for (int64_t t = mixed->offsets[b]; t < mixed->offsets[b + 1]; t++)
-                see(&p, s, t, first[mixed->sample[b]], last[t]);
-    }
-    return p;
-}
-
-/* Histories that ask for an item of a domain. */
-static struct positions of_histories(struct tape *tape, const struct batch *batch, int domain) {
-    struct positions p = positions_make(tape, batch->samples);
-    for (int64_t j = 0; j < p.n; j++)
-        p.domain[j] = domain;
-    for (int s = 0; s < STREAMS; s++) {
-        const int32_t *first = stream_first_tokens(tape, batch, s);
-        const int32_t *last = stream_last_tokens(tape, batch, s);
-        for (int64_t j = 0; j < p.n; j++)
-            see(&p, s, j, first[j], last[j]);
-    }
-    return p;
-}
-
 /* ---- attention ---- */
 
 static struct tensor *weight(struct model *model, const struct pass *pass, int param) {
@@ -260,7 +206,7 @@ static void count(const struct model *model, const struct batch *batch, int64_t 
     const struct tricdr *of = model->state;
     struct tape scratch = {0};
     int32_t *last = arena_alloc(&scratch.arena, batch->samples, sizeof *last);
-    struct positions p = of_targets(model, &scratch, batch);
+    struct positions p = positions_of_targets(model, &scratch, batch);
     out[NEXT_ITEM] = mixed_stream_count(model, batch);
     int64_t n = last_targets(model, batch, &p, last);
     if (of->contrast >= 0)
@@ -335,7 +281,7 @@ static void last_losses(struct model *model, struct pass *pass, const struct pos
 /* p at the last targets, roles side by side. */
 static struct tensor *shared_states(struct model *model, struct pass *pass) {
     struct tape *tape = pass->tape;
-    struct positions p = of_targets(model, tape, pass->batch);
+    struct positions p = positions_of_targets(model, tape, pass->batch);
     int32_t *last = arena_alloc(&tape->arena, pass->batch->samples, sizeof *last);
     int64_t n = last_targets(model, pass->batch, &p, last);
     struct tensor *u[ROLES], *at[ROLES], *x[ROLES];
@@ -356,7 +302,7 @@ static void forward(struct model *model, struct pass *pass) {
             model, pass, NEXT_ITEM, tape_tensor(pass->tape, 0, model->head[0].dim, false));
         return;
     }
-    struct positions p = of_targets(model, pass->tape, pass->batch);
+    struct positions p = positions_of_targets(model, pass->tape, pass->batch);
     triple(model, pass, &p, u);
     struct tensor *z = softmax_head_query(model, pass->tape, 0, fuse(model, pass, u));
     pass->loss[NEXT_ITEM] = mixed_stream_loss(model, pass, NEXT_ITEM, z);
@@ -367,7 +313,7 @@ static void forward(struct model *model, struct pass *pass) {
 
 /* [samples, d] */
 static const real *last_queries(struct model *model, struct pass *pass, int domain) {
-    struct positions p = of_histories(pass->tape, pass->batch, domain);
+    struct positions p = positions_of_histories(pass->tape, pass->batch, domain);
     struct tensor *u[ROLES];
     if (pass->batch->stream[STREAM_MIXED].tokens == 0)
         return softmax_head_last(model, pass, 0, STREAM_MIXED, NULL);

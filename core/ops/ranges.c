@@ -1,5 +1,5 @@
 /* Sums over ranges of rows, each forward and backward: the mean, the sum weighted by a softmax of
- * scores; then the comparison of pairs, in blocks of pairs. Ranges of different queries share rows:
+ * scores; the scores of additive attention; then the comparison of pairs, in blocks of pairs. Ranges of different queries share rows:
  * where gradients of rows are added up, each thread takes columns of its own. */
 #include "core/ops/ranges.h"
 #include "core/check.h"
@@ -131,6 +131,91 @@ struct tensor *op_range_attention(struct tape *tape, struct tensor *x, struct te
                                   const struct row_ranges *ranges) {
     assert(has_shape(score, ranges->at[ranges->n], 1));
     return weighted_sum(tape, x, score, ranges);
+}
+
+/* ---- additive attention ---- */
+
+struct additive_node {
+    struct tape_node node;
+    struct tensor *a, *b, *v, *y;
+    struct row_ranges ranges;
+};
+
+HOT static void score_pairs(const struct additive_node *n, int64_t j) {
+    int64_t h = n->v->cols;
+    const real *b = n->b->x + j * h, *v = n->v->x;
+    for (int64_t i = n->ranges.lo[j], p = n->ranges.at[j]; i < n->ranges.hi[j]; i++, p++) {
+        const real *a = n->a->x + i * h;
+        real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t c = 0; c < h; c++)
+            sum += v[c] * vec_tanh(a[c] + b[c]);
+        n->y->x[p] = sum;
+    }
+}
+
+/* Where the gradients go; NULL: nowhere. */
+struct additive_gradients {
+    real *a, *b, *v;
+};
+
+/* Columns lo .. lo + count - 1 of all gradients: with t = tanh(a[i] + b[j])
+ *     da[i] += dy v (1 - t^2),  db[j] += the same,  dv += dy t. */
+HOT static void additive_columns(const struct additive_node *n, int64_t lo, int64_t count,
+                                 const struct additive_gradients *to) {
+    int64_t h = n->v->cols;
+    const real *v = n->v->x + lo, *dy = n->y->g;
+    real t[COLUMNS], slope[COLUMNS];
+    for (int64_t j = 0; j < n->ranges.n; j++)
+        for (int64_t i = n->ranges.lo[j]; i < n->ranges.hi[j]; i++, dy++) {
+            const real *a = n->a->x + i * h + lo, *b = n->b->x + j * h + lo;
+#pragma omp simd
+            for (int64_t c = 0; c < count; c++) {
+                t[c] = vec_tanh(a[c] + b[c]);
+                slope[c] = v[c] * (1 - t[c] * t[c]);
+            }
+            if (to->a)
+                vec_axpy(*dy, slope, to->a + i * h + lo, count);
+            if (to->b)
+                vec_axpy(*dy, slope, to->b + j * h + lo, count);
+            if (to->v)
+                vec_axpy(*dy, t, to->v + lo, count);
+        }
+}
+
+static double additive_flops(const struct additive_node *n) {
+    return 2 * (double)n->y->rows * (double)n->v->cols;
+}
+
+static void additive_backward(struct tape *tape, void *node) {
+    const struct additive_node *n = node;
+    int64_t h = n->v->cols;
+    struct additive_gradients to = {tape_grad_zeroed(tape, n->a), tape_grad_zeroed(tape, n->b),
+                                    tape_grad_zeroed(tape, n->v)};
+    bool here = tape_counts(tape, additive_flops(n));
+#pragma omp parallel for schedule(static) if (n->y->rows * h > 10000)
+    for (int64_t lo = 0; lo < (here ? h : 0); lo += COLUMNS)
+        additive_columns(n, lo, least(COLUMNS, h - lo), &to);
+}
+
+struct tensor *op_range_additive(struct tape *tape, struct tensor *a, struct tensor *b,
+                                 struct tensor *v, const struct row_ranges *ranges) {
+    int64_t pairs = ranges->at[ranges->n], h = v->cols;
+    struct tensor *inputs[] = {a, b, v};
+    struct additive_node value = {.a = a, .b = b, .v = v, .ranges = *ranges};
+    assert(a->cols == h && has_shape(b, ranges->n, h) && v->rows == 1);
+    debug_assert(all_within(ranges->hi, ranges->n, 0, a->rows + 1));
+    value.y = tape_tensor(tape, pairs, 1, a->learned || b->learned || v->learned);
+    bool here = tape_counts(tape, additive_flops(&value));
+#pragma omp parallel for schedule(static) if (pairs * h > 10000)
+    for (int64_t j = 0; j < (here ? ranges->n : 0); j++)
+        score_pairs(&value, j);
+    struct additive_node *n = tape_push(tape, sizeof *n, value.y, additive_backward, inputs, 3);
+    if (n) {
+        value.node = n->node;
+        *n = value;
+    }
+    return value.y;
 }
 
 /* ---- comparison of pairs ---- */

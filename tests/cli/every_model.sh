@@ -2,7 +2,7 @@
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec srgnn abxi pinet'
+models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec srgnn abxi pinet psjnet'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
@@ -128,6 +128,12 @@ test_ablations_of_sema_cdr() { # Its ablations train.
 test_members_of_pinet() { # One member, and projections of their own, train.
     for keys in 'members=1' 'member_projections=separate'; do
         run pinet-$keys 2 model.name=pinet model.$keys
+    done
+}
+
+test_roles_of_psjnet() { # One role trains, and more than there are by default.
+    for keys in 'roles=1' 'roles=7'; do
+        run psjnet-$keys 2 model.name=psjnet model.$keys
     done
 }
 

@@ -93,6 +93,10 @@ test_memory_of_pinet() { # So is that of pi-Net.
     model_near_plan pinet 'exact sampled'
 }
 
+test_memory_of_psjnet() { # So is that of PSJNet.
+    model_near_plan psjnet 'exact sampled'
+}
+
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.
     near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
 }

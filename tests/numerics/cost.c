@@ -216,6 +216,8 @@ static const char *const settings[] = {
     "model.name=ncf model.user=table model.tower=40,3 train.loss=bpr",
     "model.name=pinet",
     "model.name=pinet train.loss=sampled train.target=a model.member_projections=separate",
+    "model.name=psjnet",
+    "model.name=psjnet train.loss=sampled train.target=b model.roles=1",
 };
 
 static void check_step(const char *pairs) {

@@ -491,6 +491,11 @@ static struct tensor *build_range_attention(struct tape *tape, struct check *c) 
     return op_range_attention(tape, in(tape, c, 0), in(tape, c, 1), &ranges);
 }
 
+static struct tensor *build_additive(struct tape *tape, struct check *c) {
+    struct row_ranges ranges = some_ranges(tape);
+    return op_range_additive(tape, in(tape, c, 0), in(tape, c, 1), in(tape, c, 2), &ranges);
+}
+
 static struct tensor *build_compare(struct tape *tape, struct check *c) {
     struct row_ranges ranges = some_ranges(tape);
     return op_range_compare(tape, in(tape, c, 0), in(tape, c, 1), in(tape, c, 2), in(tape, c, 3),
@@ -535,6 +540,27 @@ Test(ranges, attention) {
     range_reference(c.params.list[0].tensor.x, c.params.list[1].tensor.x, want);
     tape_begin(&tape, false, 0);
     check_near("attention", build_range_attention(&tape, &c)->x, want, T * D, 4 * N);
+    tape_free(&tape);
+    check_close(&c);
+}
+
+/* Of more columns than one thread takes. */
+Test(ranges, additive) {
+    enum { H = 70 };
+    struct check c = {.build = build_additive};
+    struct tape tape = {0};
+    double want[PAIRS] = {0};
+    check_input(&c, N, H), check_input(&c, T, H), check_input(&c, 1, H);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    for (int j = 0, p = 0; j < T; j++)
+        for (int i = range_lo[j]; i < range_hi[j]; i++, p++)
+            for (int h = 0; h < H; h++)
+                want[p] += (double)c.params.list[2].tensor.x[h] *
+                           tanh((double)c.params.list[0].tensor.x[i * H + h] +
+                                (double)c.params.list[1].tensor.x[j * H + h]);
+    tape_begin(&tape, false, 0);
+    check_near("additive", build_additive(&tape, &c)->x, want, PAIRS, 2 * H);
     tape_free(&tape);
     check_close(&c);
 }
