@@ -3,12 +3,11 @@
  * has a recurrent unit over its own sequence; along each domain's time a filter takes in what the other
  * domain is to know, and a second unit carries that over.
  *
- * With s a stream, a or b, and c_i the latest state of the other one at the time of item i (zero
- * without):
- *     h_s     = GRU_s( Drop(sqrt(d) E[s_i]) )
+ * With s a stream, a or b, h_s its states and the prediction as in core/models/domain_units.h, and c_i the
+ * latest state of the other stream at the time of item i (zero without):
  *     r_s     = filter_s( h_s, c )                      core/models/filter_layer.h
  *     t_s     = GRU'_s( r_s )
- *     z_i     = <o_i, Drop([t_other, h_own])> + b_i     own: the stream of the target's domain
+ *     source  = t of the other domain than the target's, of its last item before the target
  * The filter has model.members members, of which some user of a shared account may be each; its state
  * is the mean over them.
  *
@@ -22,8 +21,7 @@
  * last items before it (there, one target per domain and sequence, the last); one run for targets of both
  * domains, whose losses are one mean (there, a sum of two means); embeddings come in times sqrt(d), as in
  * the encoder of the other models; dropout is of embeddings and of [t, h], not of states from step to
- * step nor between the units. Output rows are the table `output`, whose last column is the bias, against a
- * 1 behind the states. The batch is packed by batch_mixed. */
+ * step nor between the units. */
 #ifndef CORE_MODELS_PINET_H
 #define CORE_MODELS_PINET_H
 #include "core/models/model.h"
