@@ -62,16 +62,16 @@ static struct tensor *encode(struct model *model, const struct pass *pass,
 
 struct tensor *domain_units_latest(const struct pass *pass, int s,
                                    struct tensor *const h[DOMAINS]) {
-    int other = s == STREAM_A ? STREAM_B : STREAM_A;
+    int other = other_domain(s);
     struct gate_input latest = {.value = h[other],
                                 .index = stream_latest(pass->tape, pass->batch, s, other)};
     return op_mix(pass->tape, &latest, h[other] != NULL, pass->batch->stream[s].tokens, h[s]->cols);
 }
 
-/* Drop([source, h]) with a 1, [positions, 2 d + 1]. */
-static struct tensor *states(struct model *model, const struct pass *pass,
-                             const struct domain_units *units, const struct positions *p,
-                             domain_source_fn *source) {
+/* The queries of Drop([source, h]) with a 1, [positions, 2 d + 1]. */
+static struct tensor *queries(struct model *model, const struct pass *pass,
+                              const struct domain_units *units, const struct positions *p,
+                              domain_source_fn *source) {
     struct tape *tape = pass->tape;
     struct tensor *h[DOMAINS];
     struct dropout dropout =
@@ -80,30 +80,31 @@ static struct tensor *states(struct model *model, const struct pass *pass,
         h[s] = encode(model, pass, units, s);
     struct tensor *other = source(model, pass, p, h);
     struct tensor *own = stream_choose(tape, h, p->domain, p->n, true, p->hi, other->cols);
-    return append_one(tape, op_drop(tape, op_join(tape, other, own), &dropout));
+    struct tensor *x = op_drop(tape, op_join(tape, other, own), &dropout);
+    return softmax_head_query(model, tape, 0, append_one(tape, x));
 }
 
 /* ---- training, ranking ---- */
 
+static struct tensor *target_queries(struct model *model, const struct pass *pass,
+                                     const struct domain_units *units, domain_source_fn *source) {
+    if (pass->batch->stream[STREAM_MIXED].tokens == 0)
+        return tape_tensor(pass->tape, 0, model->head[0].dim, false);
+    struct positions p = positions_of_targets(model, pass->tape, pass->batch);
+    return queries(model, pass, units, &p, source);
+}
+
 void domain_units_forward(struct model *model, struct pass *pass, const struct domain_units *units,
                           domain_source_fn *source) {
-    struct tape *tape = pass->tape;
-    struct tensor *q = tape_tensor(tape, 0, model->head[0].dim, false);
-    if (!mixed_stream_has_loss(model, pass, NEXT_ITEM))
-        return;
-    if (pass->batch->stream[STREAM_MIXED].tokens > 0) {
-        struct positions p = positions_of_targets(model, tape, pass->batch);
-        q = softmax_head_query(model, tape, 0, states(model, pass, units, &p, source));
-    }
-    pass->loss[NEXT_ITEM] = mixed_stream_loss(model, pass, NEXT_ITEM, q);
+    if (mixed_stream_has_loss(model, pass, NEXT_ITEM))
+        pass->loss[NEXT_ITEM] =
+            mixed_stream_loss(model, pass, NEXT_ITEM, target_queries(model, pass, units, source));
 }
 
 void domain_units_query(struct model *model, struct pass *pass, const struct domain_units *units,
                         int domain, domain_source_fn *source, struct query *query) {
-    struct tape *tape = pass->tape;
-    struct positions p = positions_of_histories(tape, pass->batch, domain);
-    struct tensor *q = softmax_head_query(model, tape, 0, states(model, pass, units, &p, source));
-    const bool *present = stream_present(tape, pass->batch, STREAM_MIXED);
-    softmax_head_compare(model, pass, 0, q->x, query,
+    struct positions p = positions_of_histories(pass->tape, pass->batch, domain);
+    const bool *present = stream_present(pass->tape, pass->batch, STREAM_MIXED);
+    softmax_head_compare(model, pass, 0, queries(model, pass, units, &p, source)->x, query,
                          query_add_term(query, 1, present, FUSION_PROBABILITY));
 }

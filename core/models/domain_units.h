@@ -18,6 +18,11 @@ struct domain_units {
     struct gru_layer encoder[DOMAINS];
 };
 
+/* The other stream of a and b. */
+static inline int other_domain(int s) {
+    return s == STREAM_A ? STREAM_B : STREAM_A;
+}
+
 /* Rows [positions, d] that the source tells each position, from h by stream (NULL where a stream has no
  * tokens; not both have none). */
 typedef struct tensor *domain_source_fn(struct model *model, const struct pass *pass,

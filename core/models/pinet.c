@@ -75,7 +75,7 @@ static struct tensor *source(struct model *model, const struct pass *pass,
                              const struct positions *p, struct tensor *const h[DOMAINS]) {
     struct tensor *t[DOMAINS] = {NULL};
     for (int s = STREAM_A; s <= STREAM_B; s++)
-        if (h[s] && p->asked[s == STREAM_A ? STREAM_B : STREAM_A])
+        if (h[s] && p->asked[other_domain(s)])
             t[s] = transfer(model, pass, s, h);
     return stream_choose(pass->tape, t, p->domain, p->n, false, p->hi, model->config->model.dim);
 }

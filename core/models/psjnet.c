@@ -42,10 +42,6 @@ struct psjnet {
     struct join join[DOMAINS];
 };
 
-static int other_of(int s) {
-    return s == STREAM_A ? STREAM_B : STREAM_A;
-}
-
 /* A layer of the split from `in` columns, whose bias begins with 1. */
 static int add_arguments(struct params *p, int s, const char *of, int64_t d, int64_t in) {
     int w = params_add(p, 2, d, in, PARAM_FAN_IN, in, "split.%s.%s.w", stream_names[s], of);
@@ -138,8 +134,8 @@ static struct tensor *queries(struct model *model, const struct pass *pass,
     struct tensor *q[DOMAINS] = {NULL};
     for (int s = STREAM_A; s <= STREAM_B; s++)
         if (h[s] && p->asked[s])
-            q[s] = op_linear(pass->tape, h[s], weight(model, pass, net->join[other_of(s)].query),
-                             NULL);
+            q[s] = op_linear(pass->tape, h[s],
+                             weight(model, pass, net->join[other_domain(s)].query), NULL);
     return stream_choose(pass->tape, q, p->domain, p->n, true, p->hi, model->config->model.dim);
 }
 
@@ -158,7 +154,7 @@ static struct tensor *source(struct model *model, const struct pass *pass,
                              const struct positions *p, struct tensor *const h[DOMAINS]) {
     struct tensor *t[DOMAINS] = {NULL}, *query = queries(model, pass, p, h);
     for (int s = STREAM_A; s <= STREAM_B; s++)
-        if (h[s] && p->asked[other_of(s)])
+        if (h[s] && p->asked[other_domain(s)])
             t[s] = join_rows(model, pass, s, split_source(model, pass, s, h), query, p);
     return stream_choose(pass->tape, t, p->domain, p->n, false, NULL, model->config->model.dim);
 }
