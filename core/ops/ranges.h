@@ -29,9 +29,9 @@ struct tensor *op_range_compare(struct tape *tape, struct tensor *x, struct tens
                                 struct tensor *a, struct tensor *b, struct tensor *w,
                                 const struct row_ranges *ranges);
 
-/* Scores [pairs, 1] of additive attention (Bahdanau, Cho, Bengio, ICLR 2015): of every pair
- * <v, tanh(a[i] + b[j])>. a [*, h], b [n, h], v [1, h]. What is h wide of the pairs is computed again
- * backward, never kept. */
+/* Scores [pairs, 1] of additive attention (Bahdanau, Cho, Bengio, ICLR 2015): <v, tanh(a[i] + b[j])> of
+ * every pair. a [*, h], b [n, h], v [1, h]. The tangents, h for each pair, are not kept: backward
+ * computes them again. */
 struct tensor *op_range_additive(struct tape *tape, struct tensor *a, struct tensor *b,
                                  struct tensor *v, const struct row_ranges *ranges);
 
