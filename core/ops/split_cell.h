@@ -1,8 +1,7 @@
 /* A recurrent unit over packed sequences that splits what comes among K roles, each with a state of its
  * own. Not collective.
  * Source: Sun et al., "Parallel split-join networks for shared account cross-domain sequential
- * recommendations", TKDE 2022, split unit of PSJNet-II; that gates have the width of the state is
- * decided here.
+ * recommendations", TKDE 2022, whose PSJNet-II splits by role; the formulas are decided here.
  *
  * From the arguments x_f, x_0, x_g of a token and the states s_k before it, zero at first:
  *
