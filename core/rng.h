@@ -15,7 +15,8 @@ enum rng_purpose {
     RNG_NEGATIVES,  /* training negatives */
     RNG_CANDIDATES, /* evaluation negatives */
     RNG_SYNTH,      /* synthetic data */
-    RNG_TEST
+    RNG_TEST,
+    RNG_CORRUPTION /* items put in the place of a sequence's own */
 };
 
 static inline uint64_t rng_mix(uint64_t z) {

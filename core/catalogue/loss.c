@@ -156,6 +156,11 @@ static double share_of(const struct work *w, int64_t t) {
     return w->loss->share ? w->loss->share[position(w, t)] : 1;
 }
 
+/* Of the class that is no item. */
+static const real *other_logit(const struct work *w, int64_t t) {
+    return w->loss->other->x + w->loss->row[position(w, t)];
+}
+
 /* gBCE of position t. Its sigmoids are gradients as they are: the total is 1. */
 static double join_sigmoids(struct work *w, int64_t t) {
     struct sweep_softmax *only = &w->sweep.softmax[0];
@@ -167,12 +172,15 @@ static double join_sigmoids(struct work *w, int64_t t) {
     return sum + w->loss->gbce * ((z < 0 ? -z : 0) + log1p(exp(-fabs(z))));
 }
 
-/* The threads' sums of position t with the target's exponential; returns log P_s(target). */
+/* The threads' sums of position t with the exponentials of the target and of the class that is no
+ * item; returns log P_s(target). */
 static double join_target(struct work *w, int s, int64_t t) {
     struct sweep_softmax *softmax = &w->sweep.softmax[s];
     double z = w->softmax[s].target[t];
     struct logsumexp total = {.shift = (real)z};
     total.sum = exp(z - (double)total.shift);
+    if (w->loss->other)
+        logsumexp_merge(&total, &(struct logsumexp){*other_logit(w, t), 1});
     for (int k = 0; k < w->sweep.threads; k++)
         logsumexp_merge(&total, &softmax->sum[k * w->sweep.rows + t]);
     softmax->total[t] = total;
@@ -242,6 +250,16 @@ static void state_gradients(const struct work *w, int m) {
 #pragma omp parallel for schedule(static) num_threads(w->sweep.threads)
     for (int64_t t = tile->home; t < tile->home + tile->own; t++)
         state_gradient(w, m, t, q->g + w->loss->row[position(w, t)] * q->cols);
+}
+
+/* d other = factor P(other). */
+static void other_gradients(const struct work *w) {
+    const struct tile *tile = &w->sweep.tile;
+    const struct sweep_softmax *only = &w->sweep.softmax[0];
+    for (int64_t t = tile->home; t < tile->home + tile->own; t++)
+        w->loss->other->g[w->loss->row[position(w, t)]] +=
+            (real)(only->factor[t] *
+                   exp((double)*other_logit(w, t) - logsumexp_log(&only->total[t])));
 }
 
 /* de_y = factor (P(y) - 1) q, columns [lo, hi). */
@@ -342,6 +360,8 @@ static double tile_loss(struct work *w) {
         return loss;
     for (int m = 0; m < w->loss->heads; m++)
         state_gradients(w, m);
+    if (w->loss->other && w->loss->other->learned)
+        other_gradients(w);
     for (int m = 0; m < w->loss->heads; m++)
         positive_gradients(w, m);
     if (w->loss->collectives)
@@ -370,6 +390,8 @@ static void prepare_gradients(struct tape *tape, const struct catalogue_loss *lo
         tape_grad_zeroed(tape, loss->head[m].items);
         tape_grad_zeroed(tape, loss->head[m].positives);
     }
+    if (loss->other)
+        tape_grad_zeroed(tape, loss->other);
     if (loss->fusion_logits)
         tape_grad_zeroed(tape, loss->fusion_logits);
 }
@@ -419,6 +441,8 @@ static void check_loss(const struct catalogue_loss *loss) {
     assert(!loss->fusion_logits || has_shape(loss->fusion_logits, 1, loss->heads));
     assert(loss->gbce == 0 ||
            (!loss->collectives && (loss->heads == 1 || loss->fusion == FUSION_LOGIT)));
+    assert(!loss->other || (loss->gbce == 0 && (loss->heads == 1 || loss->fusion == FUSION_LOGIT)));
+    assert(!loss->other || has_shape(loss->other, loss->head[0].q->rows, 1));
     for (int m = 0; m < loss->heads; m++)
         check_head(loss, &loss->head[m]);
 }

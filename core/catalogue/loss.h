@@ -11,6 +11,9 @@
  * same code serves the exact loss (candidates are a range of the item table) and the sampled one
  * (they are K gathered rows).
  *
+ * With `other` there is one class more, which is no item and no target: exp(other[t]) is added to
+ * what softmax t is normalised by. It is for a position that may be followed by no item of C.
+ *
  * With `gbce` = beta > 0 the loss is another, generalised binary cross-entropy (gSASRec: Petrov,
  * Macdonald, 2023, eq. 6, without its mean) over the logit z = sum over h of z_h:
  *     -beta log sigma(z(y)) - sum over candidates i of log(1 - sigma(z(i))).
@@ -28,7 +31,7 @@
 #include "core/catalogue/loss_input.h"
 
 /* Returns the unweighted sum of -log P(target), or of the gBCE. When the tape records, the
- * gradients of weight * that sum are added to q, items, positives and fusion_logits at once: the
+ * gradients of weight * that sum are added to q, items, positives, other and fusion_logits at once: the
  * loss is the end of the tape. */
 double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss);
 

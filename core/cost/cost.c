@@ -54,6 +54,8 @@ static int64_t feature_bytes(const struct model *model) {
     }
     if (computed)
         bytes += BYTES * tags->tags * tags->dim + 8 * tags->offsets[items] + 8 * (items + 1);
+    if (model->catalogue.successors)
+        bytes += successors_bytes(model->catalogue.successors);
     return bytes;
 }
 

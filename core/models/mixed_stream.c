@@ -49,9 +49,9 @@ double mixed_stream_loss_shares(struct model *model, struct pass *pass, int k, s
                                 const double *share) {
     struct bounds sets = target_sets(model->config);
     enum phase before = tape_enter(pass->tape, pass->phases, PHASE_LOSS);
-    double sum =
-        softmax_head_loss_shares(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q, NULL,
-                                 model->loss[k].weight / (double)pass->count[k], share);
+    double sum = softmax_head_loss_terms(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q,
+                                         NULL, model->loss[k].weight / (double)pass->count[k],
+                                         &(struct token_terms){.share = share});
     tape_enter(pass->tape, pass->phases, before);
     return sum;
 }

@@ -65,6 +65,10 @@ bool model_is_fitted(const struct config *config) {
     return find(config->model.name)->fit;
 }
 
+bool model_reads_successors(const struct config *config) {
+    return find(config->model.name)->successors;
+}
+
 const char *model_tag_vectors(const struct config *config, int k) {
     const struct model_ops *ops = find(config->model.name);
     return ops->tag_vectors ? ops->tag_vectors(config, k) : NULL;

@@ -8,6 +8,7 @@
 #include "core/catalogue/query.h"
 #include "core/models/fit.h"
 #include "core/models/item_set.h"
+#include "core/models/successors.h"
 #include "core/ops/tags.h"
 #include "core/options.h"
 #include "core/params.h"
@@ -32,7 +33,9 @@ struct frozen_table {
 struct catalogue {
     int64_t items, a_items, max_len;
     struct frozen_table table[OPTION_LIST];
-    struct tag_table tags; /* zero without */
+    struct tag_table tags;               /* zero without */
+    const struct successors *successors; /* of the training sequences, NULL unless the model has
+                                          * ops.successors */
     const struct collectives *collectives;
     const struct sampler *sampler; /* of the training negatives */
     struct item_block local;
@@ -139,6 +142,7 @@ struct model_ops {
     size_t options_size;
 
     bool two_domains; /* it cannot do with one */
+    bool successors;  /* it reads which items follow which */
 
     /* See model_configure, model_use_one_domain, model_tag_vectors, model_learned_width; each may be
      * NULL. */
@@ -218,6 +222,9 @@ bool model_use_one_domain(struct config *config);
 
 /* Is the model fitted in closed form, not trained by steps? */
 bool model_is_fitted(const struct config *config);
+
+/* Does the model read which items follow which (catalogue.successors)? */
+bool model_reads_successors(const struct config *config);
 
 /* The name of the tag vectors of which the model computes table k, that of modality k; NULL: it is
  * `id` or a feature table of the modality's name. */

@@ -1,6 +1,7 @@
 #include "core/models/registry.h"
 #include "core/models/abxi.h"
 #include "core/models/bprmf.h"
+#include "core/models/c2dsr.h"
 #include "core/models/ease.h"
 #include "core/models/gru4rec.h"
 #include "core/models/itemknn.h"
@@ -16,8 +17,8 @@
 
 /* The first is the default of model.name. */
 static const struct model_ops *const models[] = {
-    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn,   &pinet,
-    &psjnet,  &tricdr,   &abxi,     &bprmf,  &ncf,     &itemknn, &ease,
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn,   &pinet, &psjnet,
+    &tricdr,  &abxi,     &c2dsr,    &bprmf,  &ncf,     &itemknn, &ease,
 };
 
 void models_register(void) {

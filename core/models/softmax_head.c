@@ -28,7 +28,7 @@ enum status softmax_head_add(struct model *model, int table, int64_t dim,
                           .similarity = similarity,
                           .scale = -1,
                           .frozen = rows && rows->source == TABLE_FROZEN && rows->proj < 0};
-    if (head->dim % config->model.heads)
+    if (!(rows && rows->source == TABLE_LEARNED) && head->dim % config->model.heads)
         return log_error(STATUS_INPUT,
                          "model.heads: %lld heads do not divide the width %lld of modality '%s'; "
                          "choose a divisor",
@@ -106,18 +106,20 @@ struct group {
     int32_t *row, *target;
     int32_t *positive; /* rows of item_view.positive */
     double *share;     /* NULL: 1 */
+    struct tensor *other;
 };
 
 static struct group make_group(struct tape *tape, const struct stream *stream,
-                               const int32_t *positive, const double *share, int set,
+                               const int32_t *positive, const struct token_terms *terms, int set,
                                struct bounds b) {
-    struct group g = {.set = set};
+    const double *share = terms->share;
+    struct group g = {.set = set, .other = terms->other};
     g.row = arena_alloc(&tape->arena, stream->tokens, sizeof *g.row);
     g.target = arena_alloc(&tape->arena, stream->tokens, sizeof *g.target);
     g.positive = arena_alloc(&tape->arena, stream->tokens, sizeof *g.positive);
     g.share = share ? arena_alloc(&tape->arena, stream->tokens, sizeof *g.share) : NULL;
     for (int64_t t = 0; t < stream->tokens; t++)
-        if (stream->targets[t] >= b.lo && stream->targets[t] < b.hi) {
+        if (stream->targets[t] >= b.lo && stream->targets[t] < b.hi && (!share || share[t] != 0)) {
             g.row[g.n] = (int32_t)t;
             g.positive[g.n] = positive[t];
             if (share)
@@ -172,6 +174,7 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
                                   .row = g->row,
                                   .positive = g->positive,
                                   .share = g->share,
+                                  .other = g->other,
                                   .weight = weight};
     double mean = 1; /* gBCE is the mean over the target and its negatives */
     if (fusion) {
@@ -217,16 +220,17 @@ static double own_loss(struct model *model, struct pass *pass, const struct grou
 
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
                          struct tensor *const *q, const struct head_fusion *fusion, double weight) {
-    return softmax_head_loss_shares(model, pass, s, first, last, q, fusion, weight, NULL);
+    return softmax_head_loss_terms(model, pass, s, first, last, q, fusion, weight,
+                                   &(struct token_terms){0});
 }
 
-double softmax_head_loss_shares(struct model *model, struct pass *pass, int s, int first, int last,
-                                struct tensor *const *q, const struct head_fusion *fusion,
-                                double weight, const double *share) {
+double softmax_head_loss_terms(struct model *model, struct pass *pass, int s, int first, int last,
+                               struct tensor *const *q, const struct head_fusion *fusion,
+                               double weight, const struct token_terms *terms) {
     const int32_t *positive = view_targets(pass->items, pass->batch, s);
     double sum = 0;
     for (int set = first; set <= last; set++) {
-        struct group g = make_group(pass->tape, &pass->batch->stream[s], positive, share, set,
+        struct group g = make_group(pass->tape, &pass->batch->stream[s], positive, terms, set,
                                     tables_candidates(model, set));
         sum += options_loss_draws_own(model->config)
                    ? own_loss(model, pass, &g, s, q[0], weight)

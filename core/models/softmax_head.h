@@ -18,7 +18,8 @@ struct head_fusion {
 /* Declare the next head, whose item rows are those of table `table` or, of width `dim`, the model's
  * own (table -1). The factor exp(tau) is model.scale where that is a number; else it is learned,
  * for the cosine, under `name`, and 1 for the inner product. STATUS_INPUT when the attention heads
- * do not divide the width. */
+ * do not divide the width, unless that is of a learned table: model.dim, or of states that no encoder
+ * makes. */
 CHECKED enum status softmax_head_add(struct model *model, int table, int64_t dim,
                                      enum similarity similarity, const char *name);
 
@@ -32,10 +33,17 @@ struct tensor *softmax_head_query(struct model *model, struct tape *tape, int m,
 double softmax_head_loss(struct model *model, struct pass *pass, int s, int first, int last,
                          struct tensor *const *q, const struct head_fusion *fusion, double weight);
 
-/* The same, where position t counts share[t] times, by token of the stream; NULL: all once. */
-double softmax_head_loss_shares(struct model *model, struct pass *pass, int s, int first, int last,
-                                struct tensor *const *q, const struct head_fusion *fusion,
-                                double weight, const double *share);
+/* What a loss takes of the tokens of a stream beside their states. */
+struct token_terms {
+    const double *share;  /* what the position of each counts, 0: it is left out; NULL: all once */
+    struct tensor *other; /* [tokens, 1] of an exact or a sampled softmax: the logit of a class that
+                           * is no item (core/catalogue/loss.h); NULL: there is none */
+};
+
+/* The same with `terms`. */
+double softmax_head_loss_terms(struct model *model, struct pass *pass, int s, int first, int last,
+                               struct tensor *const *q, const struct head_fusion *fusion,
+                               double weight, const struct token_terms *terms);
 
 /* ---- for core/models/model.c ---- */
 

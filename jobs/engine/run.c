@@ -7,6 +7,7 @@
 #include "core/ops/norm.h"
 #include "jobs/engine/fit_memory.h"
 #include "jobs/engine/popularity.h"
+#include "jobs/engine/successors.h"
 #include "jobs/launch/memory_limit.h"
 #include <math.h>
 #include <stdio.h>
@@ -166,6 +167,10 @@ static enum status open_model(struct run *run, bool training) {
     if (training && run->config.train.loss != LOSS_EXACT)
         TRY(run_open_sampler(run->comm, &run->dataset, &run->config, &run->sampler));
     shape.sampler = &run->sampler;
+    if (model_reads_successors(&run->config)) {
+        TRY(successors_count(run->comm, &run->dataset, &run->successors));
+        shape.successors = &run->successors;
+    }
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
     if (training)
@@ -216,6 +221,7 @@ enum status run_open(struct run *run, struct comm *comm, const struct config *co
 void run_close(struct run *run) {
     model_free(&run->model);
     sampler_close(&run->sampler);
+    successors_close(&run->successors);
     for (int m = 0; m < OPTION_LIST; m++) {
         mem_free(run->tables[m]);
         mem_free(run->provenance[m]);

@@ -16,7 +16,8 @@ struct run {
     char *provenance[OPTION_LIST]; /* of those tables, on rank 0; NULL: the file does not say */
     struct tag_rows tag_rows;      /* of all items, for a model that reads tags */
     real *tag_vectors;
-    struct sampler sampler; /* of the training negatives */
+    struct sampler sampler;       /* of the training negatives */
+    struct successors successors; /* for a model that reads them */
     struct model model;
     bool by_key; /* rows of item tables were found by the items' keys (jobs/engine/restore.h) ... */
     struct item_counts item_counts; /* ... of so many items */

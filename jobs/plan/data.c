@@ -139,6 +139,17 @@ static double mean_targets(const struct sequences *s, int64_t max_len) {
     return sum / (double)s->count;
 }
 
+/* What is counted of the training sequences. */
+static void count_all(struct plan_data *data) {
+    const struct sequences *train = &data->train;
+    data->mean_targets = mean_targets(train, data->config.data.max_len);
+    if (!model_reads_successors(&data->config))
+        return;
+    successors_open(&data->successors, train->offsets, train->items, train->count,
+                    data->shape.a_items, data->shape.items);
+    data->shape.successors = &data->successors;
+}
+
 enum status plan_data_open(struct plan_data *data, const struct comm *comm,
                            const struct config *config, const struct synthetic *synthetic,
                            int64_t batch) {
@@ -158,7 +169,7 @@ enum status plan_data_open(struct plan_data *data, const struct comm *comm,
         status =
             synthetic->items > 0 ? make_all(comm, synthetic, batch, data) : read_all(comm, data);
     if (status == STATUS_OK)
-        data->mean_targets = mean_targets(&data->train, data->config.data.max_len);
+        count_all(data);
     else
         plan_data_close(data);
     return status;
@@ -168,6 +179,7 @@ void plan_data_close(struct plan_data *data) {
     sequences_free(&data->train);
     sequences_free(&data->valid);
     sampler_close(&data->sampler);
+    successors_close(&data->successors);
     tag_rows_free(&data->tags);
     dataset_close(&data->dataset);
 }

@@ -23,9 +23,10 @@ struct plan_data {
     struct catalogue shape; /* no rows: widths, and offsets of the tags */
     struct tag_rows tags;
     struct sampler sampler;
-    struct config config; /* as run_settle leaves it */
-    double mean_targets;  /* of a training sequence, in the mixed stream */
-    int64_t base;         /* bytes of the process with MPI and the libraries, without sequences */
+    struct successors successors; /* for a model that reads them */
+    struct config config;         /* as run_settle leaves it */
+    double mean_targets;          /* of a training sequence, in the mixed stream */
+    int64_t base; /* bytes of the process with MPI and the libraries, without sequences */
 };
 
 /* Collective; the same on all ranks. A synthetic one has sequences for steps of up to `batch`.
