@@ -408,7 +408,7 @@ static void forward(struct model *model, struct pass *pass) {
     for (int s = 0; s < DOMAINS; s++) {
         own[s] = own_states(model, pass, s);
         struct tensor *mixed = pick(model, tape, h[AS_IT_IS], a.mixed[s], batch->stream[s].tokens);
-        next_item(model, pass, s, &a, op_residual(tape, mixed, own[s], &dropout_none), own[s]);
+        next_item(model, pass, s, &a, op_residual(tape, own[s], mixed, &dropout_none), own[s]);
     }
     if (contrasts)
         contrast(model, pass, &a, own, h);

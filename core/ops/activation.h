@@ -11,7 +11,7 @@ struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activatio
                              const struct dropout *dropout);
 
 /* y = x + dropout(f), the residual connection; x, f [T, d]. The gradient of x takes over the buffer
- * of y's, which nobody reads afterwards. */
+ * of y's, which nobody reads afterwards; f feeds no other operation. */
 struct tensor *op_residual(struct tape *tape, struct tensor *x, struct tensor *f,
                            const struct dropout *dropout);
 

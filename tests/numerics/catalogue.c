@@ -22,9 +22,10 @@ struct problem {
     bool frozen, learned_fusion, sampled, bf16;
     bool representable; /* states and items are rounded to bfloat16 beforehand */
     int64_t buffer;
-    bool shares;  /* positions do not count the same */
+    bool shares; /* positions do not count the same */
     double *share;
     double gbce;  /* exponent; 0: softmax */
+    bool other;   /* there is a class that is no item */
     bool divided; /* the first head's item rows are divided by their norm */
     bool uneven;  /* item rows differ much in their norms */
     int32_t *row, *target, *positive, *negatives;
@@ -32,7 +33,8 @@ struct problem {
     double loss, distance; /* distance: of the gradient of items0 from the reference, relative */
 };
 
-/* Parameters: q0, q1, items0, items1, fusion, and for sampled losses the rows of the targets. */
+/* Parameters: q0, q1, items0, items1, fusion, for sampled losses the rows of the targets, and last
+ * the logits of the class that is no item. */
 static struct tensor *build(struct tape *tape, struct check *c) {
     struct problem *p = c->data;
     struct catalogue_loss loss = {.heads = HEADS,
@@ -56,6 +58,8 @@ static struct tensor *build(struct tape *tape, struct check *c) {
     }
     if (p->learned_fusion)
         loss.fusion_logits = tape_param(tape, &c->params, 4);
+    if (p->other)
+        loss.other = tape_param(tape, &c->params, c->params.count - 1);
     if (p->sampled)
         loss.bias = p->bias;
     if (p->sampled)
@@ -99,6 +103,8 @@ static void problem_open(struct check *c, struct problem *p, double scale) {
     check_input(c, 1, HEADS);
     for (int m = 0; p->sampled && m < HEADS; m++)
         check_input(c, n, dims[m]);
+    if (p->other)
+        check_input(c, 2 * n, 1);
     c->build = build;
     c->data = p;
     check_fill(c, scale);
@@ -159,10 +165,12 @@ static void add_gradient(struct check *c, struct reference *r, int m, int64_t q,
     }
 }
 
-/* Candidates of position t: entry 0 is the target, then all items that are not it. */
+/* Candidates of position t: entry 0 is the target, then all items that are not it, then the class
+ * that is no item. */
 static void position_reference(struct check *c, struct reference *r, int64_t t) {
     struct problem *p = c->data;
-    int64_t n = p->candidates + 1, q = p->row[t];
+    int64_t items = p->candidates + 1, n = items + p->other, q = p->row[t];
+    int other = c->params.count - 1;
     double *z = mem_zero(HEADS * n, sizeof *z), prob[HEADS], w[HEADS] = {0.7, 0.3}, sum = 0;
     bool logits = p->fusion == FUSION_LOGIT;
     if (p->learned_fusion)
@@ -171,7 +179,9 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
     double total = w[0] + w[1];
     for (int m = 0; m < HEADS; m++)
         w[m] /= total;
-    for (int64_t i = 0; i < n; i++)
+    if (p->other)
+        z[items] = (double)*row_of(c, other, q);
+    for (int64_t i = 0; i < items; i++)
         for (int m = 0; m < HEADS; m++) {
             bool own = i > 0 && (p->sampled ? p->negatives[i - 1] == p->target[t]
                                             : p->lo + i - 1 == p->target[t]);
@@ -194,11 +204,13 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
     for (int m = 0; m < HEADS; m++) {
         double share = logits ? 1 : w[m] * prob[m] / sum, weight = 0.5 * p->share[t];
         const double *pm = z + (logits ? 0 : m) * n;
-        for (int64_t i = 0; i < n; i++)
+        for (int64_t i = 0; i < items; i++)
             add_gradient(c, r, m, q, i || !p->sampled ? 2 + m : 5 + m,
                          i ? p->lo + i - 1 : p->positive[t], weight * share * (pm[i] - (i == 0)));
         if (p->learned_fusion)
             r->grad[4][m] += weight * (w[m] - share);
+        if (p->other && m == 0)
+            r->grad[other][q] += weight * pm[items];
     }
     mem_free(z);
 }
@@ -315,6 +327,23 @@ Test(loss, shares) {
                                             .gbce = 0.3 * gbce,
                                             .learned_fusion = fusion == FUSION_PROBABILITY},
                           0.7, true);
+}
+
+/* One class more, which is no item: exact and sampled, several chunks and tiles. */
+Test(loss, class_that_is_no_item) {
+    for (int large = 0; large < 2; large++)
+        for (int sampled = 0; sampled < 2; sampled++) {
+            int64_t items = large ? 1300 : 23;
+            check_problem(&(struct problem){.positions = large ? 700 : 4,
+                                            .items = items,
+                                            .candidates = items,
+                                            .fusion = FUSION_LOGIT,
+                                            .sampled = sampled,
+                                            .shares = true,
+                                            .other = true,
+                                            .buffer = large},
+                          0.7, !large);
+        }
 }
 
 /* Kept sigmoids and others, several chunks and tiles. */

@@ -27,6 +27,7 @@ struct model_reference {
 };
 
 enum { ITEMS = 24, A_ITEMS = 11, USERS = 6, LENGTH = 12, MAX_LEN = 5, TAGS = 10, TAG_DIM = 6 };
+enum { STEP = 3 };
 
 struct fixture {
     struct config config;
@@ -43,6 +44,8 @@ struct fixture {
     int64_t offsets[ITEMS + 1];
     int32_t tag[ITEMS * 4];
     float weight[ITEMS * 4];
+    struct successors successors;
+    double follows[2][ITEMS][ITEMS]; /* how often an item follows another, as struct reference */
 };
 
 /* Unit rows, those of item 5 + which missing. */
@@ -84,6 +87,28 @@ static void fill_samples(struct fixture *f) {
     }
     f->samples[1].length = LENGTH;
     f->samples[2].length = 2; /* one input */
+}
+
+/* Which items follow which: as the program counts, and by the definition. */
+static void fill_successors(struct fixture *f) {
+    int32_t items[USERS * LENGTH];
+    int64_t offsets[USERS + 1] = {0};
+    for (int u = 0; u < USERS; u++) {
+        const struct sample *s = &f->samples[u];
+        memcpy(items + offsets[u], s->items, (size_t)s->length * sizeof *items);
+        offsets[u + 1] = offsets[u] + s->length;
+        for (int64_t i = 0; i < s->length; i++)
+            for (int64_t j = i + 1, own = 0; j < s->length; j++) {
+                bool same = (s->items[i] < A_ITEMS) == (s->items[j] < A_ITEMS);
+                f->follows[0][s->items[i]][s->items[j]] += j == i + 1;
+                f->follows[1][s->items[i]][s->items[j]] += same && own == 0;
+                own += same;
+            }
+    }
+    successors_open(&f->successors, offsets, items, USERS, A_ITEMS, ITEMS);
+}
+
+static void fill_batch(struct fixture *f) {
     model_pack(&f->model, &f->batch, f->samples, USERS);
     for (int s = 0; s < STREAMS; s++)
         for (int64_t t = 0; t < f->batch.stream[s].tokens; t++) {
@@ -96,6 +121,10 @@ static void fill_samples(struct fixture *f) {
 static struct catalogue make_catalogue(struct fixture *f) {
     struct catalogue catalogue = {ITEMS, A_ITEMS, MAX_LEN, .users = USERS};
     fill_tags(f);
+    if (model_reads_successors(&f->config)) {
+        fill_successors(f);
+        catalogue.successors = &f->successors;
+    }
     catalogue.tags = (struct tag_table){TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight};
     for (int k = 0; k < 2; k++)
         if (f->of->width[k]) {
@@ -123,7 +152,9 @@ static void make_reference(struct fixture *f) {
                             .tag_vectors = f->vectors,
                             .tag_offsets = f->offsets,
                             .tag = f->tag,
-                            .tag_weight = f->weight};
+                            .tag_weight = f->weight,
+                            .step = STEP,
+                            .follows = {f->follows[0][0], f->follows[1][0]}};
     for (int m = 0; m < f->model.tables; m++) {
         r->table[m] = f->model.catalogue.table[m].rows;
         r->dim[m] = f->model.catalogue.table[m].dim;
@@ -144,15 +175,17 @@ static void fixture_open(struct fixture *f, const struct model_reference *of, co
                               "train.negatives=9");
     check_set_all(&f->config, pairs);
     cr_assert_eq(model_configure(&f->config), STATUS_OK, "%s", pairs);
+    fill_samples(f);
     struct catalogue catalogue = make_catalogue(f);
     cr_assert_eq(model_create(&f->model, &f->config, &catalogue, true), STATUS_OK, "%s", pairs);
     for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
         f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
-    fill_samples(f);
+    fill_batch(f);
     make_reference(f);
 }
 
 static void fixture_close(struct fixture *f) {
+    successors_close(&f->successors);
     batch_free(&f->batch);
     model_free(&f->model);
     mem_free(f->reference.x);
@@ -166,7 +199,7 @@ static void fixture_close(struct fixture *f) {
 static struct whole_states *whole_states(struct fixture *f, struct tape *keep) {
     struct tape tape = {0};
     struct item_set set;
-    struct pass pass = {.tape = &tape, .batch = &f->batch, .step = 3, .shares = 1};
+    struct pass pass = {.tape = &tape, .batch = &f->batch, .step = STEP, .shares = 1};
     bool by_rows = model_by_rows(&f->model);
     if (!f->model.state_width)
         return NULL;
@@ -189,7 +222,7 @@ static void model_losses(struct fixture *f, struct tape *tape, double mean[LOSS_
     struct model *model = &f->model;
     struct phases phases;
     struct pass pass = {
-        .tape = tape, .batch = &f->batch, .step = 3, .shares = 1, .phases = &phases};
+        .tape = tape, .batch = &f->batch, .step = STEP, .shares = 1, .phases = &phases};
     bool by_rows = model_by_rows(model);
     int32_t item[ITEMS];
     int64_t n = 0;

@@ -36,10 +36,13 @@ struct reference {
     const int32_t *tag;
     const float *tag_weight;
     struct ref_candidates candidates[3];
-    int64_t sequence;        /* number of the one whose losses are wanted */
-    const int32_t *drawn[3]; /* by stream: the items drawn for each of its positions, if any are */
-    double (*rows)[REF_DIM]; /* [modalities, items] by ref_prepare_..., for the present x */
-    int *known;              /* [REF_KNOWN] parameters found before, plus 1, by hash of the name */
+    int64_t step;             /* of training */
+    const double *follows[2]; /* [items, items] how often the column's item stands right behind the
+                               * row's, among all items and among those of its domain */
+    int64_t sequence;         /* number of the one whose losses are wanted */
+    const int32_t *drawn[3];  /* by stream: the items drawn for each of its positions, if any are */
+    double (*rows)[REF_DIM];  /* [modalities, items] by ref_prepare_..., for the present x */
+    int *known;               /* [REF_KNOWN] parameters found before, plus 1, by hash of the name */
 };
 
 static inline const double *ref_param(const struct reference *r, const char *format, const char *a,
