@@ -2,7 +2,7 @@
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-models='tema_llm sema_cdr sasrec tricdr bprmf ncf gru4rec srgnn abxi pinet psjnet'
+models='tema_llm sema_cdr sasrec tricdr c2dsr bprmf ncf gru4rec srgnn abxi pinet psjnet'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary

@@ -150,6 +150,8 @@ test_what_needs_two_domains() { # Domain-agnostic texts, SemaCDR and targets of 
         train run.yaml run.dir=runs/x model.name=sema_cdr
     refused_here "model.name: abxi fuses two domains, and one.h5 has items of 'A' only" \
         train run.yaml run.dir=runs/x model.name=abxi
+    refused_here "model.name: c2dsr fuses two domains, and one.h5 has items of 'A' only" \
+        train run.yaml run.dir=runs/x model.name=c2dsr
     refused_here "train.target: b has no targets, and one.h5 has items of 'A' only" \
         train run.yaml run.dir=runs/x train.target=b
     refused_here "eval.select_domain: b has no targets, and one.h5 has items of 'A' only" \

@@ -89,6 +89,10 @@ test_memory_of_abxi() { # So is that of ABXI, with the items that each position 
     near_plan 2 sharded model.name=abxi
 }
 
+test_memory_of_c2dsr() { # So is that of C2DSR, with the graph of its items.
+    model_near_plan c2dsr 'exact sampled'
+}
+
 test_memory_of_pinet() { # So is that of pi-Net.
     model_near_plan pinet 'exact sampled'
 }

@@ -28,6 +28,7 @@ struct fixture {
     int32_t tag[ITEMS * TAGS_EACH];
     float weight[ITEMS * TAGS_EACH];
     int32_t items[USERS * LENGTH], whole[ITEMS];
+    struct successors successors;
 };
 
 static real *make_table(int64_t rows, int64_t dim) {
@@ -35,6 +36,25 @@ static real *make_table(int64_t rows, int64_t dim) {
     for (int64_t i = 0; i < rows * dim; i++)
         table[i] = (real)rng_normal(check_key(82), (uint64_t)i);
     return table;
+}
+
+static void fill_samples(struct fixture *f, struct sample samples[USERS]) {
+    for (int64_t i = 0; i < USERS * LENGTH; i++)
+        f->items[i] = (int32_t)rng_below(check_key(80), (uint64_t)i, ITEMS);
+    for (int u = 0; u < USERS; u++) {
+        int64_t n = 4 + rng_below(check_key(81), u, LENGTH - 4);
+        samples[u] = (struct sample){f->items + LENGTH * u, n, u};
+    }
+}
+
+/* Of the samples at their full length. */
+static void fill_successors(struct fixture *f) {
+    struct sample samples[USERS];
+    int64_t offsets[USERS + 1];
+    fill_samples(f, samples);
+    for (int u = 0; u <= USERS; u++)
+        offsets[u] = LENGTH * u;
+    successors_open(&f->successors, offsets, f->items, USERS, A_ITEMS, ITEMS);
 }
 
 /* Tables and tags for any model: id, text and tags, or id and two views. */
@@ -53,6 +73,10 @@ static struct catalogue make_shape(struct fixture *f) {
                               .table = {{0}, {f->text, f->text, TEXT}},
                               .tags = {TAGS, TAG_DIM, f->vectors, f->offsets, f->tag, f->weight},
                               .local = {{0, A_ITEMS}, {A_ITEMS, ITEMS}}};
+    if (model_reads_successors(&f->config)) {
+        fill_successors(f);
+        shape.successors = &f->successors;
+    }
     if (!strcmp(f->config.model.name, "sema_cdr"))
         shape.table[2] = (struct frozen_table){f->other, f->other, OTHER};
     else if (f->config.model.modalities.count > 2)
@@ -68,15 +92,6 @@ static void fixture_models(struct fixture *f) {
         if (shape.table[m].rows)
             shape.table[m].rows = shape.table[m].unit = &no_row;
     cr_assert_eq(model_declare(&f->declared, &f->config, &shape), STATUS_OK);
-}
-
-static void fill_samples(struct fixture *f, struct sample samples[USERS]) {
-    for (int64_t i = 0; i < USERS * LENGTH; i++)
-        f->items[i] = (int32_t)rng_below(check_key(80), (uint64_t)i, ITEMS);
-    for (int u = 0; u < USERS; u++) {
-        int64_t n = 4 + rng_below(check_key(81), u, LENGTH - 4);
-        samples[u] = (struct sample){f->items + LENGTH * u, n, u};
-    }
 }
 
 static void fixture_batch(struct fixture *f) {
@@ -101,6 +116,7 @@ static void fixture_close(struct fixture *f) {
     batch_free(&f->batch);
     model_free(&f->model);
     model_free(&f->declared);
+    successors_close(&f->successors);
     mem_free(f->text);
     mem_free(f->other);
     mem_free(f->vectors);
@@ -209,6 +225,8 @@ static const char *const settings[] = {
     "model.name=tricdr",
     "model.name=tricdr train.loss=sampled model.triple_weight=0",
     "model.name=tricdr train.loss=exact model.triple_contrast=0",
+    "model.name=c2dsr",
+    "model.name=c2dsr train.loss=sampled model.infomax_weight=0 model.last_targets=3",
     "model.name=bprmf",
     "model.name=bprmf train.optimizer=lazy_adamw",
     "model.name=bprmf model.user=mean train.loss=exact",
@@ -232,6 +250,8 @@ static void check_step(const char *pairs) {
             f.model.catalogue.table[m].rows
                 ? ITEMS * f.model.catalogue.table[m].dim * (int64_t)sizeof(real)
                 : TAGS * TAG_DIM * (int64_t)sizeof(real) + ITEMS * TAGS_EACH * 8 + (ITEMS + 1) * 8;
+    if (f.model.catalogue.successors)
+        tables += successors_bytes(&f.successors);
     int64_t dense = f.model.params.dense * (int64_t)sizeof(real);
     cr_expect(bytes.parameters == block && bytes.gradients == dense && bytes.moments == 2 * block);
     cr_expect_eq(bytes.features, tables, "%s: features", pairs);
