@@ -100,6 +100,26 @@ void batch_train(struct batch *batch, const struct sample *samples, int64_t n, i
     build(batch, samples, n, a_items, max_len, true);
 }
 
+/* Has a sequence targets in each domain's stream? */
+static bool has_both(const struct sample *sample, int64_t a_items) {
+    int64_t of_a = 0;
+    for (int64_t i = 0; i < sample->length; i++)
+        of_a += belongs(sample->items[i], STREAM_A, a_items);
+    return of_a > 1 && sample->length - of_a > 1;
+}
+
+void batch_both(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
+                int64_t max_len) {
+    struct sample *both = mem_alloc(n, sizeof *both);
+    for (int64_t b = 0; b < n; b++) {
+        both[b] = samples[b];
+        if (!has_both(&samples[b], a_items))
+            both[b].length = 0;
+    }
+    batch_train(batch, both, n, a_items, max_len);
+    mem_free(both);
+}
+
 void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                    int64_t max_len) {
     build(batch, samples, n, a_items, max_len, false);

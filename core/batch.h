@@ -40,6 +40,10 @@ struct sample {
 void batch_train(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                  int64_t max_len);
 
+/* The same of the sequences with two items or more in each domain (C2DSR); the others give nothing. */
+void batch_both(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
+                int64_t max_len);
+
 /* Histories (all items are inputs): of each stream the last max_len items. */
 void batch_history(struct batch *batch, const struct sample *samples, int64_t n, int64_t a_items,
                    int64_t max_len);

@@ -443,7 +443,7 @@ static void add_query(struct model *model, struct pass *pass, int domain, struct
 const struct model_ops c2dsr = {
     .name = "c2dsr",
     .state_size = sizeof(struct c2dsr),
-    .batch = BATCH_STREAMS,
+    .batch = BATCH_BOTH,
     .loss = LOSS_EXACT,
     .options = options,
     .option_count = sizeof options / sizeof *options,

@@ -30,7 +30,7 @@
  * data.max_len of its own items, and positions before the mixed stream's are not trained on; random items
  * are drawn anew in every step, the code's once; embeddings start as small as those of all models. The
  * embeddings and the graph are on every rank, also where items are shared out. The batch is packed by
- * batch_train. */
+ * batch_both. */
 #ifndef CORE_MODELS_C2DSR_H
 #define CORE_MODELS_C2DSR_H
 #include "core/models/model.h"

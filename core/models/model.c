@@ -152,6 +152,9 @@ void model_pack(const struct model *model, struct batch *batch, const struct sam
     case BATCH_STREAMS:
         batch_train(batch, samples, n, a_items, max_len);
         break;
+    case BATCH_BOTH:
+        batch_both(batch, samples, n, a_items, max_len);
+        break;
     case BATCH_MIXED:
         batch_mixed(batch, samples, n, a_items, max_len);
         break;

@@ -124,6 +124,7 @@ struct pass {
 
 enum batch_kind {
     BATCH_STREAMS, /* batch_train: three streams, each with targets of its own */
+    BATCH_BOTH,    /* batch_both: the same of sequences with targets in both domains */
     BATCH_MIXED,   /* batch_mixed: targets of the mixed stream, the other two up to each of them */
     BATCH_ALIGNED, /* batch_aligned: the same, each in step with the targets of its domain */
     BATCH_ONE      /* batch_one: the mixed stream alone */

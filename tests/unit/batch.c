@@ -36,6 +36,22 @@ Test(batch, training_streams) {
     batch_free(&batch);
 }
 
+/* Of sequences with two items of both domains alone: that of A 5 B 11 12, and short ones, give none. */
+Test(batch, both) {
+    static const int32_t fourth[] = {5, 11, 12};
+    const struct sample some[] = {{fourth, 3, 3}, samples[1], samples[0], samples[2]};
+    struct batch batch = {0};
+    batch_both(&batch, some, 4, 10, 3);
+    cr_expect_eq(batch.samples, 4);
+    for (int s = 0; s < STREAMS; s++) {
+        cr_assert_eq(batch.stream[s].sequences, 1);
+        cr_expect(batch.stream[s].sample[0] == 2 && batch.stream[s].aimed);
+    }
+    expect_row(&batch.stream[STREAM_B], 0, (int32_t[]){12}, (int32_t[]){15}, 1);
+    expect_row(&batch.stream[STREAM_MIXED], 0, (int32_t[]){2, 3, 15}, (int32_t[]){3, 15, 4}, 3);
+    batch_free(&batch);
+}
+
 Test(batch, histories) {
     struct batch batch = {0};
     batch_history(&batch, samples, 3, 10, 3);
