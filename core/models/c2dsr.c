@@ -52,13 +52,14 @@ static int64_t learned_width(const struct config *config, int k) {
 
 enum { INFOMAX = STREAMS }; /* the loss behind those of the streams */
 
-/* A table of items and the bias of its graph layer. */
+/* The tables of items, FOLLOW_OWN of the domains' streams and FOLLOW_ANY of the mixed one, and the
+ * biases of their graph layers: one for each domain, or one. */
 struct graph {
     int rows, bias;
 };
 
 struct c2dsr {
-    struct graph own, mixed;
+    struct graph graph[FOLLOWS];
     int none;           /* layer of the class that is no item */
     int agree[DOMAINS]; /* B_s [d, d] and b_s, one after the other; -1: no contrast */
     struct encoder encoder[STREAMS];
@@ -75,7 +76,7 @@ static void add_graph(struct model *model, const char *name, int biases, struct 
 /* B_s begins as Xavier's uniform distribution for a [1, d, d] tensor has it, as in the code. */
 static int add_agreement(struct model *model, int s) {
     int64_t d = model->config->model.dim;
-    int b = params_add(&model->params, 2, d, d, PARAM_FAN_IN, d * (d + 1) / 6, "infomax.%s.w",
+    int b = params_add(&model->params, 2, d, d, PARAM_FAN_IN, (d * (d + 1) + 5) / 6, "infomax.%s.w",
                        stream_names[s]);
     params_add(&model->params, 2, 1, 1, PARAM_ZERO, 1, "infomax.%s.b", stream_names[s]);
     return b;
@@ -95,8 +96,8 @@ static void add_encoder(struct model *model, int s, struct encoder *encoder) {
 static enum status open_c2dsr(struct model *model) {
     double infomax = c2dsr_options(model->config)->infomax;
     struct c2dsr *own = model->state;
-    add_graph(model, "own", DOMAINS, &own->own);
-    add_graph(model, "mixed", 1, &own->mixed);
+    add_graph(model, "own", DOMAINS, &own->graph[FOLLOW_OWN]);
+    add_graph(model, "mixed", 1, &own->graph[FOLLOW_ANY]);
     tables_declare(model);
     TRY(softmax_head_add(model, 0, 0, SIMILARITY_DOT, "output"));
     for (int s = 0; s < STREAMS; s++)
@@ -113,14 +114,14 @@ static enum status open_c2dsr(struct model *model) {
 
 /* ---- sequences that count ---- */
 
-/* Of the streams of both domains: the mixed token of each of their tokens, -1 where it is older than
- * all, and of every sample its tokens lo .. hi - 1 that have one. `counts`: it has such tokens, and so
- * targets, in both. */
+/* How the domains' streams stand to the mixed one. A sample counts if it has tokens, and so targets, of
+ * both domains that are tokens of the mixed stream too. */
 struct alignment {
-    int64_t n;       /* samples that count */
-    int32_t *sample; /* [n] which they are */
-    int32_t *mixed[DOMAINS], *lo[DOMAINS], *hi[DOMAINS];
-    bool *counts; /* [samples] */
+    int32_t *mixed[DOMAINS];            /* [tokens] the mixed one, -1: it is older than all */
+    int32_t *lo[DOMAINS], *hi[DOMAINS]; /* [samples] those that are in the mixed stream */
+    bool *counts;                       /* [samples] */
+    int64_t n;                          /* samples that count */
+    int32_t *sample;                    /* [n] which they are */
 };
 
 static void align_domain(struct tape *tape, const struct batch *batch, int s, struct alignment *a) {
@@ -161,58 +162,53 @@ static void count(const struct model *model, const struct batch *batch, int64_t 
 
 /* ---- rows of items ---- */
 
-/* Places of dropout, apart from those of the encoders. */
-enum place { AT_OWN = 1 << 20, AT_MIXED };
+/* Places of dropout, a graph's each, apart from those of the encoders. */
+enum { AT_GRAPH = 1 << 20 };
 
-/* Rows of a table that stand for themselves as neighbours of others. */
-static struct tensor *neighbours(struct model *model, const struct pass *pass, struct tensor *table,
-                                 const int32_t *item, int64_t n, enum place place) {
+/* Rows of n items as neighbours of others: an item that is dropped is so for all of them. */
+static struct tensor *neighbours(const struct model *model, const struct pass *pass, int kind,
+                                 struct tensor *table, const int32_t *item, int64_t n) {
     struct tape *tape = pass->tape;
+    const struct config *config = model->config;
     struct tensor *x = op_gather(tape, table, item, n);
-    double p = model->config->model.dropout;
-    if (pass->step == 0 || p <= 0)
+    if (pass->step == 0 || config->model.dropout <= 0)
         return x;
-    uint64_t *key = arena_alloc(&tape->arena, n, sizeof *key);
+    uint64_t *item_key = arena_alloc(&tape->arena, n, sizeof *item_key);
     for (int64_t i = 0; i < n; i++)
-        key[i] = (uint64_t)item[i];
-    struct dropout drop = dropout_make(
-        p, rng_key((uint64_t)model->config->run.seed, RNG_DROPOUT, (uint64_t)pass->step, place),
-        key);
+        item_key[i] = (uint64_t)item[i];
+    uint64_t key = rng_key((uint64_t)config->run.seed, RNG_DROPOUT, (uint64_t)pass->step,
+                           (uint64_t)(AT_GRAPH + kind));
+    struct dropout drop = dropout_make(config->model.dropout, key, item_key);
     return op_drop(tape, x, &drop);
 }
 
-/* E + G of n items; those of row i have the bias at[i] of the layer. */
-static struct tensor *smoothed(struct model *model, const struct pass *pass,
-                               const struct graph *graph, const struct sparse *next,
-                               const int32_t *item, int64_t n, const int32_t *at,
-                               enum place place) {
+/* E + G = 3/2 E + 1/2 (mean + g) of n items, ascending. */
+static struct tensor *smoothed(struct model *model, const struct pass *pass, int kind,
+                               const int32_t *item, int64_t n) {
+    const struct graph *graph = &((const struct c2dsr *)model->state)->graph[kind];
     struct tape *tape = pass->tape;
     struct tensor *table = tape_param(tape, &model->params, graph->rows);
-    struct sparse *rows = arena_alloc(&tape->arena, 1, sizeof *rows);
-    int32_t *column;
-    successors_select(next, &tape->arena, item, n, rows, &column);
+    struct sparse *next = arena_alloc(&tape->arena, 1, sizeof *next);
+    int32_t *column, *bias = arena_alloc(&tape->arena, n, sizeof *bias);
+    successors_select(&model->catalogue.successors->next[kind], &tape->arena, item, n, next,
+                      &column);
+    for (int64_t i = 0; i < n; i++)
+        bias[i] = kind == FOLLOW_OWN && item[i] >= model->catalogue.a_items;
     struct tensor *mean =
-        op_sparse_mean(tape, neighbours(model, pass, table, column, rows->columns, place), rows);
-    mean = op_embed(tape, mean, NULL, tape_param(tape, &model->params, graph->bias), at, n, 1,
+        op_sparse_mean(tape, neighbours(model, pass, kind, table, column, next->columns), next);
+    mean = op_embed(tape, mean, NULL, tape_param(tape, &model->params, graph->bias), bias, n, 1,
                     &dropout_none);
     return op_residual(tape, op_scale(tape, op_gather(tape, table, item, n), (real)1.5),
                        op_scale(tape, mean, (real)0.5), &dropout_none);
 }
 
-/* The rows of `tokens` items, of which token t has row place[t]. */
-static struct tensor *rows_of(struct model *model, const struct pass *pass, bool mixed,
+/* The rows of the items of `tokens` tokens, each once: token t has row (*place)[t]. */
+static struct tensor *rows_of(struct model *model, const struct pass *pass, int kind,
                               const int32_t *item, int64_t tokens, int32_t **place) {
-    const struct c2dsr *own = model->state;
     struct arena *arena = &pass->tape->arena;
-    int32_t *which = arena_alloc(arena, tokens, sizeof *which),
-            *at = arena_alloc(arena, tokens, sizeof *at);
+    int32_t *which = arena_alloc(arena, tokens, sizeof *which);
     *place = arena_alloc(arena, tokens, sizeof **place);
-    int64_t n = distinct(arena, item, tokens, which, *place);
-    for (int64_t i = 0; i < n; i++)
-        at[i] = !mixed && which[i] >= model->catalogue.a_items;
-    return smoothed(model, pass, mixed ? &own->mixed : &own->own,
-                    &model->catalogue.successors->next[mixed ? FOLLOW_ANY : FOLLOW_OWN], which, n,
-                    at, mixed ? AT_MIXED : AT_OWN);
+    return smoothed(model, pass, kind, which, distinct(arena, item, tokens, which, *place));
 }
 
 /* ---- states ---- */
@@ -247,7 +243,8 @@ static void mixed_states(struct model *model, const struct pass *pass, int first
             *place;
     for (int v = first; v < VARIANTS; v++)
         corrupt(model, pass, v, item + (v - first) * tokens);
-    struct tensor *rows = rows_of(model, pass, true, item, (VARIANTS - first) * tokens, &place);
+    struct tensor *rows =
+        rows_of(model, pass, FOLLOW_ANY, item, (VARIANTS - first) * tokens, &place);
     for (int v = first; v < VARIANTS; v++)
         h[v] = stream_encoder_run(model, &own->encoder[STREAM_MIXED], pass, STREAM_MIXED,
                                   AS_IT_IS - v, rows, NULL, place + (v - first) * tokens);
@@ -260,7 +257,7 @@ static struct tensor *own_states(struct model *model, const struct pass *pass, i
     int32_t *place;
     if (stream->tokens == 0)
         return NULL;
-    struct tensor *rows = rows_of(model, pass, false, stream->items, stream->tokens, &place);
+    struct tensor *rows = rows_of(model, pass, FOLLOW_OWN, stream->items, stream->tokens, &place);
     return stream_encoder_run(model, &own->encoder[s], pass, s, 0, rows, NULL, place);
 }
 
