@@ -242,13 +242,6 @@ static struct tensor *states(struct model *model, const struct pass *pass, int s
 
 /* ---- the join ---- */
 
-/* Rows index[0..n) of x, zero where the index is negative or x NULL. */
-static struct tensor *rows_of(const struct model *model, struct tape *tape, struct tensor *x,
-                              const int32_t *index, int64_t n) {
-    struct gate_input input = {.value = x, .index = index};
-    return op_mix(tape, &input, x != NULL, n, model->config->model.dim);
-}
-
 /* u [n, dim] for targets in `domain` from states of the mixed and of its own stream. */
 static struct tensor *join(const struct at *at, int domain, struct tensor *mixed,
                            struct tensor *own) {
@@ -341,7 +334,7 @@ static struct tensor *queries(struct model *model, const struct pass *pass) {
         if (targets.n == 0 || !is_trained_for(model, domain))
             continue;
         struct tensor *own =
-            rows_of(model, tape, states(model, pass, domain), targets.own, targets.n);
+            stream_pick(tape, states(model, pass, domain), targets.own, targets.n, d);
         input[inputs++] = (struct gate_input){
             .value = join(&at, domain, op_gather(tape, mixed, targets.mixed, targets.n), own),
             .index = targets.place};
@@ -371,7 +364,8 @@ static void forward(struct model *model, struct pass *pass) {
 /* Of every sample the last state of stream s, zero where it has none. */
 static struct tensor *last_states(struct model *model, const struct pass *pass, int s) {
     const int32_t *last = stream_last_tokens(pass->tape, pass->batch, s);
-    return rows_of(model, pass->tape, states(model, pass, s), last, pass->batch->samples);
+    return stream_pick(pass->tape, states(model, pass, s), last, pass->batch->samples,
+                       model->config->model.dim);
 }
 
 static void add_query(struct model *model, struct pass *pass, int domain, struct query *query) {

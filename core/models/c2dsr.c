@@ -261,13 +261,6 @@ static struct tensor *own_states(struct model *model, const struct pass *pass, i
     return stream_encoder_run(model, &own->encoder[s], pass, s, 0, rows, NULL, place);
 }
 
-/* Rows index[0 .. n) of x, zero where the index is negative or x NULL. */
-static struct tensor *pick(const struct model *model, struct tape *tape, struct tensor *x,
-                           const int32_t *index, int64_t n) {
-    struct gate_input input = {.value = x, .index = index};
-    return op_mix(tape, &input, x != NULL, n, model->config->model.dim);
-}
-
 /* ---- next-item losses ---- */
 
 /* What the tokens of stream s count: 1 at the last positions of a sequence that counts. */
@@ -404,7 +397,8 @@ static void forward(struct model *model, struct pass *pass) {
     next_item(model, pass, STREAM_MIXED, &a, h[AS_IT_IS], h[AS_IT_IS]);
     for (int s = 0; s < DOMAINS; s++) {
         own[s] = own_states(model, pass, s);
-        struct tensor *mixed = pick(model, tape, h[AS_IT_IS], a.mixed[s], batch->stream[s].tokens);
+        struct tensor *mixed = stream_pick(tape, h[AS_IT_IS], a.mixed[s], batch->stream[s].tokens,
+                                           model->config->model.dim);
         next_item(model, pass, s, &a, op_residual(tape, own[s], mixed, &dropout_none), own[s]);
     }
     if (contrasts)
@@ -417,15 +411,16 @@ static void forward(struct model *model, struct pass *pass) {
 static struct tensor *last_states(struct model *model, struct pass *pass, int s) {
     struct tape *tape = pass->tape;
     const struct batch *batch = pass->batch;
-    struct tensor *h[VARIANTS] = {NULL};
+    int64_t d = model->config->model.dim;
+    struct tensor *h[VARIANTS] = {NULL}, *own = own_states(model, pass, s);
     if (batch->stream[STREAM_MIXED].tokens > 0)
         mixed_states(model, pass, AS_IT_IS, h);
-    return op_residual(tape,
-                       pick(model, tape, h[AS_IT_IS], stream_last_tokens(tape, batch, STREAM_MIXED),
-                            batch->samples),
-                       pick(model, tape, own_states(model, pass, s),
-                            stream_last_tokens(tape, batch, s), batch->samples),
-                       &dropout_none);
+    return op_residual(
+        tape,
+        stream_pick(tape, h[AS_IT_IS], stream_last_tokens(tape, batch, STREAM_MIXED),
+                    batch->samples, d),
+        stream_pick(tape, own, stream_last_tokens(tape, batch, s), batch->samples, d),
+        &dropout_none);
 }
 
 static void add_query(struct model *model, struct pass *pass, int domain, struct query *query) {

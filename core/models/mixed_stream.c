@@ -135,6 +135,12 @@ struct tensor *stream_choose(struct tape *tape, struct tensor *const x[DOMAINS],
     return op_mix(tape, input, inputs, n, d);
 }
 
+struct tensor *stream_pick(struct tape *tape, struct tensor *x, const int32_t *index, int64_t n,
+                           int64_t d) {
+    struct gate_input input = {.value = x, .index = index};
+    return op_mix(tape, &input, x != NULL, n, d);
+}
+
 bool *stream_present(struct tape *tape, const struct batch *batch, int s) {
     const struct stream *of = &batch->stream[s];
     bool *present = arena_alloc(&tape->arena, batch->samples, sizeof *present);

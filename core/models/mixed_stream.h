@@ -54,6 +54,10 @@ struct tensor *stream_choose(struct tape *tape, struct tensor *const x[DOMAINS],
                              const int32_t *domain, int64_t n, bool own, int32_t *const *end,
                              int64_t d);
 
+/* y[j] = x[index[j]], zero where index[j] is negative or x NULL. Returns [n, d]. */
+struct tensor *stream_pick(struct tape *tape, struct tensor *x, const int32_t *index, int64_t n,
+                           int64_t d);
+
 /* The last token of each sample's sequence in stream s, -1: none. Memory is the tape's. */
 int32_t *stream_last_tokens(struct tape *tape, const struct batch *batch, int s);
 

@@ -2,7 +2,6 @@
 #include "core/distinct.h"
 #include "core/mem.h"
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 int64_t successors_pairs(const int64_t *offsets, const int32_t *items, int64_t n, int64_t a_items,
@@ -20,50 +19,53 @@ int64_t successors_pairs(const int64_t *offsets, const int32_t *items, int64_t n
     return count;
 }
 
-static int ascending(const void *a, const void *b) {
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Items behind each item, repetitions included, ascending. */
-static void sort_pairs(const struct item_pair *pairs, int64_t n, int64_t items, int64_t *first,
-                       int32_t *next) {
+/* By one of their items, the next or the first; pairs with the same keep their order. Those of item i
+ * become out[first[i] .. first[i + 1]). */
+static void sort_pairs(const struct item_pair *in, int64_t n, bool by_next, int64_t items,
+                       int64_t *first, struct item_pair *out) {
     memset(first, 0, (size_t)(items + 1) * sizeof *first);
     for (int64_t k = 0; k < n; k++)
-        first[pairs[k].item + 1]++;
+        first[(by_next ? in[k].next : in[k].item) + 1]++;
     for (int64_t i = 0; i < items; i++)
         first[i + 1] += first[i];
     for (int64_t k = 0; k < n; k++)
-        next[first[pairs[k].item]++] = pairs[k].next;
+        out[first[by_next ? in[k].next : in[k].item]++] = in[k];
     memmove(first + 1, first, (size_t)items * sizeof *first);
     first[0] = 0;
-    for (int64_t i = 0; i < items; i++)
-        qsort(next + first[i], (size_t)(first[i + 1] - first[i]), sizeof *next, ascending);
+}
+
+/* Entries of the pairs of an item, whose next ascend, from entry `at` of the matrix on; returns the
+ * entry behind them. */
+static int64_t fold(const struct item_pair *pairs, int64_t n, int64_t at, struct sparse *m) {
+    for (int64_t k = 0; k < n; k++) {
+        if (k > 0 && pairs[k].next == pairs[k - 1].next) {
+            m->value[at - 1]++;
+            continue;
+        }
+        m->column[at] = pairs[k].next;
+        m->value[at++] = 1;
+    }
+    return at;
 }
 
 void successors_set(struct successors *successors, int kind, const struct item_pair *pairs,
                     int64_t n, int64_t items) {
     struct sparse *m = &successors->next[kind];
-    int64_t *first = mem_alloc(items + 1, sizeof *first), at = 0;
-    int32_t *next = mem_alloc(n, sizeof *next);
-    sort_pairs(pairs, n, items, first, next);
+    int64_t *first = mem_alloc(items + 1, sizeof *first);
+    struct item_pair *by_next = mem_alloc(n, sizeof *by_next),
+                     *sorted = mem_alloc(n, sizeof *sorted);
+    sort_pairs(pairs, n, true, items, first, by_next);
+    sort_pairs(by_next, n, false, items, first, sorted);
     *m = (struct sparse){.rows = items,
                          .columns = (int32_t)items,
                          .offsets = mem_zero(items + 1, sizeof *m->offsets),
                          .column = mem_alloc(n, sizeof *m->column),
                          .value = mem_alloc(n, sizeof *m->value)};
-    for (int64_t i = 0; i < items; i++) {
-        for (int64_t k = first[i]; k < first[i + 1]; k++) {
-            bool again = at > m->offsets[i] && m->column[at - 1] == next[k];
-            if (again)
-                m->value[at - 1]++;
-            else
-                m->column[at] = next[k], m->value[at++] = 1;
-        }
-        m->offsets[i + 1] = at;
-    }
+    for (int64_t i = 0; i < items; i++)
+        m->offsets[i + 1] = fold(sorted + first[i], first[i + 1] - first[i], m->offsets[i], m);
     mem_free(first);
-    mem_free(next);
+    mem_free(by_next);
+    mem_free(sorted);
 }
 
 void successors_open(struct successors *successors, const int64_t *offsets, const int32_t *items,
