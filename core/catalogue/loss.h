@@ -12,7 +12,7 @@
  * (they are K gathered rows).
  *
  * With `other` there is one class more, which is no item and no target: exp(other[t]) is added to
- * what softmax t is normalised by. It is for a position that may be followed by no item of C.
+ * what position t is normalised by. It stands for what is in no candidate set (C2DSR).
  *
  * With `gbce` = beta > 0 the loss is another, generalised binary cross-entropy (gSASRec: Petrov,
  * Macdonald, 2023, eq. 6, without its mean) over the logit z = sum over h of z_h:

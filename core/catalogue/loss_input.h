@@ -46,9 +46,10 @@ struct catalogue_loss {
     const struct item_block *local; /* the items that are here: rows of `items` */
     const int32_t *target;          /* [positions] items of the targets */
 
-    struct tensor
-        *other;  /* [*, 1] by row of q: the logit of one class more, which is never the target
-                           * and no item; NULL: there is none. One softmax, no gBCE */
+    /* [*, 1] by row of q: the logit of one class more, which is no item and never the target. One
+     * head, or logit fusion; no gBCE. NULL: there is none. */
+    struct tensor *other;
+
     double gbce; /* exponent beta of gBCE; 0: softmax. One head, or logit fusion; no collectives */
     double weight;        /* of one position in the total loss */
     const double *share;  /* [positions] what each counts, of this rank's; NULL: 1 */
