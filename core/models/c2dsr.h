@@ -23,7 +23,7 @@
  * is z_s(h_m + h_s)_i of the last states, without h_s where there is none.
  *
  * These are the code's (files C2DSR.py, GNN.py, trainer.py, loader.py), and so are the defaults. The
- * paper gives the graph layer a weight, which the code declares and leaves out.
+ * code's graph layer declares a weight, which it does not use.
  *
  * Decided here: blocks as in core/models/encoder.h, which norm keys and values too, over sequences
  * without padding, where the code attends to padding; a domain's stream reaches as far back as
