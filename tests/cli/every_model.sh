@@ -137,6 +137,14 @@ test_roles_of_psjnet() { # One role trains, and more than there are by default.
     done
 }
 
+test_graph_of_c2dsr() { # Without the contrast, and with few targets, it trains; other losses are refused.
+    for keys in 'infomax_weight=0' 'last_targets=2'; do
+        run c2dsr-$keys 2 model.name=c2dsr model.$keys
+    done
+    refused 'cdsr: error: train.loss: the softmax of c2dsr has a class that is no item, which only exact and sampled know; take one of them' \
+        train run.yaml model.name=c2dsr train.loss=bce run.dir=no
+}
+
 test_own_negatives() { # Negatives that each position draws do not depend on ranks and placement.
     run bce 1 model.name=sasrec train.loss=bce train.bce_negatives=2
     run bce-2 2 model.name=sasrec train.loss=bce train.bce_negatives=2
