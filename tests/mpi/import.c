@@ -3,22 +3,17 @@
 #include "io/dataset.h"
 #include "io/h5_sum.h"
 #include "jobs/job.h"
-#include "tests/mpitest.h"
+#include "tests/mpi/folder.h"
 #include <fcntl.h>
 
 enum { WIDTH = 5 };
-static char folder[64];
 
 /* The same new folder on all ranks, and in it a data set of 30 + 20 items, data.h5. */
 static void enter(struct dataset *dataset) {
     static char *argv[] = {"synth",      "--items-a", "30",      "--items-b", "20",
                            "--users",    "50",        "--quiet", "-o",        "data.h5",
                            "--features", "own:3",     "--tags",  NULL};
-    strcpy(folder, "/tmp/cdsr-test-XXXXXX");
-    if (test_comm.rank == 0)
-        MPI_REQUIRE(mkdtemp(folder));
-    comm_bcast(&test_comm, folder, sizeof folder);
-    MPI_REQUIRE(chdir(folder) == 0);
+    folder_enter();
     int shown = dup(STDOUT_FILENO);
     MPI_REQUIRE(freopen("/dev/null", "w", stdout));
     MPI_REQUIRE(job_synth(&test_comm, 13, argv) == STATUS_OK);
@@ -31,13 +26,7 @@ static void enter(struct dataset *dataset) {
 
 static void leave(struct dataset *dataset) {
     dataset_close(dataset);
-    MPI_Barrier(test_comm.mpi);
-    MPI_EXPECT(chdir("/") == 0);
-    if (test_comm.rank == 0) {
-        char command[96];
-        snprintf(command, sizeof command, "rm -r %s", folder);
-        MPI_EXPECT(system(command) == 0);
-    }
+    folder_leave();
 }
 
 /* Row r of the whole table has r + 1 + column / 8 in every column. */

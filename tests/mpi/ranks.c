@@ -5,19 +5,14 @@
 #include "core/models/registry.h"
 #include "io/h5_writer.h"
 #include "jobs/job.h"
-#include "tests/mpitest.h"
+#include "tests/mpi/folder.h"
 #include <jansson.h>
 #include <math.h>
 
-static char folder[64];
-
 /* The same new folder on all ranks, and in it a run. */
 static void enter(void) {
-    strcpy(folder, "/tmp/cdsr-test-XXXXXX");
-    if (test_comm.rank == 0)
-        MPI_REQUIRE(mkdtemp(folder));
-    comm_bcast(&test_comm, folder, sizeof folder);
-    MPI_REQUIRE(chdir(folder) == 0 && freopen("/dev/null", "w", stdout));
+    folder_enter();
+    MPI_REQUIRE(freopen("/dev/null", "w", stdout));
     log_set_level(LOG_ERROR);
     MPI_REQUIRE(start_job(job_synth, (const char *[]){"synth", "--items-a=40", "--items-b=50",
                                                       "--users=200", "-o", "data.h5", NULL}) ==
@@ -28,16 +23,6 @@ static void enter(void) {
                                                       "eval.sampled_negatives=5", NULL}) ==
                 STATUS_OK);
     MPI_Barrier(test_comm.mpi);
-}
-
-static void leave(void) {
-    MPI_Barrier(test_comm.mpi);
-    MPI_EXPECT(chdir("/") == 0);
-    if (test_comm.rank == 0) {
-        char command[96];
-        snprintf(command, sizeof command, "rm -r %s", folder);
-        MPI_EXPECT(system(command) == 0);
-    }
 }
 
 /* As metrics.json has it. */
@@ -87,7 +72,7 @@ MPI_TEST(ranks, are_those_of_the_figures, 3) {
                                                  "--ranks=own.h5", NULL}) == STATUS_OK);
     if (test_comm.rank == 0)
         expect_figures(SPLIT_TEST, "own.h5", true);
-    leave();
+    folder_leave();
 }
 
 /* A copy of the file with one entry changed. */
@@ -122,7 +107,7 @@ MPI_TEST(ranks, damaged_files_are_refused, 1) {
     ranks_free(&r);
     change("/valid/domain", H5_U8, &(uint8_t){2});
     MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_VALID, &r) == STATUS_INPUT);
-    leave();
+    folder_leave();
 }
 
 MPI_TEST_MAIN(models_register())

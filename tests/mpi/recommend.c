@@ -4,19 +4,15 @@
 #include "core/models/registry.h"
 #include "io/h5_file.h"
 #include "jobs/job.h"
-#include "tests/mpitest.h"
+#include "tests/mpi/folder.h"
 #include <math.h>
 
 enum { ITEMS = 12, PLACES = 20, USERS = 2 };
-static char folder[64];
 
 /* The same new folder on all ranks, and in it a run and the histories of USERS. */
 static void enter(void) {
-    strcpy(folder, "/tmp/cdsr-test-XXXXXX");
-    if (test_comm.rank == 0)
-        MPI_REQUIRE(mkdtemp(folder));
-    comm_bcast(&test_comm, folder, sizeof folder);
-    MPI_REQUIRE(chdir(folder) == 0 && freopen("/dev/null", "w", stdout));
+    folder_enter();
+    MPI_REQUIRE(freopen("/dev/null", "w", stdout));
     log_set_level(LOG_ERROR);
     MPI_REQUIRE(start_job(job_synth, (const char *[]){"synth", "--items-a=12", "--items-b=0",
                                                       "--users=60", "-o", "data.h5", NULL}) ==
@@ -31,16 +27,6 @@ static void enter(void) {
         fclose(stream);
     }
     MPI_Barrier(test_comm.mpi);
-}
-
-static void leave(void) {
-    MPI_Barrier(test_comm.mpi);
-    MPI_EXPECT(chdir("/") == 0);
-    if (test_comm.rank == 0) {
-        char command[96];
-        snprintf(command, sizeof command, "rm -r %s", folder);
-        MPI_EXPECT(system(command) == 0);
-    }
 }
 
 MPI_TEST(recommend, empty_places_are_marked, 2) {
@@ -62,7 +48,7 @@ MPI_TEST(recommend, empty_places_are_marked, 2) {
         MPI_EXPECT(listed ? score[i] > 0 : isnan(score[i]), "score %d is %g", i, (double)score[i]);
     }
     h5_close(&file);
-    leave();
+    folder_leave();
 }
 
 MPI_TEST_MAIN(models_register())
