@@ -67,6 +67,17 @@ GENERAL("train.optimizer", CHOICE, train.optimizer, "adamw", "adamw|lazy_adamw",
     "users with any loss"),
 GENERAL("train.lr", REAL, train.lr, "0.001", "[0, inf)", NULL,
     "learning rate"),
+GENERAL("train.schedule", CHOICE, train.schedule, "constant", "constant|cosine|plateau", NULL,
+    "how the learning rate falls: not at all; along half a cosine, to train.min_lr at the end of "
+    "train.epochs or train.max_steps; or where the figure that selects the best epoch does not rise"),
+GENERAL("train.warmup", REAL, train.warmup, "0", "[0, inf)", NULL,
+    "epochs in which the learning rate rises from zero, step by step; 0: none"),
+GENERAL("train.min_lr", REAL, train.min_lr, "0", "[0, inf)", NULL,
+    "cosine and plateau: lowest learning rate"),
+GENERAL("train.plateau_factor", REAL, train.plateau_factor, "0.3162", "(0, 1)", NULL,
+    "plateau: what the learning rate is multiplied by"),
+GENERAL("train.plateau_patience", INTEGER, train.plateau_patience, "4", "[0, inf)", NULL,
+    "plateau: evaluations in a row without improvement that leave it as it is; the next one lowers it"),
 GENERAL("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
     "decay of the first and second moment"),
 GENERAL("train.weight_decay", REAL, train.weight_decay, "0", "[0, inf)", NULL,
@@ -441,10 +452,32 @@ static enum status check_loss(const struct config *config) {
     return STATUS_OK;
 }
 
+/* A plateau is seen in evaluations, and seen before they end the training. */
+static enum status check_schedule(const struct config *config) {
+    int64_t patience = config->train.patience, waits = config->train.plateau_patience;
+    if (config->train.schedule != SCHEDULE_CONSTANT && config->train.min_lr > config->train.lr)
+        return log_error(STATUS_INPUT, "train.min_lr: %g is above train.lr, %g",
+                         config->train.min_lr, config->train.lr);
+    if (config->train.schedule != SCHEDULE_PLATEAU)
+        return STATUS_OK;
+    if (config->eval.every == 0)
+        return log_error(STATUS_INPUT,
+                         "train.schedule: plateau needs evaluations; eval.every is 0");
+    if (patience > 0 && waits >= patience - 1)
+        return log_error(
+            STATUS_INPUT,
+            "train.plateau_patience: the learning rate would fall after %lld evaluations "
+            "without improvement, and train.patience ends training after %lld; raise "
+            "that, or set it to 0",
+            (long long)waits + 1, (long long)patience);
+    return STATUS_OK;
+}
+
 enum status options_check(const struct config *config) {
     TRY(check_model(config->model.name));
     TRY(check_reproducible(config));
     TRY(check_loss(config));
+    TRY(check_schedule(config));
     TRY(check_modalities(&config->model.modalities));
     TRY(check_cutoffs(&config->eval.cutoffs));
     TRY(check_skip(&config->bench.skip));

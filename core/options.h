@@ -19,6 +19,7 @@ enum loss_kind { LOSS_EXACT, LOSS_SAMPLED, LOSS_GBCE, LOSS_BCE, LOSS_BPR, LOSS_I
 enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
+enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_PLATEAU };
 enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
 enum target { TARGET_BOTH, TARGET_A, TARGET_B };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
@@ -56,6 +57,11 @@ struct config {
         int64_t batch;
         int optimizer; /* enum optimizer */
         double lr;
+        int schedule;  /* enum schedule_kind */
+        double warmup; /* epochs */
+        double min_lr; /* of cosine and plateau */
+        double plateau_factor;
+        int64_t plateau_patience; /* evaluations */
         double betas[2];
         double weight_decay;
         int loss; /* enum loss_kind */

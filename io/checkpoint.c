@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 3, BLOCK = 1 << 22 };
-enum { CHECKSUMS = 2, ITEMS = 3 }; /* schemas that brought them */
+enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 4, BLOCK = 1 << 22 };
+enum { CHECKSUMS = 2, ITEMS = 3, PLATEAU = 4 }; /* schemas that brought them */
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v"};
 
@@ -76,6 +76,8 @@ static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
     if (schema >= ITEMS)
         fprintf(file, "\n%s %lld %lld", s->items_hash, (long long)s->domain_items[0],
                 (long long)s->domain_items[1]);
+    if (schema >= PLATEAU)
+        fprintf(file, " %lld %lld", (long long)s->plateau.reductions, (long long)s->plateau.waited);
     fclose(file);
     uint64_t hash = rng_hash(text);
     free(text);
@@ -120,6 +122,8 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
     TRY(h5_writer_put_fixed_text(w, "/state", "items_hash", s->items_hash));
     TRY(h5_writer_put_int(w, "/state", "items_a", s->domain_items[0]));
     TRY(h5_writer_put_int(w, "/state", "items_b", s->domain_items[1]));
+    TRY(h5_writer_put_int(w, "/state", "lr_reductions", s->plateau.reductions));
+    TRY(h5_writer_put_int(w, "/state", "lr_waited", s->plateau.waited));
     for (int64_t k = 0; k < tensors->count; k++)
         TRY(h5_writer_put_int(w, tensors->name[k], "checksum", (int64_t)tensors->sum[k]));
     return h5_writer_put_int(w, "/state", "checksum", (int64_t)state_hash(s, SCHEMA, tensors));
@@ -262,6 +266,12 @@ static enum status get_items(const struct h5_file *f, struct checkpoint_state *s
     return h5_get_int(f, "/state", "items_b", &s->domain_items[1]);
 }
 
+/* Files of an earlier schema are of runs whose rate was constant. */
+static enum status get_plateau(const struct h5_file *f, struct plateau *plateau) {
+    TRY(h5_get_int(f, "/state", "lr_reductions", &plateau->reductions));
+    return h5_get_int(f, "/state", "lr_waited", &plateau->waited);
+}
+
 static enum status get_state(const struct h5_file *f, int64_t schema, struct checkpoint_state *s) {
     TRY(h5_get_int(f, "/state", "step", &s->step));
     TRY(h5_get_int(f, "/state", "epoch", &s->epoch));
@@ -272,6 +282,8 @@ static enum status get_state(const struct h5_file *f, int64_t schema, struct che
     TRY(h5_get_double(f, "/state", "best_metric", &s->best_metric));
     TRY(h5_get_text(f, "/state", "config", &s->config));
     TRY(h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash));
+    if (schema >= PLATEAU)
+        TRY(get_plateau(f, &s->plateau));
     if (schema >= ITEMS)
         return get_items(f, s);
     s->items_hash = mem_string("");

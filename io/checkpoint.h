@@ -1,4 +1,4 @@
-/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 3):
+/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 4):
  *   /param/<name>, /optim/m/<name>, /optim/v/<name>   global logical shapes; attribute checksum; no
  *                                                     /optim where there are no moments
  *   /items/key_bytes, /items/key_offsets              whose the rows of item tables are, in
@@ -11,11 +11,13 @@
  * A tensor's checksum is its hash_elements as stored (core/hash.h): a sum over elements, so that it
  * is taken and verified by any number of ranks, each with its share of the rows, under either
  * placement. The checksum of /state covers its attributes and the names and checksums of all
- * tables; HDF5 itself has one for what describes the datasets. Files of schema 2 have no keys;
- * those of schema 1, and files of others, have no checksums either. */
+ * tables; HDF5 itself has one for what describes the datasets. Files of schema 3 do not know of
+ * reductions of the learning rate; those of schema 2 have no keys; those of schema 1, and files of
+ * others, have no checksums either. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
 #include "core/params.h"
+#include "core/schedule.h"
 #include "io/item_keys.h"
 #include "io/item_map.h"
 #include "mpi/comm.h"
@@ -31,6 +33,7 @@ struct checkpoint_state {
     char *dataset_hash; /* content hash of the data set */
     char *items_hash;   /* of its items, "": not known */
     int64_t domain_items[2];
+    struct plateau plateau; /* of the learning rate */
 };
 
 void checkpoint_state_free(struct checkpoint_state *state); /* zeroes it */

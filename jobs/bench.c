@@ -157,7 +157,7 @@ static enum status run_step(struct bench *b, int64_t step, struct phases *phases
     phases_start(phases, PHASE_INPUT);
     if (step == 0 || !skips(b, "input"))
         b->sequences = stepper_load(&b->stepper, batch_of(b, step));
-    return stepper_compute(&b->stepper, step + 1, phases, loss);
+    return stepper_compute(&b->stepper, step + 1, b->run.config.train.lr, phases, loss);
 }
 
 /* Of this rank. The reduction has its gradients to sum. */

@@ -60,6 +60,7 @@ struct trainer {
     struct run run;
     struct report report;
     struct stepper stepper;
+    struct schedule schedule; /* of the learning rate; not of a model that is fitted */
     struct evaluation valid;
     struct item_keys keys;
     struct resume resume;          /* with --resume, until the run has begun */
@@ -82,8 +83,18 @@ static const struct config *config_of(const struct trainer *t) {
 
 /* ---- one step ---- */
 
+/* In steps of today's batch, which are those that were made unless it has changed. */
+static int64_t steps_done(const struct trainer *t) {
+    return t->state.epoch * loader_steps(&t->stepper.loader) + t->state.cursor;
+}
+
+/* Of the next step. */
+static double learning_rate(const struct trainer *t) {
+    return schedule_rate(&t->schedule, steps_done(t), &t->state.plateau);
+}
+
 static void log_step(struct trainer *t, const struct phases *phases, const double loss[LOSS_TERMS],
-                     int64_t sequences) {
+                     double lr, int64_t sequences) {
     const struct config *c = config_of(t);
     const struct model *model = &t->run.model;
     double total = 0, seconds = phases_total(phases), now = phase_clock();
@@ -95,7 +106,7 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
                                .term = model->loss,
                                .loss = loss,
                                .loss_total = total,
-                               .lr = c->train.lr,
+                               .lr = lr,
                                .sequences_per_s = (double)sequences / seconds,
                                .phases = phases};
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
@@ -112,15 +123,15 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
 
 static enum status train_step(struct trainer *t) {
     struct phases phases;
-    double loss[LOSS_TERMS];
+    double loss[LOSS_TERMS], lr = learning_rate(t);
     fault_point("step");
     phases_start(&phases, PHASE_INPUT);
     int64_t sequences = stepper_load(&t->stepper, t->state.cursor);
     t->state.step++;
     t->state.cursor++;
     t->steps++;
-    TRY(stepper_compute(&t->stepper, t->state.step, &phases, loss));
-    log_step(t, &phases, loss, sequences);
+    TRY(stepper_compute(&t->stepper, t->state.step, lr, &phases, loss));
+    log_step(t, &phases, loss, lr, sequences);
     return STATUS_OK;
 }
 
@@ -216,6 +227,16 @@ static void log_valid(const struct trainer *t, const struct report_eval *event) 
                  t->select);
 }
 
+/* After an evaluation, which was the best or not, the learning rate may fall. */
+static void adapt_rate(struct trainer *t, bool best) {
+    double before = learning_rate(t);
+    schedule_evaluated(&t->schedule, steps_done(t), best, &t->state.plateau);
+    if (learning_rate(t) < before)
+        log_info("epoch %lld: no better one for %lld evaluations: learning rate %g -> %g",
+                 (long long)t->state.epoch, (long long)t->schedule.patience + 1, before,
+                 learning_rate(t));
+}
+
 /* Evaluate on the validation split at the end of an epoch; the best parameters are the checkpoint
  * of best_step. Where nothing can be compared that is the latest. */
 static enum status validate(struct trainer *t) {
@@ -232,6 +253,8 @@ static enum status validate(struct trainer *t) {
     t->state.stale = best ? 0 : t->state.stale + 1;
     report_eval(&t->report, &event);
     log_valid(t, &event);
+    if (!model_is_fitted(config_of(t)))
+        adapt_rate(t, best);
     if (!best)
         return STATUS_OK;
     t->best = scores;
@@ -357,6 +380,7 @@ static enum status resume(struct trainer *t) {
     state->best_epoch = was->best_epoch;
     state->best_metric = was->best_metric;
     state->stale = was->stale;
+    state->plateau = was->plateau;
     if (was->best_step >= 0 && c->eval.every > 0 && resume_scores_anew(&t->resume, c))
         TRY(judge_best(t));
     TRY(checkpoint_read_params(t->comm, t->resume.path, NULL, &t->run.model.params, true));
@@ -371,6 +395,8 @@ static enum status open_run(struct trainer *t, const struct config *config) {
     TRY(stepper_open(&t->stepper, run));
     t->stepper.write_notes = write_notes;
     t->stepper.writer = t;
+    if (!model_is_fitted(&run->config))
+        t->schedule = schedule_of(&run->config, loader_steps(&t->stepper.loader));
     TRY(item_keys_read(t->comm, &run->dataset, &t->keys));
     if (!t->resume.path)
         TRY(restore_init(run));

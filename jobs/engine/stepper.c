@@ -357,12 +357,12 @@ static double clip_scale(const struct stepper *s, const struct item_grads *grads
     return !isfinite(norm) ? norm : norm > limit ? limit / norm : 1;
 }
 
-static enum status update(struct stepper *s, int64_t step, const struct item_grads *grads) {
+static enum status update(struct stepper *s, int64_t step, double lr,
+                          const struct item_grads *grads) {
     const struct config *c = &s->run->config;
     const struct model *model = &s->run->model;
     struct params *params = &s->run->model.params;
-    struct adamw adamw = {c->train.lr, c->train.betas[0], c->train.betas[1], 1e-8,
-                          c->train.weight_decay};
+    struct adamw adamw = {lr, c->train.betas[0], c->train.betas[1], 1e-8, c->train.weight_decay};
     double scale = clip_scale(s, grads);
     if (!isfinite(scale))
         return not_finite(s, step);
@@ -376,7 +376,7 @@ static enum status update(struct stepper *s, int64_t step, const struct item_gra
     return STATUS_OK;
 }
 
-enum status stepper_compute(struct stepper *s, int64_t step, struct phases *phases,
+enum status stepper_compute(struct stepper *s, int64_t step, double lr, struct phases *phases,
                             double loss[LOSS_TERMS]) {
     const struct config *c = &s->run->config;
     struct pass pass = {
@@ -406,7 +406,7 @@ enum status stepper_compute(struct stepper *s, int64_t step, struct phases *phas
     if (!all_finite(loss, LOSS_TERMS))
         status = not_finite(s, step);
     else if (!s->without_optimizer)
-        status = update(s, step, &grads);
+        status = update(s, step, lr, &grads);
     phases_stop(phases);
     return status;
 }

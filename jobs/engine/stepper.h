@@ -50,12 +50,12 @@ void stepper_close(struct stepper *stepper); /* collective; safe on a zeroed obj
  * sequences over all ranks. */
 int64_t stepper_load(struct stepper *stepper, int64_t k);
 
-/* Collective. One update, number `step` (1 for the first), with the loaded sequences. `phases`
- * runs. loss[k] = mean of loss k over its positions in the global batch. STATUS_FAIL when a loss or
- * the norm of train.grad_clip is not finite: parameters and moments stay as they were, and the line
- * names step, rank and the first tensor or loss at fault. */
-CHECKED enum status stepper_compute(struct stepper *stepper, int64_t step, struct phases *phases,
-                                    double loss[LOSS_TERMS]);
+/* Collective. One update, number `step` (1 for the first), at the learning rate `lr` with the loaded
+ * sequences. `phases` runs. loss[k] = mean of loss k over its positions in the global batch.
+ * STATUS_FAIL when a loss or the norm of train.grad_clip is not finite: parameters and moments stay
+ * as they were, and the line names step, rank and the first tensor or loss at fault. */
+CHECKED enum status stepper_compute(struct stepper *stepper, int64_t step, double lr,
+                                    struct phases *phases, double loss[LOSS_TERMS]);
 
 /* Collective. STATUS_FAIL, with such a line, when a parameter is not finite. */
 CHECKED enum status stepper_check(const struct stepper *stepper, int64_t step);

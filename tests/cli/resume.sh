@@ -24,6 +24,16 @@ part() {
     statuses 0 0
 }
 
+# same_runs NAME KEYS: the run in two parts is the whole one.
+same_runs() {
+    all_losses whole "$1" >first
+    all_losses parts "$1" >second
+    [ "$(wc -l <first)" = 15 ] || complain "$2: 15 steps in the log, not $(wc -l <first)"
+    diff first second >&2 || complain "$2: a resumed run has the losses of an uninterrupted one"
+    cmp {whole,parts}/runs/"$1"/checkpoints/step-15.h5 ||
+        complain "$2: a resumed run ends in the checkpoint of an uninterrupted one"
+}
+
 # same NAME KEY=VALUE...: a run with these keys, whole and in two parts.
 same() {
     local name=$1
@@ -31,12 +41,7 @@ same() {
     part whole run.dir=runs/$name "$@"
     part parts run.dir=runs/$name "$@" train.max_steps=7
     part parts run.dir=runs/$name "$@" --resume
-    all_losses whole $name >first
-    all_losses parts $name >second
-    [ "$(wc -l <first)" = 15 ] || complain "$*: 15 steps in the log, not $(wc -l <first)"
-    diff first second >&2 || complain "$*: a resumed run has the losses of an uninterrupted one"
-    cmp {whole,parts}/runs/$name/checkpoints/step-15.h5 ||
-        complain "$*: a resumed run ends in the checkpoint of an uninterrupted one"
+    same_runs $name "$*"
 }
 
 test_stopped_run() { # A run that was stopped ends as one that was not.
@@ -55,6 +60,49 @@ test_sharded_tables() { # So does one whose tables are shared out.
 
 test_exact_loss() { # So does one with the exact loss.
     same exact train.placement=sharded train.loss=exact
+}
+
+# same_after_kill STEP NAME KEY=VALUE...: as same, but a rank dies in that step, and no key says where the
+# first part ends.
+same_after_kill() {
+    local step=$1 name=$2
+    shift 2
+    set -- run.dir=runs/$name checkpoint.every_s=1e-6 "$@"
+    part whole "$@"
+    export CDSR_TEST_KILL=1:step:$step
+    (within parts ranks 2 train ../run.yaml data.path=../data.h5 "$@") 2>/dev/null
+    unset CDSR_TEST_KILL
+    [ -e parts/runs/$name/checkpoints/step-$((step - 1)).h5 ] || complain "$*: the steps before are saved"
+    part parts "$@" --resume
+    same_runs $name "$*"
+}
+
+rates() {
+    sed -n 's/.*"event": "step", "step": \([0-9]*\),.*"lr": \([0-9.e-]*\).*/\1 \2/p' "$1/runs/$2/log.jsonl"
+}
+
+test_cosine() { # So does one whose learning rate rises, then follows a cosine.
+    same_after_kill 9 cosine train.schedule=cosine train.warmup=1.5 train.min_lr=0.001
+    rates whole cosine | diff - <(rates parts cosine) >&2 || complain 'the same rates'
+    rates whole cosine | awk 'function far(x, y) { return (x - y) ^ 2 > 1e-24 }
+        BEGIN { pi = atan2(0, -1) }
+        {
+            n = $1 - 1
+            want = n < 7 ? 0.01 * (n + 1) / 7.5 : 0.01
+            if (n > 7) want = 0.001 + 0.009 * (1 + cos(pi * (n - 7.5) / 7.5)) / 2
+            if (far($2, want)) { print "step " $1 ": " $2 ", not " want; exit 1 }
+        }
+        END { exit NR != 15 }' >&2 || complain 'the rates of a warm-up and a cosine'
+}
+
+# With a rate this low no evaluation is better than the first.
+test_plateau() { # So does one whose learning rate was lowered, or is about to be.
+    set -- train.schedule=plateau train.plateau_factor=0.5 train.lr=1e-9 eval.cutoffs='[1]' eval.select=hr
+    same_after_kill 12 lowered "$@" train.plateau_patience=0
+    [ "$(rates parts lowered | cut -d ' ' -f 2 | uniq -c | xargs)" = '10 1e-9 5 5e-10' ] ||
+        complain "$(rates parts lowered)"
+    same_after_kill 12 waiting "$@" train.plateau_patience=1
+    has err 'epoch 3: no better one for 2 evaluations: learning rate 1e-09 -> 5e-10'
 }
 
 # ---- other settings ----
@@ -185,6 +233,13 @@ test_same_figure_with_other_weights() { # The figure of the best epoch so far is
     now=$(sed -n 's/^cdsr: the best epoch so far, [12], now has mrr of all, full \([0-9.]*\)$/\1/p' "$work/err")
     [ "$(awk '$1 == "valid" && $2 == "all" && $3 == "model" && $4 == "full" { print $5 }' run/result.txt)" = "$now" ] ||
         complain "the figure of the best epoch in $(cat "$work/err")"
+}
+
+test_longer_cosine() { # With other epochs the cosine goes on as if it had them from the start.
+    own_copy
+    goes_on 2 train.epochs=2 train.schedule=cosine
+    [ "$(sed -n 's/.*"step": 6,.*"lr": \([0-9.e-]*\),.*/\1/p' run/log.jsonl)" = 0.005 ] ||
+        complain 'half of the learning rate in the middle'
 }
 
 test_overwritten_run() { # A run that is overwritten leaves no former configuration.

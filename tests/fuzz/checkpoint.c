@@ -4,9 +4,18 @@
 #include "tests/fuzz/alone.h"
 #include <string.h>
 
-static const struct checkpoint_state written = {
-    12,    3, 4, 9, 2, 1, 0.125, (char *)"run: {seed: 1}", (char *)"0123abcd", (char *)"4567ef",
-    {3, 4}};
+static const struct checkpoint_state written = {12,
+                                                3,
+                                                4,
+                                                9,
+                                                2,
+                                                1,
+                                                0.125,
+                                                (char *)"run: {seed: 1}",
+                                                (char *)"0123abcd",
+                                                (char *)"4567ef",
+                                                {3, 4},
+                                                {5, 6}};
 
 static char key_bytes[] = "a\0b\0long key\0a\0e\0f\0g";
 static char *key_text[] = {key_bytes,      key_bytes + 2,  key_bytes + 4, key_bytes + 13,
@@ -62,6 +71,7 @@ static void require_state(const struct checkpoint_state *s) {
     REQUIRE(s->best_epoch == 2 && s->stale == 1 && s->best_metric == 0.125);
     REQUIRE(!strcmp(s->config, written.config) && !strcmp(s->dataset_hash, written.dataset_hash));
     REQUIRE(!strcmp(s->items_hash, written.items_hash) && s->domain_items[0] == 3);
+    REQUIRE(s->plateau.reductions == 5 && s->plateau.waited == 6);
 }
 
 /* Whatever stands in a file: keys, or a refusal. */

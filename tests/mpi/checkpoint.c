@@ -88,14 +88,16 @@ static const struct checkpoint_state written = {12,
                                                 (char *)"run: {seed: 1}",
                                                 (char *)"0123abcd",
                                                 (char *)"4567ef",
-                                                {X_ROWS, ROWS - X_ROWS}};
+                                                {X_ROWS, ROWS - X_ROWS},
+                                                {5, 6}};
 
 static bool same_state(const struct checkpoint_state *s) {
     return s->step == 12 && s->epoch == 3 && s->cursor == 4 && s->best_step == 9 &&
            s->best_epoch == 2 && s->stale == 1 && s->best_metric == 0.125 &&
            !strcmp(s->config, written.config) && !strcmp(s->dataset_hash, written.dataset_hash) &&
            !strcmp(s->items_hash, written.items_hash) && s->domain_items[0] == X_ROWS &&
-           s->domain_items[1] == ROWS - X_ROWS;
+           s->domain_items[1] == ROWS - X_ROWS && s->plateau.reductions == 5 &&
+           s->plateau.waited == 6;
 }
 
 /* The keys of the file are those of make_key. */
@@ -316,13 +318,14 @@ static const char *const tables[] = {"/param/embed.id",  "/param/w",          "/
                                      "/items/key_bytes", "/items/key_offsets"};
 enum { FORMER_TABLES = 12, TABLES = sizeof tables / sizeof *tables };
 
-static void remove_items(hid_t f) {
-    static const char *const names[] = {"items_hash", "items_a", "items_b"};
-    hid_t state = H5Gopen2(f, "state", H5P_DEFAULT);
-    for (int i = 0; i < 3; i++)
-        MPI_REQUIRE(H5Adelete(state, names[i]) >= 0, "%s", names[i]);
-    H5Gclose(state);
-    MPI_REQUIRE(H5Ldelete(f, "items", H5P_DEFAULT) >= 0, "items");
+/* What the later schemas brought. */
+static void remove_new(hid_t f, int64_t schema) {
+    static const char *const names[] = {"lr_reductions", "lr_waited", "items_hash", "items_a",
+                                        "items_b"};
+    for (int i = 0; i < (schema < 3 ? 5 : 2); i++)
+        MPI_REQUIRE(H5Adelete_by_name(f, "state", names[i], H5P_DEFAULT) >= 0, "%s", names[i]);
+    if (schema < 3)
+        MPI_REQUIRE(H5Ldelete(f, "items", H5P_DEFAULT) >= 0, "items");
 }
 
 static int64_t get(hid_t f, const char *object, const char *name) {
@@ -343,25 +346,29 @@ static void set(hid_t f, const char *object, const char *name, int64_t value) {
     H5Sclose(space);
 }
 
-/* As schema 2 had it: no word of the items. */
-static int64_t former_sum(hid_t f) {
-    uint64_t sum = rng_hash("12 3 4 9 2 1 0x1p-3\nrun: {seed: 1}\n0123abcd");
-    for (int k = 0; k < FORMER_TABLES; k++)
+/* As schema 3 had it: no word of the learning rate; or schema 2: nor of the items. */
+static int64_t former_sum(hid_t f, int64_t schema) {
+    char text[128];
+    int n = snprintf(text, sizeof text, "12 3 4 9 2 1 0x1p-3\nrun: {seed: 1}\n0123abcd");
+    if (schema == 3)
+        snprintf(text + n, sizeof text - (size_t)n, "\n4567ef %d %d", X_ROWS, ROWS - X_ROWS);
+    uint64_t sum = rng_hash(text);
+    for (int k = 0; k < (schema == 3 ? TABLES : FORMER_TABLES); k++)
         sum += rng_bits((uint64_t)get(f, tables[k], "checksum"), rng_hash(tables[k]));
     return (int64_t)sum;
 }
 
 static void make_former(int64_t schema) {
     hid_t f = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
-    remove_items(f);
+    remove_new(f, schema);
     set(f, "state", "schema", schema);
-    set(f, "state", "checksum", schema == 2 ? former_sum(f) : 0);
+    set(f, "state", "checksum", schema > 1 ? former_sum(f, schema) : 0);
     H5Fclose(f);
 }
 
 MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
     make_directory();
-    for (int64_t schema = 1; schema <= 2; schema++) {
+    for (int64_t schema = 1; schema <= 3; schema++) {
         struct checkpoint_state state = {0};
         struct params params;
         write_file(&test_comm, false, file);
@@ -374,7 +381,9 @@ MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
                     "params");
         MPI_REQUIRE(checkpoint_read_state(&test_comm, file, &state) == STATUS_OK, "state");
         MPI_EXPECT(visit(&params, false) == 0, "values of schema %d", (int)schema);
-        MPI_EXPECT(state.step == 12 && !state.items_hash[0], "'%s'", state.items_hash);
+        MPI_EXPECT(state.step == 12 && !state.items_hash[0] == (schema < 3), "'%s'",
+                   state.items_hash);
+        MPI_EXPECT(state.plateau.reductions == 0 && state.plateau.waited == 0, "the rate");
         checkpoint_state_free(&state);
         params_free(&params);
         MPI_Barrier(test_comm.mpi);

@@ -154,7 +154,7 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     phases_start(&phases, PHASE_INPUT);
     stepper_load(&stepper, 0);
     log_hold();
-    enum status status = stepper_compute(&stepper, 7, &phases, loss);
+    enum status status = stepper_compute(&stepper, 7, config.train.lr, &phases, loss);
     const char *line = log_release();
     MPI_EXPECT(status == STATUS_FAIL, "status %d", status);
     MPI_EXPECT(test_comm.rank == 1

@@ -90,6 +90,11 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.batch", "256"},
                                               {"train.optimizer", "adamw"},
                                               {"train.lr", "0.001"},
+                                              {"train.schedule", "constant"},
+                                              {"train.warmup", "0"},
+                                              {"train.min_lr", "0"},
+                                              {"train.plateau_factor", "0.3162"},
+                                              {"train.plateau_patience", "4"},
                                               {"train.betas", "[0.9, 0.98]"},
                                               {"train.weight_decay", "0"},
                                               {"train.loss", "auto"},
@@ -173,6 +178,11 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"train.batch", "1"},
                                         {"train.optimizer", "lazy_adamw"},
                                         {"train.lr", "0.0005"},
+                                        {"train.schedule", "cosine"},
+                                        {"train.warmup", "2.5"},
+                                        {"train.min_lr", "1e-5"},
+                                        {"train.plateau_factor", "0.5"},
+                                        {"train.plateau_patience", "30"},
                                         {"train.betas", "[0.8, 0.999]"},
                                         {"train.weight_decay", "0.3"},
                                         {"train.loss", "sampled"},
@@ -483,6 +493,38 @@ Test(options, reproducible_needs_whole_tables, .init = start) {
     cr_assert_eq(set("train.placement", "replicated"), STATUS_OK);
     cr_assert_eq(set("train.optimizer", "lazy_adamw"), STATUS_OK);
     cr_expect_eq(model_configure(&config), STATUS_INPUT);
+}
+
+static void expect_said_of(const char *schedule, const char *key, const char *value,
+                           const char *want) {
+    start();
+    cr_assert_eq(set("train.schedule", schedule), STATUS_OK);
+    cr_assert_eq(set(key, value), STATUS_OK);
+    cr_expect_eq(model_configure(&config), want[0] ? STATUS_INPUT : STATUS_OK, "%s, %s=%s",
+                 schedule, key, value);
+    const char *what = said();
+    cr_expect_str_eq(what, want, "%s", what);
+}
+
+/* schedule, key, value: what is said of them, "" where nothing is */
+Test(options, schedules_refuse_what_has_no_meaning, .init = cr_redirect_stderr) {
+    static const char above[] = "train.min_lr: 0.01 is above train.lr, 0.001\n";
+    static const char *const cases[][4] = {
+        {"cosine", "train.min_lr", "0.01", above},
+        {"plateau", "train.min_lr", "0.01", above},
+        {"constant", "train.min_lr", "0.01", ""},
+        {"cosine", "train.min_lr", "0.001", ""},
+        {"cosine", "train.warmup", "1000", ""},
+        {"cosine", "eval.every", "0", ""},
+        {"plateau", "eval.every", "0",
+         "train.schedule: plateau needs evaluations; eval.every is 0\n"},
+        {"plateau", "train.plateau_patience", "9",
+         "train.plateau_patience: the learning rate would fall after 10 evaluations without "
+         "improvement, and train.patience ends training after 10; raise that, or set it to 0\n"},
+        {"plateau", "train.plateau_patience", "8", ""},
+        {"plateau", "train.patience", "0", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_said_of(cases[i][0], cases[i][1], cases[i][2], cases[i][3]);
 }
 
 /* gBCE has one score per item and a calibration of its own. */
