@@ -20,18 +20,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 3, SCHEMA = 4, BLOCK = 1 << 22 };
-enum { CHECKSUMS = 2, ITEMS = 3, PLATEAU = 4 }; /* schemas that brought them */
+enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 4, BLOCK = 1 << 22 };
+enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4 }; /* schemas that brought them */
 
-static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v"};
+static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v", "/optim/x"};
 
-static real *group_values(const struct params *params, int group) {
-    return group == 0 ? params->x : group == 1 ? params->m : params->v;
-}
+/* The blocks whose tensors a group has; NULL: the file has none of them, or they are not taken. */
+struct blocks {
+    real *of[GROUPS];
+};
 
-/* Of parameters without moments, which no step made, there are only values. */
-static int group_count(const struct params *params) {
-    return params->m ? GROUPS : 1;
+/* Those of training; with averages these are what the model is. Parameters that no step made have no
+ * moments. */
+static struct blocks all_blocks(const struct params *p, bool averaged) {
+    return averaged ? (struct blocks){{p->average, p->m, p->v, p->x}}
+                    : (struct blocks){{p->x, p->m, p->v, NULL}};
 }
 
 /* Dataset of parameter p in a group, and its rows. */
@@ -76,8 +79,9 @@ static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
     if (schema >= ITEMS)
         fprintf(file, "\n%s %lld %lld", s->items_hash, (long long)s->domain_items[0],
                 (long long)s->domain_items[1]);
-    if (schema >= PLATEAU)
-        fprintf(file, " %lld %lld", (long long)s->plateau.reductions, (long long)s->plateau.waited);
+    if (schema >= RATE)
+        fprintf(file, " %lld %lld %lld", (long long)s->plateau.reductions,
+                (long long)s->plateau.waited, (long long)s->averaged);
     fclose(file);
     uint64_t hash = rng_hash(text);
     free(text);
@@ -95,9 +99,10 @@ static uint64_t state_hash(const struct checkpoint_state *state, int64_t schema,
 
 /* ---- writing ---- */
 
-static enum status declare_all(struct h5_writer *writer, const struct params *params) {
-    for (int g = 0; g < group_count(params); g++)
-        for (int i = 0; i < params->count; i++) {
+static enum status declare_all(struct h5_writer *writer, const struct params *params,
+                               const struct blocks *blocks) {
+    for (int g = 0; g < GROUPS; g++)
+        for (int i = 0; blocks->of[g] && i < params->count; i++) {
             const struct param *p = &params->list[i];
             int64_t dim[2] = {file_rows(p), p->cols};
             char name[NAME];
@@ -124,6 +129,7 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
     TRY(h5_writer_put_int(w, "/state", "items_b", s->domain_items[1]));
     TRY(h5_writer_put_int(w, "/state", "lr_reductions", s->plateau.reductions));
     TRY(h5_writer_put_int(w, "/state", "lr_waited", s->plateau.waited));
+    TRY(h5_writer_put_int(w, "/state", "averaged", s->averaged));
     for (int64_t k = 0; k < tensors->count; k++)
         TRY(h5_writer_put_int(w, tensors->name[k], "checksum", (int64_t)tensors->sum[k]));
     return h5_writer_put_int(w, "/state", "checksum", (int64_t)state_hash(s, SCHEMA, tensors));
@@ -171,26 +177,31 @@ static uint64_t hash_share(const struct param *p, const struct item_block *rows,
     return hash;
 }
 
+/* The last tensor of the list. */
+static enum status refuse(const struct comm *comm, const char *path, int64_t step, int64_t bad,
+                          const struct listing *tensors) {
+    return log_error(STATUS_FAIL,
+                     "step %lld, rank %d: %s: element %lld is not finite; %s is not written; lower "
+                     "train.lr or check the feature tables",
+                     (long long)step, comm->rank, tensors->name[tensors->count - 1], (long long)bad,
+                     path);
+}
+
 /* This rank's share of the checksums. */
 static enum status sum_shares(const struct comm *comm, const char *path,
-                              const struct params *params, const struct checkpoint_state *state,
-                              struct listing *tensors) {
+                              const struct params *params, const struct blocks *blocks,
+                              int64_t step, struct listing *tensors) {
     enum status status = STATUS_OK;
     int64_t bad;
-    for (int k = 0; k < group_count(params) * params->count; k++) {
-        const struct param *p = &params->list[k % params->count];
-        int group = k / params->count;
-        struct item_block rows = rows_to_write(comm, p);
-        dataset_name(group, p, tensors->name[k]);
-        tensors->count = k + 1;
-        tensors->sum[k] = hash_share(p, &rows, group_values(params, group), &bad);
-        if (status == STATUS_OK && bad >= 0)
-            status = log_error(STATUS_FAIL,
-                               "step %lld, rank %d: %s: element %lld is not finite; %s is not "
-                               "written; lower train.lr or check the feature tables",
-                               (long long)state->step, comm->rank, tensors->name[k], (long long)bad,
-                               path);
-    }
+    for (int g = 0; g < GROUPS; g++)
+        for (int i = 0; blocks->of[g] && i < params->count; i++) {
+            const struct param *p = &params->list[i];
+            struct item_block rows = rows_to_write(comm, p);
+            dataset_name(g, p, tensors->name[tensors->count]);
+            tensors->sum[tensors->count++] = hash_share(p, &rows, blocks->of[g], &bad);
+            if (status == STATUS_OK && bad >= 0)
+                status = refuse(comm, path, step, bad, tensors);
+        }
     return status;
 }
 
@@ -214,11 +225,11 @@ static enum status write_tensor(struct h5_writer *writer, const struct param *p,
 }
 
 static enum status write_share(const struct comm *comm, struct h5_writer *writer,
-                               const struct params *params) {
-    for (int g = 0; g < group_count(params); g++) {
-        for (int i = 0; i < params->count; i++) {
+                               const struct params *params, const struct blocks *blocks) {
+    for (int g = 0; g < GROUPS; g++) {
+        for (int i = 0; blocks->of[g] && i < params->count; i++) {
             struct item_block rows = rows_to_write(comm, &params->list[i]);
-            TRY(write_tensor(writer, &params->list[i], g, &rows, group_values(params, g)));
+            TRY(write_tensor(writer, &params->list[i], g, &rows, blocks->of[g]));
         }
         fault_point("write");
     }
@@ -226,16 +237,16 @@ static enum status write_share(const struct comm *comm, struct h5_writer *writer
 }
 
 static enum status write_all(const struct comm *comm, const char *path, const struct params *params,
-                             const struct item_keys *keys, const struct checkpoint_state *state,
-                             const struct listing *tensors) {
+                             const struct blocks *blocks, const struct item_keys *keys,
+                             const struct checkpoint_state *state, const struct listing *tensors) {
     struct h5_writer writer;
     enum status status;
     TRY(h5_writer_create(&writer, comm, path, H5_PARALLEL));
-    TRY_GOTO(status, declare_all(&writer, params), end);
+    TRY_GOTO(status, declare_all(&writer, params, blocks), end);
     TRY_GOTO(status, item_keys_declare(&writer, keys), end);
     TRY_GOTO(status, put_state(&writer, state, tensors), end);
     TRY_GOTO(status, h5_writer_reserve(&writer), end);
-    TRY_GOTO(status, write_share(comm, &writer, params), end);
+    TRY_GOTO(status, write_share(comm, &writer, params, blocks), end);
     status = item_keys_write(&writer, keys);
 end:
     return h5_writer_commit(&writer, status);
@@ -246,13 +257,14 @@ enum status checkpoint_write(const struct comm *comm, const char *path, const st
     int64_t room = (int64_t)GROUPS * params->count + ITEM_KEY_TABLES;
     struct listing tensors = {.name = mem_zero(room, NAME),
                               .sum = mem_zero(room, sizeof *tensors.sum)};
-    enum status status = sum_shares(comm, path, params, state, &tensors);
+    struct blocks blocks = all_blocks(params, state->averaged > 0);
+    enum status status = sum_shares(comm, path, params, &blocks, state->step, &tensors);
     if (item_keys_count(keys) > 0)
         sum_keys(keys, &tensors);
     comm_sum_u64(comm, tensors.sum, tensors.count);
     status = comm_agree(comm, status);
     if (status == STATUS_OK)
-        status = write_all(comm, path, params, keys, state, &tensors);
+        status = write_all(comm, path, params, &blocks, keys, state, &tensors);
     listing_free(&tensors);
     return status;
 }
@@ -266,10 +278,11 @@ static enum status get_items(const struct h5_file *f, struct checkpoint_state *s
     return h5_get_int(f, "/state", "items_b", &s->domain_items[1]);
 }
 
-/* Files of an earlier schema are of runs whose rate was constant. */
-static enum status get_plateau(const struct h5_file *f, struct plateau *plateau) {
-    TRY(h5_get_int(f, "/state", "lr_reductions", &plateau->reductions));
-    return h5_get_int(f, "/state", "lr_waited", &plateau->waited);
+/* Files of an earlier schema are of runs with a constant rate and without an average. */
+static enum status get_rate(const struct h5_file *f, struct checkpoint_state *s) {
+    TRY(h5_get_int(f, "/state", "lr_reductions", &s->plateau.reductions));
+    TRY(h5_get_int(f, "/state", "lr_waited", &s->plateau.waited));
+    return h5_get_int(f, "/state", "averaged", &s->averaged);
 }
 
 static enum status get_state(const struct h5_file *f, int64_t schema, struct checkpoint_state *s) {
@@ -282,8 +295,8 @@ static enum status get_state(const struct h5_file *f, int64_t schema, struct che
     TRY(h5_get_double(f, "/state", "best_metric", &s->best_metric));
     TRY(h5_get_text(f, "/state", "config", &s->config));
     TRY(h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash));
-    if (schema >= PLATEAU)
-        TRY(get_plateau(f, &s->plateau));
+    if (schema >= RATE)
+        TRY(get_rate(f, s));
     if (schema >= ITEMS)
         return get_items(f, s);
     s->items_hash = mem_string("");
@@ -427,8 +440,14 @@ struct reading {
     const struct h5_file *file;
     const struct item_map *map;
     const struct params *params;
-    int group_count;
+    bool moments; /* all that training goes on with */
 };
+
+static struct blocks blocks_to_read(const struct reading *r) {
+    if (!r->moments)
+        return (struct blocks){{r->params->x}};
+    return all_blocks(r->params, h5_exists(r->file, "/optim/x"));
+}
 
 static bool is_mapped(const struct reading *r, const struct param *p) {
     return r->map && p->of_items;
@@ -436,8 +455,9 @@ static bool is_mapped(const struct reading *r, const struct param *p) {
 
 static enum status check_shapes(const struct reading *r) {
     const struct h5_file *file = r->file;
-    for (int g = 0; g < r->group_count; g++)
-        for (int i = 0; i < r->params->count; i++) {
+    const struct blocks blocks = blocks_to_read(r);
+    for (int g = 0; g < GROUPS; g++)
+        for (int i = 0; blocks.of[g] && i < r->params->count; i++) {
             const struct param *p = &r->params->list[i];
             int64_t rows = is_mapped(r, p) ? r->map->items : file_rows(p);
             char name[NAME];
@@ -500,12 +520,12 @@ static enum status read_mapped(const struct reading *r, const struct param *p, i
 }
 
 static enum status read_values(const struct reading *r) {
-    for (int g = 0; g < r->group_count; g++)
-        for (int i = 0; i < r->params->count; i++) {
+    const struct blocks blocks = blocks_to_read(r);
+    for (int g = 0; g < GROUPS; g++)
+        for (int i = 0; blocks.of[g] && i < r->params->count; i++) {
             const struct param *p = &r->params->list[i];
-            real *values = group_values(r->params, g);
-            TRY(is_mapped(r, p) ? read_mapped(r, p, g, values)
-                                : read_tensor(r->file, p, g, values));
+            TRY(is_mapped(r, p) ? read_mapped(r, p, g, blocks.of[g])
+                                : read_tensor(r->file, p, g, blocks.of[g]));
         }
     return STATUS_OK;
 }
@@ -539,7 +559,7 @@ enum status checkpoint_read_params(const struct comm *comm, const char *path,
                                    const struct item_map *map, struct params *params,
                                    bool moments) {
     struct h5_file file;
-    struct reading reading = {&file, map, params, moments ? group_count(params) : 1};
+    struct reading reading = {&file, map, params, moments};
     TRY(COMM_ON_ROOT(comm, check_file(path, &reading))); /* so that a fault is said once */
     enum status status = h5_open(&file, path);
     if (status == STATUS_OK) {

@@ -163,17 +163,19 @@ static enum status run_step(struct bench *b, int64_t step, struct phases *phases
 /* Of this rank. The reduction has its gradients to sum. */
 static void count_step(struct bench *b) {
     const struct stepper *s = &b->stepper;
+    const struct params *params = &b->run.model.params;
     double touched = (double)s->touched;
     bool lazy = b->run.config.train.optimizer == OPTIMIZER_LAZY_ADAMW;
-    double moved = lazy ? touched : (double)b->run.model.params.total;
+    double moved = lazy ? touched : (double)params->total;
     for (int p = 0; p < PHASES; p++) {
         b->work[stage_of[p]].flops += s->work[p].flops;
         b->work[stage_of[p]].bytes += s->work[p].bytes;
     }
     struct tape_work update = cost_adamw(moved, touched);
+    struct tape_work average = cost_average(params->average ? (double)params->total : 0);
     b->work[STAGE_REDUCTION].bytes += b->comm->size > 1 ? (double)sizeof(real) * touched : 0;
-    b->work[STAGE_OPTIMIZER].flops += update.flops;
-    b->work[STAGE_OPTIMIZER].bytes += update.bytes;
+    b->work[STAGE_OPTIMIZER].flops += update.flops + average.flops;
+    b->work[STAGE_OPTIMIZER].bytes += update.bytes + average.bytes;
 }
 
 /* Over all ranks; the reduction's is what each of them sees. */

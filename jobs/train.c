@@ -1,6 +1,7 @@
 /* cdsr train: open, build the model, resume; for every epoch and step { batch, forward, backward
  * and reduce, update, log }; evaluate, keep the best, stop early; report. A model in closed form is
  * fitted once instead, which counts as one epoch of one step. */
+#include "core/average.h"
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -161,6 +162,7 @@ static enum status save(struct trainer *t) {
     if (t->saved_step == t->state.step)
         return STATUS_OK;
     char *path = checkpoint_path(t->checkpoints, t->state.step);
+    t->state.averaged = t->stepper.averaged;
     fault_point("save");
     enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->keys, &t->state);
     if (status == STATUS_OK) {
@@ -213,6 +215,17 @@ static enum status check_replicas(const struct trainer *t) {
                       (long long)t->state.step);
 }
 
+/* The averages, where there are any, take the place of the parameters, and then give it back. */
+static void swap_averages(struct trainer *t) {
+    if (t->stepper.averaged > 0)
+        average_swap(&t->run.model.params);
+}
+
+static enum status rank_valid(struct trainer *t, struct report_scores *scores) {
+    TRY(check_replicas(t));
+    return evaluation_run(&t->valid, &t->run.model, scores);
+}
+
 static void log_valid(const struct trainer *t, const struct report_eval *event) {
     const struct report_scores *scores = event->scores;
     const struct metrics_table *table = scores->has_full ? &scores->full : &scores->sampled;
@@ -232,7 +245,7 @@ static void adapt_rate(struct trainer *t, bool best) {
     double before = learning_rate(t);
     schedule_evaluated(&t->schedule, steps_done(t), best, &t->state.plateau);
     if (learning_rate(t) < before)
-        log_info("epoch %lld: no better one for %lld evaluations: learning rate %g -> %g",
+        log_info("epoch %lld: evaluations without improvement %lld: learning rate %g -> %g",
                  (long long)t->state.epoch, (long long)t->schedule.patience + 1, before,
                  learning_rate(t));
 }
@@ -242,8 +255,10 @@ static void adapt_rate(struct trainer *t, bool best) {
 static enum status validate(struct trainer *t) {
     struct report_scores scores;
     double start = phase_clock();
-    TRY(check_replicas(t));
-    TRY(evaluation_run(&t->valid, &t->run.model, &scores));
+    swap_averages(t);
+    enum status status = rank_valid(t, &scores);
+    swap_averages(t);
+    TRY(status);
     double select = evaluation_select(config_of(t), &scores), seconds = phase_clock() - start;
     bool best = t->state.best_step < 0 || !(select <= t->state.best_metric);
     struct report_eval event = {t->state.step,   t->state.epoch, SPLIT_VALID,
@@ -384,6 +399,7 @@ static enum status resume(struct trainer *t) {
     if (was->best_step >= 0 && c->eval.every > 0 && resume_scores_anew(&t->resume, c))
         TRY(judge_best(t));
     TRY(checkpoint_read_params(t->comm, t->resume.path, NULL, &t->run.model.params, true));
+    t->stepper.averaged = c->train.ema > 0 ? was->averaged : 0;
     log_info("resumed at step %lld from %s", (long long)was->step, t->resume.path);
     return STATUS_OK;
 }
@@ -465,6 +481,9 @@ static void log_start(struct trainer *t) {
         log_info("%s is fitted in closed form, once: keys of epochs, steps, losses and encoders do "
                  "not apply",
                  t->run.config.model.name);
+    if (config_of(t)->train.ema > 0)
+        log_info("train.ema: the figures are those of an average of the parameters, of decay %g",
+                 config_of(t)->train.ema);
     if (t->run.dataset.domain_items[1] == 0)
         log_info("one domain: its sequences are the only stream; the streams' "
                  "weights, model.mixed_softmax and model.share_encoders do not apply");
@@ -475,6 +494,8 @@ static enum status final_scores(struct trainer *t, struct report_results *result
     double start = phase_clock();
     if (t->state.best_step >= 0 && t->state.best_step != t->state.step)
         TRY(read_best(t));
+    else
+        swap_averages(t);
     char ranks[OPTION_PATH];
     report_path(&t->report, "ranks.h5", ranks);
     TRY(evaluation_splits(&t->run, t->best_known ? &t->best : NULL,

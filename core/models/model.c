@@ -36,6 +36,11 @@ static enum status configure_fitted(struct config *config) {
                          "train.init: %s is fitted in closed form and starts from nothing; leave "
                          "the key out",
                          config->model.name);
+    if (config->train.ema > 0)
+        return log_error(STATUS_INPUT,
+                         "train.ema: %s is fitted in closed form and has no steps to average over; "
+                         "leave the key out",
+                         config->model.name);
     return STATUS_OK;
 }
 

@@ -105,11 +105,16 @@ test_memory_with_negatives_of_the_batch() { # So it is with negatives that come 
     near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
 }
 
+test_memory_of_an_average() { # So it is with an average of the parameters.
+    near_plan 1 replicated train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
+    near_plan 2 sharded train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
+}
+
 test_json() { # The plan as JSON has its choice, and every part of the memory of each loss and placement.
     ranks 1 plan run.yaml train.loss=sampled --ranks 1 --json
     has out '"configured_loss": "sampled"'
     has out '"choice": "replicated"'
-    for name in parameters gradients moments reduction features activations tiles evaluation data base; do
+    for name in parameters gradients moments average reduction features activations tiles evaluation data base; do
         [ "$(grep -c "\"$name\": [0-9]" "$work/out")" = 6 ] || complain "6 figures of $name"
     done
 }

@@ -62,6 +62,11 @@ test_exact_loss() { # So does one with the exact loss.
     same exact train.placement=sharded train.loss=exact
 }
 
+test_average() { # So does one that keeps an average of its parameters, with either update and placement.
+    same average train.ema=0.9
+    same average-sharded train.ema=0.9 train.placement=sharded train.optimizer=lazy_adamw
+}
+
 # same_after_kill STEP NAME KEY=VALUE...: as same, but a rank dies in that step, and no key says where the
 # first part ends.
 same_after_kill() {
@@ -102,7 +107,7 @@ test_plateau() { # So does one whose learning rate was lowered, or is about to b
     [ "$(rates parts lowered | cut -d ' ' -f 2 | uniq -c | xargs)" = '10 1e-9 5 5e-10' ] ||
         complain "$(rates parts lowered)"
     same_after_kill 12 waiting "$@" train.plateau_patience=1
-    has err 'epoch 3: no better one for 2 evaluations: learning rate 1e-09 -> 5e-10'
+    has err 'epoch 3: evaluations without improvement 2: learning rate 1e-09 -> 5e-10'
 }
 
 # ---- other settings ----

@@ -4,18 +4,18 @@
 #include "tests/fuzz/alone.h"
 #include <string.h>
 
-static const struct checkpoint_state written = {12,
-                                                3,
-                                                4,
-                                                9,
-                                                2,
-                                                1,
-                                                0.125,
-                                                (char *)"run: {seed: 1}",
-                                                (char *)"0123abcd",
-                                                (char *)"4567ef",
-                                                {3, 4},
-                                                {5, 6}};
+static const struct checkpoint_state written = {.step = 12,
+                                                .epoch = 3,
+                                                .cursor = 4,
+                                                .best_step = 9,
+                                                .best_epoch = 2,
+                                                .stale = 1,
+                                                .best_metric = 0.125,
+                                                .config = (char *)"run: {seed: 1}",
+                                                .dataset_hash = (char *)"0123abcd",
+                                                .items_hash = (char *)"4567ef",
+                                                .domain_items = {3, 4},
+                                                .plateau = {5, 6}};
 
 static char key_bytes[] = "a\0b\0long key\0a\0e\0f\0g";
 static char *key_text[] = {key_bytes,      key_bytes + 2,  key_bytes + 4, key_bytes + 13,

@@ -1,6 +1,7 @@
 /* Checkpoints: any number of ranks writes and reads them, under either placement, and none that was
  * damaged passes. */
 #include "io/checkpoint.h"
+#include "core/average.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/rng.h"
@@ -32,25 +33,28 @@ static real expected(int g, int p, int64_t i) {
     return (real)rng_normal(rng_key(5, RNG_TEST, (uint64_t)g, (uint64_t)p), (uint64_t)i);
 }
 
-static real *group(const struct params *params, int g) {
-    return g == 0 ? params->x : g == 1 ? params->m : params->v;
+/* Give all elements of a block the values of a group, or count those that do not have them. */
+static int64_t visit_block(const struct params *params, real *block, int g, bool set) {
+    int64_t wrong = 0;
+    for (int k = 0; k < params->count; k++) {
+        const struct param *p = &params->list[k];
+        real *x = block + p->at;
+        for (int64_t i = 0; i < param_size(p); i++) {
+            int64_t at = item_block_item(&p->local, i / p->cols) * p->cols + i % p->cols;
+            if (set)
+                x[i] = expected(g, k, at);
+            wrong += x[i] != expected(g, k, at);
+        }
+    }
+    return wrong;
 }
 
-/* Give all elements their values, or count those that do not have them. */
+/* Of all that a checkpoint has; where there are averages, /param is they. */
 static int64_t visit(const struct params *params, bool set) {
-    int64_t wrong = 0;
-    for (int g = 0; g < 3; g++)
-        for (int k = 0; k < params->count; k++) {
-            const struct param *p = &params->list[k];
-            real *x = group(params, g) + p->at;
-            for (int64_t i = 0; i < param_size(p); i++) {
-                int64_t at = item_block_item(&p->local, i / p->cols) * p->cols + i % p->cols;
-                if (set)
-                    x[i] = expected(g, k, at);
-                wrong += x[i] != expected(g, k, at);
-            }
-        }
-    return wrong;
+    real *const param = params->average ? params->average : params->x;
+    int64_t wrong = visit_block(params, param, 0, set) + visit_block(params, params->m, 1, set) +
+                    visit_block(params, params->v, 2, set);
+    return params->average ? wrong + visit_block(params, params->x, 3, set) : wrong;
 }
 
 /* Item i of `domain`, its n-th, for keys of different lengths; both domains have the key "one". */
@@ -89,7 +93,8 @@ static const struct checkpoint_state written = {12,
                                                 (char *)"0123abcd",
                                                 (char *)"4567ef",
                                                 {X_ROWS, ROWS - X_ROWS},
-                                                {5, 6}};
+                                                {5, 6},
+                                                0};
 
 static bool same_state(const struct checkpoint_state *s) {
     return s->step == 12 && s->epoch == 3 && s->cursor == 4 && s->best_step == 9 &&
@@ -116,15 +121,24 @@ static bool same_keys(const char *path) {
     return same;
 }
 
-static void write_file(const struct comm *comm, bool sharded, const char *path) {
+static void write_averaged(const struct comm *comm, bool sharded, int64_t averaged,
+                           const char *path) {
+    struct checkpoint_state state = written;
     struct params params;
     struct item_keys keys;
     make_params(comm, sharded, &params);
+    if (averaged > 0)
+        average_open(&params);
     make_keys(comm, &keys);
     visit(&params, true);
-    MPI_REQUIRE(checkpoint_write(comm, path, &params, &keys, &written) == STATUS_OK, "write");
+    state.averaged = averaged;
+    MPI_REQUIRE(checkpoint_write(comm, path, &params, &keys, &state) == STATUS_OK, "write");
     item_keys_free(&keys);
     params_free(&params);
+}
+
+static void write_file(const struct comm *comm, bool sharded, const char *path) {
+    write_averaged(comm, sharded, 0, path);
 }
 
 /* The file passes and gives back what was written. */
@@ -204,6 +218,40 @@ MPI_TEST(checkpoint, any_ranks_write_and_read_the_same_bytes, 4) {
             mem_free(bytes);
         }
     mem_free(first);
+    remove_directory();
+}
+
+/* ---- averages ---- */
+
+/* The values that come from a file with averages are of this group. */
+static void expect_values(bool sharded, bool keeps_average, bool moments, int group) {
+    struct params params;
+    make_params(&test_comm, sharded, &params);
+    if (keeps_average)
+        average_open(&params);
+    MPI_REQUIRE(checkpoint_read_params(&test_comm, file, NULL, &params, moments) == STATUS_OK,
+                "params");
+    MPI_EXPECT(visit_block(&params, params.x, group, false) == 0, "sharded %d, moments %d", sharded,
+               moments);
+    MPI_EXPECT(!moments || visit_block(&params, params.m, 1, false) == 0, "moments");
+    MPI_EXPECT(!moments || !keeps_average || visit(&params, false) == 0, "all that there is");
+    params_free(&params);
+}
+
+/* Whoever ranks has the averages; training goes on with the values, and with both if it averages. */
+MPI_TEST(checkpoint, averages_are_the_parameters_of_a_file, 3) {
+    struct checkpoint_state state = {0};
+    make_directory();
+    for (int sharded = 0; sharded < 2; sharded++) {
+        write_averaged(&test_comm, sharded, 7, file);
+        MPI_REQUIRE(checkpoint_verify(&test_comm, file) == STATUS_OK, "verify");
+        expect_values(!sharded, false, false, 0);
+        expect_values(!sharded, false, true, 3);
+        expect_values(!sharded, true, true, 3);
+    }
+    MPI_REQUIRE(checkpoint_read_state(&test_comm, file, &state) == STATUS_OK, "state");
+    MPI_EXPECT(state.averaged == 7 && state.plateau.reductions == 5, "state");
+    checkpoint_state_free(&state);
     remove_directory();
 }
 
@@ -320,9 +368,9 @@ enum { FORMER_TABLES = 12, TABLES = sizeof tables / sizeof *tables };
 
 /* What the later schemas brought. */
 static void remove_new(hid_t f, int64_t schema) {
-    static const char *const names[] = {"lr_reductions", "lr_waited", "items_hash", "items_a",
-                                        "items_b"};
-    for (int i = 0; i < (schema < 3 ? 5 : 2); i++)
+    static const char *const names[] = {"lr_reductions", "lr_waited", "averaged",
+                                        "items_hash",    "items_a",   "items_b"};
+    for (int i = 0; i < (schema < 3 ? 6 : 3); i++)
         MPI_REQUIRE(H5Adelete_by_name(f, "state", names[i], H5P_DEFAULT) >= 0, "%s", names[i]);
     if (schema < 3)
         MPI_REQUIRE(H5Ldelete(f, "items", H5P_DEFAULT) >= 0, "items");
