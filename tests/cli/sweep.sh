@@ -77,6 +77,21 @@ test_outer_axes() { # What stands beside a list is combined with all of its line
     has outer/choices.md '`train.lr=0.01 model.dropout=0.5 train.epochs=1`'
 }
 
+test_at_once() { # As many runs beside one another as are asked for.
+    cat >counted.sh <<'COUNT'
+#!/bin/sh
+echo 1 >>trace
+"$@"
+status=$?
+echo -1 >>trace
+exit $status
+COUNT
+    chmod +x counted.sh
+    LAUNCH=./counted.sh sweep 0 counted models.list
+    awk '{ n += $1; most = n > most ? n : most } END { exit !(NR == 12 && n == 0 && most == 2) }' trace ||
+        complain "six runs, two at a time: $(paste -sd ' ' trace)"
+}
+
 test_usage() { # What is asked for wrongly is told in a line.
     sweep 2 wrong nothere.list run.seed=1
     has err 'sweep.sbatch: nothere.list: cannot be read: neither KEY=VALUE nor a list'
