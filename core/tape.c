@@ -104,6 +104,11 @@ real *tape_grad_zeroed(struct tape *tape, struct tensor *t) {
     return g;
 }
 
+real *tape_grad_room(struct tape *tape, struct tensor *t) {
+    real *g = tape_grad_zeroed(tape, t);
+    return g ? g : arena_numbers(&tape->arena, t->rows * t->cols, sizeof *g);
+}
+
 bool tape_counts(struct tape *tape, double flops) {
     tape->work[tape->phase].flops += flops / tape->replicas;
     return !tape->dry;

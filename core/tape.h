@@ -91,6 +91,9 @@ real *tape_grad(struct tape *tape, struct tensor *t, bool *add);
 /* The same, zeroed when new: for operations that add to parts of it. */
 real *tape_grad_zeroed(struct tape *tape, struct tensor *t);
 
+/* The same, or numbers that nobody reads where it takes none. */
+real *tape_grad_room(struct tape *tape, struct tensor *t);
+
 /* Say that a kernel with so much useful work comes. False: leave it out, the tape is dry. */
 bool tape_counts(struct tape *tape, double flops);
 void tape_add_bytes(struct tape *tape, double bytes);

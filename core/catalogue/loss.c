@@ -187,6 +187,22 @@ static double join_target(struct work *w, int s, int64_t t) {
     return log(w->softmax[s].weight) + z - logsumexp_log(&total);
 }
 
+/* From log P(target) of row t of the tile that of its mixture; *weight, of the position, becomes that of
+ * P in it. */
+static double mix(const struct work *w, int64_t t, double log_p, double *weight) {
+    struct tensor *mixture = w->loss->mixture;
+    int64_t at = 2 * w->loss->row[position(w, t)];
+    double in = (double)mixture->x[at] + log_p, beside = (double)mixture->x[at + 1];
+    double max = fmax(in, beside), sum = max + log(exp(in - max) + exp(beside - max));
+    double r = exp(in - sum);
+    if (w->sweep.record && mixture->learned) {
+        mixture->g[at] -= (real)(*weight * r);
+        mixture->g[at + 1] -= (real)(*weight * exp(beside - sum));
+    }
+    *weight *= r;
+    return sum;
+}
+
 /* -log P(target) of position t, with P = sum over softmaxes s of w_s P_s. */
 static double join_softmaxes(struct work *w, int64_t t) {
     double log_p[CATALOGUE_HEADS], max = -INFINITY, p = 0;
@@ -198,12 +214,15 @@ static double join_softmaxes(struct work *w, int64_t t) {
     }
     for (int s = 0; s < softmaxes; s++)
         p += exp(log_p[s] - max);
+    double log_target = max + log(p);
+    if (w->loss->mixture)
+        log_target = mix(w, t, log_target, &weight);
     for (int s = 0; s < softmaxes; s++) {
         double share = exp(log_p[s] - max) / p;
         w->sweep.softmax[s].factor[t] = weight * share;
         w->softmax[s].weight_gradient += weight * (w->softmax[s].weight - share);
     }
-    return -(max + log(p));
+    return -log_target;
 }
 
 static double join_positions(struct work *w) {
@@ -394,6 +413,8 @@ static void prepare_gradients(struct tape *tape, const struct catalogue_loss *lo
         tape_grad_zeroed(tape, loss->other);
     if (loss->fusion_logits)
         tape_grad_zeroed(tape, loss->fusion_logits);
+    if (loss->mixture)
+        tape_grad_zeroed(tape, loss->mixture);
 }
 
 /* Told to the tape. Operations: logits, and of a loss that records the gradients of states and of
@@ -443,6 +464,8 @@ static void check_loss(const struct catalogue_loss *loss) {
            (!loss->collectives && (loss->heads == 1 || loss->fusion == FUSION_LOGIT)));
     assert(!loss->other || (loss->gbce == 0 && (loss->heads == 1 || loss->fusion == FUSION_LOGIT)));
     assert(!loss->other || has_shape(loss->other, loss->head[0].q->rows, 1));
+    assert(!loss->mixture ||
+           (loss->gbce == 0 && has_shape(loss->mixture, loss->head[0].q->rows, 2)));
     for (int m = 0; m < loss->heads; m++)
         check_head(loss, &loss->head[m]);
 }

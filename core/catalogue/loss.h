@@ -7,8 +7,12 @@
  * weights w of sum 1,
  *     P(i) = sum over h of w_h softmax_{C + y}(z_h)(i)    probability fusion (LLM-EMF, eq. 8)
  *     P(i) = softmax_{C + y}(sum over h of z_h)(i)        logit fusion
- * and the loss is the sum over positions of -log P(y) (LLM-EMF, eqs 9-10), each times its share. The
- * same code serves the exact loss (candidates are a range of the item table) and the sampled one
+ * and the loss is the sum over positions of -log P(y) (LLM-EMF, eqs 9-10), each times its share. With a
+ * `mixture`, whose row of position t is m, P is a part of what is predicted, and of the other part the
+ * target's probability is known (MIFN):
+ *     -log( exp(m_0) P(y) + exp(m_1) )                    exp(m_0) is P's share; m_1 may be -inf
+ *     d/dz_h(i) = r dP-loss/dz_h(i),  d/dm_0 = -r,  d/dm_1 = r - 1,   r = exp(m_0) P(y) / ( ... )
+ * The same code serves the exact loss (candidates are a range of the item table) and the sampled one
  * (they are K gathered rows).
  *
  * With `other` there is one class more, which is no item and no target: exp(other[t]) is added to
@@ -31,8 +35,8 @@
 #include "core/catalogue/loss_input.h"
 
 /* Returns the unweighted sum of -log P(target), or of the gBCE. When the tape records, the
- * gradients of weight * that sum are added to q, items, positives, other and fusion_logits at once: the
- * loss is the end of the tape. */
+ * gradients of weight * that sum are added to q, items, positives, other, fusion_logits and mixture at
+ * once: the loss is the end of the tape. */
 double catalogue_loss(struct tape *tape, const struct catalogue_loss *loss);
 
 #endif

@@ -32,6 +32,9 @@ struct catalogue_loss {
     struct tensor *fusion_logits; /* [1, heads], w = softmax of it, or NULL: fixed weights */
     double weights[CATALOGUE_HEADS];
 
+    struct tensor
+        *mixture; /* [*, 2] logarithms of the shares of a mixture, by row of q; NULL: none */
+
     int64_t positions;
     const int32_t *row;         /* [positions] rows of q */
     const int32_t *positive;    /* [positions] rows of `positives` */

@@ -23,7 +23,7 @@ int query_softmaxes(const struct query *query, struct query_softmax softmax[QUER
         bool fused = term->fusion == FUSION_LOGIT;
         int heads = fused ? term->heads : 1;
         for (int m = 0; m < term->heads; m += heads)
-            softmax[n++] = (struct query_softmax){term->present,
+            softmax[n++] = (struct query_softmax){term->present, term->share,
                                                   term->weight * (fused ? 1 : term->head[m].weight),
                                                   heads, &term->head[m]};
     }
@@ -46,8 +46,13 @@ struct query query_part(const struct query *query, int64_t first, int64_t sample
     for (int k = 0; k < part.terms; k++) {
         struct query_term *term = &part.term[k];
         term->present += first;
+        term->share = term->share ? term->share + first : NULL;
         for (int m = 0; m < term->heads; m++)
             term->head[m].q += first * term->head[m].dim;
+    }
+    if (part.added.width > 0) {
+        part.added.item += first * part.added.width;
+        part.added.value += first * part.added.width;
     }
     if (part.scorer.score)
         part.scorer.state = (const char *)part.scorer.state + first * part.scorer.bytes;
@@ -87,11 +92,39 @@ static void gather_term(const struct query *query, struct arena *arena, const in
                         int64_t n, struct query_term *term) {
     term->present =
         collectives_gather(query->collectives, arena, term->present, samples, sizeof(bool));
+    if (term->share)
+        term->share = gather_states(query, arena, term->share, samples, n, sizeof(real));
     for (int m = 0; m < term->heads; m++) {
         struct query_head *head = &term->head[m];
         head->q =
             gather_states(query, arena, head->q, samples, n, head->dim * (int64_t)sizeof *head->q);
     }
+}
+
+/* Rows of all ranks are as wide as the widest: shorter ones are filled up. Items become places. */
+static struct query_added gather_added(const struct query *query, struct arena *arena,
+                                       const int64_t *samples, int64_t n) {
+    const struct query_added *mine = &query->added;
+    const int64_t *width = collectives_gather_count(query->collectives, arena, mine->width);
+    struct query_added all = {0};
+    for (int r = 0; r < query->collectives->size; r++)
+        all.width = width[r] > all.width ? width[r] : all.width;
+    int32_t *item = arena_alloc(arena, query->samples * all.width, sizeof *item);
+    real *value = arena_numbers(arena, query->samples * all.width, sizeof *value);
+    for (int64_t t = 0; t < query->samples; t++)
+        for (int64_t k = 0; k < all.width; k++) {
+            bool there = k < mine->width;
+            item[t * all.width + k] = there ? mine->item[t * mine->width + k] : -1;
+            if (!arena->dry)
+                value[t * all.width + k] = there ? mine->value[t * mine->width + k] : 0;
+        }
+    int32_t *place = collectives_gather(query->collectives, arena, item, samples,
+                                        all.width * (int64_t)sizeof *item);
+    for (int64_t k = 0; k < n * all.width; k++)
+        place[k] = (int32_t)item_block_index(query->local, place[k]);
+    all.item = place;
+    all.value = gather_states(query, arena, value, samples, n, all.width * (int64_t)sizeof *value);
+    return all;
 }
 
 struct query query_of_all(const struct query *query, struct arena *arena, const int64_t *samples) {
@@ -107,6 +140,7 @@ struct query query_of_all(const struct query *query, struct arena *arena, const 
         all.samples += samples[r];
     for (int k = 0; k < all.terms; k++)
         gather_term(query, arena, samples, all.samples, &all.term[k]);
+    all.added = gather_added(query, arena, samples, all.samples);
     if (all.scorer.score)
         all.scorer.state =
             gather_states(query, arena, all.scorer.state, samples, all.samples, all.scorer.bytes);

@@ -4,6 +4,8 @@
  * several:
  *     P(i) = sum over heads of weight_h softmax(z_h)(i)    probability fusion
  *     P(i) = softmax(sum over heads of z_h)(i)             logit fusion
+ * A term may count a share of its weight that depends on the sample, and a few items of each sample may
+ * have something added to their scores: a mixture of a softmax with probabilities of few items (MIFN).
  * LLM-EMF (eqs 8, 11, 12) has a term for each stream and a head for each modality.
  *
  * Where scores are no softmaxes, the model gives them itself: struct query_scorer. */
@@ -35,6 +37,7 @@ struct query_head {
 struct query_term {
     double weight;       /* 0: the term is left out */
     const bool *present; /* [samples] false: for this sample the term is left out */
+    const real *share;   /* [samples] multiplies the weight; NULL: 1 */
     enum fusion fusion;
     int heads;
     struct query_head head[QUERY_HEADS];
@@ -55,12 +58,22 @@ struct query_scorer {
     double flops;          /* useful operations of a score, for query_flops */
 };
 
+/* What is added to the scores of terms: value[t, k] to that of item[t, k], no item twice in a row, -1:
+ * none. */
+struct query_added {
+    int64_t width; /* 0: nothing is added */
+    const int32_t
+        *item; /* [samples, width] candidates; with collectives the items, wherever they are */
+    const real *value; /* [samples, width] */
+};
+
 /* Where items are shared out, item rows are those of this rank: so are lo and hi everywhere. */
 struct query {
     int64_t samples;
     int64_t lo, hi; /* candidates */
     int terms;
     struct query_term term[QUERY_TERMS];
+    struct query_added added;
     struct query_scorer scorer;            /* in place of terms */
     const struct collectives *collectives; /* NULL: all items are here */
     const struct item_block *local;        /* with collectives: the items that are here */
@@ -69,6 +82,7 @@ struct query {
 /* What has one normaliser: a head in probability fusion, all heads of a term in logit fusion. */
 struct query_softmax {
     const bool *present; /* [samples] of the term */
+    const real *share;   /* [samples] of the term; NULL: 1 */
     double weight;       /* of the term, times the head's */
     int heads;
     const struct query_head *head;

@@ -33,7 +33,8 @@ int64_t scores_samples(const struct query *query, int64_t items, bool probabilit
     int softmaxes = query_softmaxes(query, softmax);
     int64_t n = query->samples, terms = query->terms > 0 ? query->terms : 1;
     int64_t most = ROWS / terms, fit = BUFFER / (kept_bytes(softmaxes, items) + 1);
-    if ((probabilities || softmaxes > 1) && fit >= ROWS_KEPT / terms && fit < most)
+    bool normalised = probabilities || softmaxes > 1 || query->added.width > 0;
+    if (normalised && fit >= ROWS_KEPT / terms && fit < most)
         most = fit;
     int64_t parts = n > most ? (n + most - 1) / most : 1;
     return (n + parts - 1) / parts;
@@ -74,7 +75,8 @@ void scores_open(struct scores *s, struct arena *arena, const struct query *quer
     *s = (struct scores){.query = query,
                          .target = target,
                          .threads = omp_get_max_threads(),
-                         .logits = softmaxes == 1 && target && !probabilities};
+                         .logits =
+                             softmaxes == 1 && target && !probabilities && !query->added.width};
     s->only = s->logits ? short_lists(query, wanted) : NULL;
     open_stacks(s, arena, softmax, softmaxes);
     for (int k = 0; k < s->stacks && !s->logits; k++)
@@ -115,6 +117,7 @@ static real score_alone(const struct scores *s, int64_t t, int64_t i) {
 
 real scores_exact(const struct scores *s, int64_t t, int64_t i) {
     const struct stack *only = &s->stack[0];
+    const struct query_added *added = &s->query->added;
     double score = 0;
     if (s->query->scorer.score)
         return score_alone(s, t, i);
@@ -122,6 +125,9 @@ real scores_exact(const struct scores *s, int64_t t, int64_t i) {
         return only->first[t] < only->first[t + 1] ? (real)stack_logit(only, only->first[t], i) : 0;
     for (int k = 0; k < s->stacks; k++)
         score += stack_score(&s->stack[k], t, i);
+    for (int64_t k = t * added->width; k < (t + 1) * added->width; k++)
+        if (added->item[k] == i)
+            score += (double)added->value[k];
     return (real)score;
 }
 
@@ -195,6 +201,16 @@ static void place_rows(const struct stack *only, int64_t samples, real *out) {
             memcpy(out + t * CHUNK, out + only->first[t] * CHUNK, CHUNK * sizeof *out);
 }
 
+/* Of sample t, to its scores of a chunk. */
+static void add_few(const struct query_added *added, int64_t t, const struct chunk *chunk,
+                    real *score) {
+    for (int64_t k = t * added->width; k < (t + 1) * added->width; k++) {
+        int64_t i = added->item[k] - chunk->lo;
+        if (i >= 0 && i < chunk->width)
+            score[i] += added->value[k];
+    }
+}
+
 HOT static int64_t count_between(struct bounds bounds, int64_t n, const real *x) {
     int64_t between = 0;
     for (int64_t i = 0; i < n; i++)
@@ -232,6 +248,8 @@ void scores_chunk(struct scores *s, const struct chunk *chunk, int thread, real 
         memset(out, 0, (size_t)(n * CHUNK) * sizeof *out);
         for (int k = 0; k < s->stacks; k++)
             stack_add_scores(&s->stack[k], n, chunk, thread, out);
+        for (int64_t t = 0; t < n; t++)
+            add_few(&s->query->added, t, chunk, out + t * CHUNK);
     }
     for (int64_t t = 0; s->target && t < n; t++)
         sharpen_row(s, t, chunk, error[t], out + t * CHUNK);

@@ -46,7 +46,7 @@ static real error_of(const real *q, int64_t d) {
 static void add_row(struct stack *s, const struct query_softmax *softmax, int64_t t,
                     real *const states[QUERY_HEADS]) {
     int64_t r = s->rows++;
-    s->weight[r] = softmax->weight;
+    s->weight[r] = softmax->weight * (softmax->share ? (double)softmax->share[t] : 1);
     s->error[r] = 0;
     for (int m = 0; m < s->heads; m++) {
         int64_t d = s->head[m].dim;

@@ -45,7 +45,8 @@ static int64_t table_width(const struct model *model, int k) {
 
 static int64_t feature_bytes(const struct model *model) {
     const struct tag_table *tags = &model->catalogue.tags;
-    int64_t items = model->catalogue.items, bytes = 0;
+    int64_t items = model->catalogue.items;
+    int64_t bytes = item_graph_bytes(items, model->catalogue.graph.most);
     bool computed = false;
     for (int k = 0; k < model->tables; k++) {
         computed = computed || !table_width(model, k);

@@ -78,6 +78,18 @@ int64_t cooccurrence_bytes(int64_t items, int64_t sequences, int64_t events) {
     return 12 * events + 8 * (items + sequences);
 }
 
+struct cooccurrence_counter cooccurrence_counter_new(int64_t items, int64_t most) {
+    return (struct cooccurrence_counter){mem_zero(items, sizeof(double)),
+                                         mem_alloc(items, sizeof(int32_t)),
+                                         mem_alloc(most, sizeof(struct top_item))};
+}
+
+void cooccurrence_counter_free(struct cooccurrence_counter *c) {
+    mem_free(c->count);
+    mem_free(c->touched);
+    mem_free(c->list);
+}
+
 int64_t cooccurrence_sequences(const struct cooccurrence *c, int32_t item) {
     return c->first[item + 1] - c->first[item];
 }

@@ -4,6 +4,7 @@
  * the same whatever the ranks and threads. Not collective. */
 #ifndef CORE_MODELS_COOCCURRENCE_H
 #define CORE_MODELS_COOCCURRENCE_H
+#include "core/catalogue/top.h"
 #include "core/models/fit.h"
 #include <stdbool.h>
 
@@ -22,6 +23,16 @@ void cooccurrence_open(struct cooccurrence *c, const struct fit_sequences *seque
                        int64_t items);
 void cooccurrence_close(struct cooccurrence *c); /* zeroes it */
 int64_t cooccurrence_bytes(int64_t items, int64_t sequences, int64_t events);
+
+/* What counting the rows takes of one thread: counts, all zero between rows, which items have one, and
+ * room for the `most` best of them. */
+struct cooccurrence_counter {
+    double *count;
+    int32_t *touched;
+    struct top_item *list;
+};
+struct cooccurrence_counter cooccurrence_counter_new(int64_t items, int64_t most);
+void cooccurrence_counter_free(struct cooccurrence_counter *counter);
 
 /* Events of an item, and sequences that have it. */
 int64_t cooccurrence_events(const struct cooccurrence *c, int32_t item);

@@ -68,20 +68,31 @@ struct tensor *domain_units_latest(const struct pass *pass, int s,
     return op_mix(pass->tape, &latest, h[other] != NULL, pass->batch->stream[s].tokens, h[s]->cols);
 }
 
-/* The queries of Drop([source, h]) with a 1, [positions, 2 d + 1]. */
+void domain_units_encode(struct model *model, const struct pass *pass,
+                         const struct domain_units *units, struct tensor *h[DOMAINS]) {
+    for (int s = STREAM_A; s <= STREAM_B; s++)
+        h[s] = encode(model, pass, units, s);
+}
+
+/* Of Drop([source, own]) with a 1, [positions, 2 d + 1]. */
+struct tensor *domain_units_ask(struct model *model, const struct pass *pass, struct tensor *source,
+                                struct tensor *own) {
+    struct tape *tape = pass->tape;
+    struct dropout dropout =
+        stream_dropout(model, pass, STREAM_MIXED, model->config->model.dropout, AT_OUTPUT);
+    struct tensor *x = op_drop(tape, op_join(tape, source, own), &dropout);
+    return softmax_head_query(model, tape, 0, append_one(tape, x));
+}
+
 static struct tensor *queries(struct model *model, const struct pass *pass,
                               const struct domain_units *units, const struct positions *p,
                               domain_source_fn *source) {
-    struct tape *tape = pass->tape;
     struct tensor *h[DOMAINS];
-    struct dropout dropout =
-        stream_dropout(model, pass, STREAM_MIXED, model->config->model.dropout, AT_OUTPUT);
-    for (int s = STREAM_A; s <= STREAM_B; s++)
-        h[s] = encode(model, pass, units, s);
+    domain_units_encode(model, pass, units, h);
     struct tensor *other = source(model, pass, p, h);
-    struct tensor *own = stream_choose(tape, h, p->domain, p->n, true, p->hi, other->cols);
-    struct tensor *x = op_drop(tape, op_join(tape, other, own), &dropout);
-    return softmax_head_query(model, tape, 0, append_one(tape, x));
+    return domain_units_ask(
+        model, pass, other,
+        stream_choose(pass->tape, h, p->domain, p->n, true, p->hi, other->cols));
 }
 
 /* ---- training, ranking ---- */

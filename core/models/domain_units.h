@@ -45,6 +45,13 @@ void domain_units_forward(struct model *model, struct pass *pass, const struct d
 void domain_units_query(struct model *model, struct pass *pass, const struct domain_units *units,
                         int domain, domain_source_fn *source, struct query *query);
 
+/* What those are made of: h by stream, NULL where one has no tokens; the queries of positions from what
+ * the source tells them and from h of their own domain, both [positions, d]. */
+void domain_units_encode(struct model *model, const struct pass *pass,
+                         const struct domain_units *units, struct tensor *h[DOMAINS]);
+struct tensor *domain_units_ask(struct model *model, const struct pass *pass, struct tensor *source,
+                                struct tensor *own);
+
 /* At every token of stream s, which has some, the latest state of the other stream, zero without:
  * [tokens, d]. */
 struct tensor *domain_units_latest(const struct pass *pass, int s, struct tensor *const h[DOMAINS]);

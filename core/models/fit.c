@@ -26,6 +26,33 @@ void fit_sequences_free(struct fit_sequences *h) {
     *h = (struct fit_sequences){0};
 }
 
+void fit_bring_items(const struct fit *fit, int64_t a_items, int64_t items,
+                     struct fit_sequences *out) {
+    int32_t *owner = mem_alloc(items, sizeof *owner);
+    for (int r = 0; r < fit->collectives->size; r++) {
+        struct item_block block = item_block_of(a_items, items, fit->collectives->size, r);
+        for (int64_t k = 0; k < item_block_count(&block); k++)
+            owner[item_block_item(&block, k)] = r;
+    }
+    fit->bring(fit->context, owner, out);
+    mem_free(owner);
+}
+
+/* The rows of a domain stand one rank after the other. */
+void fit_gather_items(const struct fit *fit, int64_t a_items, int64_t items, void *rows,
+                      int64_t bytes) {
+    const struct collectives *ranks = fit->collectives;
+    int64_t *count = mem_alloc(ranks->size, sizeof *count);
+    for (int d = 0; d < DOMAINS; d++) {
+        for (int r = 0; r < ranks->size; r++) {
+            struct item_block block = item_block_of(a_items, items, ranks->size, r);
+            count[r] = item_block_rows(&block, d);
+        }
+        ranks->gather(ranks->context, (char *)rows + (d ? a_items : 0) * bytes, count, bytes);
+    }
+    mem_free(count);
+}
+
 struct fit_size fit_size_of(const struct fit_sequences *h, int ranks, int threads) {
     struct fit_size size = {
         .ranks = ranks, .threads = threads, .sequences = h->count, .events = h->offsets[h->count]};

@@ -4,6 +4,7 @@
 #define CORE_MODELS_FIT_H
 #include "core/collectives.h"
 #include "core/status.h"
+#include "partition/item_block.h"
 #include <stdint.h>
 
 /* Parameters are real numbers, which tell this many items apart in single precision. */
@@ -35,6 +36,14 @@ struct fit {
      * on one rank, when there is none. */
     enum status (*invert)(void *context, int n, fit_rows_fn *give, fit_rows_fn *take, void *state);
 };
+
+/* Collective. Where every rank makes the rows of a block of each domain's items (item_block_of): the
+ * sequences that have one of its items, memory the caller's; and rows [items] of `bytes` bytes, of
+ * which a rank has those of its block and gets all. */
+void fit_bring_items(const struct fit *fit, int64_t a_items, int64_t items,
+                     struct fit_sequences *out);
+void fit_gather_items(const struct fit *fit, int64_t a_items, int64_t items, void *rows,
+                      int64_t bytes);
 
 /* Of the training sequences, each of its last max_len + 1 items. */
 struct fit_size {

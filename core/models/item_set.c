@@ -25,6 +25,7 @@ void item_set_collect(struct arena *arena, const struct batch *batch, bool train
         room += set->negatives[c].n;
     for (int s = 0; s < STREAMS; s++)
         room += set->own[s].n;
+    room += set->further.n;
     struct list list = {arena_alloc(arena, room, sizeof(int32_t)),
                         arena_alloc(arena, room, sizeof(int32_t)), 0};
     for (int s = 0; s < STREAMS; s++) {
@@ -37,6 +38,7 @@ void item_set_collect(struct arena *arena, const struct batch *batch, bool train
         set->negatives[c].place = append(&list, set->negatives[c].item, set->negatives[c].n);
     for (int s = 0; s < STREAMS; s++)
         set->own[s].place = append(&list, set->own[s].item, set->own[s].n);
+    set->further.place = append(&list, set->further.item, set->further.n);
     set->item = arena_alloc(arena, room, sizeof *set->item);
     set->n = distinct(arena, list.item, list.n, set->item, list.place);
 }

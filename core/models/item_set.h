@@ -17,6 +17,13 @@ struct item_negatives {
     real *bias;     /* [n] of their logits, train.logq; NULL: none */
 };
 
+/* Items that a model reads beside those of the batch. */
+struct item_further {
+    int64_t n;
+    int32_t *item;  /* [n], repetitions allowed */
+    int32_t *place; /* [n] in the item set */
+};
+
 struct item_set {
     int64_t n;
     int32_t *item; /* [n] distinct, ascending */
@@ -25,6 +32,8 @@ struct item_set {
     int32_t *target[STREAMS]; /* [tokens] and of its targets; NULL without */
     struct item_negatives negatives[CANDIDATE_SETS]; /* that all positions share */
     struct item_negatives own[STREAMS]; /* [tokens, tables_own(...)] of each position, by stream */
+    struct item_further further;
+    const void *made; /* the model's own: what those are of */
 
     real *rows[OPTION_LIST];           /* by modality, [n, width of the table]: to be filled in, if
                                         * not NULL */
@@ -36,8 +45,8 @@ static inline const real *item_set_gradient(const struct item_set *set, int k) {
     return set->table[k] ? set->table[k]->g : NULL;
 }
 
-/* The items of a batch, of its targets if `train`, and of the negatives that are already in `set`:
- * fills in everything but rows and table. Memory is the arena's. */
+/* The items of a batch, of its targets if `train`, and of the negatives and further items that are
+ * already in `set`: fills in everything but rows and table. Memory is the arena's. */
 void item_set_collect(struct arena *arena, const struct batch *batch, bool train,
                       struct item_set *set);
 

@@ -3,7 +3,6 @@
  * View: the lists turned into entries by item of the history, of the candidates that are here.
  * Scores: the entries of a history's items, added in double precision. */
 #include "core/models/itemknn.h"
-#include "core/catalogue/top.h"
 #include "core/check.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -89,14 +88,6 @@ struct fitting {
     struct item_block mine; /* the items whose rows this rank makes */
 };
 
-static void find_owners(const struct catalogue *c, int ranks, int32_t *owner) {
-    for (int r = 0; r < ranks; r++) {
-        struct item_block block = item_block_of(c->a_items, c->items, ranks, r);
-        for (int64_t k = 0; k < item_block_count(&block); k++)
-            owner[item_block_item(&block, k)] = r;
-    }
-}
-
 /* Supports of all items: each from the rank that has all sequences with it. */
 static void count_supports(struct fitting *f, const struct collectives *collectives) {
     int64_t items = f->model->catalogue.items;
@@ -117,30 +108,12 @@ static double similarity(const struct fitting *f, int32_t i, int32_t j, double c
     return count / (sqrt(x + f->shrink) * sqrt(y + f->shrink));
 }
 
-/* Numbers of one thread, all zero between rows. */
-struct counter {
-    double *count;
-    int32_t *touched;
-    struct top_item *list;
-};
-
-static struct counter counter_new(int64_t items, int64_t k) {
-    return (struct counter){mem_zero(items, sizeof(double)), mem_alloc(items, sizeof(int32_t)),
-                            mem_alloc(k, sizeof(struct top_item))};
-}
-
-static void counter_free(struct counter *c) {
-    mem_free(c->count);
-    mem_free(c->touched);
-    mem_free(c->list);
-}
-
 static int by_item(const void *a, const void *b) {
     const struct top_item *x = a, *y = b;
     return (x->item > y->item) - (x->item < y->item);
 }
 
-static struct top best_of(const struct fitting *f, int32_t i, struct counter *c) {
+static struct top best_of(const struct fitting *f, int32_t i, struct cooccurrence_counter *c) {
     struct top top = {c->list, f->options->neighbours, 0};
     bool events = f->options->kind == KNN_SESSION;
     int64_t n = cooccurrence_row(&f->pairs, i, events, c->count, c->touched);
@@ -173,34 +146,25 @@ static void make_rows(struct fitting *f) {
     int64_t rows = item_block_count(&f->mine);
 #pragma omp parallel
     {
-        struct counter counter = counter_new(f->model->catalogue.items, f->options->neighbours);
+        struct cooccurrence_counter counter =
+            cooccurrence_counter_new(f->model->catalogue.items, f->options->neighbours);
 #pragma omp for schedule(dynamic, 16)
         for (int64_t k = 0; k < rows; k++) {
             int64_t i = item_block_item(&f->mine, k);
             struct top top = best_of(f, (int32_t)i, &counter);
             put_row(f->model, i, &top);
         }
-        counter_free(&counter);
+        cooccurrence_counter_free(&counter);
     }
 }
 
-/* The rows of a domain stand one rank after the other. */
-static void gather_rows(const struct model *model, const struct collectives *collectives) {
+static void gather_rows(const struct model *model, const struct fit *fit) {
     const struct itemknn_state *state = model->state;
     const struct catalogue *c = &model->catalogue;
-    int64_t *rows = mem_alloc(collectives->size, sizeof *rows);
-    for (int d = 0; d < DOMAINS; d++) {
-        for (int r = 0; r < collectives->size; r++) {
-            struct item_block block = item_block_of(c->a_items, c->items, collectives->size, r);
-            rows[r] = item_block_rows(&block, d);
-        }
-        for (int i = state->item; i <= state->weight; i++) {
-            const struct param *p = &model->params.list[i];
-            collectives->gather(collectives->context, p->tensor.x + (d ? c->a_items : 0) * p->cols,
-                                rows, p->cols * (int64_t)sizeof(real));
-        }
+    for (int i = state->item; i <= state->weight; i++) {
+        const struct param *p = &model->params.list[i];
+        fit_gather_items(fit, c->a_items, c->items, p->tensor.x, p->cols * (int64_t)sizeof(real));
     }
-    mem_free(rows);
 }
 
 static enum status fit(struct model *model, const struct fit *fit) {
@@ -211,17 +175,14 @@ static enum status fit(struct model *model, const struct fit *fit) {
         .options = itemknn_options(model->config),
         .mine = item_block_of(c->a_items, c->items, collectives->size, collectives->rank)};
     struct fit_sequences brought;
-    int32_t *owner = mem_alloc(c->items, sizeof *owner);
     f.shrink = !isnan(f.options->shrink) ? f.options->shrink : is_by_candidate(model) ? 0 : 20;
-    find_owners(c, collectives->size, owner);
-    fit->bring(fit->context, owner, &brought);
-    mem_free(owner);
+    fit_bring_items(fit, c->a_items, c->items, &brought);
     cooccurrence_open(&f.pairs, &brought, c->items);
     fit_sequences_free(&brought);
     count_supports(&f, collectives);
     make_rows(&f);
     if (!c->collectives)
-        gather_rows(model, collectives);
+        gather_rows(model, fit);
     cooccurrence_close(&f.pairs);
     mem_free(f.support);
     return STATUS_OK;

@@ -24,9 +24,12 @@ bool mixed_stream_has_loss(const struct model *model, const struct pass *pass, i
  * shared out. */
 double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q);
 
-/* The same, where token t counts share[t] times (NULL: once) and count[k] is what all count. */
+/* The same, where token t counts share[t] times (NULL: once) and count[k] is what all count; of a
+ * mixture [tokens, 2] with what is known of the target otherwise (core/catalogue/loss.h). */
 double mixed_stream_loss_shares(struct model *model, struct pass *pass, int k, struct tensor *q,
                                 const double *share);
+double mixed_stream_loss_mixed(struct model *model, struct pass *pass, int k, struct tensor *q,
+                               struct tensor *mixture);
 
 /* Of a model with one head whose states follow from the mixed stream alone: states [tokens, dim] of
  * that stream, which has some. */

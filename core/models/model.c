@@ -86,6 +86,11 @@ int64_t model_learned_width(const struct config *config, int k) {
     return strcmp(config->model.modalities.name[k], "id") ? 0 : config->model.dim;
 }
 
+int64_t model_neighbours(const struct config *config) {
+    const struct model_ops *ops = find(config->model.name);
+    return ops->neighbours ? ops->neighbours(config) : 0;
+}
+
 enum status model_declare(struct model *model, const struct config *config,
                           const struct catalogue *catalogue) {
     *model = (struct model){

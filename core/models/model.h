@@ -6,7 +6,7 @@
 #define CORE_MODELS_MODEL_H
 #include "core/batch.h"
 #include "core/catalogue/query.h"
-#include "core/models/fit.h"
+#include "core/models/item_graph.h"
 #include "core/models/item_set.h"
 #include "core/models/successors.h"
 #include "core/ops/tags.h"
@@ -37,6 +37,7 @@ struct catalogue {
     const struct successors *successors; /* of the training sequences, NULL unless the model has
                                           * ops.successors */
     const struct collectives *collectives;
+    struct item_graph graph;       /* of model_neighbours, the caller's; zero without */
     const struct sampler *sampler; /* of the training negatives */
     struct item_block local;
     int64_t max_local[DOMAINS];
@@ -145,12 +146,13 @@ struct model_ops {
     bool two_domains; /* it cannot do with one */
     bool successors;  /* it reads which items follow which */
 
-    /* See model_configure, model_use_one_domain, model_tag_vectors, model_learned_width; each may be
-     * NULL. */
+    /* See model_configure, model_use_one_domain, model_tag_vectors, model_learned_width,
+     * model_neighbours; each may be NULL. */
     enum status (*configure)(struct config *config);
     void (*use_one_domain)(struct config *config);
     const char *(*tag_vectors)(const struct config *config, int k);
     int64_t (*learned_width)(const struct config *config, int k);
+    int64_t (*neighbours)(const struct config *config);
 
     enum batch_kind batch;
     enum loss_kind loss; /* that of train.loss=auto */
@@ -163,6 +165,12 @@ struct model_ops {
     /* Rows of head m as encoders take them, of the items of a view; NULL: those of its table. */
     struct tensor *(*item_rows)(struct model *model, struct tape *tape,
                                 const struct item_view *view, int m);
+
+    /* Items whose rows a step (0: a ranking) reads beside those of the batch: set->further.n and .item,
+     * in the tape's memory, and whatever forward and query want to find in set->made. NULL: there are
+     * none. */
+    void (*further)(const struct model *model, struct tape *tape, const struct batch *batch,
+                    int64_t step, struct item_set *set);
 
     /* count[k] = positions of the batch that loss k sums over; NULL: the tokens of stream k. */
     void (*count)(const struct model *model, const struct batch *batch, int64_t count[LOSS_TERMS]);
@@ -235,6 +243,10 @@ const char *model_tag_vectors(const struct config *config, int k);
  * model.dim, unless the model says otherwise. A model with further learned tables names them in
  * config.model.modalities when it is configured. */
 int64_t model_learned_width(const struct config *config, int k);
+
+/* How many neighbours of every item, in either domain, the model is to know (catalogue.graph); 0: it
+ * has no graph of items. */
+int64_t model_neighbours(const struct config *config);
 
 /* Declare all parameters; model_create then makes and initialises them. STATUS_INPUT when the
  * configuration does not fit (heads do not divide a width). `training` false: no gradients and

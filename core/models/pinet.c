@@ -1,9 +1,6 @@
-/* In the order of a step: keys; parameters; what the source tells. */
 #include "core/models/pinet.h"
-#include "core/models/domain_units.h"
-#include "core/models/filter_layer.h"
 #include "core/models/mixed_stream.h"
-#include <stdio.h>
+#include "core/models/transfer.h"
 
 /* ---- options ---- */
 
@@ -22,61 +19,29 @@ const struct pinet_options *pinet_options(const struct config *config) {
 
 /* ---- the model ---- */
 
-/* By stream, a or b. */
 struct pinet {
     struct domain_units units;
-    struct filter_layer filter[DOMAINS];
-    struct gru_layer transfer[DOMAINS];
+    struct transfer transfer;
 };
 
-static void add_transfer(struct model *model, int s, struct gru_layer *layer) {
-    int64_t d = model->config->model.dim;
-    char name[PARAM_NAME];
-    snprintf(name, sizeof name, "transfer.%s", stream_names[s]);
-    gru_layer_add(&model->params, name, d, d, GRU_RESET_BEFORE, layer);
-}
-
-static void add_filter(struct model *model, int s, struct filter_layer *layer) {
-    const struct pinet_options *own = pinet_options(model->config);
-    struct filter_form form = {.gate = FILTER_GATE_KEEPS,
-                               .members = own->members,
-                               .separate = own->projections == PROJECTIONS_SEPARATE};
-    char name[PARAM_NAME];
-    snprintf(name, sizeof name, "filter.%s", stream_names[s]);
-    filter_layer_add(&model->params, name, model->config->model.dim, &form, layer);
-}
-
 static enum status open_pinet(struct model *model) {
+    const struct pinet_options *own = pinet_options(model->config);
+    const struct filter_form form = {.gate = FILTER_GATE_KEEPS,
+                                     .members = own->members,
+                                     .separate = own->projections == PROJECTIONS_SEPARATE};
     struct pinet *net = model->state;
     TRY(domain_units_open(model, &net->units));
-    for (int s = STREAM_A; s <= STREAM_B; s++) {
-        add_filter(model, s, &net->filter[s]);
-        add_transfer(model, s, &net->transfer[s]);
-    }
+    transfer_add(model, &form, &net->transfer);
     return STATUS_OK;
-}
-
-/* ---- what goes over ---- */
-
-/* t of stream s, which has tokens. */
-static struct tensor *transfer(struct model *model, const struct pass *pass, int s,
-                               struct tensor *const h[DOMAINS]) {
-    const struct pinet *net = model->state;
-    const struct stream *stream = &pass->batch->stream[s];
-    struct tape *tape = pass->tape;
-    struct tensor *r =
-        filter_layer_run(&net->filter[s], &model->params, tape, h[s],
-                         domain_units_latest(pass, s, h), stream->offsets, stream->sequences);
-    return gru_layer_run(&net->transfer[s], &model->params, tape, r, stream->offsets,
-                         stream->sequences, NULL, NULL);
 }
 
 static struct tensor *source(struct model *model, const struct pass *pass,
                              const struct positions *p, struct tensor *const h[DOMAINS]) {
+    const struct pinet *net = model->state;
     struct tensor *t[DOMAINS] = {NULL};
     for (int s = STREAM_A; s <= STREAM_B; s++)
         if (h[s] && p->asked[other_domain(s)])
-            t[s] = transfer(model, pass, s, h);
+            t[s] = transfer_run(model, pass, &net->transfer, s, h);
     return stream_choose(pass->tape, t, p->domain, p->n, false, p->hi, model->config->model.dim);
 }
 

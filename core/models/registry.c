@@ -6,6 +6,7 @@
 #include "core/models/gru4rec.h"
 #include "core/models/itemknn.h"
 #include "core/models/llm_emf.h"
+#include "core/models/mifn.h"
 #include "core/models/ncf.h"
 #include "core/models/pinet.h"
 #include "core/models/psjnet.h"
@@ -17,8 +18,8 @@
 
 /* The first is the default of model.name. */
 static const struct model_ops *const models[] = {
-    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn,   &pinet, &psjnet,
-    &tricdr,  &abxi,     &c2dsr,    &bprmf,  &ncf,     &itemknn, &ease,
+    &llm_emf, &tema_llm, &sema_cdr, &sasrec, &gru4rec, &srgnn, &pinet,   &psjnet,
+    &mifn,    &tricdr,   &abxi,     &c2dsr,  &bprmf,   &ncf,   &itemknn, &ease,
 };
 
 void models_register(void) {

@@ -180,6 +180,7 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
     if (fusion) {
         loss.fusion = fusion->fusion;
         loss.fusion_logits = fusion->logits;
+        loss.mixture = fusion->mixture;
         memcpy(loss.weights, fusion->weights, sizeof loss.weights);
     }
     if (config->train.loss != LOSS_EXACT)

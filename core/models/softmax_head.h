@@ -13,6 +13,7 @@ struct head_fusion {
     enum fusion fusion;
     struct tensor *logits; /* [1, heads], learned: the weights are their softmax; NULL: `weights` */
     double weights[OPTION_LIST];
+    struct tensor *mixture; /* [tokens, 2], see core/catalogue/loss.h; NULL: none */
 };
 
 /* Declare the next head, whose item rows are those of table `table` or, of width `dim`, the model's

@@ -249,6 +249,8 @@ void model_items(const struct model *model, struct tape *tape, const struct batc
     *set = (struct item_set){0};
     if (step > 0 && model->config->train.loss != LOSS_EXACT)
         draw(model, tape, batch, step, set);
+    if (model->ops->further)
+        model->ops->further(model, tape, batch, step, set);
     item_set_collect(&tape->arena, batch, step > 0, set);
     for (int k = 0; k < model->tables; k++) {
         int64_t width;

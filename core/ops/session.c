@@ -241,19 +241,14 @@ static void read_sequence_backward(const struct read_node *n, int64_t s,
     }
 }
 
-/* The gradient of a learned tensor, or numbers that nobody reads. */
-static real *gradient_of(struct tape *tape, struct tensor *x) {
-    real *g = tape_grad_zeroed(tape, x);
-    return g ? g : arena_numbers(&tape->arena, x->rows * x->cols, sizeof *g);
-}
-
 static void read_backward(struct tape *tape, void *node) {
     const struct read_node *n = node;
     const struct session_graph *g = n->graph;
     int64_t d = n->y->cols;
-    struct read_gradients to = {
-        .a = gradient_of(tape, n->a), .b = gradient_of(tape, n->b), .h = gradient_of(tape, n->h)};
-    real *dq = gradient_of(tape, n->q);
+    struct read_gradients to = {.a = tape_grad_room(tape, n->a),
+                                .b = tape_grad_room(tape, n->b),
+                                .h = tape_grad_room(tape, n->h)};
+    real *dq = tape_grad_room(tape, n->q);
     struct arena_mark mark = arena_mark(&tape->arena);
     to.q = arena_numbers(&tape->arena, g->sequences * d, sizeof *to.q);
     real *gate = arena_numbers(&tape->arena, g->sequences * d, sizeof *gate);

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "jobs/engine/fit_input.h"
 #include "jobs/engine/fit_memory.h"
 #include "jobs/engine/popularity.h"
 #include "jobs/engine/successors.h"
@@ -157,6 +158,19 @@ static enum status create_model(struct run *run, const struct catalogue *shape, 
     return comm_agree(run->comm, status);
 }
 
+/* Which items occur together, if the model asks. */
+static enum status read_graph(struct run *run, struct catalogue *shape) {
+    struct fit_input input;
+    int64_t most = model_neighbours(&run->config);
+    if (most == 0)
+        return STATUS_OK;
+    TRY(fit_input_read(&input, run->comm, &run->dataset, shape->max_len));
+    item_graph_make(&run->graph, &input.fit, shape->items, shape->a_items, most);
+    fit_input_close(&input);
+    shape->graph = run->graph;
+    return STATUS_OK;
+}
+
 static enum status open_model(struct run *run, bool training) {
     struct catalogue shape = {.items = run->dataset.items,
                               .a_items = run->dataset.domain_items[0],
@@ -173,6 +187,7 @@ static enum status open_model(struct run *run, bool training) {
     }
     for (int m = 0; m < run->config.model.modalities.count; m++)
         TRY(read_table(run, m, &shape));
+    TRY(read_graph(run, &shape));
     if (training)
         TRY(fit_memory_check(run->comm, &run->config, &run->dataset, &shape));
     TRY(create_model(run, &shape, training));
@@ -226,6 +241,7 @@ void run_close(struct run *run) {
         mem_free(run->tables[m]);
         mem_free(run->provenance[m]);
     }
+    item_graph_free(&run->graph);
     tag_rows_free(&run->tag_rows);
     mem_free(run->tag_vectors);
     placement_free(run->placement);

@@ -16,6 +16,7 @@ struct run {
     char *provenance[OPTION_LIST]; /* of those tables, on rank 0; NULL: the file does not say */
     struct tag_rows tag_rows;      /* of all items, for a model that reads tags */
     real *tag_vectors;
+    struct item_graph graph;      /* of all items, for a model that reads one */
     struct sampler sampler;       /* of the training negatives */
     struct successors successors; /* for a model that reads them */
     struct model model;

@@ -2,6 +2,7 @@
 #include "jobs/plan/data.h"
 #include "core/mem.h"
 #include "io/synth.h"
+#include "jobs/engine/fit_input.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +131,17 @@ static int64_t resident_bytes(void) {
     return pages * sysconf(_SC_PAGESIZE);
 }
 
+/* Which items occur together, if the model asks; every rank has read all sequences. */
+static void make_graph(const struct comm *comm, struct plan_data *data) {
+    struct fit_input input;
+    int64_t most = model_neighbours(&data->config);
+    if (most == 0)
+        return;
+    fit_input_of(&input, comm, &data->train, data->shape.max_len);
+    item_graph_make(&data->shape.graph, &input.fit, data->shape.items, data->shape.a_items, most);
+    fit_input_close(&input);
+}
+
 static double mean_targets(const struct sequences *s, int64_t max_len) {
     double sum = 0;
     for (int64_t i = 0; i < s->count; i++) {
@@ -140,9 +152,10 @@ static double mean_targets(const struct sequences *s, int64_t max_len) {
 }
 
 /* What is counted of the training sequences. */
-static void count_all(struct plan_data *data) {
+static void count_all(const struct comm *comm, struct plan_data *data) {
     const struct sequences *train = &data->train;
     data->mean_targets = mean_targets(train, data->config.data.max_len);
+    make_graph(comm, data);
     if (!model_reads_successors(&data->config))
         return;
     successors_open(&data->successors, train->offsets, train->items, train->count,
@@ -169,7 +182,7 @@ enum status plan_data_open(struct plan_data *data, const struct comm *comm,
         status =
             synthetic->items > 0 ? make_all(comm, synthetic, batch, data) : read_all(comm, data);
     if (status == STATUS_OK)
-        count_all(data);
+        count_all(comm, data);
     else
         plan_data_close(data);
     return status;
@@ -180,6 +193,7 @@ void plan_data_close(struct plan_data *data) {
     sequences_free(&data->valid);
     sampler_close(&data->sampler);
     successors_close(&data->successors);
+    item_graph_free(&data->shape.graph);
     tag_rows_free(&data->tags);
     dataset_close(&data->dataset);
 }

@@ -2,7 +2,7 @@
 # nothing but rounding, runs resume, evaluation repeats, ablations run, what does not fit is refused.
 . "$(dirname "$0")/common.bash"
 cd "$work" || exit 1
-models='tema_llm sema_cdr sasrec tricdr c2dsr bprmf ncf gru4rec srgnn abxi pinet psjnet'
+models='tema_llm sema_cdr sasrec tricdr c2dsr bprmf ncf gru4rec srgnn abxi pinet psjnet mifn'
 
 synth --items-a 300 --items-b 300 --users 1500 --seed 2 --valid 150 --test 60 --tags --features text:16 -o data.h5
 ranks 2 features data.h5 --name tagv --from tags --dim 12 --vocabulary
@@ -143,6 +143,15 @@ test_graph_of_c2dsr() { # Without the contrast, and with few targets, it trains;
     done
     refused 'cdsr: error: train.loss: the softmax of c2dsr has a class that is no item, which only exact and sampled know; take one of them' \
         train run.yaml model.name=c2dsr train.loss=bce run.dir=no
+}
+
+test_graphs_of_mifn() { # Graphs of all targets, and of two nodes, train; losses without probabilities are refused.
+    for keys in 'graph_targets=0' 'graph_nodes=2' 'switch_weight=0'; do
+        run mifn-$keys 2 model.name=mifn model.$keys
+    done
+    has mifn-graph_targets=0/log.jsonl '"switch": '
+    refused 'cdsr: error: train.loss: mifn mixes probabilities, of which gbce, bce, bpr and infonce have none; take exact or sampled' \
+        train run.yaml model.name=mifn train.loss=bce run.dir=no
 }
 
 test_own_negatives() { # Negatives that each position draws do not depend on ranks and placement.

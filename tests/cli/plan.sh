@@ -101,6 +101,10 @@ test_memory_of_psjnet() { # So is that of PSJNet.
     model_near_plan psjnet 'exact sampled'
 }
 
+test_memory_of_mifn() { # So is that of MIFN, with the graph of the items and those of the sessions.
+    model_near_plan mifn 'exact sampled'
+}
+
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.
     near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
 }

@@ -14,6 +14,8 @@ struct fixture {
     bool present[SAMPLES];
     int32_t target[SAMPLES], history[SAMPLES][HISTORY + Y], negatives[SAMPLES * WANTED];
     int64_t drawn[SAMPLES + 1];
+    int32_t few[SAMPLES * 4];
+    real share[SAMPLES], value[SAMPLES * 4];
     struct sample samples[SAMPLES];
 };
 
@@ -85,7 +87,27 @@ static bool same(const struct rank_count *a, const struct rank_count *b) {
     return a->above == b->above && a->equal == b->equal && a->all == b->all;
 }
 
-static void excluded_case(bool own_scores) {
+/* Among what softmaxes score: a share of them, and something for the target, for items of X and of Y
+ * elsewhere, for nobody; rows of ranks are not of the same width. */
+static void add_few(struct fixture *f, struct query *query) {
+    query->term[0].share = f->share;
+    query->added = (struct query_added){3 + test_comm.rank % 2, f->few, f->value};
+    for (int t = 0; t < SAMPLES; t++) {
+        int32_t *few = f->few + t * query->added.width;
+        f->share[t] = (real)(0.3 + 0.1 * t);
+        few[0] = t % 2 ? f->target[t] : 7;
+        few[1] = X + 500 + t;
+        few[2] = -1;
+        if (query->added.width > 3)
+            few[3] = X + t;
+        for (int k = 0; k < query->added.width; k++)
+            f->value[t * query->added.width + k] = (real)(0.004 * (k + 1));
+    }
+}
+
+enum scores { SOFTMAX, MIXTURE, OWN_SCORES };
+
+static void excluded_case(enum scores scores) {
     struct fixture *f = mem_zero(1, sizeof *f);
     struct arena arena = {0};
     struct rank_count full[2][SAMPLES], sampled[2][SAMPLES];
@@ -100,7 +122,9 @@ static void excluded_case(bool own_scores) {
     struct rank_lists negatives = {f->drawn, f->negatives};
     r[1].query.collectives = &collectives, r[1].query.local = &local;
     for (int k = 0; k < 2; k++) {
-        if (own_scores) {
+        if (scores == MIXTURE)
+            add_few(f, &r[k].query);
+        if (scores == OWN_SCORES) {
             r[k].query.terms = 0;
             r[k].query.scorer = scorer_of(f, k ? &local : NULL);
         }
@@ -115,26 +139,30 @@ static void excluded_case(bool own_scores) {
     MPI_EXPECT(full[1][0].all == Y - 1 && full[1][1].all == 0);
     MPI_EXPECT(full[1][2].all < Y - 1 && full[1][2].all >= Y - HISTORY / 2);
     MPI_EXPECT(sampled[1][2].all == WANTED);
-    MPI_EXPECT(!own_scores || (full[1][0].equal > Y / 32 && full[1][0].equal < Y));
+    MPI_EXPECT(scores != OWN_SCORES || (full[1][0].equal > Y / 32 && full[1][0].equal < Y));
     mem_free(rows);
     mem_free(f);
     arena_free(&arena);
 }
 
 MPI_TEST(rank, without_what_the_user_has_on_one_rank, 1) {
-    excluded_case(false);
+    excluded_case(SOFTMAX);
 }
 
 MPI_TEST(rank, without_what_the_user_has_on_four_ranks, 4) {
-    excluded_case(false);
+    excluded_case(SOFTMAX);
 }
 
 MPI_TEST(rank, by_scores_of_the_model_on_one_rank, 1) {
-    excluded_case(true);
+    excluded_case(OWN_SCORES);
 }
 
 MPI_TEST(rank, by_scores_of_the_model_on_four_ranks, 4) {
-    excluded_case(true);
+    excluded_case(OWN_SCORES);
+}
+
+MPI_TEST(rank, by_a_mixture_on_four_ranks, 4) {
+    excluded_case(MIXTURE);
 }
 
 MPI_TEST_MAIN()

@@ -22,7 +22,8 @@ struct problem {
     bool frozen, learned_fusion, sampled, bf16;
     bool representable; /* states and items are rounded to bfloat16 beforehand */
     int64_t buffer;
-    bool shares; /* positions do not count the same */
+    bool mixture; /* with more than the heads; every third target has nothing there */
+    bool shares;  /* positions do not count the same */
     double *share;
     double gbce;  /* exponent; 0: softmax */
     bool other;   /* there is a class that is no item */
@@ -34,7 +35,7 @@ struct problem {
 };
 
 /* Parameters: q0, q1, items0, items1, fusion, for sampled losses the rows of the targets, and last
- * the logits of the class that is no item. */
+ * the logits of the class that is no item or the mixture. */
 static struct tensor *build(struct tape *tape, struct check *c) {
     struct problem *p = c->data;
     struct catalogue_loss loss = {.heads = HEADS,
@@ -60,6 +61,8 @@ static struct tensor *build(struct tape *tape, struct check *c) {
         loss.fusion_logits = tape_param(tape, &c->params, 4);
     if (p->other)
         loss.other = tape_param(tape, &c->params, c->params.count - 1);
+    if (p->mixture)
+        loss.mixture = tape_param(tape, &c->params, c->params.count - 1);
     if (p->sampled)
         loss.bias = p->bias;
     if (p->sampled)
@@ -105,9 +108,13 @@ static void problem_open(struct check *c, struct problem *p, double scale) {
         check_input(c, n, dims[m]);
     if (p->other)
         check_input(c, 2 * n, 1);
+    if (p->mixture)
+        check_input(c, 2 * n, 2);
     c->build = build;
     c->data = p;
     check_fill(c, scale);
+    for (int64_t t = 0; p->mixture && t < n; t += 3)
+        c->params.list[c->params.count - 1].tensor.x[2 * p->row[t] + 1] = -INFINITY;
     for (int m = 0; p->uneven && m < HEADS; m++)
         for (int64_t i = 0; i < p->items * dims[m]; i++)
             c->params.list[2 + m].tensor.x[i] *= (real)pow(10, sin((double)(i / dims[m])));
@@ -200,9 +207,19 @@ static void position_reference(struct check *c, struct reference *r, int64_t t) 
         prob[s] = z[s * n];
         sum += logits ? prob[s] : w[s] * prob[s];
     }
+    double weight = 0.5 * p->share[t];
+    if (p->mixture) {
+        const real *of = c->params.list[c->params.count - 1].tensor.x + 2 * q;
+        double in = exp((double)of[0]) * sum, all = in + exp((double)of[1]);
+        double *grad = r->grad[c->params.count - 1] + 2 * q;
+        r->loss -= p->share[t] * (log(all) - log(sum));
+        grad[0] -= weight * in / all;
+        grad[1] -= weight * (1 - in / all);
+        weight *= in / all;
+    }
     r->loss -= p->share[t] * log(sum);
     for (int m = 0; m < HEADS; m++) {
-        double share = logits ? 1 : w[m] * prob[m] / sum, weight = 0.5 * p->share[t];
+        double share = logits ? 1 : w[m] * prob[m] / sum;
         const double *pm = z + (logits ? 0 : m) * n;
         for (int64_t i = 0; i < items; i++)
             add_gradient(c, r, m, q, i || !p->sampled ? 2 + m : 5 + m,
@@ -344,6 +361,22 @@ Test(loss, class_that_is_no_item) {
                                             .buffer = large},
                           0.7, !large);
         }
+}
+
+/* Part of a mixture: either fusion, one and several tiles, exact and sampled. */
+Test(loss, mixture) {
+    for (int choice = 0; choice < 8; choice++) {
+        bool large = choice & 1, sampled = choice & 2, logits = choice & 4;
+        check_problem(&(struct problem){.positions = large ? 700 : 4,
+                                        .items = large ? 1300 : 23,
+                                        .candidates = large ? 1300 : 23,
+                                        .fusion = logits ? FUSION_LOGIT : FUSION_PROBABILITY,
+                                        .sampled = sampled,
+                                        .mixture = true,
+                                        .shares = large,
+                                        .learned_fusion = !logits},
+                      0.7, !large);
+    }
 }
 
 /* Kept sigmoids and others, several chunks and tiles. */
@@ -910,6 +943,81 @@ static void check_parts(bool several) {
 Test(rank, parts_of_many_samples) {
     check_parts(true);
     check_parts(false);
+}
+
+/* A share of a softmax, and what is added to the scores of a few items, among them the target and its
+ * copy in another chunk, to which another target adds nothing. More samples than are ranked at a time:
+ * each is ranked as by the definition, and as alone; the best items have the greatest scores. */
+Test(rank, mixture) {
+    enum { N = 1300, B = 600, FAR = 640, FEW = 5, K = 4, D = 16 };
+    struct arena arena = {0};
+    real *items = mem_alloc(N * D, sizeof *items), *q = mem_alloc(B * D, sizeof *q);
+    static int32_t target[B], item[B * FEW];
+    static real share[B], value[B * FEW];
+    static bool present[B];
+    static struct rank_count full[B];
+    static struct top_item list[B * K];
+    static struct top top[B];
+    for (int64_t i = 0; i < N * D; i++)
+        items[i] = (real)rng_normal(check_key(110), (uint64_t)i);
+    memcpy(items + FAR * D, items, FAR * D * sizeof *items);
+    for (int64_t i = 0; i < B * D; i++)
+        q[i] = (real)rng_normal(check_key(111), (uint64_t)i);
+    for (int t = 0; t < B; t++) {
+        present[t] = true;
+        target[t] = t;
+        share[t] = (real)(0.1 + 0.8 * rng_uniform(check_key(112), (uint64_t)t));
+        top[t] = (struct top){list + t * K, K, 0};
+        for (int k = 0; k < FEW; k++) {
+            item[t * FEW + k] = k == 0 ? t + (t % 3 == 0) : k == 1 ? t + FAR : 1290 - k;
+            value[t * FEW + k] = k < 2 ? (real)(0.01 * (t % 5)) : (real)(0.003 * k);
+        }
+        item[t * FEW + FEW - 1] = -1;
+    }
+    struct ranking r = {
+        .query = one_head(q, present, B, items, D, EPS, 0, N), .target = target, .full = full};
+    r.query.term[0].share = share;
+    r.query.added = (struct query_added){FEW, item, value};
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    cr_assert_eq(rank_top(&arena, &r, K, top), STATUS_OK);
+    for (int t = 0; t < B; t += 7) {
+        double score[N], sum = 0;
+        struct rank_count want = {.all = N - 1}, alone;
+        struct ranking one = r;
+        for (int64_t i = 0; i < N; i++) {
+            const real *x = items + i * D;
+            sum += score[i] = exp(dot(q + t * D, x, D) / sqrt(dot(x, x, D)));
+        }
+        for (int64_t i = 0; i < N; i++)
+            score[i] *= (double)share[t] / sum;
+        for (int k = 0; k < FEW; k++)
+            if (item[t * FEW + k] >= 0)
+                score[item[t * FEW + k]] += (double)value[t * FEW + k];
+        for (int64_t i = 0; i < N; i++) {
+            bool equal = fabs(score[i] - score[t]) <= 100 * (double)REAL_EPS * score[t];
+            want.above += !equal && score[i] > score[t];
+            want.equal += equal && i != t;
+        }
+        cr_expect(full[t].above == want.above && full[t].equal == want.equal &&
+                      full[t].all == want.all,
+                  "sample %d: %ld above and %ld equal, not %ld and %ld", t, (long)full[t].above,
+                  (long)full[t].equal, (long)want.above, (long)want.equal);
+        for (int k = 0; k < K; k++) {
+            int64_t better = 0;
+            for (int64_t i = 0; i < N; i++)
+                better += score[i] > score[top[t].list[k].item] * (1 + 100 * (double)REAL_EPS);
+            cr_expect_leq(better, k, "sample %d: the best %d", t, k);
+        }
+        one.query = query_part(&r.query, t, 1);
+        one.target = target + t;
+        one.full = &alone;
+        cr_assert_eq(rank_targets(&arena, &one), STATUS_OK);
+        cr_expect(alone.above == full[t].above && alone.equal == full[t].equal, "sample %d alone",
+                  t);
+    }
+    mem_free(items);
+    mem_free(q);
+    arena_free(&arena);
 }
 
 /* Scores that the model gives itself. */

@@ -237,6 +237,8 @@ static const char *const settings[] = {
     "model.name=pinet train.loss=sampled train.target=a model.member_projections=separate",
     "model.name=psjnet",
     "model.name=psjnet train.loss=sampled train.target=b model.roles=1",
+    "model.name=mifn",
+    "model.name=mifn train.loss=sampled train.target=b model.graph_targets=0",
 };
 
 static void check_step(const char *pairs) {

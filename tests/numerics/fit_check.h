@@ -7,6 +7,7 @@
 #include "core/catalogue/rank.h"
 #include "core/models/forward.h"
 #include "core/models/model.h"
+#include "one_rank.h"
 
 enum { FIT_N = 40, FIT_A = 17, FIT_SEQUENCES = 60, FIT_ROOM = 12, FIT_HISTORIES = 12, FIT_LEN = 7 };
 
@@ -44,21 +45,7 @@ static inline void fit_data_make(struct fit_data *data, int count, uint64_t seed
     }
 }
 
-/* ---- one rank's collectives ---- */
-
-static inline void fit_gather(void *context, void *all, const int64_t *counts, int64_t bytes) {
-    (void)context, (void)all, (void)counts, (void)bytes;
-}
-
-static inline void fit_sum(void *context, double *x, int64_t n) {
-    (void)context, (void)x, (void)n;
-}
-
-static inline void fit_bring(void *context, const int32_t *owner, struct fit_sequences *out) {
-    const struct fit *fit = context;
-    (void)owner;
-    *out = fit_sequences_of(fit->local.offsets, fit->local.items, fit->local.count, INT64_MAX);
-}
+/* ---- the fit ---- */
 
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);

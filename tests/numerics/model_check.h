@@ -8,6 +8,7 @@
 #include "core/models/model.h"
 #include "core/models/tables.h"
 #include "core/ops/norm.h"
+#include "one_rank.h"
 #include "tests/reference/reference.h"
 
 /* What a test gives. The catalogue has two domains; its tables are `id`, then frozen ones. */
@@ -37,6 +38,7 @@ struct fixture {
     struct sample samples[USERS];
     struct item_set set, whole;
     struct user_rows users;
+    struct item_graph graph;
     const struct model_reference *of;
     bool marked[ITEMS]; /* items of the batch */
     int32_t items[USERS * LENGTH], every[ITEMS];
@@ -108,7 +110,7 @@ static void fill_successors(struct fixture *f) {
     successors_open(&f->successors, offsets, items, USERS, A_ITEMS, ITEMS);
 }
 
-static void fill_batch(struct fixture *f) {
+static void pack_samples(struct fixture *f) {
     model_pack(&f->model, &f->batch, f->samples, USERS);
     for (int s = 0; s < STREAMS; s++)
         for (int64_t t = 0; t < f->batch.stream[s].tokens; t++) {
@@ -118,8 +120,28 @@ static void fill_batch(struct fixture *f) {
         }
 }
 
+/* Of all samples, if the model has one. */
+static void make_graph(struct fixture *f) {
+    int64_t offsets[USERS + 1] = {0}, most = model_neighbours(&f->config);
+    int32_t items[USERS * LENGTH];
+    struct collectives one = {.size = 1, .gather = fit_gather, .sum = fit_sum};
+    if (most == 0)
+        return;
+    for (int u = 0; u < USERS; u++) {
+        memcpy(items + offsets[u], f->samples[u].items,
+               (size_t)f->samples[u].length * sizeof *items);
+        offsets[u + 1] = offsets[u] + f->samples[u].length;
+    }
+    struct fit fit = {.local = fit_sequences_of(offsets, items, USERS, MAX_LEN + 1),
+                      .collectives = &one,
+                      .bring = fit_bring};
+    fit.context = &fit;
+    item_graph_make(&f->graph, &fit, ITEMS, A_ITEMS, most);
+    fit_sequences_free(&fit.local);
+}
+
 static struct catalogue make_catalogue(struct fixture *f) {
-    struct catalogue catalogue = {ITEMS, A_ITEMS, MAX_LEN, .users = USERS};
+    struct catalogue catalogue = {ITEMS, A_ITEMS, MAX_LEN, .users = USERS, .graph = f->graph};
     fill_tags(f);
     if (model_reads_successors(&f->config)) {
         fill_successors(f);
@@ -148,6 +170,8 @@ static void make_reference(struct fixture *f) {
                             .items = ITEMS,
                             .a_items = A_ITEMS,
                             .max_len = MAX_LEN,
+                            .samples = USERS,
+                            .sample = f->samples,
                             .tag_dim = TAG_DIM,
                             .tag_vectors = f->vectors,
                             .tag_offsets = f->offsets,
@@ -176,11 +200,12 @@ static void fixture_open(struct fixture *f, const struct model_reference *of, co
     check_set_all(&f->config, pairs);
     cr_assert_eq(model_configure(&f->config), STATUS_OK, "%s", pairs);
     fill_samples(f);
+    make_graph(f);
     struct catalogue catalogue = make_catalogue(f);
     cr_assert_eq(model_create(&f->model, &f->config, &catalogue, true), STATUS_OK, "%s", pairs);
     for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
         f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
-    fill_batch(f);
+    pack_samples(f);
     make_reference(f);
 }
 
@@ -188,6 +213,7 @@ static void fixture_close(struct fixture *f) {
     successors_close(&f->successors);
     batch_free(&f->batch);
     model_free(&f->model);
+    item_graph_free(&f->graph);
     mem_free(f->reference.x);
     mem_free(f->reference.rows);
     mem_free(f->reference.known);

@@ -2,7 +2,7 @@
 #ifndef TESTS_REFERENCE_PINET_H
 #define TESTS_REFERENCE_PINET_H
 #include "core/models/pinet.h"
-#include "tests/reference/domain_units.h"
+#include "tests/reference/transfer.h"
 
 static inline void ref_prepare_pinet(const struct reference *r) {
     (void)r;
@@ -32,17 +32,9 @@ static inline void ref_pinet_filter(const struct reference *r, const char *s, co
 #undef P
 }
 
-/* The state of the second unit, over the filter along the source's time. */
 static inline void ref_pinet_source(const struct reference *r, const struct ref_units *u,
                                     int domain, int64_t places, double *t) {
-    int s = 1 - domain;
-    int64_t d = r->config->model.dim;
-    double filter[REF_DIM] = {0};
-    for (int64_t i = 0; i < ref_units_seen(u, s, places); i++) {
-        ref_pinet_filter(r, ref_streams[s], u->h[s][i], ref_units_latest(u, domain, u->at[s][i]),
-                         filter);
-        ref_gru(r, s ? "transfer.b" : "transfer.a", false, d, d, filter, t);
-    }
+    ref_transfer(r, u, 1 - domain, places, ref_pinet_filter, t);
 }
 
 static inline void ref_pinet_losses(const struct reference *r, const int32_t *items, int64_t length,

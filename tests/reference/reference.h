@@ -5,6 +5,7 @@
  * `x` holds the parameters' values in the layout of struct params, so that a test can move them. */
 #ifndef TESTS_REFERENCE_H
 #define TESTS_REFERENCE_H
+#include "core/batch.h"
 #include "core/mem.h"
 #include "core/options.h"
 #include "core/params.h"
@@ -39,10 +40,12 @@ struct reference {
     int64_t step;             /* of training */
     const double *follows[2]; /* [items, items] how often the column's item stands right behind the
                                * row's, among all items and among those of its domain */
-    int64_t sequence;         /* number of the one whose losses are wanted */
-    const int32_t *drawn[3];  /* by stream: the items drawn for each of its positions, if any are */
-    double (*rows)[REF_DIM];  /* [modalities, items] by ref_prepare_..., for the present x */
-    int *known;               /* [REF_KNOWN] parameters found before, plus 1, by hash of the name */
+    int64_t samples;
+    const struct sample *sample; /* [samples] the training sequences */
+    int64_t sequence;            /* number of the one whose losses are wanted */
+    const int32_t *drawn[3]; /* by stream: the items drawn for each of its positions, if any are */
+    double (*rows)[REF_DIM]; /* [modalities, items] by ref_prepare_..., for the present x */
+    int *known;              /* [REF_KNOWN] parameters found before, plus 1, by hash of the name */
 };
 
 static inline const double *ref_param(const struct reference *r, const char *format, const char *a,
