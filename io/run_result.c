@@ -216,6 +216,8 @@ static enum status read_metrics(const char *path, const struct result_request *r
     take_text(root, "dataset_hash", result->dataset_hash, RESULT_HASH);
     take_text(root, "items_hash", result->items_hash, RESULT_HASH);
     read_verdict(result, root);
+    for (int c = 0; c < RESULT_CANDIDATES; c++)
+        result->history_excluded[c] = excluded(json_object_get(root, "protocol"), c);
     read_figures(result, request, root);
     read_costs(result, root);
     json_decref(root);

@@ -29,7 +29,8 @@ struct run_result {
     char started[RESULT_TIME];                               /* the first time, "": not known */
     char dataset_hash[RESULT_HASH], items_hash[RESULT_HASH]; /* "": not known */
     char fault[RESULT_FAULT]; /* "": finished and VALID; else, in words, why it does not count */
-    char label[RESULT_DOMAINS][OPTION_NAME]; /* the two domains, "all"; "" without figures */
+    char label[RESULT_DOMAINS][OPTION_NAME];  /* the two domains, "all"; "" without figures */
+    bool history_excluded[RESULT_CANDIDATES]; /* of training's figures, not of evaluations */
     /* by split (valid, test), candidates (full, sampled), and whether the history is excluded */
     struct result_figures figures[RESULT_SPLITS][RESULT_CANDIDATES][2];
     int64_t best_epoch, epochs;

@@ -17,7 +17,8 @@ static bool same_settings(const struct entry *a, const struct entry *b) {
     for (int i = 0; i < options_count(); i++)
         if (is_setting(i) && !options_equal(&a->result.config, &b->result.config, i))
             return false;
-    return true;
+    return !memcmp(a->result.history_excluded, b->result.history_excluded,
+                   sizeof a->result.history_excluded);
 }
 
 static bool differ(const char *a, const char *b) {
