@@ -354,9 +354,9 @@ static void forward(struct model *model, struct pass *pass) {
         return;
     struct tensor *u = mixed->tokens ? queries(model, pass)
                                      : tape_tensor(pass->tape, 0, model->head[0].dim, false);
-    pass->loss[NEXT_ITEM] = mixed_stream_loss_shares(model, pass, NEXT_ITEM,
-                                                     softmax_head_query(model, pass->tape, 0, u),
-                                                     shares_of_user(model, pass->tape, mixed));
+    struct tensor *q = softmax_head_query(model, pass->tape, 0, u);
+    struct token_terms terms = {.share = shares_of_user(model, pass->tape, mixed)};
+    pass->loss[NEXT_ITEM] = mixed_stream_loss_terms(model, pass, NEXT_ITEM, q, &terms);
 }
 
 /* ---- ranking ---- */

@@ -416,7 +416,8 @@ static void forward(struct model *model, struct pass *pass) {
         parts = target_parts(model, pass, &s, &p, part);
     }
     struct tensor *mixture = op_pointer(tape, part, parts, tokens);
-    pass->loss[NEXT_ITEM] = mixed_stream_loss_mixed(model, pass, NEXT_ITEM, q, mixture);
+    pass->loss[NEXT_ITEM] = mixed_stream_loss_terms(model, pass, NEXT_ITEM, q,
+                                                    &(struct token_terms){.mixture = mixture});
     if (parts > 0)
         pass->loss[SWITCH] = pointer_loss(tape, mixture, part, parts,
                                           model->loss[SWITCH].weight / (double)pass->count[SWITCH]);

@@ -41,30 +41,19 @@ static struct bounds target_sets(const struct config *config) {
     return config->model.mixed_softmax == MIXED_ALL ? (struct bounds){2, 2} : (struct bounds){0, 1};
 }
 
-static double loss_of(struct model *model, struct pass *pass, int k, struct tensor *q,
-                      const struct head_fusion *fusion, const double *share) {
+double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q) {
+    return mixed_stream_loss_terms(model, pass, k, q, &(struct token_terms){0});
+}
+
+double mixed_stream_loss_terms(struct model *model, struct pass *pass, int k, struct tensor *q,
+                               const struct token_terms *terms) {
     struct bounds sets = target_sets(model->config);
     enum phase before = tape_enter(pass->tape, pass->phases, PHASE_LOSS);
-    double sum = softmax_head_loss_terms(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q,
-                                         fusion, model->loss[k].weight / (double)pass->count[k],
-                                         &(struct token_terms){.share = share});
+    double sum =
+        softmax_head_loss_terms(model, pass, STREAM_MIXED, (int)sets.lo, (int)sets.hi, &q, NULL,
+                                model->loss[k].weight / (double)pass->count[k], terms);
     tape_enter(pass->tape, pass->phases, before);
     return sum;
-}
-
-double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q) {
-    return loss_of(model, pass, k, q, NULL, NULL);
-}
-
-double mixed_stream_loss_shares(struct model *model, struct pass *pass, int k, struct tensor *q,
-                                const double *share) {
-    return loss_of(model, pass, k, q, NULL, share);
-}
-
-double mixed_stream_loss_mixed(struct model *model, struct pass *pass, int k, struct tensor *q,
-                               struct tensor *mixture) {
-    const struct head_fusion fusion = {.weights = {1}, .mixture = mixture};
-    return loss_of(model, pass, k, q, &fusion, NULL);
 }
 
 void mixed_stream_forward(struct model *model, struct pass *pass, int k,

@@ -3,7 +3,7 @@
  * time, and a history's last token. Not collective unless said. */
 #ifndef CORE_MODELS_MIXED_STREAM_H
 #define CORE_MODELS_MIXED_STREAM_H
-#include "core/models/model.h"
+#include "core/models/softmax_head.h"
 #include "core/ops/dropout.h"
 
 /* Is a target in the domain of train.target? */
@@ -24,12 +24,9 @@ bool mixed_stream_has_loss(const struct model *model, const struct pass *pass, i
  * shared out. */
 double mixed_stream_loss(struct model *model, struct pass *pass, int k, struct tensor *q);
 
-/* The same, where token t counts share[t] times (NULL: once) and count[k] is what all count; of a
- * mixture [tokens, 2] with what is known of the target otherwise (core/catalogue/loss.h). */
-double mixed_stream_loss_shares(struct model *model, struct pass *pass, int k, struct tensor *q,
-                                const double *share);
-double mixed_stream_loss_mixed(struct model *model, struct pass *pass, int k, struct tensor *q,
-                               struct tensor *mixture);
+/* The same with `terms`; of their shares count[k] is what all tokens count. */
+double mixed_stream_loss_terms(struct model *model, struct pass *pass, int k, struct tensor *q,
+                               const struct token_terms *terms);
 
 /* Of a model with one head whose states follow from the mixed stream alone: states [tokens, dim] of
  * that stream, which has some. */

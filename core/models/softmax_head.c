@@ -106,14 +106,14 @@ struct group {
     int32_t *row, *target;
     int32_t *positive; /* rows of item_view.positive */
     double *share;     /* NULL: 1 */
-    struct tensor *other;
+    struct tensor *other, *mixture;
 };
 
 static struct group make_group(struct tape *tape, const struct stream *stream,
                                const int32_t *positive, const struct token_terms *terms, int set,
                                struct bounds b) {
     const double *share = terms->share;
-    struct group g = {.set = set, .other = terms->other};
+    struct group g = {.set = set, .other = terms->other, .mixture = terms->mixture};
     g.row = arena_alloc(&tape->arena, stream->tokens, sizeof *g.row);
     g.target = arena_alloc(&tape->arena, stream->tokens, sizeof *g.target);
     g.positive = arena_alloc(&tape->arena, stream->tokens, sizeof *g.positive);
@@ -175,12 +175,12 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
                                   .positive = g->positive,
                                   .share = g->share,
                                   .other = g->other,
+                                  .mixture = g->mixture,
                                   .weight = weight};
     double mean = 1; /* gBCE is the mean over the target and its negatives */
     if (fusion) {
         loss.fusion = fusion->fusion;
         loss.fusion_logits = fusion->logits;
-        loss.mixture = fusion->mixture;
         memcpy(loss.weights, fusion->weights, sizeof loss.weights);
     }
     if (config->train.loss != LOSS_EXACT)

@@ -13,7 +13,6 @@ struct head_fusion {
     enum fusion fusion;
     struct tensor *logits; /* [1, heads], learned: the weights are their softmax; NULL: `weights` */
     double weights[OPTION_LIST];
-    struct tensor *mixture; /* [tokens, 2], see core/catalogue/loss.h; NULL: none */
 };
 
 /* Declare the next head, whose item rows are those of table `table` or, of width `dim`, the model's
@@ -39,6 +38,8 @@ struct token_terms {
     const double *share;  /* what the position of each counts, 0: it is left out; NULL: all once */
     struct tensor *other; /* [tokens, 1] of an exact or a sampled softmax: the logit of a class that
                            * is no item (core/catalogue/loss.h); NULL: there is none */
+    struct tensor *mixture; /* [tokens, 2] with what is known of the target otherwise (the same);
+                             * NULL: nothing is */
 };
 
 /* The same with `terms`. */
