@@ -67,6 +67,8 @@ static real draw(const struct param *p, uint64_t key, int64_t i) {
         return (real)(PARAM_NORMAL_STD * rng_normal(key, (uint64_t)i));
     case PARAM_FAN_IN:
         return (real)((2 * rng_uniform(key, (uint64_t)i) - 1) / sqrt((double)p->fan_in));
+    case PARAM_LECUN:
+        return (real)((2 * rng_uniform(key, (uint64_t)i) - 1) * sqrt(3 / (double)p->fan_in));
     case PARAM_LN10:
         return (real)log(10.0);
     case PARAM_QUARTER:

@@ -20,8 +20,9 @@ enum { PARAM_NAME = 128 };
 enum param_init {
     PARAM_ZERO,
     PARAM_ONE,
-    PARAM_NORMAL,  /* N(0, PARAM_NORMAL_STD^2): embedding tables */
-    PARAM_FAN_IN,  /* uniform in +-1/sqrt(fan in): linear layers */
+    PARAM_NORMAL, /* N(0, PARAM_NORMAL_STD^2): embedding tables */
+    PARAM_FAN_IN, /* uniform in +-1/sqrt(fan in): linear layers */
+    PARAM_LECUN, /* uniform in +-sqrt(3 / fan in), of variance 1 / fan in: layers before rectifiers */
     PARAM_LN10,    /* ln 10: temperatures */
     PARAM_QUARTER, /* 1/4: slopes of rectifiers */
     PARAM_GATES    /* 1 in the first two thirds of the columns, else 0: biases of a GRU */
@@ -37,7 +38,7 @@ struct param {
     bool by_rows;            /* the gradient comes as rows: tensor.g is NULL */
     bool of_items;           /* row i belongs to item i of the data set */
     int64_t at;              /* offset in the blocks */
-    int64_t fan_in;          /* of PARAM_FAN_IN */
+    int64_t fan_in;          /* of PARAM_FAN_IN and PARAM_LECUN */
     enum param_init init;
     struct tensor tensor; /* of the rows that are here; x and g point into the blocks */
 };

@@ -60,24 +60,34 @@ static enum status configure(struct config *config) {
                                    "items that all positions share; take bce or bpr");
 }
 
+/* Declare `prefix`.w [out, in] and .b [out] of a layer of the tower whose input is `fan_in` wide. They start
+ * as in the authors' code; with a linear layer's usual start, and a random bias, all rectifiers of the last
+ * hidden layer may be off for every pair from the start. */
+static int add_layer(struct model *model, const char *prefix, int64_t out, int64_t in,
+                     int64_t fan_in) {
+    int w = params_add(&model->params, 2, out, in, PARAM_LECUN, fan_in, "%s.w", prefix);
+    params_add(&model->params, 1, 1, out, PARAM_ZERO, 1, "%s.b", prefix);
+    return w;
+}
+
 static void add_layers(struct model *model, struct ncf *n) {
     char name[PARAM_NAME];
+    int64_t d = model->config->model.dim, first = width(model->config, 0);
+    n->user = params_add(&model->params, 2, first, d, PARAM_LECUN, 2 * d, "tower.0.user.w");
+    n->item = add_layer(model, "tower.0.item", first, d, 2 * d);
     for (int k = 1; k <= ncf_options(model->config)->tower.count; k++) {
+        int64_t in = width(model->config, k - 1);
         snprintf(name, sizeof name, "tower.%d", k);
-        n->layer[n->hidden++] = layer_add_linear(&model->params, name, width(model->config, k),
-                                                 width(model->config, k - 1));
+        n->layer[n->hidden++] = add_layer(model, name, width(model->config, k), in, in);
     }
 }
 
 static enum status open_ncf(struct model *model) {
     struct ncf *n = model->state;
-    int64_t d = model->config->model.dim, first = width(model->config, 0);
     tables_declare(model);
-    user_vectors_add(model, &n->users, d);
-    TRY(softmax_head_add(model, -1, first, SIMILARITY_DOT, "id"));
+    user_vectors_add(model, &n->users, model->config->model.dim);
+    TRY(softmax_head_add(model, -1, width(model->config, 0), SIMILARITY_DOT, "id"));
     model_add_loss(model, stream_names[STREAM_MIXED], 1);
-    n->user = params_add(&model->params, 2, first, d, PARAM_FAN_IN, d, "tower.0.user.w");
-    n->item = layer_add_linear(&model->params, "tower.0.item", first, d);
     add_layers(model, n);
     return STATUS_OK;
 }
