@@ -2,6 +2,7 @@
  */
 #ifndef CORE_METRICS_H
 #define CORE_METRICS_H
+#include "core/figure.h"
 #include "core/options.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ struct metrics_place {
 struct metrics {
     int64_t count;                                  /* targets that have a rank */
     double mrr, ndcg[OPTION_LIST], hr[OPTION_LIST]; /* of them; by cut-off; fractions */
+    double select;                                  /* the figure that model selection maximises */
     int64_t tied;     /* of them, those that share their score: eval.ties decides their rank */
     int64_t unranked; /* targets without a rank */
     int64_t fewest;   /* other candidates that a target has; of no targets: -1 */
@@ -30,14 +32,12 @@ struct metrics_table {
 };
 
 /* Figures of `n` targets of which each was to have `wanted` other candidates (0: any number),
- * summed in the given order. Of no ranked target they are NaN. */
+ * summed in the given order: those of all cut-offs, and `select`. Of no ranked target they are NaN. */
 void metrics_compute(const struct metrics_place *place, int64_t n, int64_t wanted,
-                     const struct numbers *cutoffs, struct metrics_table *out);
+                     const struct numbers *cutoffs, const struct figure *select,
+                     struct metrics_table *out);
 
 /* Rank of a score with `above` better and `equal` other equal candidates. */
 double metrics_rank(int64_t above, int64_t equal, int ties);
-
-/* The figure that model selection maximises; NaN of no targets. */
-double metrics_select(const struct metrics *metrics, const struct numbers *cutoffs, int select);
 
 #endif

@@ -129,8 +129,10 @@ GENERAL("eval.cutoffs", NUMBERS, eval.cutoffs, "[1, 5, 10]", "[1, 1000000]", NUL
     "k of NDCG@k and HR@k"),
 GENERAL("eval.every", INTEGER, eval.every, "1", "[0, inf)", NULL,
     "epochs between evaluations; 0: never"),
-GENERAL("eval.select", CHOICE, eval.select, "mrr", "mrr|ndcg|hr", NULL,
-    "figure that selects the best epoch; ndcg and hr at the last cut-off"),
+GENERAL("eval.select", TEXT, eval.select, "mrr", NULL, NULL,
+    "figure that selects the best epoch: mrr, ndcg@K or hr@K with any K; without @K at the last cut-off"),
+GENERAL("eval.select_candidates", CHOICE, eval.select_candidates, "auto", "auto|full|sampled", NULL,
+    "candidates that the figure is taken among, which eval.candidates has to have; auto: full if it has them"),
 GENERAL("eval.select_domain", CHOICE, eval.select_domain, "auto", "auto|both|a|b", NULL,
     "targets that the figure is taken of: those of one domain, or of both; auto: as train.target",
     .former = "auto|both|x|y"),
@@ -404,6 +406,21 @@ static enum status check_cutoffs(const struct numbers *k) {
     return STATUS_OK;
 }
 
+static enum status check_select(const struct config *config) {
+    struct figure figure;
+    int has = config->eval.candidates, wanted = config->eval.select_candidates;
+    if (!figure_read(config->eval.select, 1, &figure))
+        return log_error(STATUS_INPUT, "eval.select: '%s' is not one of mrr, ndcg, ndcg@K, hr, hr@K",
+                         config->eval.select);
+    if ((wanted == SELECT_CANDIDATES_FULL && has == CANDIDATES_SAMPLED) ||
+        (wanted == SELECT_CANDIDATES_SAMPLED && has == CANDIDATES_FULL))
+        return log_error(STATUS_INPUT,
+                         "eval.select_candidates: eval.candidates=%s has none that are %s; take both",
+                         has == CANDIDATES_FULL ? "full" : "sampled",
+                         has == CANDIDATES_FULL ? "sampled" : "full");
+    return STATUS_OK;
+}
+
 static enum status check_skip(const struct names *skip) {
     static const char *const stages[] = {"input",     "encoder",   "loss",
                                          "reduction", "optimizer", "evaluation"};
@@ -430,6 +447,22 @@ enum target options_select_target(const struct config *config) {
         return TARGET_B;
     }
     return (enum target)config->train.target;
+}
+
+struct figure options_select_figure(const struct config *config) {
+    const struct numbers *cutoffs = &config->eval.cutoffs;
+    struct figure figure;
+    bool read =
+        figure_read(config->eval.select, cutoffs->value[cutoffs->count - 1], &figure);
+    assert(read);
+    (void)read;
+    return figure;
+}
+
+bool options_select_full(const struct config *config) {
+    return config->eval.select_candidates == SELECT_CANDIDATES_AUTO
+               ? config->eval.candidates != CANDIDATES_SAMPLED
+               : config->eval.select_candidates == SELECT_CANDIDATES_FULL;
 }
 
 bool options_loss_draws_own(const struct config *config) {
@@ -483,6 +516,7 @@ enum status options_check(const struct config *config) {
     TRY(check_schedule(config));
     TRY(check_modalities(&config->model.modalities));
     TRY(check_cutoffs(&config->eval.cutoffs));
+    TRY(check_select(config));
     TRY(check_skip(&config->bench.skip));
     if (config->model.dim % config->model.heads)
         return log_error(STATUS_INPUT, "model.heads: %lld heads do not divide model.dim %lld",

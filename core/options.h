@@ -3,6 +3,7 @@
  * it. The keys that one model alone reads are registered by that model. */
 #ifndef CORE_OPTIONS_H
 #define CORE_OPTIONS_H
+#include "core/figure.h"
 #include "core/option.h"
 #include "core/status.h"
 
@@ -24,7 +25,11 @@ enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
 enum target { TARGET_BOTH, TARGET_A, TARGET_B };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
 enum ties { TIES_MEAN, TIES_OPTIMISTIC, TIES_PESSIMISTIC };
-enum select_metric { SELECT_MRR, SELECT_NDCG, SELECT_HR }; /* the last two at the last cut-off */
+enum select_candidates {
+    SELECT_CANDIDATES_AUTO,
+    SELECT_CANDIDATES_FULL,
+    SELECT_CANDIDATES_SAMPLED
+};
 enum select_domain { SELECT_DOMAIN_AUTO, SELECT_DOMAIN_BOTH, SELECT_DOMAIN_A, SELECT_DOMAIN_B };
 
 struct config {
@@ -85,8 +90,9 @@ struct config {
         int ties; /* enum ties */
         struct numbers cutoffs;
         int64_t every;
-        int select;        /* enum select_metric */
-        int select_domain; /* enum select_domain */
+        char select[OPTION_NAME]; /* of figure_read */
+        int select_candidates;    /* enum select_candidates */
+        int select_domain;        /* enum select_domain */
     } eval;
     struct {
         double every_s;
@@ -135,6 +141,11 @@ CHECKED enum status options_check(const struct config *config);
 /* The domains whose figure selects the best epoch: those of eval.select_domain or, with auto, of
  * train.target. */
 enum target options_select_target(const struct config *config);
+
+/* The figure that selects it, of a checked configuration, and whether it is of the full candidates, not of
+ * the sampled ones. */
+struct figure options_select_figure(const struct config *config);
+bool options_select_full(const struct config *config);
 
 /* Does bench.skip name the stage? Stages: input, encoder, loss, reduction, optimizer, evaluation.
  */

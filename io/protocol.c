@@ -23,15 +23,11 @@ const char *protocol_candidates(bool sampled, bool history_excluded) {
 
 void protocol_select(const struct config *config, const struct dataset *dataset,
                      char name[PROTOCOL_NAME]) {
-    const struct numbers *cutoffs = &config->eval.cutoffs;
     enum target target = options_select_target(config);
-    bool sampled = config->eval.candidates == CANDIDATES_SAMPLED;
-    char metric[32] = "mrr";
-    if (config->eval.select != SELECT_MRR)
-        snprintf(metric, sizeof metric, "%s@%.0f",
-                 config->eval.select == SELECT_NDCG ? "ndcg" : "hr",
-                 cutoffs->value[cutoffs->count - 1]);
+    struct figure figure = options_select_figure(config);
+    char metric[FIGURE_NAME];
+    figure_print(&figure, metric);
     snprintf(name, PROTOCOL_NAME, "%s of %.*s, %s", metric, OPTION_NAME - 1,
              target == TARGET_BOTH ? "all" : protocol_label(dataset, target == TARGET_B),
-             protocol_candidates(sampled, config->eval.exclude_history));
+             protocol_candidates(!options_select_full(config), config->eval.exclude_history));
 }

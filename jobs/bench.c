@@ -70,7 +70,7 @@ static const enum stage stage_of[PHASES] = {
     [PHASE_LOSS] = STAGE_LOSS,        [PHASE_BACKWARD] = STAGE_ENCODER_BACKWARD,
     [PHASE_REDUCE] = STAGE_REDUCTION, [PHASE_OPTIMIZER] = STAGE_OPTIMIZER};
 
-struct figure {
+struct stage_rate {
     double seconds, gflops, gbs;
     double fraction; /* of the peak that bounds it; NaN: none does */
 };
@@ -88,7 +88,7 @@ struct bench {
     double fit;
     double peak_rss_mb;
     struct peak peak;
-    struct figure stage[STAGES], total;
+    struct stage_rate stage[STAGES], total;
 };
 
 static bool skips(const struct bench *b, const char *stage) {
@@ -243,14 +243,14 @@ static enum status fit_once(struct bench *b) {
 /* ---- figures ---- */
 
 /* The bound: the seconds that the work takes at peak rates, over those it took. */
-static struct figure make_figure(const struct bench *b, enum stage stage, double seconds) {
+static struct stage_rate make_rate(const struct bench *b, enum stage stage, double seconds) {
     struct tape_work work = b->work[stage];
     double bandwidth = stage == STAGE_REDUCTION ? b->peak.allreduce_gbs : b->peak.triad_gbs;
     double compute = work.flops / (b->peak.sgemm_gflops * 1e9),
            move = work.bytes / (bandwidth * 1e9);
     double bound = compute > move ? compute : move;
-    return (struct figure){seconds, work.flops / seconds / 1e9, work.bytes / seconds / 1e9,
-                           bound > 0 ? bound / seconds : NAN};
+    return (struct stage_rate){seconds, work.flops / seconds / 1e9, work.bytes / seconds / 1e9,
+                               bound > 0 ? bound / seconds : NAN};
 }
 
 /* Of all ranks; what is no product of a fit has no peak. */
@@ -258,22 +258,22 @@ static void make_fit_figure(struct bench *b) {
     struct fit_cost cost;
     fit_memory_cost(&b->run.model, &b->run.dataset, b->comm->size, &cost);
     double gflops = cost.flops * b->comm->size / b->fit / 1e9;
-    b->total =
-        (struct figure){b->fit, gflops, 0, gflops > 0 ? 2 * gflops / b->peak.sgemm_gflops : NAN};
-    b->stage[STAGE_EVALUATION] = make_figure(b, STAGE_EVALUATION, b->evaluation);
+    b->total = (struct stage_rate){b->fit, gflops, 0,
+                                   gflops > 0 ? 2 * gflops / b->peak.sgemm_gflops : NAN};
+    b->stage[STAGE_EVALUATION] = make_rate(b, STAGE_EVALUATION, b->evaluation);
 }
 
 static void make_figures(struct bench *b) {
     double flops = 0, seconds = median(b->seconds + PHASES * b->steps, b->steps);
     for (int p = 0; p < PHASES; p++) {
         enum stage stage = stage_of[p];
-        b->stage[stage] = make_figure(b, stage, median(b->seconds + p * b->steps, b->steps));
+        b->stage[stage] = make_rate(b, stage, median(b->seconds + p * b->steps, b->steps));
         if (stage != STAGE_OPTIMIZER)
             flops += b->work[stage].flops;
     }
-    b->total = (struct figure){seconds, flops / seconds / 1e9, 0,
-                               flops / seconds / 1e9 / b->peak.sgemm_gflops};
-    b->stage[STAGE_EVALUATION] = make_figure(b, STAGE_EVALUATION, b->evaluation);
+    b->total = (struct stage_rate){seconds, flops / seconds / 1e9, 0,
+                                   flops / seconds / 1e9 / b->peak.sgemm_gflops};
+    b->stage[STAGE_EVALUATION] = make_rate(b, STAGE_EVALUATION, b->evaluation);
 }
 
 /* ---- output ---- */
@@ -288,7 +288,7 @@ static json_t *number(double x) {
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-static json_t *figure_json(const struct figure *f) {
+static json_t *rate_json(const struct stage_rate *f) {
     json_t *object = json_object();
     json_object_set_new(object, "seconds", number(f->seconds));
     json_object_set_new(object, "gflops", number(f->gflops));
@@ -326,7 +326,7 @@ static void put_steps(const struct bench *b, json_t *object) {
     json_t *stages = json_object();
     for (int s = 0; s < STAGE_EVALUATION; s++)
         if (shown(b, s))
-            json_object_set_new(stages, stage_names[s], figure_json(&b->stage[s]));
+            json_object_set_new(stages, stage_names[s], rate_json(&b->stage[s]));
     json_object_set_new(object, "step", step_json(b));
     json_object_set_new(object, "stages", stages);
     json_object_set_new(object, "steps", json_integer(b->steps));
@@ -337,11 +337,11 @@ static json_t *bench_json(const struct bench *b) {
     json_t *object = json_object();
     json_object_set_new(object, "peak", peak_json(&b->peak));
     if (b->fitted)
-        json_object_set_new(object, "fit", figure_json(&b->total));
+        json_object_set_new(object, "fit", rate_json(&b->total));
     else
         put_steps(b, object);
     if (shown(b, STAGE_EVALUATION))
-        json_object_set_new(object, "evaluation", figure_json(&b->stage[STAGE_EVALUATION]));
+        json_object_set_new(object, "evaluation", rate_json(&b->stage[STAGE_EVALUATION]));
     json_object_set_new(object, "skipped", skip_json(&b->run.config.bench.skip));
     if (b->run.config.train.precision == PRECISION_BF16)
         json_object_set_new(object, "gemm_bf16", json_string(gemm_bf16_kernel()->name));
@@ -364,7 +364,7 @@ static enum status write_json(const struct bench *b, const char *output) {
     return status;
 }
 
-static void print_figure(const char *name, const struct figure *f) {
+static void print_rate(const char *name, const struct stage_rate *f) {
     printf("%-18s%12.6f%12.2f%12.2f", name, f->seconds, f->gflops, f->gbs);
     if (isfinite(f->fraction))
         printf("%12.3f\n", f->fraction);
@@ -375,7 +375,7 @@ static void print_figure(const char *name, const struct figure *f) {
 static void print_steps(const struct bench *b) {
     for (int s = 0; s < STAGE_EVALUATION; s++)
         if (shown(b, s))
-            print_figure(stage_names[s], &b->stage[s]);
+            print_rate(stage_names[s], &b->stage[s]);
     printf("%-18s%12.6f%12.2f%12s%12.3f   %.1f sequences/s\n", "step", b->total.seconds,
            b->total.gflops, "", b->total.fraction, (double)b->sequences / b->total.seconds);
 }
@@ -391,11 +391,11 @@ static void print_text(const struct bench *b) {
         printf(", products in bfloat16 by %s", gemm_bf16_kernel()->name);
     printf("\n%-18s%12s%12s%12s%12s\n", "stage", "seconds", "GFLOP/s", "GB/s", "of peak");
     if (b->fitted)
-        print_figure("fit", &b->total);
+        print_rate("fit", &b->total);
     else
         print_steps(b);
     if (shown(b, STAGE_EVALUATION))
-        print_figure(stage_names[STAGE_EVALUATION], &b->stage[STAGE_EVALUATION]);
+        print_rate(stage_names[STAGE_EVALUATION], &b->stage[STAGE_EVALUATION]);
     printf("peak memory per rank %.1f MB\n", b->peak_rss_mb);
 }
 

@@ -1,6 +1,7 @@
 /* cdsr report: runs side by side, as a Markdown table and as learning curves. Runs that differ in
  * nothing but the seed are one line: mean and standard deviation. A run without figures that count
  * is a line that says why. */
+#include "core/figure.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/output.h"
@@ -41,13 +42,6 @@ static const struct argp_option options[] = {
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {0}};
 
-static bool is_metric(const char *name) {
-    const char *k = !strncmp(name, "ndcg@", 5) ? name + 5
-                    : !strncmp(name, "hr@", 3) ? name + 3
-                                               : "";
-    return !strcmp(name, "mrr") || (*k && strspn(k, "0123456789") == strlen(k));
-}
-
 static error_t refuse(struct argp_state *state, const char *option, const char *what) {
     argp_error(state, "%s: %s", option, what);
     return EINVAL;
@@ -57,7 +51,9 @@ static error_t refuse(struct argp_state *state, const char *option, const char *
 static error_t parse_metrics(char *text, struct result_request *request, struct argp_state *state) {
     char *rest, *name = strtok_r(text, ",", &rest);
     for (request->metrics = 0; name; name = strtok_r(NULL, ",", &rest)) {
-        if (!is_metric(name) || request->metrics == RESULT_METRICS)
+        struct figure figure;
+        if (!figure_read(name, 0, &figure) || (figure.kind != FIGURE_MRR && figure.cutoff == 0) ||
+            request->metrics == RESULT_METRICS)
             return refuse(state, "--metrics",
                           "takes up to 8 of mrr, ndcg@K, hr@K, parted by commas");
         request->metric[request->metrics++] = name;

@@ -213,9 +213,10 @@ static enum status compute(const struct evaluation *e, const struct outcome *all
     for (int64_t i = 0; i < e->count; i++)
         missing += full[i].rank < 1;
     if (n == e->count && !missing) {
-        metrics_compute(full, e->count, 0, &config->eval.cutoffs, &result->full);
+        struct figure select = options_select_figure(config);
+        metrics_compute(full, e->count, 0, &config->eval.cutoffs, &select, &result->full);
         metrics_compute(sampled, e->count, config->eval.sampled_negatives, &config->eval.cutoffs,
-                        &result->sampled);
+                        &select, &result->sampled);
         if (e->ranks)
             keep_ranks(e, all, full, sampled);
     }
@@ -477,9 +478,8 @@ enum status evaluation_splits(struct run *run, const struct report_scores *valid
 }
 
 double evaluation_select(const struct config *config, const struct report_scores *result) {
-    const struct metrics_table *table = result->has_full ? &result->full : &result->sampled;
+    const struct metrics_table *table =
+        options_select_full(config) ? &result->full : &result->sampled;
     enum target target = options_select_target(config);
-    const struct metrics *metrics =
-        target == TARGET_BOTH ? &table->all : &table->domain[target == TARGET_B];
-    return metrics_select(metrics, &config->eval.cutoffs, config->eval.select);
+    return target == TARGET_BOTH ? table->all.select : table->domain[target == TARGET_B].select;
 }

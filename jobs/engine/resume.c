@@ -110,9 +110,10 @@ static enum status check_selection(const struct resume *r, const struct run *run
         return STATUS_OK;
     return comm_error(r->comm, STATUS_INPUT,
                       "%s: its best epoch is that of the %s, and those of the %s may be gone; "
-                      "go on with eval.select_domain=%s and the run's other eval keys, or "
-                      "--overwrite the run",
-                      r->path, before, now, domains[options_select_target(&r->was)]);
+                      "go on with eval.select=%s, eval.select_domain=%s and the run's other eval "
+                      "keys, or --overwrite the run",
+                      r->path, before, now, r->was.eval.select,
+                      domains[options_select_target(&r->was)]);
 }
 
 enum status resume_check(const struct resume *resume, const struct run *run) {

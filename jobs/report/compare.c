@@ -1,6 +1,7 @@
 /* Groups are compared under one protocol after another: the mean figures of every target are read,
  * the differences of a user's targets added up, and the users drawn again and again. */
 #include "jobs/report/compare.h"
+#include "core/figure.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/file.h"
@@ -36,13 +37,8 @@ static void figures_free(struct figures *f) {
 
 /* The figure `name` of a target of that rank. */
 static double figure(const char *name, double last_cutoff, double rank) {
-    const char *at = strchr(name, '@');
-    double cutoff = at ? strtod(at + 1, NULL) : last_cutoff;
-    if (isnan(rank))
-        return NAN;
-    if (!strcmp(name, "mrr"))
-        return 1 / rank;
-    return rank > cutoff ? 0 : !strncmp(name, "hr", 2) ? 1 : 1 / log2(rank + 1);
+    struct figure figure;
+    return figure_read(name, last_cutoff, &figure) ? figure_of_rank(&figure, rank) : NAN;
 }
 
 /* The file of ranks that belongs to one of the run's files of figures: 0 is metrics.json. */

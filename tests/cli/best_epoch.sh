@@ -56,6 +56,28 @@ test_patience() { # Patience counts from the best epoch of the domain.
         complain 'two evaluations after the best of A'
 }
 
+test_figure() { # The figure has a cut-off of its own, and candidates of those that are ranked.
+    ranks 2 train run.yaml run.dir=figure train.epochs=3 eval.candidates=both eval.sampled_negatives=20 \
+        eval.select=ndcg@7 eval.select_candidates=sampled
+    statuses 0 0
+    has figure/result.txt ', by ndcg@7 of A, sampled'
+    has err ' select ndcg@7 of A, sampled 0.'
+}
+
+test_no_figure() { # One line each.
+    refused eval.select=ndgc@7 "eval.select: 'ndgc@7' is not one of mrr, ndcg, ndcg@K, hr, hr@K"
+    refused eval.select_candidates=sampled 'eval.select_candidates: eval.candidates=full has none that are sampled'
+}
+
+# refused KEY=VALUE LINE
+refused() {
+    ranks 1 train run.yaml run.dir=refused "$1"
+    statuses 2
+    has err "$2"
+    [ "$(wc -l <err)" = 1 ] || complain "one line: $(cat err)"
+    [ ! -e refused ] || complain 'nothing is made'
+}
+
 test_nothing_to_rank() { # Where the domain has no target with a rank the latest epoch counts.
     synth --items-a 30 --items-b 1 --users 120 --seed 3 --valid 30 -o one.h5
     ranks 2 train run.yaml data.path=one.h5 run.dir=none train.epochs=4 train.patience=2 eval.select_domain=b
@@ -70,7 +92,7 @@ test_resume_by_another_figure() { # Refused: the parameters of the best epoch by
     ranks 2 train run.yaml run.dir=auto eval.select_domain=both train.epochs=13 --resume
     statuses 2 2
     has err ': its best epoch is that of the mrr of A, full, and those of the mrr of all, full may be gone; go on '
-    has err 'eval.select_domain=a'
+    has err 'eval.select=mrr, eval.select_domain=a'
     cp -r auto longer
     ranks 2 train run.yaml run.dir=longer eval.select_domain=a train.epochs=13 --resume
     statuses 0 0

@@ -7,6 +7,7 @@
 BALANCED(metrics);
 
 static const struct numbers cutoffs = {3, {1, 5, 10}};
+static const struct figure mrr = {FIGURE_MRR, 0};
 
 /* Sums of a handful of terms below 1 */
 static void near(double got, double want, const char *what) {
@@ -32,7 +33,7 @@ Test(metrics, by_hand) {
     static const struct metrics_place place[] = {
         {1, 30, 0}, {2, 30, 1}, {3, 30, 0}, {20, 30, 0}, {10, 30, 1}};
     struct metrics_table t;
-    metrics_compute(place, 5, 0, &cutoffs, &t);
+    metrics_compute(place, 5, 0, &cutoffs, &mrr, &t);
     cr_expect(t.domain[0].count == 3 && t.domain[1].count == 2 && t.all.count == 5);
     near(t.domain[0].mrr, (1 + 1 / 3.0 + 1 / 20.0) / 3, "mrr 0");
     near(t.domain[1].mrr, (1 / 2.0 + 1 / 10.0) / 2, "mrr 1");
@@ -53,7 +54,7 @@ Test(metrics, by_hand) {
 Test(metrics, half_ranks) {
     static const struct metrics_place place[] = {{1.5, 30, 0}, {10.5, 30, 0}};
     struct metrics_table t;
-    metrics_compute(place, 2, 0, &cutoffs, &t);
+    metrics_compute(place, 2, 0, &cutoffs, &mrr, &t);
     near(t.all.mrr, (1 / 1.5 + 1 / 10.5) / 2, "mrr");
     near(t.all.hr[0], 0, "hr@1");
     near(t.all.hr[1], 0.5, "hr@5");
@@ -63,33 +64,40 @@ Test(metrics, half_ranks) {
 
 Test(metrics, nothing_has_no_figure) {
     struct metrics_table t;
-    metrics_compute(NULL, 0, 999, &cutoffs, &t);
+    metrics_compute(NULL, 0, 999, &cutoffs, &mrr, &t);
     cr_expect(t.all.count == 0 && isnan(t.all.mrr) && isnan(t.all.hr[2]) && isnan(t.all.ndcg[2]));
     cr_expect(t.all.unranked == 0 && t.all.fewer == 0 && t.all.fewest == -1);
-    metrics_compute(&(struct metrics_place){1, 7, 1}, 1, 0, &cutoffs, &t);
+    metrics_compute(&(struct metrics_place){1, 7, 1}, 1, 0, &cutoffs, &mrr, &t);
     cr_expect(t.domain[0].count == 0 && isnan(t.domain[0].mrr));
     cr_expect_eq(t.domain[1].mrr, 1);
     cr_expect_eq(t.all.mrr, 1);
-    cr_expect(isnan(metrics_select(&t.domain[0], &cutoffs, SELECT_HR)));
+    cr_expect(isnan(t.domain[0].select));
 }
 
 /* Of 9 others that were wanted: 9, 9, 4 and none, whose target is not the first of one. */
 Test(metrics, too_few_candidates) {
     static const struct metrics_place place[] = {{4, 9, 0}, {1, 0, 1}, {2, 4, 0}, {1, 9, 0}};
     struct metrics_table t;
-    metrics_compute(place, 4, 9, &cutoffs, &t);
+    metrics_compute(place, 4, 9, &cutoffs, &mrr, &t);
     cr_expect(t.all.count == 3 && t.all.unranked == 1 && t.all.fewer == 2 && t.all.fewest == 0);
     near(t.all.mrr, (1 / 4.0 + 1 / 2.0 + 1) / 3, "mrr");
     cr_expect(t.domain[0].count == 3 && t.domain[0].unranked == 0);
     cr_expect(t.domain[0].fewer == 1 && t.domain[0].fewest == 4);
     cr_expect(t.domain[1].count == 0 && t.domain[1].unranked == 1 && isnan(t.domain[1].mrr));
-    metrics_compute(place, 4, 0, &cutoffs, &t);
+    metrics_compute(place, 4, 0, &cutoffs, &mrr, &t);
     cr_expect(t.all.fewer == 0 && t.all.unranked == 1);
 }
 
+/* Its cut-off need not be one of the others. */
 Test(metrics, selection) {
-    struct metrics m = {4, 0.1, {0.2, 0.3, 0.4}, {0.5, 0.6, 0.7}};
-    cr_expect_eq(metrics_select(&m, &cutoffs, SELECT_MRR), 0.1);
-    cr_expect_eq(metrics_select(&m, &cutoffs, SELECT_NDCG), 0.4);
-    cr_expect_eq(metrics_select(&m, &cutoffs, SELECT_HR), 0.7);
+    static const struct metrics_place place[] = {{1, 30, 0}, {7, 30, 1}, {15, 30, 0}};
+    static const struct figure ndcg = {FIGURE_NDCG, 7}, hr = {FIGURE_HR, 6};
+    struct metrics_table t;
+    metrics_compute(place, 3, 0, &cutoffs, &mrr, &t);
+    cr_expect_eq(t.all.select, t.all.mrr);
+    metrics_compute(place, 3, 0, &cutoffs, &ndcg, &t);
+    near(t.all.select, (1 + 1 / 3.0) / 3, "ndcg@7");
+    near(t.domain[1].select, 1 / 3.0, "ndcg@7 of 1");
+    metrics_compute(place, 3, 0, &cutoffs, &hr, &t);
+    near(t.all.select, 1 / 3.0, "hr@6");
 }
