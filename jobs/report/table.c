@@ -1,4 +1,6 @@
 #include "jobs/report/table.h"
+#include "core/log.h"
+#include "core/models/model.h"
 #include "io/protocol.h"
 #include <ctype.h>
 #include <math.h>
@@ -28,11 +30,22 @@ int table_print_settings_head(const struct entry *run, int n) {
     return hash + (varying > SETTING_COLUMNS ? 1 : varying);
 }
 
-/* Where one column has them all: the name of the model, the data set, and what is no default. */
+/* Where one column has them all: the name of the model, the data set, and what is not the model's default. */
 static bool is_worth_saying(const struct entry *run, const struct config *defaults, int i) {
     const char *key = options_key(i);
     return !strcmp(key, "model.name") || !strcmp(key, "data.path") ||
            !options_equal(&run->result.config, defaults, i);
+}
+
+/* What the run's model makes of the defaults: its own loss, its own modalities. */
+static void model_defaults(const struct entry *run, struct config *defaults) {
+    options_defaults(defaults);
+    snprintf(defaults->model.name, sizeof defaults->model.name, "%s",
+             run->result.config.model.name);
+    log_hold();
+    if (model_configure(defaults) != STATUS_OK)
+        options_defaults(defaults);
+    log_release();
 }
 
 /* The data set by the first digits of its hashes. */
@@ -40,7 +53,7 @@ void table_print_settings(const struct entry *run, int n, const struct entry *ro
     bool one = count_varying(run, n) > SETTING_COLUMNS;
     struct config defaults;
     char value[OPTION_PATH];
-    options_defaults(&defaults);
+    model_defaults(row, &defaults);
     printf("|");
     for (int i = 0; i < options_count(); i++) {
         if (!entries_vary(run, n, i) || (one && !is_worth_saying(row, &defaults, i)))
