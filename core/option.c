@@ -176,6 +176,14 @@ static bool read_otherwise(const struct option_spec *o, void *field) {
     return true;
 }
 
+/* A number, also as a list of one, which earlier versions made of model.scale. */
+static bool read_lone_real(const struct option_spec *o, const char *text, double *out) {
+    struct names list;
+    if (*text != '[')
+        return read_real(o, text, out);
+    return read_list(text, &list) && list.count == 1 && read_real(o, list.name[0], out);
+}
+
 bool option_read(const struct option_spec *o, const char *text, void *block) {
     void *field = (char *)block + o->offset;
     if (o->otherwise && !strcmp(text, o->otherwise))
@@ -184,7 +192,7 @@ bool option_read(const struct option_spec *o, const char *text, void *block) {
     case OPTION_INTEGER:
         return read_integer(o, text, field);
     case OPTION_REAL:
-        return read_real(o, text, field);
+        return read_lone_real(o, text, field);
     case OPTION_TRUTH:
         return read_truth(text, field);
     case OPTION_CHOICE:

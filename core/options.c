@@ -39,13 +39,13 @@ GENERAL("model.dropout", REAL, model.dropout, "0.3", "[0, 1)", NULL,
     "share of activations dropped in training"),
 GENERAL("model.modalities", NAMES, model.modalities, "[id, text]", "", NULL,
     "id and the data set's feature tables to use; a model may add or bring its own"),
-GENERAL("model.scale", NUMBERS, model.scale, "learned", "(0, inf)", "learned",
-    "factor on the cosine in the softmax, one number"),
+GENERAL("model.scale", REAL, model.scale, "0", "[0, inf)", "learned",
+    "factor on the cosine, or the inner product, in the softmax; 0: the model's own"),
 GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "auto", "domain|all|auto", NULL,
     "items in the mixed stream's softmax: of the target's domain, or of both; auto: the model's own, "
     "domain if it has none"),
-GENERAL("model.share_encoders", CHOICE, model.share_encoders, "none", "none|streams", NULL,
-    "streams: the three streams of a modality share one encoder"),
+GENERAL("model.share_encoders", CHOICE, model.share_encoders, "auto", "none|streams|auto", NULL,
+    "streams: the three streams of a modality share one encoder; auto: the model's own, none if it has no other"),
 GENERAL("model.user", CHOICE, model.user, "auto", "table|mean|auto", NULL,
     "what a user is in training, for models without an encoder: a learned vector for each training "
     "sequence; or the mean of the vectors of the items so far, as in rankings; auto: the model's own"),
@@ -410,14 +410,16 @@ static enum status check_select(const struct config *config) {
     struct figure figure;
     int has = config->eval.candidates, wanted = config->eval.select_candidates;
     if (!figure_read(config->eval.select, 1, &figure))
-        return log_error(STATUS_INPUT, "eval.select: '%s' is not one of mrr, ndcg, ndcg@K, hr, hr@K",
+        return log_error(STATUS_INPUT,
+                         "eval.select: '%s' is not one of mrr, ndcg, ndcg@K, hr, hr@K",
                          config->eval.select);
     if ((wanted == SELECT_CANDIDATES_FULL && has == CANDIDATES_SAMPLED) ||
         (wanted == SELECT_CANDIDATES_SAMPLED && has == CANDIDATES_FULL))
-        return log_error(STATUS_INPUT,
-                         "eval.select_candidates: eval.candidates=%s has none that are %s; take both",
-                         has == CANDIDATES_FULL ? "full" : "sampled",
-                         has == CANDIDATES_FULL ? "sampled" : "full");
+        return log_error(
+            STATUS_INPUT,
+            "eval.select_candidates: eval.candidates=%s has none that are %s; take both",
+            has == CANDIDATES_FULL ? "full" : "sampled",
+            has == CANDIDATES_FULL ? "sampled" : "full");
     return STATUS_OK;
 }
 
@@ -452,8 +454,7 @@ enum target options_select_target(const struct config *config) {
 struct figure options_select_figure(const struct config *config) {
     const struct numbers *cutoffs = &config->eval.cutoffs;
     struct figure figure;
-    bool read =
-        figure_read(config->eval.select, cutoffs->value[cutoffs->count - 1], &figure);
+    bool read = figure_read(config->eval.select, cutoffs->value[cutoffs->count - 1], &figure);
     assert(read);
     (void)read;
     return figure;
@@ -521,8 +522,5 @@ enum status options_check(const struct config *config) {
     if (config->model.dim % config->model.heads)
         return log_error(STATUS_INPUT, "model.heads: %lld heads do not divide model.dim %lld",
                          (long long)config->model.heads, (long long)config->model.dim);
-    if (config->model.scale.count > 1)
-        return log_error(STATUS_INPUT, "model.scale: one number or learned, not a list of %d",
-                         config->model.scale.count);
     return STATUS_OK;
 }

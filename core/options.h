@@ -12,7 +12,7 @@ enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 
 /* `auto` is the model's own once it is configured. */
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL, MIXED_AUTO };
-enum share_encoders { SHARE_NONE, SHARE_STREAMS };
+enum share_encoders { SHARE_NONE, SHARE_STREAMS, SHARE_AUTO }; /* auto: the model's own */
 enum user_vector { USER_TABLE, USER_MEAN, USER_AUTO };
 /* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
  * once it is configured. */
@@ -48,12 +48,12 @@ struct config {
         int64_t dim, blocks, heads;
         double dropout;
         struct names modalities;
-        struct numbers scale;
-        int mixed_softmax;                                      /* enum mixed_softmax */
-        int share_encoders;                                     /* enum share_encoders */
-        int user;                                               /* enum user_vector */
-        char id_init[OPTION_NAME];                              /* "auto", "random" or a table */
-        int64_t feature_proj;                                   /* 0: none */
+        double scale;              /* NaN: learned; 0, before model_configure: the model's own */
+        int mixed_softmax;         /* enum mixed_softmax */
+        int share_encoders;        /* enum share_encoders */
+        int user;                  /* enum user_vector */
+        char id_init[OPTION_NAME]; /* "auto", "random" or a table */
+        int64_t feature_proj;      /* 0: none */
         _Alignas(OPTIONS_ALIGN) unsigned char own[OPTIONS_OWN]; /* of options_register */
     } model;
     struct {

@@ -43,8 +43,6 @@ static enum status configure(struct config *config) {
         config->model.mixed_softmax = MIXED_ALL;
     if (config->train.bce_negatives == 0)
         config->train.bce_negatives = NEGATIVES;
-    if (!config->model.scale.count)
-        config->model.scale = (struct numbers){.count = 1, .value = {1 / 0.75}};
     return STATUS_OK;
 }
 
@@ -382,6 +380,7 @@ const struct model_ops abxi = {
     .state_size = sizeof(struct abxi),
     .batch = BATCH_ALIGNED,
     .loss = LOSS_INFONCE,
+    .scale = 1 / 0.75,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct abxi_options),

@@ -18,7 +18,7 @@ OPTION(struct emf_options, "model.fusion_weights", NUMBERS, fusion_weights, "lea
     "one weight per modality, scaled to sum 1"),
 OPTION(struct emf_options, "model.lambda1", REAL, lambda1, "0.3", "[0, inf)", NULL,
     "weight of the other domain's stream"),
-OPTION(struct emf_options, "model.lambda2", REAL, lambda2, "0.1", "[0, inf)", NULL,
+OPTION(struct emf_options, "model.lambda2", REAL, lambda2, "1", "[0, inf)", NULL,
     "weight of the mixed stream"),
 OPTION(struct emf_options, "eval.lambda1", REAL, eval_lambda1, "null", "[0, inf)", "null",
     "weight of the other domain's stream in the score; null: model.lambda1"),
@@ -217,6 +217,8 @@ void emf_query(struct model *model, struct pass *pass, int domain, struct query 
 const struct model_ops llm_emf = {
     .name = "llm_emf",
     .state_size = sizeof(struct emf),
+    .scale = 7,
+    .share_encoders = SHARE_STREAMS,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct emf_options),

@@ -1,5 +1,5 @@
-/* LLM-EMF (arXiv 2506.17966): an attention encoder per stream and modality, cosine logits with a
- * learned temperature, fusion of the modalities' probabilities, three losses. Formulas, and what is
+/* LLM-EMF (arXiv 2506.17966): attention encoders of the streams' modalities, cosine logits with a
+ * temperature, fusion of the modalities' probabilities, three losses. Formulas, and what is
  * the paper's and what is decided here: core/models/README.md. TEMA-LLM shares all but the rows of
  * its tags. */
 #ifndef CORE_MODELS_LLM_EMF_H

@@ -56,6 +56,10 @@ enum status model_configure(struct config *config) {
         config->train.bce_negatives = 1;
     if (config->model.mixed_softmax == MIXED_AUTO)
         config->model.mixed_softmax = MIXED_DOMAIN;
+    if (config->model.scale == 0)
+        config->model.scale = ops && ops->scale > 0 ? ops->scale : 1;
+    if (config->model.share_encoders == SHARE_AUTO)
+        config->model.share_encoders = ops ? ops->share_encoders : (int)SHARE_NONE;
     return options_check(config);
 }
 

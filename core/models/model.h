@@ -156,6 +156,8 @@ struct model_ops {
 
     enum batch_kind batch;
     enum loss_kind loss; /* that of train.loss=auto */
+    double scale;        /* that of model.scale=0; itself 0: it is 1 */
+    int share_encoders;  /* enum share_encoders, that of model.share_encoders=auto */
 
     /* Declare tables, heads, losses and parameters. STATUS_INPUT, with a message, when the
      * configuration does not fit. The reduction starts from the last parameter: encoders come last,

@@ -45,7 +45,7 @@ static int64_t width(const struct config *config, int k) {
 static enum status configure(struct config *config) {
     config->model.modalities = (struct names){.count = 1, .name = {"id"}};
     config->model.heads = 1;
-    config->model.scale.count = 0;
+    config->model.scale = 1;
     if (config->model.user == USER_AUTO)
         config->model.user = USER_MEAN;
     if (config->train.bce_negatives == 0)

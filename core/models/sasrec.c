@@ -3,6 +3,7 @@
 #include "core/models/softmax_head.h"
 #include "core/models/stream_encoder.h"
 #include "core/models/tables.h"
+#include <math.h>
 
 enum { NEXT_ITEM }; /* losses */
 
@@ -19,6 +20,8 @@ const struct sasrec_options *sasrec_options(const struct config *config) {
 
 static enum status configure(struct config *config) {
     config->model.modalities = (struct names){.count = 1, .name = {"id"}};
+    if (config->model.scale == 0 && sasrec_options(config)->similarity == SIMILARITY_COSINE)
+        config->model.scale = NAN;
     return STATUS_OK;
 }
 

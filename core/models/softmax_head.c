@@ -33,19 +33,19 @@ enum status softmax_head_add(struct model *model, int table, int64_t dim,
                          "model.heads: %lld heads do not divide the width %lld of modality '%s'; "
                          "choose a divisor",
                          (long long)config->model.heads, (long long)head->dim, name);
-    if (similarity == SIMILARITY_COSINE && !config->model.scale.count)
+    if (similarity == SIMILARITY_COSINE && isnan(config->model.scale))
         head->scale = params_add(&model->params, 0, 1, 1, PARAM_LN10, 1, "scale.%s", name);
     return STATUS_OK;
 }
 
 struct tensor *softmax_head_query(struct model *model, struct tape *tape, int m, struct tensor *h) {
     const struct head *head = &model->head[m];
-    const struct numbers *scale = &model->config->model.scale;
+    double scale = model->config->model.scale;
     struct tensor *x = head->similarity == SIMILARITY_COSINE ? op_unit_norm(tape, h, NORM_EPS) : h;
     if (head->scale >= 0)
         return op_exp_scale(tape, x, tape_param(tape, &model->params, head->scale),
                             (real)SCALE_LIMIT);
-    return scale->count ? op_scale(tape, x, (real)scale->value[0]) : x;
+    return isnan(scale) || scale == 1 ? x : op_scale(tape, x, (real)scale);
 }
 
 /* ---- item rows ---- */

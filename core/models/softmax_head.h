@@ -16,8 +16,8 @@ struct head_fusion {
 };
 
 /* Declare the next head, whose item rows are those of table `table` or, of width `dim`, the model's
- * own (table -1). The factor exp(tau) is model.scale where that is a number; else it is learned,
- * for the cosine, under `name`, and 1 for the inner product. STATUS_INPUT when the attention heads
+ * own (table -1). The factor exp(tau) is model.scale where that is a number; learned, it is
+ * a parameter under `name` for the cosine, and 1 for the inner product. STATUS_INPUT when the attention heads
  * do not divide the width, unless that is of a learned table: model.dim, or of states that no encoder
  * makes. */
 CHECKED enum status softmax_head_add(struct model *model, int table, int64_t dim,

@@ -111,6 +111,8 @@ static struct tensor *item_rows(struct model *model, struct tape *tape,
 const struct model_ops tema_llm = {
     .name = "tema_llm",
     .state_size = sizeof(struct tema),
+    .scale = 7,
+    .share_encoders = SHARE_STREAMS,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct tema_options),

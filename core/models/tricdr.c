@@ -46,8 +46,6 @@ static int64_t learned_width(const struct config *config, int k) {
 
 static enum status configure(struct config *config) {
     config->model.modalities = (struct names){.count = 2, .name = {"id", "mixed"}};
-    if (!config->model.scale.count)
-        config->model.scale = (struct numbers){.count = 1, .value = {5}};
     return STATUS_OK;
 }
 
@@ -333,6 +331,7 @@ const struct model_ops tricdr = {
     .state_size = sizeof(struct tricdr),
     .batch = BATCH_MIXED,
     .loss = LOSS_BCE,
+    .scale = 5,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct tricdr_options),

@@ -94,6 +94,8 @@ static void read_config(struct golden *g) {
     set(&g->config, "model.dim", "%g", NUM("d"));
     set(&g->config, "model.blocks", "%g", NUM("blocks"));
     set(&g->config, "model.heads", "%g", NUM("heads"));
+    set(&g->config, "model.scale", "learned");
+    set(&g->config, "model.share_encoders", "none");
     set(&g->config, "model.fusion", "%s", STR("fusion"));
     set(&g->config, "model.fusion_weights", strcmp(STR("weights"), "learned") ? "[%s]" : "%s",
         STR("weights"));

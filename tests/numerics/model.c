@@ -120,9 +120,9 @@ static void check_directions(struct fixture *f, const char *pairs) {
 
 static const char *const settings[] = {
     "train.loss=exact",
-    "train.loss=sampled",
+    "train.loss=sampled model.scale=learned",
     "train.loss=sampled model.mixed_softmax=all",
-    "model.share_encoders=streams",
+    "model.share_encoders=none model.scale=learned",
     "model.feature_proj=4",
     "model.feature_proj=4 train.loss=sampled model.fusion=logit",
     "model.scale=7.5 model.fusion_weights=2,3",
@@ -215,7 +215,7 @@ static bool has(const struct fixture *f, const char *name) {
 
 Test(model, parameters_follow_the_settings) {
     struct fixture f;
-    fixture_open(&f, "model.blocks=1");
+    fixture_open(&f, "model.blocks=1 model.scale=learned model.share_encoders=none");
     cr_expect(has(&f, "embed.id") && has(&f, "fusion.w") && has(&f, "scale.text"));
     cr_expect(has(&f, "enc.mixed.text.0.attn.qkv.w") && !has(&f, "enc.mixed.text.1.attn.qkv.w"));
     for (int i = 0; i < f.model.params.count; i++)
@@ -223,7 +223,7 @@ Test(model, parameters_follow_the_settings) {
                      &f.model.params.list[i], "two parameters named %s",
                      f.model.params.list[i].name);
     fixture_close(&f);
-    fixture_open(&f, "model.scale=5 model.fusion_weights=1,1 model.share_encoders=streams");
+    fixture_open(&f, "model.fusion_weights=1,1");
     cr_expect(!has(&f, "scale.id") && !has(&f, "fusion.w"));
     cr_expect(has(&f, "enc.shared.id.pos") && !has(&f, "enc.a.id.pos"));
     fixture_close(&f);

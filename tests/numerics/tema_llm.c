@@ -18,8 +18,8 @@ static const struct model_reference reference = {
 Test(tema_llm, agrees_with_its_reference) {
     static const char *const settings[] = {
         "model.name=tema_llm model.blocks=1",
-        "model.name=tema_llm train.loss=sampled model.blocks=1",
-        "model.name=tema_llm model.tags=uniform model.tag_kappa=0.3",
+        "model.name=tema_llm train.loss=sampled model.blocks=1 model.scale=learned",
+        "model.name=tema_llm model.tags=uniform model.tag_kappa=0.3 model.share_encoders=none",
         "model.name=tema_llm model.tag_attention=off model.tag_kappa=0.3 train.loss=sampled",
         "model.name=tema_llm model.tags=none",
         "model.name=tema_llm model.scale=5 model.fusion_weights=3,2,1 train.target=a",

@@ -95,7 +95,7 @@ static inline void ref_abxi_join(const struct reference *r, int domain, const do
 
 static inline double ref_abxi_logit(const struct reference *r, void *u, int32_t item) {
     int64_t d = r->config->model.dim;
-    return r->config->model.scale.value[0] * ref_dot(u, REF_NAMED(r, "embed.id") + item * d, d);
+    return r->config->model.scale * ref_dot(u, REF_NAMED(r, "embed.id") + item * d, d);
 }
 
 /* Adds the sum over domains of the mean over the user's targets in it, and one user. */

@@ -61,7 +61,7 @@ static inline void ref_c2dsr_encode(const struct reference *r, int s, const int3
 static inline double ref_c2dsr_logit(const struct reference *r, void *state, int32_t item) {
     const struct ref_c2dsr_position *p = state;
     int64_t d = r->config->model.dim;
-    double scale = r->config->model.scale.count ? r->config->model.scale.value[0] : 1;
+    double scale = r->config->model.scale;
     const double *row = REF_NAMED(r, "embed.output") + item * (d + 1);
     return scale * (ref_dot(p->q, row, d) + row[d]);
 }
@@ -70,7 +70,7 @@ static inline double ref_c2dsr_logit(const struct reference *r, void *state, int
 static inline double ref_c2dsr_loss(const struct reference *r, const double *mixed, const double *h,
                                     const double *none, int32_t target) {
     int64_t d = r->config->model.dim;
-    double scale = r->config->model.scale.count ? r->config->model.scale.value[0] : 1;
+    double scale = r->config->model.scale;
     struct ref_c2dsr_position p;
     for (int64_t i = 0; i < d; i++)
         p.q[i] = mixed[i] + (h ? h[i] : 0);

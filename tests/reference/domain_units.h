@@ -63,7 +63,7 @@ static inline void ref_units_state(const struct reference *r, const struct ref_u
 
 static inline double ref_units_logit(const struct reference *r, void *q, int32_t item) {
     int64_t d = r->config->model.dim;
-    double scale = r->config->model.scale.count ? r->config->model.scale.value[0] : 1;
+    double scale = r->config->model.scale;
     const double *row = REF_NAMED(r, "embed.output") + item * (2 * d + 1);
     return scale * (ref_dot(q, row, 2 * d) + row[2 * d]);
 }

@@ -12,7 +12,7 @@ static inline void ref_prepare_gru4rec(const struct reference *r) {
 static inline double ref_gru4rec_logit(const struct reference *r, void *state, int32_t item) {
     const struct gru4rec_options *own = gru4rec_options(r->config);
     int64_t d = r->config->model.dim, h = own->hidden ? own->hidden : d;
-    double scale = r->config->model.scale.count ? r->config->model.scale.value[0] : 1;
+    double scale = r->config->model.scale;
     const double *q = state;
     if (own->output == OUTPUT_TIED)
         return scale * ref_dot(q, REF_NAMED(r, "embed.id") + item * d, d);

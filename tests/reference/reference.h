@@ -194,13 +194,18 @@ static inline void ref_encode(const struct reference *r, const char *stream, con
 }
 
 static inline double ref_scale(const struct reference *r, const char *modality) {
-    return r->config->model.scale.count ? r->config->model.scale.value[0]
-                                        : exp(*ref_param(r, "scale.%s", modality, "", 0, ""));
+    double scale = r->config->model.scale;
+    return isnan(scale) ? exp(*ref_param(r, "scale.%s", modality, "", 0, "")) : scale;
 }
 
 /* ---- sequences ---- */
 
 static const char *const ref_streams[] = {"a", "b", "mixed"};
+
+/* Whose encoder encodes stream s where the streams may share one. */
+static inline const char *ref_encoder(const struct reference *r, int s) {
+    return r->config->model.share_encoders == SHARE_STREAMS ? "shared" : ref_streams[s];
+}
 
 static inline bool ref_in(const struct reference *r, int s, int32_t item) {
     return s == 2 || (item < r->a_items) == (s == 0);

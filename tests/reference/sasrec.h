@@ -13,7 +13,7 @@ static inline void ref_prepare_sasrec(const struct reference *r) {
 
 static inline double ref_sasrec_logit(const struct reference *r, void *state, int32_t item) {
     int64_t d = r->config->model.dim;
-    double scale = r->config->model.scale.count ? r->config->model.scale.value[0] : 1;
+    double scale = r->config->model.scale;
     if (sasrec_options(r->config)->similarity == SIMILARITY_COSINE)
         return ref_scale(r, "id") * ref_cosine(state, ref_row(r, 0, item), d);
     return scale * ref_dot(state, ref_row(r, 0, item), d);

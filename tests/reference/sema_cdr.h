@@ -65,7 +65,7 @@ static inline int64_t ref_sema_stream(const struct reference *r, int s, const in
             at[n++] = i;
         }
     if (n > 0)
-        ref_encode(r, ref_streams[s], "id", d, n, e, NULL, h);
+        ref_encode(r, ref_encoder(r, s), "id", d, n, e, NULL, h);
     return n;
 }
 

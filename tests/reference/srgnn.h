@@ -10,7 +10,7 @@ static inline void ref_prepare_srgnn(const struct reference *r) {
 
 static inline double ref_srgnn_logit(const struct reference *r, void *state, int32_t item) {
     int64_t d = r->config->model.dim;
-    double scale = r->config->model.scale.count ? r->config->model.scale.value[0] : 1;
+    double scale = r->config->model.scale;
     return scale * ref_dot(state, REF_NAMED(r, "embed.id") + item * d, d);
 }
 

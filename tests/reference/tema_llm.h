@@ -82,7 +82,7 @@ static inline int64_t ref_states(const struct reference *r, int s, int m, const 
             if (ref_is_tags(r, k))
                 memcpy(tags[t], ref_row(r, k, item[t]), sizeof tags[t]);
     }
-    ref_encode(r, ref_streams[s], r->config->model.modalities.name[m], d, n, e,
+    ref_encode(r, ref_encoder(r, s), r->config->model.modalities.name[m], d, n, e,
                tagged ? tags : NULL, h);
     return d;
 }

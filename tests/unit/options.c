@@ -65,16 +65,16 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.heads", "1"},
                                               {"model.dropout", "0.3"},
                                               {"model.modalities", "[id, text]"},
-                                              {"model.scale", "learned"},
+                                              {"model.scale", "0"},
                                               {"model.mixed_softmax", "auto"},
-                                              {"model.share_encoders", "none"},
+                                              {"model.share_encoders", "auto"},
                                               {"model.user", "auto"},
                                               {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
                                               {"model.fusion", "probability"},
                                               {"model.fusion_weights", "learned"},
                                               {"model.lambda1", "0.3"},
-                                              {"model.lambda2", "0.1"},
+                                              {"model.lambda2", "1"},
                                               {"model.tags", "learned"},
                                               {"model.tag_kappa", "1"},
                                               {"model.tag_vectors", "text"},
@@ -155,7 +155,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"model.heads", "4"},
                                         {"model.dropout", "0.1234567890123456"},
                                         {"model.modalities", "[id, text, image_2]"},
-                                        {"model.scale", "[14.5]"},
+                                        {"model.scale", "14.5"},
                                         {"model.mixed_softmax", "all"},
                                         {"model.share_encoders", "streams"},
                                         {"model.user", "mean"},
@@ -249,7 +249,7 @@ Test(options, values_arrive_in_their_fields, .init = start) {
     cr_assert_eq(set("train.betas", "0.5,0.75"), STATUS_OK);
     cr_assert_eq(set("model.modalities", "[ id,image ]"), STATUS_OK);
     cr_assert_eq(set("model.fusion_weights", "3, 1"), STATUS_OK);
-    cr_assert_eq(set("model.scale", "10"), STATUS_OK);
+    cr_assert_eq(set("model.scale", "[10]"), STATUS_OK);
     cr_assert_eq(set("eval.ties", "pessimistic"), STATUS_OK);
     cr_assert_eq(set("eval.exclude_history", "true"), STATUS_OK);
     cr_assert_eq(options_set_pair(&config, "run.dir=a=b"), STATUS_OK);
@@ -257,7 +257,7 @@ Test(options, values_arrive_in_their_fields, .init = start) {
     cr_expect(config.train.betas[0] == 0.5 && config.train.betas[1] == 0.75);
     cr_expect_eq(config.model.modalities.count, 2);
     cr_expect_str_eq(config.model.modalities.name[1], "image");
-    cr_expect(config.model.scale.count == 1 && config.model.scale.value[0] == 10);
+    cr_expect_eq(config.model.scale, 10);
     cr_expect_eq(config.eval.ties, TIES_PESSIMISTIC);
     cr_expect(config.eval.exclude_history);
     cr_expect_str_eq(config.run.dir, "a=b");
@@ -289,7 +289,8 @@ Test(options, refuses_what_is_not_a_value, .init = start_listening) {
                                          {"train.lr", "-1e-9"},
                                          {"model.dropout", "1"},
                                          {"model.heads", "0"},
-                                         {"model.scale", "0"},
+                                         {"model.scale", "-1"},
+                                         {"model.scale", "[1, 2]"},
                                          {"model.fusion", "Logit"},
                                          {"model.fusion", "probability|logit"},
                                          {"model.fusion", ""},
@@ -434,7 +435,6 @@ Test(options, checks_between_keys, .init = start_listening) {
     static const char *const bad[][2] = {{"model.fusion_weights", "[1, 2, 3]"},
                                          {"model.fusion_weights", "[0, 0]"},
                                          {"model.heads", "3"},
-                                         {"model.scale", "[1, 2]"},
                                          {"model.modalities", "[id, id]"},
                                          {"eval.cutoffs", "[1, 2.5]"},
                                          {"eval.cutoffs", "[5, 5]"},
