@@ -92,6 +92,24 @@ COUNT
         complain "six runs, two at a time: $(paste -sd ' ' trace)"
 }
 
+test_interrupted() { # Ends at once with its runs, which are saved, and goes on.
+    echo 'train.lr=0.003|0.01 train.epochs=100000 log.every_steps=1000 eval.every=0' >long.list
+    OUT=stopped "$sweep" --local 2 run.yaml long.list >out 2>err &
+    pid=$!
+    for _ in {1..300}; do
+        [ "$(grep -sl '"event": "step"' stopped/[01]/log.jsonl | wc -l)" != 2 ] || break
+        sleep 0.1
+    done
+    kill -TERM "$pid"
+    wait "$pid"
+    [ $? = 75 ] || complain "exit status 75: $(cat err)"
+    has err 'sweep.sbatch: interrupted: the runs in progress are saved; the same command goes on'
+    for run in stopped/0 stopped/1; do
+        tail -n 1 "$run/log.jsonl" | grep -q '"event": "end".*"status": 75' || complain "$run is saved: $(tail -n 1 "$run/log.jsonl")"
+        [ ! -e "$run/end.done" ] || complain "$run is not done"
+    done
+}
+
 test_usage() { # What is asked for wrongly is told in a line.
     sweep 2 wrong nothere.list run.seed=1
     has err 'sweep.sbatch: nothere.list: cannot be read: neither KEY=VALUE nor a list'
