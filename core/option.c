@@ -9,6 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+int names_find(const struct names *names, const char *name) {
+    for (int i = 0; i < names->count; i++)
+        if (!strcmp(names->name[i], name))
+            return i;
+    return -1;
+}
+
 /* ---- text to value: false when the text is not one; `out` is set only on success ---- */
 
 static bool in_range(const char *range, double x) {

@@ -13,6 +13,9 @@ struct names {
     char name[OPTION_LIST][OPTION_NAME];
 };
 
+/* The place of a name in a list, -1: it is not there. */
+int names_find(const struct names *names, const char *name);
+
 struct numbers {
     int count; /* 0: learned */
     double value[OPTION_LIST];

@@ -46,6 +46,9 @@ GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "auto", "domain|all|
     "domain if it has none"),
 GENERAL("model.share_encoders", CHOICE, model.share_encoders, "auto", "none|streams|auto", NULL,
     "streams: the three streams of a modality share one encoder; auto: the model's own, none if it has no other"),
+GENERAL("model.output_table", CHOICE, model.output_table, "tied", "tied|untied", NULL,
+    "what ids are ranked by, for models that have the choice: the embedding that histories are read with; or "
+    "a table of their own"),
 GENERAL("model.user", CHOICE, model.user, "auto", "table|mean|auto", NULL,
     "what a user is in training, for models without an encoder: a learned vector for each training "
     "sequence; or the mean of the vectors of the items so far, as in rankings; auto: the model's own"),

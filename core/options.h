@@ -13,6 +13,8 @@ enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 /* `auto` is the model's own once it is configured. */
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL, MIXED_AUTO };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS, SHARE_AUTO }; /* auto: the model's own */
+/* What states are compared with: the rows that encoders read, or rows of their own. */
+enum output_table { OUTPUT_TABLE_TIED, OUTPUT_TABLE_UNTIED };
 enum user_vector { USER_TABLE, USER_MEAN, USER_AUTO };
 /* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
  * once it is configured. */
@@ -51,6 +53,7 @@ struct config {
         double scale;              /* NaN: learned; 0, before model_configure: the model's own */
         int mixed_softmax;         /* enum mixed_softmax */
         int share_encoders;        /* enum share_encoders */
+        int output_table;          /* enum output_table */
         int user;                  /* enum user_vector */
         char id_init[OPTION_NAME]; /* "auto", "random" or a table */
         int64_t feature_proj;      /* 0: none */

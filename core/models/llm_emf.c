@@ -4,6 +4,7 @@
 #include "core/models/llm_emf.h"
 #include "core/log.h"
 #include "core/models/mixed_stream.h"
+#include "core/models/output_table.h"
 #include "core/models/softmax_head.h"
 #include "core/models/tables.h"
 #include <math.h>
@@ -57,7 +58,8 @@ static enum status check_fusion_weights(const struct numbers *w, int modalities)
 
 enum status emf_configure(struct config *config) {
     const struct emf_options *own = emf_options(config);
-    int modalities = config->model.modalities.count;
+    TRY(output_table_configure(config));
+    int modalities = output_table_inputs(config);
     if (config->train.loss == LOSS_GBCE && modalities > 1 && own->fusion != FUSION_LOGIT)
         return log_error(STATUS_INPUT, "train.loss: gbce has one score per item; set "
                                        "model.fusion=logit, or one modality");
@@ -92,9 +94,10 @@ static void add_losses(struct model *model) {
 enum status emf_open(struct model *model, int tags, bool attend) {
     const struct config *config = model->config;
     struct emf *emf = model->state;
-    tables_declare(model);
-    for (int k = 0; k < model->tables; k++)
-        TRY(softmax_head_add(model, k, 0, SIMILARITY_COSINE, config->model.modalities.name[k]));
+    output_table_declare(model);
+    for (int m = 0; m < output_table_inputs(config); m++)
+        TRY(softmax_head_add(model, output_table_scored(model, m), 0, SIMILARITY_COSINE,
+                             config->model.modalities.name[m]));
     emf->tags = tags;
     emf->fusion = add_fusion(model);
     add_losses(model);
@@ -114,7 +117,8 @@ void emf_states(struct model *model, const struct pass *pass, enum stream_name s
     const struct item_view *items = pass->items;
     struct tensor *tags = emf->tags < 0 ? NULL : items->rows[emf->tags];
     for (int m = 0; m < model->heads; m++)
-        h[m] = stream_encoder_run(model, &emf->encoder[s][m], pass, (int)s, m, items->rows[m], tags,
+        h[m] = stream_encoder_run(model, &emf->encoder[s][m], pass, (int)s, m,
+                                  output_table_read(model, pass, m), tags,
                                   view_inputs(items, pass->batch, (int)s));
 }
 
@@ -224,6 +228,7 @@ const struct model_ops llm_emf = {
     .options_size = sizeof(struct emf_options),
     .configure = emf_configure,
     .use_one_domain = emf_use_one_domain,
+    .learned_width = output_table_width,
     .open = open_plain,
     .forward = emf_forward,
     .query = emf_query,

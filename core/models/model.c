@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "core/models/encoder.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MODELS = 32 };
@@ -97,8 +98,11 @@ int64_t model_neighbours(const struct config *config) {
 
 enum status model_declare(struct model *model, const struct config *config,
                           const struct catalogue *catalogue) {
-    *model = (struct model){
-        .ops = find(config->model.name), .config = config, .catalogue = *catalogue, .users = -1};
+    *model = (struct model){.ops = find(config->model.name),
+                            .config = config,
+                            .catalogue = *catalogue,
+                            .output = -1,
+                            .users = -1};
     if (!catalogue->collectives)
         model->catalogue.local =
             (struct item_block){{0, catalogue->a_items}, {catalogue->a_items, catalogue->items}};
@@ -129,6 +133,17 @@ void model_free(struct model *model) {
     *model = (struct model){0};
 }
 
+enum status model_add_modality(struct config *config, const char *name) {
+    struct names *modalities = &config->model.modalities;
+    if (names_find(modalities, name) >= 0)
+        return STATUS_OK;
+    if (modalities->count == OPTION_LIST)
+        return log_error(STATUS_INPUT, "model.modalities: %d and %s are more than %d",
+                         modalities->count, name, (int)OPTION_LIST);
+    snprintf(modalities->name[modalities->count++], OPTION_NAME, "%s", name);
+    return STATUS_OK;
+}
+
 int model_add_loss(struct model *model, const char *name, double weight) {
     assert(model->losses < LOSS_TERMS);
     model->loss[model->losses] = (struct loss_term){name, weight};
@@ -143,19 +158,24 @@ bool model_whole_batch(const struct model *model) {
     return model->whole_batch;
 }
 
-bool model_init_id(struct model *model, const real *rows, int64_t dim) {
-    const struct param *id = params_find(&model->params, "embed.id");
-    if (dim != model->config->model.dim)
-        return false;
+static void init_rows(const struct param *table, const real *rows, int64_t dim) {
     real norm = (real)(PARAM_NORMAL_STD * sqrt((double)dim));
-    for (int64_t i = 0; i < item_block_count(&id->local); i++) {
+    for (int64_t i = 0; i < item_block_count(&table->local); i++) {
         const real *row = rows + i * dim;
         bool missing = true;
         for (int64_t c = 0; c < dim; c++)
             missing = missing && row[c] == 0;
         for (int64_t c = 0; c < dim && !missing; c++)
-            id->tensor.x[i * id->cols + c] = norm * row[c];
+            table->tensor.x[i * table->cols + c] = norm * row[c];
     }
+}
+
+bool model_init_id(struct model *model, const real *rows, int64_t dim) {
+    if (dim != model->config->model.dim)
+        return false;
+    init_rows(params_find(&model->params, "embed.id"), rows, dim);
+    if (model->output >= 0)
+        init_rows(&model->params.list[model->table[model->output].param], rows, dim);
     return true;
 }
 

@@ -214,6 +214,7 @@ struct model {
     struct item_table table[OPTION_LIST]; /* by modality */
     struct head head[OPTION_LIST];
     struct loss_term loss[LOSS_TERMS];
+    int output;          /* table of its own that ids are ranked by, -1: none; see model_init_id */
     int users;           /* parameter of a table of users whose gradient comes as rows, -1: none */
     bool whole_batch;    /* see model_whole_batch */
     int64_t state_width; /* see model_ops.states; 0: the losses read no states of other shares */
@@ -260,9 +261,9 @@ CHECKED enum status model_create(struct model *model, const struct config *confi
                                  const struct catalogue *catalogue, bool training);
 void model_free(struct model *model); /* zeroes it */
 
-/* Start the id embedding from `rows` [local items, dim] of unit norm, brought to the norm of random
- * rows; an item whose row is zero keeps its random start. False: `dim` is not model.dim. The
- * modality `id` is there. */
+/* Start the id embedding, and with it model->output, from `rows` [local items, dim] of unit norm,
+ * brought to the norm of random rows; an item whose row is zero keeps its random start. False: `dim`
+ * is not model.dim. The modality `id` is there. */
 bool model_init_id(struct model *model, const real *rows, int64_t dim);
 
 /* Pack training sequences, and histories, as the model takes them (enum batch_kind). */
@@ -307,6 +308,10 @@ void model_view(struct model *model, struct tape *tape, struct item_set *set,
                 struct item_view *view);
 
 /* ---- for the models ---- */
+
+/* For `configure`. Put `name` behind the modalities unless it is among them. STATUS_INPUT, with a
+ * message: there is no room. */
+CHECKED enum status model_add_modality(struct config *config, const char *name);
 
 /* For `open`. A loss by its name in logs, and its weight in the total; returns its number. */
 int model_add_loss(struct model *model, const char *name, double weight);

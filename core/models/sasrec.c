@@ -1,5 +1,6 @@
 #include "core/models/sasrec.h"
 #include "core/models/mixed_stream.h"
+#include "core/models/output_table.h"
 #include "core/models/softmax_head.h"
 #include "core/models/stream_encoder.h"
 #include "core/models/tables.h"
@@ -22,13 +23,13 @@ static enum status configure(struct config *config) {
     config->model.modalities = (struct names){.count = 1, .name = {"id"}};
     if (config->model.scale == 0 && sasrec_options(config)->similarity == SIMILARITY_COSINE)
         config->model.scale = NAN;
-    return STATUS_OK;
+    return output_table_configure(config);
 }
 
 static enum status open_sasrec(struct model *model) {
-    tables_declare(model);
-    TRY(softmax_head_add(model, 0, 0, (enum similarity)sasrec_options(model->config)->similarity,
-                         "id"));
+    output_table_declare(model);
+    TRY(softmax_head_add(model, output_table_scored(model, 0), 0,
+                         (enum similarity)sasrec_options(model->config)->similarity, "id"));
     model_add_loss(model, stream_names[STREAM_MIXED], 1);
     stream_encoder_add(model, model->state, STREAM_MIXED, 0, 0);
     return STATUS_OK;
@@ -39,8 +40,9 @@ static void count(const struct model *model, const struct batch *batch, int64_t 
 }
 
 static struct tensor *states(struct model *model, const struct pass *pass) {
-    return stream_encoder_run(model, model->state, pass, STREAM_MIXED, 0, pass->items->rows[0],
-                              NULL, view_inputs(pass->items, pass->batch, STREAM_MIXED));
+    return stream_encoder_run(model, model->state, pass, STREAM_MIXED, 0,
+                              output_table_read(model, pass, 0), NULL,
+                              view_inputs(pass->items, pass->batch, STREAM_MIXED));
 }
 
 static void forward(struct model *model, struct pass *pass) {
@@ -60,6 +62,7 @@ const struct model_ops sasrec = {
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct sasrec_options),
     .configure = configure,
+    .learned_width = output_table_width,
     .open = open_sasrec,
     .count = count,
     .forward = forward,

@@ -6,7 +6,8 @@
  * ranks better (Klenitskiy, Vasilev, RecSys 2023), and gbce is gSASRec (Petrov, Macdonald, RecSys
  * 2023). Decided here: blocks as in core/models/encoder.h, which norm the keys and values too;
  * candidates of the target's domain (model.mixed_softmax); model.similarity=cosine, with a learned
- * temperature, in place of the inner product. */
+ * temperature, in place of the inner product; model.output_table=untied, items ranked by a table of their own
+ * (core/models/output_table.h). */
 #ifndef CORE_MODELS_SASREC_H
 #define CORE_MODELS_SASREC_H
 #include "core/models/model.h"

@@ -2,8 +2,8 @@
 #include "core/log.h"
 #include "core/models/layers.h"
 #include "core/models/llm_emf.h"
+#include "core/models/output_table.h"
 #include "core/models/tables.h"
-#include <stdio.h>
 #include <string.h>
 
 /* ---- options ---- */
@@ -27,18 +27,7 @@ const struct tema_options *tema_options(const struct config *config) {
 
 /* The modality made of tags, -1: there is none. */
 static int find_tags(const struct names *modalities) {
-    for (int k = 0; k < modalities->count; k++)
-        if (!strcmp(modalities->name[k], "tags"))
-            return k;
-    return -1;
-}
-
-static enum status add_tags(struct names *modalities) {
-    if (modalities->count == OPTION_LIST)
-        return log_error(STATUS_INPUT, "model.modalities: %d and tags are more than %d",
-                         modalities->count, (int)OPTION_LIST);
-    snprintf(modalities->name[modalities->count++], OPTION_NAME, "tags");
-    return STATUS_OK;
+    return names_find(modalities, "tags");
 }
 
 static enum status drop_tags(struct names *modalities) {
@@ -52,11 +41,10 @@ static enum status drop_tags(struct names *modalities) {
 
 /* Tags are a modality behind the others, unless they are given a place or there are none. */
 static enum status configure(struct config *config) {
-    struct names *modalities = &config->model.modalities;
     if (tema_options(config)->tags == TAGS_NONE)
-        TRY(drop_tags(modalities));
-    else if (find_tags(modalities) < 0)
-        TRY(add_tags(modalities));
+        TRY(drop_tags(&config->model.modalities));
+    else
+        TRY(model_add_modality(config, "tags"));
     return emf_configure(config);
 }
 
@@ -101,7 +89,7 @@ static struct tensor *item_rows(struct model *model, struct tape *tape,
                                 const struct item_view *view, int m) {
     const struct tema *tema = model->state;
     if (m != tema->emf.tags)
-        return tables_rows(model, tape, view, m);
+        return tables_rows(model, tape, view, model->head[m].table);
     struct tensor *u = tema->u < 0 ? NULL : tape_param(tape, &model->params, tema->u);
     struct tensor *rows = op_tags(tape, &model->catalogue.tags, items_of(model, tape, view),
                                   view->n, u, tema_options(model->config)->tag_kappa, NORM_EPS);
@@ -119,6 +107,7 @@ const struct model_ops tema_llm = {
     .configure = configure,
     .use_one_domain = emf_use_one_domain,
     .tag_vectors = tag_vectors,
+    .learned_width = output_table_width,
     .open = open_tema,
     .item_rows = item_rows,
     .forward = emf_forward,

@@ -119,6 +119,26 @@ test_ablations_of_tema_llm() { # Its ablations train; no tags at all is LLM-EMF.
     near 6 'tema_llm without tags' emf tema-tags=none
 }
 
+test_output_table() { # A table of their own that ids are ranked by depends on neither ranks nor placement.
+    for model in llm_emf tema_llm sasrec; do
+        for loss in exact sampled; do
+            keys="model.name=$model model.output_table=untied train.loss=$loss"
+            run untied 1 $keys --overwrite
+            run untied-3 3 $keys train.placement=sharded --overwrite
+            near 6 "$model, $loss, untied, shared out over 3 ranks" untied untied-3
+        done
+        run untied-2 2 $keys train.max_steps=3 --overwrite
+        run untied-2 1 $keys --resume
+        near 6 "$model, untied, resumed" untied untied-2
+        ranks 1 evaluate untied -o one.json --overwrite
+        ranks 2 evaluate untied -o two.json --overwrite train.placement=sharded
+        statuses 0 0
+        diff <(metrics one.json) <(metrics two.json) >&2 || complain "$model, untied: metrics of 2 ranks"
+    done
+    refused 'cdsr: error: model.output_table: untied is a second table of the ids; add id to model.modalities, or take tied' \
+        train run.yaml model.modalities=text model.output_table=untied run.dir=no
+}
+
 test_ablations_of_sema_cdr() { # Its ablations train.
     for keys in 'contrast_weight=0' 'stream_fusion=mean'; do
         run sema-$keys 2 model.name=sema_cdr model.$keys

@@ -52,6 +52,10 @@ test_memory_of_llm_emf() { # The plan of LLM-EMF is near to the peak of its runs
     model_near_plan llm_emf 'exact sampled'
 }
 
+test_memory_of_untied_llm_emf() { # With a table of its own for the ids that are ranked too.
+    model_near_plan llm_emf 'exact sampled' model.output_table=untied
+}
+
 test_memory_of_tema_llm() { # So is that of TEMA-LLM.
     model_near_plan tema_llm 'exact sampled'
 }

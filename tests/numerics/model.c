@@ -129,6 +129,8 @@ static const char *const settings[] = {
     "train.target=b model.mixed_softmax=all model.fusion=logit",
     "train.target=a model.blocks=0",
     "model.modalities=id",
+    "model.output_table=untied",
+    "model.output_table=untied train.loss=sampled model.fusion=logit",
     "model.modalities=id train.loss=sampled",
     "train.loss=sampled model.feature_proj=4 train.target=a",
     "train.loss=sampled train.logq=true",
@@ -245,22 +247,27 @@ Test(model, initial_values_depend_on_the_seed_alone) {
     mem_free(a.text), mem_free(b.text), mem_free(c.text);
 }
 
-/* Rows of the table at the norm of random rows; where the table has none, the random ones. */
+/* Rows of the table at the norm of random rows; where the table has none, the random ones. So does the
+ * table that ids are ranked by. */
 Test(model, id_starts_from_a_table) {
     struct fixture f;
     real rows[ITEMS * 8];
-    fixture_open(&f, "model.blocks=1");
+    fixture_open(&f, "model.blocks=1 model.output_table=untied");
     const real *id = params_find(&f.model.params, "embed.id")->tensor.x;
-    double before = (double)id[5 * 8], norm = 0.02 * sqrt(8);
+    const real *output = params_find(&f.model.params, "embed.output")->tensor.x;
+    double before = (double)id[5 * 8], other = (double)output[5 * 8], norm = 0.02 * sqrt(8);
     for (int64_t i = 0; i < ITEMS * 8; i++)
         rows[i] = (real)(i / 8 == 5 ? 0 : rng_normal(check_key(64), (uint64_t)i));
     unit_norm_rows(rows, ITEMS, 8);
     cr_expect(!model_init_id(&f.model, rows, 4), "another width");
     cr_expect(model_init_id(&f.model, rows, 8));
     for (int64_t i = 0; i < ITEMS * 8; i++)
-        if (i / 8 != 5)
+        if (i / 8 != 5) {
             cr_expect_float_eq((double)id[i], norm * (double)rows[i], 1e-8, "element %d", (int)i);
+            cr_expect_eq(output[i], id[i], "element %d", (int)i);
+        }
     cr_expect_eq((double)id[5 * 8], before);
+    cr_expect(before != other && (double)output[5 * 8] == other);
     fixture_close(&f);
 }
 
@@ -273,4 +280,19 @@ Test(model, refuses_heads_that_do_not_divide_a_table) {
     check_set_all(&config, "model.dim=8 model.heads=4 model.modalities=id,text");
     cr_assert_eq(model_configure(&config), STATUS_OK);
     cr_expect_eq(model_create(&model, &config, &shape, true), STATUS_INPUT);
+}
+
+/* The name of the table that ids are ranked by is its own, and there are ids. */
+Test(model, refuses_outputs_of_no_ids) {
+    static const char *const refused[] = {
+        "model.modalities=text model.output_table=untied",
+        "model.modalities=output,id model.output_table=untied",
+        "model.modalities=id,t1,t2,t3,t4,t5,t6,t7 model.output_table=untied",
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct config config;
+        options_defaults(&config);
+        check_set_all(&config, refused[i]);
+        cr_expect_eq(model_configure(&config), STATUS_INPUT, "%s", refused[i]);
+    }
 }

@@ -17,6 +17,8 @@ Test(sasrec, agrees_with_its_reference) {
         "model.name=sasrec train.target=b",
         "model.name=sasrec model.similarity=cosine",
         "model.name=sasrec model.similarity=cosine train.loss=sampled",
+        "model.name=sasrec model.output_table=untied",
+        "model.name=sasrec model.output_table=untied train.loss=bce model.blocks=1",
         "model.name=sasrec train.loss=bce",
         "model.name=sasrec train.loss=bpr train.bce_negatives=3 model.mixed_softmax=all",
     };

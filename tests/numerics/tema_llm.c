@@ -23,7 +23,10 @@ Test(tema_llm, agrees_with_its_reference) {
         "model.name=tema_llm model.tag_attention=off model.tag_kappa=0.3 train.loss=sampled",
         "model.name=tema_llm model.tags=none",
         "model.name=tema_llm model.scale=5 model.fusion_weights=3,2,1 train.target=a",
+        "model.name=tema_llm model.output_table=untied model.blocks=1",
         "model.name=llm_emf model.tags=none",
+        "model.name=llm_emf model.tags=none model.output_table=untied",
+        "model.name=llm_emf model.tags=none model.output_table=untied train.loss=sampled",
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 2);
 }

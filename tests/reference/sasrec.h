@@ -13,10 +13,12 @@ static inline void ref_prepare_sasrec(const struct reference *r) {
 
 static inline double ref_sasrec_logit(const struct reference *r, void *state, int32_t item) {
     int64_t d = r->config->model.dim;
+    bool untied = r->config->model.output_table == OUTPUT_TABLE_UNTIED;
+    const double *row = untied ? REF_NAMED(r, "embed.output") + item * d : ref_row(r, 0, item);
     double scale = r->config->model.scale;
     if (sasrec_options(r->config)->similarity == SIMILARITY_COSINE)
-        return ref_scale(r, "id") * ref_cosine(state, ref_row(r, 0, item), d);
-    return scale * ref_dot(state, ref_row(r, 0, item), d);
+        return ref_scale(r, "id") * ref_cosine(state, row, d);
+    return scale * ref_dot(state, row, d);
 }
 
 static inline void ref_sasrec_states(const struct reference *r, const int32_t *item, int64_t n,

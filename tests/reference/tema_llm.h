@@ -26,6 +26,24 @@ static inline bool ref_is_tags(const struct reference *r, int m) {
     return !strcmp(r->config->model.modalities.name[m], "tags");
 }
 
+static inline bool ref_is_output(const struct reference *r, int m) {
+    return r->config->model.output_table == OUTPUT_TABLE_UNTIED &&
+           !strcmp(r->config->model.modalities.name[m], "output");
+}
+
+/* Modalities that are encoded, those before the output. */
+static inline int ref_terms(const struct reference *r) {
+    int all = r->config->model.modalities.count;
+    return all - ref_is_output(r, all - 1);
+}
+
+/* The modality whose rows states of modality m are compared with. */
+static inline int ref_scored(const struct reference *r, int m) {
+    int all = r->config->model.modalities.count;
+    bool id = !strcmp(r->config->model.modalities.name[m], "id");
+    return id && ref_is_output(r, all - 1) ? all - 1 : m;
+}
+
 static inline int64_t ref_width(const struct reference *r, int m) {
     return ref_is_tags(r, m) ? r->tag_dim : r->table[m] ? r->dim[m] : r->config->model.dim;
 }
@@ -33,7 +51,8 @@ static inline int64_t ref_width(const struct reference *r, int m) {
 static inline void ref_prepare_emf(const struct reference *r) {
     for (int m = 0; m < r->config->model.modalities.count; m++) {
         int64_t d = ref_width(r, m);
-        const double *id = r->table[m] || ref_is_tags(r, m) ? NULL : REF_NAMED(r, "embed.id");
+        const char *name = ref_is_output(r, m) ? "embed.output" : "embed.id";
+        const double *id = r->table[m] || ref_is_tags(r, m) ? NULL : REF_NAMED(r, name);
         for (int32_t item = 0; item < r->items; item++)
             if (ref_is_tags(r, m))
                 ref_tags(r, item, r->rows[m * r->items + item]);
@@ -53,12 +72,12 @@ struct ref_state {
 
 static inline double ref_logit(const struct reference *r, void *state, int32_t item) {
     const struct ref_state *s = state;
-    return s->scale * ref_cosine(s->h, ref_row(r, s->m, item), s->d);
+    return s->scale * ref_cosine(s->h, ref_row(r, ref_scored(r, s->m), item), s->d);
 }
 
 /* w of eq. 8. */
 static inline void ref_weights(const struct reference *r, double *w) {
-    int terms = r->config->model.modalities.count;
+    int terms = ref_terms(r);
     double sum = 0;
     bool given = emf_options(r->config)->fusion_weights.count > 0;
     for (int m = 0; m < terms; m++)
@@ -91,7 +110,7 @@ static inline int64_t ref_states(const struct reference *r, int s, int m, const 
 static inline double ref_emf_stream(const struct reference *r, int s, const int32_t *items,
                                     int64_t length, int64_t *count) {
     int32_t kept[REF_LENGTH + 1];
-    int terms = r->config->model.modalities.count;
+    int terms = ref_terms(r);
     int64_t n = ref_cut(r, s, items, length, r->max_len + 1, kept) - 1;
     double p[REF_LENGTH] = {0}, w[OPTION_LIST], h[REF_LENGTH][REF_DIM], loss = 0;
     ref_weights(r, w);
@@ -124,7 +143,7 @@ static inline void ref_emf_scores(const struct reference *r, const int32_t *item
         double lambda = s == 2        ? emf_options(r->config)->lambda2
                         : s == domain ? 1
                                       : emf_options(r->config)->lambda1;
-        for (int m = 0; m < r->config->model.modalities.count && n > 0; m++) {
+        for (int m = 0; m < ref_terms(r) && n > 0; m++) {
             int64_t d = ref_states(r, s, m, kept, n, h);
             struct ref_state state = {m, d, ref_scale(r, r->config->model.modalities.name[m]),
                                       h[n - 1]};
