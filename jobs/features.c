@@ -17,7 +17,7 @@
 struct request {
     const char *data;
     struct import_request import;
-    struct encode_request encode; /* name, half and overwrite are the import's */
+    struct encode_request encode; /* name, whiten, half and overwrite are the import's */
     const char *encoder;
     double wait;  /* seconds */
     int64_t tags; /* of an item, to be made of terms; 0: a table is wanted */
@@ -93,7 +93,7 @@ static const struct argp_option options[] = {
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
     {"mask", KEY_MASK, "FILE.npy", 0, "One u1 or bool per row, 0: the row is missing", 0},
     {"pca", KEY_PCA, "D", 0, "Reduce the file's table to its D principal components", 0},
-    {"whiten", KEY_WHITEN, NULL, 0, "With --pca: scale the components to variance 1", 0},
+    {"whiten", KEY_WHITEN, NULL, 0, "With texts or --pca: scale the components to variance 1", 0},
     {"dtype", KEY_DTYPE, "TYPE", 0, "Store as f32 (default) or f16", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name, or the tags", 0},
     DATASET_WAIT(KEY_WAIT),
@@ -116,8 +116,8 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
         argp_error(state, "--from %s: is alone, without files, --tensor, --keys and --mask", from);
     else if (text && m->pca)
         argp_error(state, "--pca is about tables in files; give --dim");
-    else if (m->whiten && !m->pca)
-        argp_error(state, "--whiten is about --pca; give both or none");
+    else if (!text && m->whiten && !m->pca)
+        argp_error(state, "--whiten is about texts and --pca");
     else if (!text && r->encode.chi_square > 0)
         argp_error(state, "--agnostic is about --from titles, titles+description and tags");
     else if (!text && r->encode.vocabulary && (m->keys || m->mask))
@@ -274,6 +274,7 @@ static enum status add(const struct comm *comm, const struct dataset *dataset, s
         return make_tags(comm, dataset, &tags);
     }
     e->name = r->import.name;
+    e->whiten = r->import.whiten;
     e->half = r->import.half;
     e->overwrite = r->import.overwrite;
     e->dim = e->dim ? e->dim : DIM;

@@ -36,18 +36,20 @@ static double energy_of(const struct comm *comm, const struct sparse *x) {
 }
 
 /* From eigenvalues to singular values, from [k, n] to [n, k]. */
-static void adopt(struct svd *svd, const double *vectors) {
+static void adopt(struct svd *svd, bool whiten, const double *vectors) {
     double floor = svd->n * DBL_EPSILON * svd->values[0];
     for (int j = 0; j < svd->k; j++) {
         bool there = svd->values[j] > floor;
         svd->values[j] = there ? sqrt(svd->values[j]) : 0;
+        svd->scale[j] = !there ? 0 : 1 / (whiten ? svd->values[j] : sqrt(svd->values[j]));
         svd->rank += there;
         for (int i = 0; i < svd->n; i++)
             svd->basis[(int64_t)i * svd->k + j] = vectors[(int64_t)j * svd->n + i];
     }
 }
 
-enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, struct svd *out) {
+enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, bool whiten,
+                       struct svd *out) {
     int n = x->columns;
     struct range own = grid_rows(n, comm->size, comm->rank);
     struct svd svd = {.n = n, .k = k, .energy = energy_of(comm, x)};
@@ -61,7 +63,8 @@ enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, s
     mem_free(gram);
     if (status == STATUS_OK) {
         svd.basis = mem_alloc((int64_t)n * k, sizeof *svd.basis);
-        adopt(&svd, vectors);
+        svd.scale = mem_alloc(k, sizeof *svd.scale);
+        adopt(&svd, whiten, vectors);
         *out = svd;
     } else {
         mem_free(svd.values);
@@ -73,6 +76,7 @@ enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, s
 void svd_free(struct svd *svd) {
     mem_free(svd->values);
     mem_free(svd->basis);
+    mem_free(svd->scale);
     *svd = (struct svd){0};
 }
 
@@ -104,7 +108,7 @@ static bool is_present(const struct svd *svd, const struct sparse *x, int64_t i)
     return inside > enough;
 }
 
-/* x V of one row, then U S^(1/2) = X V S^(-1/2), then norm 1. */
+/* x V of one row, scaled, then norm 1. */
 static void coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
     int k = svd->k;
     double square = 0;
@@ -118,7 +122,7 @@ static void coordinates(const struct svd *svd, const struct sparse *x, int64_t i
             row[j] += value * v[j];
     }
     for (int j = 0; j < k; j++) {
-        row[j] = j < svd->rank ? row[j] / sqrt(svd->values[j]) : 0;
+        row[j] *= svd->scale[j];
         square += row[j] * row[j];
     }
     for (int j = 0; j < k; j++)

@@ -13,17 +13,21 @@
 #define MPI_SVD_H
 #include "core/sparse.h"
 #include "mpi/comm.h"
+#include <stdbool.h>
 
 struct svd {
     int n, k, rank; /* columns of X; pairs asked for; those that are not zero */
     double *values; /* [k] descending */
     double *basis;  /* [n, k]: V, a row per column of X */
+    double *scale;  /* [k]: what a row's coordinate X V is multiplied by */
     double energy;  /* sum of squares of all elements of X */
 };
 
-/* Collective. x holds this rank's rows; 1 <= k <= columns, the same on all ranks. Result the same
- * bits on all ranks. STATUS_FAIL from linalg_eigen. */
-CHECKED enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k,
+/* Collective. x holds this rank's rows; 1 <= k <= columns, the same on all ranks. Coordinates are
+ *     X V S^(-1/2) = U S^(1/2)     or, with `whiten`,     X V S^(-1) = U
+ * so that columns have norms that are the roots of the singular values, or all the same. Result the
+ * same bits on all ranks. STATUS_FAIL from linalg_eigen. */
+CHECKED enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, bool whiten,
                                struct svd *out);
 void svd_free(struct svd *svd); /* safe on a zeroed object; zeroes it */
 
@@ -34,7 +38,7 @@ double svd_share(const struct svd *svd);
  * else 1, for all rows; returns how many are present. This takes little of the time of the rows. */
 int64_t svd_present(const struct svd *svd, const struct sparse *x, unsigned char *present);
 
-/* Not collective. Rows of U S^(1/2) for rows [lo, hi) of x, each scaled to norm 1, into
+/* Not collective. Coordinates of the rows [lo, hi) of x, each row scaled to norm 1, into
  * out [hi - lo, k]; zero where a row is not present. */
 void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, int64_t hi,
                      float *out);

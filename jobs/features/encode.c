@@ -82,7 +82,7 @@ static enum status decompose(struct encode *e) {
     TRY(check_terms(e));
     log_info("lsa: items %lld, terms %d, texts %.1f s", (long long)e->dataset->items,
              (int)e->tfidf.matrix.columns, phase_clock() - e->since);
-    TRY(svd_sparse(e->comm, &e->tfidf.matrix, (int)e->request->dim, &e->svd));
+    TRY(svd_sparse(e->comm, &e->tfidf.matrix, (int)e->request->dim, e->request->whiten, &e->svd));
     log_info("lsa: decomposed after %.1f s", phase_clock() - e->since);
     return e->request->vocabulary ? fold_tags(e) : STATUS_OK;
 }
@@ -134,16 +134,20 @@ static enum status declare_tags(const struct encode *e, struct h5_writer *w, con
     return h5_writer_declare(w, path, e->request->half ? H5_F16 : H5_F32, 2, extent);
 }
 
+static const char *whitened(const struct encode *e) {
+    return e->request->whiten ? ", whitened" : "";
+}
+
 /* What a run says about the table. */
 static enum status put_provenance(const struct encode *e, struct h5_writer *w, const char *path) {
     const char *source = encode_source_names[e->request->from];
     char text[256];
-    snprintf(text, sizeof text, "lsa of %s", source);
+    snprintf(text, sizeof text, "lsa of %s%s", source, whitened(e));
     if (e->request->chi_square > 0) {
         snprintf(text, sizeof text,
-                 "lsa of %s without the %lld terms that tell the domain (chi-square above %g), a "
+                 "lsa of %s%s without the %lld terms that tell the domain (chi-square above %g), a "
                  "stand-in for domain-agnostic texts",
-                 source, (long long)e->dropped, e->request->chi_square);
+                 source, whitened(e), (long long)e->dropped, e->request->chi_square);
         TRY(h5_writer_put_double(w, path, "chi_square", e->request->chi_square));
         TRY(h5_writer_put_int(w, path, "terms_left_out", e->dropped));
     }
@@ -166,6 +170,7 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     TRY(h5_writer_put_double(w, path, "explained_share", svd_share(&e->svd)));
     TRY(h5_writer_put_double(w, path, "singular_value_first", e->svd.values[0]));
     TRY(h5_writer_put_double(w, path, "singular_value_last", e->svd.values[e->svd.k - 1]));
+    TRY(h5_writer_put_int(w, path, "whitened", e->request->whiten));
     return h5_writer_put_int(w, path, "normalised", 1);
 }
 
@@ -191,9 +196,9 @@ static enum status write_table(struct encode *e, struct h5_writer *w) {
 
 static void print_outcome(const struct encode *e) {
     const struct svd *svd = &e->svd;
-    printf("%s: table %s, %lld rows of %d columns by lsa of %s, %lld missing\n", e->dataset->path,
+    printf("%s: table %s, %lld rows of %d columns by lsa of %s%s, %lld missing\n", e->dataset->path,
            e->request->name, (long long)e->dataset->items, svd->k,
-           encode_source_names[e->request->from], (long long)e->missing);
+           encode_source_names[e->request->from], whitened(e), (long long)e->missing);
     printf("terms: %lld of %lld; singular values %.4g to %.4g, rank %d, explained share %.4f; "
            "%.1f s\n",
            (long long)e->tfidf.terms.count, (long long)e->tfidf.found, svd->values[0],

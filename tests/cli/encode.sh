@@ -27,6 +27,12 @@ test_titles() { # Titles are encoded by LSA, and what it explains is said.
     has out 'explained share'
 }
 
+test_whitened_titles() { # Columns of the same norm give another table, which says so.
+    encodes 2 text --from titles --dim 16 --vocabulary --whiten
+    says_nothing err
+    has out 'copy.h5: table text, 200 rows of 16 columns by lsa of titles, whitened, 0 missing'
+}
+
 test_tags() { # So are tags, with so many terms.
     encodes 3 tags --from tags --dim 8 --terms 20 --dtype f16
     has out 'copy.h5: table tags, 200 rows of 8 columns by lsa of tags'
@@ -71,7 +77,7 @@ test_arguments() { # Arguments that are out of range or do not belong together a
         --name text --from a.npy --dim 5
     refuses 'features: --pca is about tables in files; give --dim' \
         --name text --from titles --pca 5
-    refuses 'features: --whiten is about --pca; give both or none' \
+    refuses 'features: --whiten is about texts and --pca' \
         --name text --from a.npy --whiten
 }
 

@@ -56,14 +56,16 @@ static void reference(double *s, double *u) {
     drop(&x);
 }
 
-/* Against row i of U S^(1/2), scaled; U's columns may have the other sign. */
+/* Against row i of U S^(1/2), or of U, scaled; U's columns may have the other sign. */
 static double row_error(int64_t i, const float *row, const double *s, const double *u,
-                        const int *sign) {
-    double square = 0, worst = 0;
+                        const int *sign, bool whiten) {
+    double square = 0, worst = 0, factor[K];
     for (int j = 0; j < K; j++)
-        square += u[j * ROWS + i] * u[j * ROWS + i] * s[j];
+        factor[j] = whiten ? 1 : sqrt(s[j]);
+    for (int j = 0; j < K; j++)
+        square += pow(u[j * ROWS + i] * factor[j], 2);
     for (int j = 0; j < K; j++) {
-        double want = square > 1e-20 ? sign[j] * u[j * ROWS + i] * sqrt(s[j] / square) : 0;
+        double want = square > 1e-20 ? sign[j] * u[j * ROWS + i] * factor[j] / sqrt(square) : 0;
         worst = fmax(worst, fabs(row[j] - want));
     }
     return worst;
@@ -83,7 +85,7 @@ static void find_signs(const struct svd *svd, const double *u, int *sign) {
 }
 
 /* Any number of ranks meets the same reference: singular values and rows, so also the subspace. */
-static void check(void) {
+static void check(bool whiten) {
     struct range mine = range_of(ROWS, test_comm.size, test_comm.rank);
     struct sparse x = make(mine.lo, mine.hi);
     struct svd svd;
@@ -92,7 +94,7 @@ static void check(void) {
     float *rows = mem_alloc(x.rows * K, sizeof *rows);
     unsigned char *present = mem_alloc(x.rows, 1);
     reference(s, u);
-    MPI_REQUIRE(svd_sparse(&test_comm, &x, K, &svd) == STATUS_OK);
+    MPI_REQUIRE(svd_sparse(&test_comm, &x, K, whiten, &svd) == STATUS_OK);
     for (int j = 0; j < COLUMNS; j++)
         all += s[j] * s[j], held += j < K ? s[j] * s[j] : 0;
     for (int j = 0; j < K; j++)
@@ -103,7 +105,7 @@ static void check(void) {
     svd_coordinates(&svd, &x, 0, x.rows, rows);
     svd_present(&svd, &x, present);
     for (int64_t i = 0; i < x.rows; i++) {
-        worst = fmax(worst, row_error(mine.lo + i, rows + i * K, s, u, sign));
+        worst = fmax(worst, row_error(mine.lo + i, rows + i * K, s, u, sign, whiten));
         MPI_EXPECT(present[i] == ((mine.lo + i) % 50 != 0), "row %lld", (long long)(mine.lo + i));
     }
     MPI_EXPECT(worst < 1e-6, "rows off by %g", worst);
@@ -115,11 +117,13 @@ static void check(void) {
 }
 
 MPI_TEST(svd, agrees_with_lapack_on_1_rank, 1) {
-    check();
+    check(false);
+    check(true);
 }
 
 MPI_TEST(svd, agrees_with_lapack_on_4_ranks, 4) {
-    check();
+    check(false);
+    check(true);
 }
 
 /* Two equal columns: one singular value is zero and so are its coordinates. */
@@ -130,7 +134,7 @@ MPI_TEST(svd, of_a_singular_matrix, 2) {
     unsigned char present[3];
     struct sparse x = {3, 2, offsets, column, value};
     struct svd svd;
-    MPI_REQUIRE(svd_sparse(&test_comm, &x, 2, &svd) == STATUS_OK);
+    MPI_REQUIRE(svd_sparse(&test_comm, &x, 2, false, &svd) == STATUS_OK);
     MPI_EXPECT(svd.rank == 1 && svd.values[1] == 0 && fabs(svd.values[0] - sqrt(40)) < 1e-12);
     svd_coordinates(&svd, &x, 0, 3, rows);
     MPI_EXPECT(rows[0] == 1 && rows[1] == 0 && rows[4] == -1 && rows[5] == 0, "%g %g", rows[0],
