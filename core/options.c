@@ -132,7 +132,7 @@ GENERAL("eval.cutoffs", NUMBERS, eval.cutoffs, "[1, 5, 10]", "[1, 1000000]", NUL
     "k of NDCG@k and HR@k"),
 GENERAL("eval.every", INTEGER, eval.every, "1", "[0, inf)", NULL,
     "epochs between evaluations; 0: never"),
-GENERAL("eval.select", TEXT, eval.select, "mrr", NULL, NULL,
+GENERAL("eval.select", TEXT, eval.select, "ndcg@100", NULL, NULL,
     "figure that selects the best epoch: mrr, ndcg@K or hr@K with any K; without @K at the last cut-off"),
 GENERAL("eval.select_candidates", CHOICE, eval.select_candidates, "auto", "auto|full|sampled", NULL,
     "candidates that the figure is taken among, which eval.candidates has to have; auto: full if it has them"),

@@ -97,7 +97,7 @@ test_exclude_history() { # Without the user's own items full and sampled are one
 
 test_every_file_names_the_candidates() { # Log, figures and results say whether the history was left out.
     without_history
-    has without.err ' select mrr of all, full, history excluded 0.'
+    has without.err ' select ndcg@100 of all, full, history excluded 0.'
     has without.txt 'full: ranked among all items of the target'"'"'s domain, the user'"'"'s history excluded'
     has without/metrics.json '"history": "excluded"'
     has run/metrics.json '"history": "included"'

@@ -10,7 +10,7 @@ cat >run.yaml <<'YAML'
 data: {path: data.h5}
 model: {dim: 16, blocks: 1, heads: 2, dropout: 0.3}
 train: {epochs: 3, batch: 16, lr: 0.01, loss: sampled, negatives: 20, weight_decay: 0.01}
-eval: {candidates: both, sampled_negatives: 10}
+eval: {candidates: both, sampled_negatives: 10, select: mrr}
 YAML
 
 all_losses() {
