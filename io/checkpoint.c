@@ -269,6 +269,20 @@ enum status checkpoint_write(const struct comm *comm, const char *path, const st
     return status;
 }
 
+uint64_t checkpoint_params_hash(const struct comm *comm, const struct params *params) {
+    uint64_t *sum = mem_alloc(params->count, sizeof *sum), hash = 0;
+    int64_t bad;
+    for (int i = 0; i < params->count; i++) {
+        struct item_block rows = rows_to_write(comm, &params->list[i]);
+        sum[i] = hash_share(&params->list[i], &rows, params->x, &bad);
+    }
+    comm_sum_u64(comm, sum, params->count);
+    for (int i = 0; i < params->count; i++)
+        hash += rng_bits(sum[i], rng_hash(params->list[i].name));
+    mem_free(sum);
+    return hash;
+}
+
 /* ---- verifying ---- */
 
 /* A file of an earlier schema does not say which items its rows are of. */

@@ -74,6 +74,10 @@ CHECKED enum status checkpoint_read_params(const struct comm *comm, const char *
                                            const struct item_map *map, struct params *params,
                                            bool moments);
 
+/* Collective. A hash of the names and values of all parameters, whatever the ranks and whichever rows of
+ * tables they hold; the same on all ranks. */
+uint64_t checkpoint_params_hash(const struct comm *comm, const struct params *params);
+
 /* Collective. STATUS_INPUT when there is no /state, or when it is damaged. Strings are the
  * caller's. */
 CHECKED enum status checkpoint_read_state(const struct comm *comm, const char *path,

@@ -69,11 +69,13 @@ static enum status write_split(struct h5_writer *w, const struct dataset *datase
 }
 
 static enum status fill(struct h5_writer *w, const struct dataset *dataset,
-                        const struct config *config, const struct ranks *split) {
+                        const struct config *config, int runs, const struct ranks *split) {
     TRY(h5_writer_put_int(w, "/", "schema", 1));
     TRY(h5_writer_put_text(w, "/", "dataset", dataset->name));
     TRY(h5_writer_put_text(w, "/", "dataset_hash", dataset->content_hash));
     TRY(h5_writer_put_int(w, "/", "sampled_negatives", config->eval.sampled_negatives));
+    if (runs > 1)
+        TRY(h5_writer_put_int(w, "/", "runs", runs));
     for (int s = 0; s < SPLITS; s++)
         if (split[s].count > 0)
             TRY(write_split(w, dataset, s, &split[s]));
@@ -81,11 +83,11 @@ static enum status fill(struct h5_writer *w, const struct dataset *dataset,
 }
 
 enum status ranks_write(const struct comm *comm, const char *path, const struct dataset *dataset,
-                        const struct config *config, const struct ranks *split) {
+                        const struct config *config, int runs, const struct ranks *split) {
     struct h5_writer writer;
     TRY(h5_writer_create(&writer, comm, path, H5_SERIAL));
-    return h5_writer_commit(&writer,
-                            comm->rank == 0 ? fill(&writer, dataset, config, split) : STATUS_OK);
+    return h5_writer_commit(&writer, comm->rank == 0 ? fill(&writer, dataset, config, runs, split)
+                                                     : STATUS_OK);
 }
 
 /* ---- reading ---- */
@@ -97,6 +99,10 @@ static enum status check_file(const struct h5_file *f, const char *dataset_hash)
     if (schema != 1)
         return log_error(STATUS_INPUT, "%s: schema %lld is not 1: not a file of ranks", f->path,
                          (long long)schema);
+    if (h5_has_attribute(f, "/", "runs"))
+        return log_error(STATUS_INPUT,
+                         "%s: has the ranks of several runs together, not those of the run",
+                         f->path);
     TRY(h5_get_text(f, "/", "dataset_hash", &hash));
     bool same = !strcmp(hash, dataset_hash);
     mem_free(hash);

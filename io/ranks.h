@@ -3,7 +3,7 @@
  * /SPLIT/user (text, where the data set has it), /SPLIT/target (i32, item),
  * /SPLIT/domain (u8, of the target) and, where they were ranked, /SPLIT/full and /SPLIT/sampled (f64; NaN: the target has no other candidate), one entry
  * per sequence of the split in the data set's order; attribute `history` of these two is "included"
- * or "excluded". */
+ * or "excluded". Attribute `runs` of the file: how many runs' scores were averaged, where they were several. */
 #ifndef IO_RANKS_H
 #define IO_RANKS_H
 #include "core/options.h"
@@ -23,14 +23,14 @@ struct ranks {
 };
 void ranks_free(struct ranks *ranks); /* safe on a zeroed object; zeroes it. Not collective. */
 
-/* Collective. `split` [SPLITS] is rank 0's; a split without targets is left out. */
+/* Collective. `split` [SPLITS] is rank 0's; a split without targets is left out. By `runs` runs. */
 CHECKED enum status ranks_write(const struct comm *comm, const char *path,
                                 const struct dataset *dataset, const struct config *config,
-                                const struct ranks *split);
+                                int runs, const struct ranks *split);
 
-/* Not collective. One split of such a file of the data set with that content hash; a split that is
- * not there has no targets. Without users' names every target is a user's of its own. STATUS_INPUT
- * for another file. */
+/* Not collective. One split of such a file, by one run, of the data set with that content hash; a split
+ * that is not there has no targets. Without users' names every target is a user's of its own.
+ * STATUS_INPUT for another file. */
 CHECKED enum status ranks_read(const char *path, const char *dataset_hash, enum split split,
                                struct ranks *ranks);
 

@@ -5,6 +5,8 @@
 #include "io/report_json.h"
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool ends_with(const char *path, const char *end) {
@@ -59,13 +61,27 @@ static void put_jsonl(FILE *file, void *context) {
 
 /* ---- HDF5; declarations on all ranks, rows of rank 0 ---- */
 
+static enum status put_checkpoints(struct h5_writer *w, const struct recommendations *r) {
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    for (int k = 0; k < r->runs; k++)
+        fprintf(file, "%s%s", k ? "\n" : "", r->checkpoint[k]);
+    fclose(file);
+    enum status status = h5_writer_put_text(w, "/", "checkpoint", text);
+    free(text);
+    if (status == STATUS_OK && r->runs > 1)
+        status = h5_writer_put_int(w, "/", "runs", r->runs);
+    return status;
+}
+
 static enum status put_attributes(struct h5_writer *w, const struct recommendations *r) {
     TRY(h5_writer_put_int(w, "/", "schema", 1));
     TRY(h5_writer_put_int(w, "/", "k", r->k));
     TRY(h5_writer_put_text(w, "/", "dataset", r->dataset->name));
     TRY(h5_writer_put_text(w, "/", "dataset_hash", r->dataset->content_hash));
     TRY(h5_writer_put_text(w, "/", "items_hash", r->dataset->items_hash));
-    TRY(h5_writer_put_text(w, "/", "checkpoint", r->checkpoint));
+    TRY(put_checkpoints(w, r));
     return h5_writer_put_text(w, "/", "created_by", "cdsr " CDSR_VERSION);
 }
 

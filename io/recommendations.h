@@ -15,7 +15,8 @@ struct recommendations {
     float *score[2];  /* [users, k] NaN there, in memory as in an HDF5 file */
     const struct dataset *dataset;
     const struct h5_strings *keys; /* of all items */
-    const char *checkpoint;
+    char *const *checkpoint;       /* [runs] */
+    int runs;                      /* whose scores are averaged */
 };
 
 /* Does the name end in .h5, .jsonl or .tsv? */
@@ -28,7 +29,8 @@ enum output_form recommendations_form(const char *path);
  *   .tsv: a header, then user, domain, rank, item (key), score
  *   .jsonl: {"user": .., "items": {"A": [{"item": key, "score": ..}, ...], "B": [...]}} per user
  *   .h5: /user, and per domain /top/A/item [users, k], numbers of items in the data set, and
- *        /top/A/score; attributes name the data set, its hashes and the checkpoint */
+ *        /top/A/score; attributes name the data set, its hashes and the checkpoint, of several runs
+ *        one to a line, which attribute `runs` counts */
 CHECKED enum status recommendations_write(const struct comm *comm, const char *path,
                                           const struct recommendations *r);
 

@@ -74,6 +74,8 @@ static json_t *protocol_json(const struct report_results *r) {
     }
     json_object_set_new(object, "history",
                         json_string(protocol_history(r->config->eval.exclude_history)));
+    if (r->run)
+        json_object_set_new(object, "scores", json_sprintf("mean of %d runs", r->runs));
     return object;
 }
 
@@ -98,12 +100,12 @@ static json_t *popularity_json(const struct report_results *r) {
 }
 
 /* How the modalities' tables were made, as far as the data set says. */
-static json_t *tables_json(const struct report_results *r) {
-    const struct names *modalities = &r->config->model.modalities;
+static json_t *tables_json(const struct config *config, char *const *provenance) {
+    const struct names *modalities = &config->model.modalities;
     json_t *object = json_object();
-    for (int i = 0; r->provenance && i < modalities->count; i++)
-        if (r->provenance[i])
-            json_object_set_new(object, modalities->name[i], report_text(r->provenance[i]));
+    for (int i = 0; provenance && i < modalities->count; i++)
+        if (provenance[i])
+            json_object_set_new(object, modalities->name[i], report_text(provenance[i]));
     return object;
 }
 
@@ -115,20 +117,46 @@ static json_t *by_key_json(const struct item_counts *n) {
     return object;
 }
 
+static json_t *run_json(const struct report_run *r) {
+    json_t *object = json_object();
+    json_object_set_new(object, "checkpoint", report_text(r->file));
+    json_object_set_new(object, "model", report_text(r->config->model.name));
+    json_object_set_new(object, "seed", json_integer(r->config->run.seed));
+    json_object_set_new(object, "step", r->step < 0 ? json_null() : json_integer(r->step));
+    json_object_set_new(object, "parameters_hash", report_hash(r->hash));
+    json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
+    if (r->by_key)
+        json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
+    json_object_set_new(object, "tables", tables_json(r->config, r->provenance));
+    return object;
+}
+
+/* What belongs to each of several runs stands with it. */
+static json_t *runs_json(const struct report_results *r) {
+    json_t *array = json_array();
+    for (int k = 0; k < r->runs; k++)
+        json_array_append_new(array, run_json(&r->run[k]));
+    return array;
+}
+
 static json_t *results_json(const struct report_results *r) {
     json_t *object = json_object();
     char reason[REASON];
     judge(r, reason);
     json_object_set_new(object, "schema", json_integer(1));
     json_object_set_new(object, "program", report_program(r->config));
-    json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
+    if (r->run)
+        json_object_set_new(object, "runs", runs_json(r));
+    else
+        json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
     json_object_set_new(object, "dataset_hash", report_text(r->dataset->content_hash));
     json_object_set_new(object, "items_hash", report_text(r->dataset->items_hash));
-    if (r->by_key)
+    if (!r->run && r->by_key)
         json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
     json_object_set_new(object, "ranks", json_integer(r->ranks));
     json_object_set_new(object, "threads", json_integer(r->threads));
-    json_object_set_new(object, "tables", tables_json(r));
+    if (!r->run)
+        json_object_set_new(object, "tables", tables_json(r->config, r->provenance));
     json_object_set_new(object, "protocol", protocol_json(r));
     for (int s = SPLIT_VALID; s < SPLITS; s++)
         json_object_set_new(object, split_names[s], split_json(r, &r->model[s]));
@@ -158,32 +186,69 @@ char *report_metrics_text(const struct report_results *results) {
 
 /* ---- result.txt ---- */
 
+/* The name of the model and its modalities. */
+static void print_model(FILE *file, const struct config *config) {
+    const struct names *modalities = &config->model.modalities;
+    fprintf(file, "%s of", config->model.name);
+    for (int i = 0; i < modalities->count; i++)
+        fprintf(file, "%s %s", i ? "," : "", modalities->name[i]);
+}
+
+/* Where its tables and items come from. */
+static void print_sources(FILE *file, const struct config *config, char *const *provenance,
+                          const struct item_counts *by_key) {
+    const struct names *modalities = &config->model.modalities;
+    for (int i = 0; provenance && i < modalities->count; i++)
+        if (provenance[i])
+            fprintf(file, "table %s: %s\n", modalities->name[i], provenance[i]);
+    if (by_key)
+        fprintf(file, "items by key: %lld of the training, %lld new ones with rows not trained\n",
+                (long long)by_key->kept, (long long)by_key->added);
+}
+
+static void print_one(FILE *file, const struct report_results *r) {
+    char select[PROTOCOL_NAME];
+    fprintf(file, "model: ");
+    print_model(file, r->config);
+    if (r->best_epoch > 0) {
+        protocol_select(r->config, r->dataset, select);
+        fprintf(file, "; best epoch %lld of %lld, by %s", (long long)r->best_epoch,
+                (long long)r->epochs, select);
+    }
+    fputc('\n', file);
+    print_sources(file, r->config, r->provenance, r->by_key);
+}
+
+static void print_several(FILE *file, const struct report_results *r) {
+    fprintf(
+        file,
+        "model: the mean of %d runs' logs of probabilities, each of mean 0 and variance 1 for a "
+        "user\n",
+        r->runs);
+    for (int k = 0; k < r->runs; k++) {
+        const struct report_run *run = &r->run[k];
+        fprintf(file, "run %d: ", k + 1);
+        print_model(file, run->config);
+        fprintf(file, ", seed %lld, step %lld, parameters %016llx, %s\n",
+                (long long)run->config->run.seed, (long long)run->step,
+                (unsigned long long)run->hash, run->file);
+        print_sources(file, run->config, run->provenance, run->by_key);
+    }
+}
+
 static void print_head(FILE *file, const struct report_results *r) {
     const struct dataset *d = r->dataset;
-    const struct names *modalities = &r->config->model.modalities;
     struct version versions[VERSIONS];
-    char select[PROTOCOL_NAME];
     versions_get(versions);
     fprintf(file, "cdsr %s\n", versions[0].text);
     fprintf(file, "data: %s, %lld items (%s %lld, %s %lld), %lld training sequences\n",
             d->name ? d->name : "-", (long long)d->items, protocol_label(d, 0),
             (long long)d->domain_items[0], protocol_label(d, 1), (long long)d->domain_items[1],
             (long long)d->counts[SPLIT_TRAIN]);
-    fprintf(file, "model: %s of", r->config->model.name);
-    for (int i = 0; i < modalities->count; i++)
-        fprintf(file, "%s %s", i ? "," : "", modalities->name[i]);
-    if (r->best_epoch > 0) {
-        protocol_select(r->config, d, select);
-        fprintf(file, "; best epoch %lld of %lld, by %s", (long long)r->best_epoch,
-                (long long)r->epochs, select);
-    }
-    fputc('\n', file);
-    for (int i = 0; r->provenance && i < modalities->count; i++)
-        if (r->provenance[i])
-            fprintf(file, "table %s: %s\n", modalities->name[i], r->provenance[i]);
-    if (r->by_key)
-        fprintf(file, "items by key: %lld of the training, %lld new ones with rows not trained\n",
-                (long long)r->by_key->kept, (long long)r->by_key->added);
+    if (r->run)
+        print_several(file, r);
+    else
+        print_one(file, r);
     fprintf(file, "ranks: %d with %d threads each\n\n", r->ranks, r->threads);
 }
 
@@ -198,15 +263,18 @@ static void print_figure(FILE *file, double x) {
 }
 
 /* Of the column of candidates. */
-static int name_width(const struct config *config) {
-    return config->eval.exclude_history ? (int)strlen(protocol_candidates(true, true)) : 10;
+static int name_width(const struct report_results *r) {
+    char name[PROTOCOL_CANDIDATES];
+    bool excluded = r->config->eval.exclude_history;
+    protocol_candidates(true, excluded, r->runs, name);
+    return excluded || r->run ? (int)strlen(name) : 10;
 }
 
 /* NDCG@1 is HR@1. */
-static void print_columns(FILE *file, const struct config *config) {
-    const struct numbers *cutoffs = &config->eval.cutoffs;
+static void print_columns(FILE *file, const struct report_results *r) {
+    const struct numbers *cutoffs = &r->config->eval.cutoffs;
     char name[32];
-    fprintf(file, "%-6s %-8s %-11s %-*s %8s", "split", "domain", "scorer", name_width(config),
+    fprintf(file, "%-6s %-8s %-11s %-*s %8s", "split", "domain", "scorer", name_width(r),
             "candidates", "MRR");
     for (int k = 0; k < cutoffs->count; k++) {
         snprintf(name, sizeof name, "NDCG@%.0f", cutoffs->value[k]);
@@ -226,9 +294,9 @@ struct row {
 };
 
 static void print_row(FILE *file, struct row row, const struct metrics *m,
-                      const struct config *config) {
-    const struct numbers *cutoffs = &config->eval.cutoffs;
-    fprintf(file, "%-6s %-8s %-11s %-*s", row.split, row.domain, row.scorer, name_width(config),
+                      const struct report_results *r) {
+    const struct numbers *cutoffs = &r->config->eval.cutoffs;
+    fprintf(file, "%-6s %-8s %-11s %-*s", row.split, row.domain, row.scorer, name_width(r),
             row.candidates);
     print_figure(file, m->mrr);
     for (int k = 0; k < cutoffs->count; k++)
@@ -249,13 +317,14 @@ static void print_table(FILE *file, const struct report_results *r, int split, b
     for (int domain = 0; domain < 3; domain++)
         for (int i = 0; i < 2; i++) {
             const struct report_scores *s = scores[i];
+            char name[PROTOCOL_CANDIDATES];
             struct row row = {split_names[split],
                               domain < 2 ? protocol_label(r->dataset, domain) : "all",
                               i ? "popularity" : "model",
-                              protocol_candidates(sampled, r->config->eval.exclude_history)};
+                              protocol_candidates(sampled, r->config->eval.exclude_history,
+                                                  i ? 1 : r->runs, name)};
             if (sampled ? s->has_sampled : s->has_full)
-                print_row(file, row, row_metrics(sampled ? &s->sampled : &s->full, domain),
-                          r->config);
+                print_row(file, row, row_metrics(sampled ? &s->sampled : &s->full, domain), r);
         }
 }
 
@@ -312,7 +381,7 @@ static void print_verdict(FILE *file, const struct report_results *r) {
 
 void report_print_results(FILE *file, const struct report_results *r) {
     print_head(file, r);
-    print_columns(file, r->config);
+    print_columns(file, r);
     for (int split = SPLIT_VALID; split < SPLITS; split++) {
         print_table(file, r, split, false);
         print_table(file, r, split, true);

@@ -9,8 +9,21 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct report_results {
+/* One of several runs whose scores are averaged. */
+struct report_run {
+    const char *file; /* its checkpoint */
     const struct config *config;
+    char *const *provenance;          /* as in struct report_results, as is ... */
+    const struct item_counts *by_key; /* ... this */
+    int64_t step;                     /* that the parameters are of; -1: not known */
+    uint64_t hash;                    /* of the parameters (checkpoint_params_hash) */
+};
+
+struct report_results {
+    const struct config *config; /* of several runs: of the first, whose protocol counts */
+    const struct report_run
+        *run; /* [runs] whose scores were averaged; NULL: the model is one run's */
+    int runs;
     const struct dataset *dataset;
     char *const *provenance;          /* by modality, of its table or NULL; NULL: of none */
     const struct item_counts *by_key; /* NULL: the items are those of the training */

@@ -237,9 +237,14 @@ static enum status read_evaluation(const char *path, const struct result_request
         return STATUS_INPUT;
     take_text(root, "dataset_hash", dataset_hash, RESULT_HASH);
     bool same = !strcmp(dataset_hash, result->dataset_hash);
-    if (same)
+    bool together = json_object_get(root, "runs") != NULL;
+    if (same && !together)
         read_figures(result, request, root);
     json_decref(root);
+    if (together)
+        return log_error(STATUS_INPUT,
+                         "%s: has the figures of several runs together, not those of the run",
+                         path);
     return same ? STATUS_OK
                 : log_error(STATUS_INPUT, "%s: is of another data set than the run", path);
 }

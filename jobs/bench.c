@@ -227,7 +227,7 @@ static enum status time_of(struct bench *b, enum status (*run)(struct bench *b),
 
 static enum status evaluate_once(struct bench *b) {
     struct report_scores scores;
-    return evaluation_run(&b->valid, &b->run.model, &scores);
+    return evaluation_run(&b->valid, &b->run, 1, &scores);
 }
 
 static enum status run_evaluation(struct bench *b) {

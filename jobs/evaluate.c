@@ -1,4 +1,4 @@
-/* cdsr evaluate: a saved model on the validation and test splits. */
+/* cdsr evaluate: a saved model, or several together, on the validation and test splits. */
 #include "core/mem.h"
 #include "io/output.h"
 #include "jobs/engine/evaluation.h"
@@ -55,8 +55,12 @@ static enum status write_results(const struct request *request,
     return request->json ? write_json(request->json, results) : STATUS_OK;
 }
 
-static enum status evaluate(struct run *run, const struct request *request) {
+static enum status evaluate(struct saved *saved, const struct request *request) {
+    struct run *run = &saved->run[0];
+    struct report_run *several = saved_describe(saved);
     struct report_results results = {.config = &run->config,
+                                     .run = several,
+                                     .runs = saved->count,
                                      .dataset = &run->dataset,
                                      .provenance = run->provenance,
                                      .by_key = run->by_key ? &run->item_counts : NULL,
@@ -64,24 +68,26 @@ static enum status evaluate(struct run *run, const struct request *request) {
                                      .threads = omp_get_max_threads(),
                                      .valid = true};
     double start = phase_clock();
-    TRY(evaluation_splits(run, NULL, request->ranks, &results));
+    enum status status = evaluation_splits(run, saved->count, NULL, request->ranks, &results);
     results.eval_seconds = phase_clock() - start;
     results.peak_rss_mb = report_peak_rss_mb(run->comm);
-    return COMM_ON_ROOT(run->comm, write_results(request, &results));
+    if (status == STATUS_OK)
+        status = COMM_ON_ROOT(run->comm, write_results(request, &results));
+    mem_free(several);
+    return status;
 }
 
 enum status job_evaluate(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {
         options,
         parse,
-        "RUN_DIR|CHECKPOINT.h5 [KEY=VALUE...]",
-        "Rank the targets of the validation and test splits among all items.",
+        SAVED_ARGS,
+        "Rank the targets of the validation and test splits among all items.\v" SAVED_DOC,
         NULL,
         NULL,
         NULL};
     struct request request = {0};
-    struct run run = {0};
-    char *file;
+    struct saved saved;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
@@ -90,9 +96,8 @@ enum status job_evaluate(struct comm *comm, int argc, char **argv) {
         TRY(output_check(comm, request.json, OUTPUT_TEXT, request.overwrite));
     if (request.ranks)
         TRY(output_check(comm, request.ranks, OUTPUT_HDF5, request.overwrite));
-    TRY(saved_open(comm, &request.saved, &run, &file));
-    enum status status = evaluate(&run, &request);
-    run_close(&run);
-    mem_free(file);
+    TRY(saved_open(comm, &request.saved, &saved));
+    enum status status = evaluate(&saved, &request);
+    saved_close(&saved);
     return status;
 }

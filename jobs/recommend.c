@@ -2,11 +2,10 @@
 #include "core/catalogue/rank.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/models/forward.h"
 #include "io/output.h"
 #include "io/readers/histories.h"
 #include "io/recommendations.h"
-#include "jobs/engine/run.h"
+#include "jobs/engine/ranker.h"
 #include "jobs/engine/saved.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
@@ -15,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 256, MOST = 10000, KEY_SEEN = 0x100, KEY_DOMAIN, KEY_OVERWRITE };
+enum { MOST = 10000, KEY_SEEN = 0x100, KEY_DOMAIN, KEY_OVERWRITE };
 
 /* ---- command line ---- */
 
@@ -32,7 +31,8 @@ static const char doc[] =
     "between them. Keys that are no item's are left out and counted. Each line has lists of its "
     "own, in the order of the input, also where a user has several lines. The output is .h5, "
     ".jsonl or .tsv. Items of the history are not listed unless --seen is given. Where fewer than "
-    "N are left, the list is shorter; in .h5 its last places have item -1 and score NaN.";
+    "N are left, the list is shorter; in .h5 its last places have item -1 and score "
+    "NaN. " SAVED_DOC;
 
 static const struct argp_option options[] = {
     {"input", 'i', "FILE", 0, "Histories", 0},
@@ -88,7 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 /* ---- histories ---- */
 
 struct work {
-    struct run *run;
+    struct run *run; /* the first of those that rank */
     const struct request *request;
     struct h5_strings keys;     /* rank 0 */
     struct histories histories; /* users and report on rank 0, sequences on all */
@@ -96,9 +96,7 @@ struct work {
     struct range mine;          /* histories of this rank */
     int64_t *index;             /* of them, those that are not empty */
     int64_t count;
-    struct tape tape, item_tape;
-    struct batch batch;
-    struct item_view items; /* of all local items */
+    struct ranker ranker;
 };
 
 static void report_unknown(const struct work *w) {
@@ -164,26 +162,21 @@ static enum status choose_domains(const struct work *w, bool has[2]) {
  * may be 0 then. */
 static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
                               struct top_item *list, int64_t *counts) {
-    struct model *model = &w->run->model;
     const struct sequences *s = &w->histories.of;
     int64_t k = w->request->k;
-    struct sample samples[BATCH];
-    struct top top[BATCH];
+    struct sample samples[RANKER_BATCH];
+    struct top top[RANKER_BATCH];
     struct ranking ranking = {0};
-    struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t i = 0; i < n; i++) {
         int64_t u = w->index[at + i];
         samples[i] =
             (struct sample){s->items + s->offsets[u], s->offsets[u + 1] - s->offsets[u], u};
         top[i] = (struct top){list + (u - w->mine.lo) * k, k, 0};
     }
-    model_pack_histories(model, &w->batch, samples, n);
-    tape_begin(&w->tape, false, 0);
-    placement_view(w->run->placement, model, &w->items, &pass);
-    model_query(model, &pass, &w->items, domain, &ranking.query);
-    struct rank_lists own = rank_own_items(&w->tape.arena, samples, NULL, n);
+    struct arena *arena = ranker_ask(&w->ranker, samples, n, domain, &ranking.query);
+    struct rank_lists own = rank_own_items(arena, samples, NULL, n);
     ranking.excluded = w->request->seen ? NULL : &own;
-    TRY(rank_top(&w->tape.arena, &ranking, k, top));
+    TRY(rank_top(arena, &ranking, k, top));
     for (int64_t i = 0; i < n; i++)
         counts[w->index[at + i] - w->mine.lo] = top[i].count;
     return STATUS_OK;
@@ -192,11 +185,9 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
 /* Where items are shared out, ranks list as many batches, of all ranks' histories together. */
 static enum status list_all(struct work *w, int domain, struct top_item *list, int64_t *counts) {
     const struct comm *comm = w->run->comm;
-    bool together = w->run->model.catalogue.collectives;
-    int64_t size = together && comm->size < BATCH ? BATCH / comm->size : together ? 1 : BATCH;
-    int64_t batches = (w->count + size - 1) / size;
+    int64_t size = ranker_batch(&w->ranker), batches = (w->count + size - 1) / size;
     enum status status = STATUS_OK;
-    if (together)
+    if (ranker_is_shared(&w->ranker))
         comm_max_i64(comm, &batches, 1);
     for (int64_t b = 0; b < batches && status == STATUS_OK; b++) {
         int64_t at = b * size < w->count ? b * size : w->count;
@@ -241,9 +232,8 @@ static enum status list_domain(struct work *w, int domain) {
     return status;
 }
 
-static enum status list_items(struct work *w) {
-    tape_begin(&w->item_tape, false, 0);
-    model_view(&w->run->model, &w->item_tape, NULL, &w->items);
+static enum status list_items(struct work *w, struct saved *saved) {
+    ranker_open(&w->ranker, saved->run, saved->count);
     for (int d = 0; d < 2; d++)
         if (w->out.has[d])
             TRY(list_domain(w, d));
@@ -284,23 +274,26 @@ static void print_summary(const struct work *w, double seconds, double written) 
     for (int d = 0; d < 2; d++)
         if (w->out.has[d])
             print_fewer(w, d);
+    if (w->out.runs > 1)
+        printf("; mean of %d runs", w->out.runs);
     printf("; listed in %.2f s, written in %.2f s\n", seconds, written);
 }
 
 /* ---- the job ---- */
 
-static enum status recommend(struct work *w, const char *file) {
+static enum status recommend(struct work *w, struct saved *saved) {
     struct run *run = w->run;
     double start = phase_clock();
     TRY(choose_domains(w, w->out.has));
     TRY(read_histories(w));
-    TRY(list_items(w));
+    TRY(list_items(w, saved));
     double listed = phase_clock();
     w->out.users = &w->histories.users;
     w->out.k = w->request->k;
     w->out.dataset = &run->dataset;
     w->out.keys = &w->keys;
-    w->out.checkpoint = file;
+    w->out.checkpoint = saved->file;
+    w->out.runs = saved->count;
     TRY(recommendations_write(run->comm, w->request->output, &w->out));
     if (run->comm->rank == 0 && !output_is_stdout(w->request->output))
         print_summary(w, listed - start, phase_clock() - listed);
@@ -308,9 +301,7 @@ static enum status recommend(struct work *w, const char *file) {
 }
 
 static void work_free(struct work *w) {
-    tape_free(&w->tape);
-    tape_free(&w->item_tape);
-    batch_free(&w->batch);
+    ranker_close(&w->ranker);
     h5_strings_free(&w->keys);
     histories_free(&w->histories);
     mem_free(w->index);
@@ -321,22 +312,19 @@ static void work_free(struct work *w) {
 }
 
 enum status job_recommend(struct comm *comm, int argc, char **argv) {
-    static const struct argp argp = {
-        options, parse, "RUN_DIR|CHECKPOINT.h5 [KEY=VALUE...]", doc, NULL, NULL, NULL};
+    static const struct argp argp = {options, parse, SAVED_ARGS, doc, NULL, NULL, NULL};
     struct request request = {.k = 10};
-    struct run run = {0};
-    char *file;
+    struct saved saved;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
     TRY(output_check(comm, request.output, recommendations_form(request.output),
                      request.overwrite));
-    TRY(saved_open(comm, &request.saved, &run, &file));
-    struct work work = {.run = &run, .request = &request};
-    enum status status = recommend(&work, file);
+    TRY(saved_open(comm, &request.saved, &saved));
+    struct work work = {.run = &saved.run[0], .request = &request};
+    enum status status = recommend(&work, &saved);
     work_free(&work);
-    run_close(&run);
-    mem_free(file);
+    saved_close(&saved);
     return status;
 }

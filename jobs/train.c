@@ -223,7 +223,7 @@ static void swap_averages(struct trainer *t) {
 
 static enum status rank_valid(struct trainer *t, struct report_scores *scores) {
     TRY(check_replicas(t));
-    return evaluation_run(&t->valid, &t->run.model, scores);
+    return evaluation_run(&t->valid, &t->run, 1, scores);
 }
 
 static void log_valid(const struct trainer *t, const struct report_eval *event) {
@@ -373,7 +373,7 @@ static enum status read_best(struct trainer *t) {
 /* The best checkpoint by the settings that its figure is taken with now. */
 static enum status judge_best(struct trainer *t) {
     TRY(read_best(t));
-    TRY(evaluation_run(&t->valid, &t->run.model, &t->best));
+    TRY(evaluation_run(&t->valid, &t->run, 1, &t->best));
     t->best_known = true;
     t->state.best_metric = evaluation_select(config_of(t), &t->best);
     log_info("the best epoch so far, %lld, now has %s %.4f", (long long)t->state.best_epoch,
@@ -498,7 +498,7 @@ static enum status final_scores(struct trainer *t, struct report_results *result
         swap_averages(t);
     char ranks[OPTION_PATH];
     report_path(&t->report, "ranks.h5", ranks);
-    TRY(evaluation_splits(&t->run, t->best_known ? &t->best : NULL,
+    TRY(evaluation_splits(&t->run, 1, t->best_known ? &t->best : NULL,
                           t->run.config.log.ranks ? ranks : NULL, results));
     t->eval_seconds += phase_clock() - start;
     return STATUS_OK;

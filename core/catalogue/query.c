@@ -40,9 +40,26 @@ bool query_softmax_alike(const struct query_softmax *a, const struct query_softm
     return alike;
 }
 
+struct query query_together(const struct query *part, int n) {
+    const struct query *one = &part[0];
+    if (n == 1)
+        return *one;
+    for (int k = 0; k < n; k++)
+        assert(part[k].parts == 0 && part[k].samples == one->samples && part[k].lo == one->lo &&
+               part[k].hi == one->hi);
+    return (struct query){.samples = one->samples,
+                          .lo = one->lo,
+                          .hi = one->hi,
+                          .part = part,
+                          .parts = n,
+                          .collectives = one->collectives,
+                          .local = one->local};
+}
+
 struct query query_part(const struct query *query, int64_t first, int64_t samples) {
     struct query part = *query;
     part.samples = samples;
+    part.first += first;
     for (int k = 0; k < part.terms; k++) {
         struct query_term *term = &part.term[k];
         term->present += first;
@@ -76,7 +93,10 @@ double query_flops(const struct query *query) {
         numbers += (double)states * term_width(term);
     }
     double each = 2 * numbers + query->scorer.flops * (double)query->samples;
-    return each * ranks * (double)(query->hi - query->lo);
+    double all = each * ranks * (double)(query->hi - query->lo);
+    for (int k = 0; k < query->parts; k++)
+        all += query_flops(&query->part[k]);
+    return all;
 }
 
 /* Of `n` samples of all ranks, `bytes` bytes each. */
@@ -127,8 +147,17 @@ static struct query_added gather_added(const struct query *query, struct arena *
     return all;
 }
 
+static const struct query *parts_of_all(const struct query *query, struct arena *arena,
+                                        const int64_t *samples) {
+    struct query *part = arena_alloc(arena, query->parts, sizeof *part);
+    for (int k = 0; k < query->parts; k++)
+        part[k] = query_of_all(&query->part[k], arena, samples);
+    return part;
+}
+
 struct query query_of_all(const struct query *query, struct arena *arena, const int64_t *samples) {
     struct query all = *query;
+    all.part = parts_of_all(query, arena, samples);
     all.terms = 0;
     for (int k = 0; k < query->terms; k++)
         if (query->term[k].weight != 0)

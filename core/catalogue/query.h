@@ -8,7 +8,8 @@
  * have something added to their scores: a mixture of a softmax with probabilities of few items (MIFN).
  * LLM-EMF (eqs 8, 11, 12) has a term for each stream and a head for each modality.
  *
- * Where scores are no softmaxes, the model gives them itself: struct query_scorer. */
+ * Where scores are no softmaxes, the model gives them itself: struct query_scorer. Queries of several
+ * models are one query of parts, which core/catalogue/blend.h ranks by. */
 #ifndef CORE_CATALOGUE_QUERY_H
 #define CORE_CATALOGUE_QUERY_H
 #include "core/arena.h"
@@ -74,7 +75,10 @@ struct query {
     int terms;
     struct query_term term[QUERY_TERMS];
     struct query_added added;
-    struct query_scorer scorer;            /* in place of terms */
+    struct query_scorer scorer; /* in place of terms */
+    const struct query *part;   /* [parts] that rank together, in place of both */
+    int parts;
+    int64_t first; /* of the parts' samples: those that are asked for begin there */
     const struct collectives *collectives; /* NULL: all items are here */
     const struct item_block *local;        /* with collectives: the items that are here */
 };
@@ -99,6 +103,10 @@ int query_softmaxes(const struct query *query, struct query_softmax softmax[QUER
 
 /* Are both of the same items, and their states compared with the same rows? */
 bool query_softmax_alike(const struct query_softmax *a, const struct query_softmax *b);
+
+/* The query of n queries, of the same samples and candidates and not of parts themselves, that rank
+ * together; one stays as it is. */
+struct query query_together(const struct query *part, int n);
 
 /* The query of the samples [first, first + samples) alone. */
 struct query query_part(const struct query *query, int64_t first, int64_t samples);

@@ -3,7 +3,7 @@
  * what is above or equal to the target, or keep the best, and join the threads' results; join the
  * ranks'. */
 #include "core/catalogue/rank.h"
-#include "core/catalogue/scores.h"
+#include "core/catalogue/blend.h"
 #include "core/search.h"
 #include <string.h>
 
@@ -11,7 +11,7 @@ enum { COUNT_FIELDS = 3 };
 
 struct work {
     const struct ranking *ranking;
-    struct scores scores;
+    struct blend blend;
     real *tile;                        /* [threads][samples, CHUNK] scores */
     struct rank_count *full, *sampled; /* [threads][samples] */
     struct top *top;                   /* [threads][samples] */
@@ -20,19 +20,19 @@ struct work {
 static void open_work(struct work *w, struct arena *arena, const struct ranking *r,
                       bool probabilities) {
     *w = (struct work){.ranking = r};
-    scores_open(&w->scores, arena, &r->query, r->target, r->full ? NULL : r->negatives,
-                probabilities);
-    w->tile = arena_numbers(arena, w->scores.threads * r->query.samples * CHUNK, sizeof *w->tile);
+    blend_open(&w->blend, arena, &r->query, r->target, r->full ? NULL : r->negatives,
+               probabilities);
+    w->tile = arena_numbers(arena, w->blend.threads * r->query.samples * CHUNK, sizeof *w->tile);
 }
 
 static void visit_candidates(struct work *w, chunk_fn *visit) {
     const struct query *query = &w->ranking->query;
-    chunks_visit(query->lo, query->hi, w->scores.threads, visit, w);
+    chunks_visit(query->lo, query->hi, w->blend.threads, visit, w);
 }
 
 static real *score_tile(struct work *w, const struct chunk *chunk, int thread) {
     real *tile = w->tile + thread * w->ranking->query.samples * CHUNK;
-    scores_chunk(&w->scores, chunk, thread, tile);
+    blend_chunk(&w->blend, chunk, thread, tile);
     return tile;
 }
 
@@ -69,7 +69,7 @@ static void add_count(struct rank_count *sum, struct rank_count more, int64_t si
 static void count_full(const struct work *w, int64_t t, const struct chunk *chunk,
                        const real *score, struct rank_count *full) {
     const struct ranking *r = w->ranking;
-    real target = w->scores.target_score[t];
+    real target = w->blend.target_score[t];
     int64_t at = r->target[t] - chunk->lo;
     add_count(full, count_row(chunk->width, score, target), 1);
     if (at >= 0 && at < chunk->width)
@@ -86,7 +86,7 @@ static void count_sample(struct work *w, int64_t t, const struct chunk *chunk, i
         count_full(w, t, chunk, score, &w->full[at]);
     if (r->negatives)
         add_count(&w->sampled[at],
-                  count_listed(r->negatives, t, chunk, score, w->scores.target_score[t]), 1);
+                  count_listed(r->negatives, t, chunk, score, w->blend.target_score[t]), 1);
 }
 
 static void count_chunk(void *work, const struct chunk *chunk, int thread) {
@@ -103,7 +103,7 @@ static void count_chunk(void *work, const struct chunk *chunk, int thread) {
 }
 
 static void open_counts(struct work *w, struct arena *arena) {
-    int64_t n = w->scores.threads * w->ranking->query.samples;
+    int64_t n = w->blend.threads * w->ranking->query.samples;
     w->full = arena_numbers(arena, n, sizeof *w->full);
     w->sampled = arena_numbers(arena, n, sizeof *w->sampled);
     if (arena->dry)
@@ -117,7 +117,7 @@ static void join_counts(const struct work *w) {
     int64_t n = r->query.samples;
     for (int64_t t = 0; t < n; t++) {
         struct rank_count full = {0}, sampled = {0};
-        for (int k = 0; k < w->scores.threads; k++) {
+        for (int k = 0; k < w->blend.threads; k++) {
             add_count(&full, w->full[k * n + t], 1);
             add_count(&sampled, w->sampled[k * n + t], 1);
         }
@@ -135,7 +135,7 @@ static enum status count_items(struct arena *arena, const struct ranking *r) {
     open_counts(&w, arena);
     if (arena->dry)
         return STATUS_OK;
-    TRY(scores_prepare(&w.scores));
+    TRY(blend_prepare(&w.blend));
     visit_candidates(&w, count_chunk);
     join_counts(&w);
     return STATUS_OK;
@@ -146,8 +146,7 @@ static enum status count_items(struct arena *arena, const struct ranking *r) {
 /* What a score has to be at least for its item to come among the best; of equal scores the earlier
  * item is kept. */
 static real least_of(const struct work *w, int thread, int64_t t, const struct top *top) {
-    return top->count < top->k ? -REAL_MAX
-                               : scores_least(&w->scores, thread, t, top->list[0].score);
+    return top->count < top->k ? -REAL_MAX : blend_least(&w->blend, thread, t, top->list[0].score);
 }
 
 /* Candidates of sample t in a chunk that are among its best. */
@@ -162,7 +161,7 @@ static void take_sample(const struct work *w, int64_t t, const struct chunk *chu
             j++;
         if (score[i] < least || (j < end && out->items[j] == chunk->lo + i))
             continue;
-        top_add(top, (struct top_item){scores_exact(&w->scores, t, chunk->lo + i),
+        top_add(top, (struct top_item){blend_exact(&w->blend, t, chunk->lo + i),
                                        (int32_t)(chunk->lo + i)});
         least = least_of(w, thread, t, top);
     }
@@ -192,11 +191,11 @@ static enum status take_items(struct arena *arena, const struct ranking *r, int6
     struct work w;
     int64_t n = r->query.samples;
     open_work(&w, arena, r, true);
-    w.top = new_tops(arena, w.scores.threads * n, k);
-    TRY(scores_prepare(&w.scores));
+    w.top = new_tops(arena, w.blend.threads * n, k);
+    TRY(blend_prepare(&w.blend));
     visit_candidates(&w, take_chunk);
     for (int64_t t = 0; t < n; t++)
-        for (int p = 0; p < w.scores.threads; p++)
+        for (int p = 0; p < w.blend.threads; p++)
             for (int64_t i = 0; i < w.top[p * n + t].count; i++)
                 top_add(&top[t], w.top[p * n + t].list[i]);
     return STATUS_OK;
@@ -311,7 +310,7 @@ static int64_t part_size(struct arena *arena, const struct query *query, bool pr
         for (int r = 0; r < query->collectives->size; r++)
             items = all[r] > items ? all[r] : items;
     }
-    return scores_samples(query, items, probabilities);
+    return blend_samples(query, items, probabilities);
 }
 
 static struct rank_lists *part_of(const struct rank_lists *lists, int64_t first,

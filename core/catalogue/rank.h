@@ -1,7 +1,7 @@
 /* Exact ranks of targets among all candidates of a query, or its best items, without a [samples,
  * items] matrix. Each rank ranks its own samples.
  *
- * Only counts, or the best k items, leave the tiles of scores (core/catalogue/scores.h).
+ * Only counts, or the best k items, leave the tiles of scores (core/catalogue/blend.h).
  *
  * Collective where the items are shared out (`collectives` of the query): the samples of all ranks
  * are gathered, each rank takes its own items, the normalisers are joined and the counts summed. */

@@ -5,12 +5,9 @@
  *         scores: sum over softmaxes of weight exp(z - log_sum)
  *     one softmax:
  *         scores: logits
- *     targets: their scores in double precision
- *     scores between the bounds of what rounding makes of the target's: in double precision
  *     none: the scores are the model's own */
 #include "core/catalogue/scores.h"
 #include "core/check.h"
-#include "core/log.h"
 #include <omp.h>
 #include <string.h>
 
@@ -67,43 +64,37 @@ static const struct rank_lists *short_lists(const struct query *query,
 }
 
 void scores_open(struct scores *s, struct arena *arena, const struct query *query,
-                 const int32_t *target, const struct rank_lists *wanted, bool probabilities) {
+                 const struct rank_lists *wanted, bool probabilities) {
     struct query_softmax softmax[QUERY_SOFTMAXES];
     int softmaxes = query_softmaxes(query, softmax);
     int64_t n = query->samples;
     bool keep = n * kept_bytes(softmaxes, query->hi - query->lo) <= BUFFER;
     *s = (struct scores){.query = query,
-                         .target = target,
                          .threads = omp_get_max_threads(),
-                         .logits =
-                             softmaxes == 1 && target && !probabilities && !query->added.width};
+                         .logits = softmaxes == 1 && !probabilities && !query->added.width};
     s->only = s->logits ? short_lists(query, wanted) : NULL;
     open_stacks(s, arena, softmax, softmaxes);
     for (int k = 0; k < s->stacks && !s->logits; k++)
         stack_open_sums(&s->stack[k], arena, query, keep);
-    s->target_score = arena_numbers(arena, n, sizeof *s->target_score);
     s->error = arena_numbers(arena, s->threads * n, sizeof *s->error);
 }
 
-/* ---- normalisers and targets ---- */
-
-/* The same on all ranks: the first speaks. */
-static enum status not_finite(const struct scores *s, const char *what) {
-    return s->query->collectives && s->query->collectives->rank
-               ? STATUS_FAIL
-               : log_error(STATUS_FAIL, "%s not finite", what);
+enum scores_kind scores_kind(const struct scores *s) {
+    return s->query->scorer.score ? SCORES_OWN : s->logits ? SCORES_LOGITS : SCORES_PROBABILITIES;
 }
 
-static enum status normalise(struct scores *s) {
+bool scores_prepare(struct scores *s) {
     bool finite = true;
-    for (int k = 0; k < s->stacks; k++) {
+    for (int k = 0; k < s->stacks && !s->logits; k++) {
         struct stack *stack = &s->stack[k];
         stack_normalise(stack, s->query);
         for (int64_t r = 0; r < stack->rows; r++)
             finite = finite && isfinite(stack->log_sum[r]);
     }
-    return finite ? STATUS_OK : not_finite(s, "the scores of a history are");
+    return finite;
 }
+
+/* ---- one score ---- */
 
 /* In a chunk of its own. */
 static real score_alone(const struct scores *s, int64_t t, int64_t i) {
@@ -131,48 +122,10 @@ real scores_exact(const struct scores *s, int64_t t, int64_t i) {
     return (real)score;
 }
 
-/* Infinity, unlike NaN, outlives the maximum over the ranks. */
-static enum status aim(struct scores *s) {
-    const struct query *query = s->query;
-    bool finite = true;
-    for (int64_t t = 0; t < query->samples; t++) {
-        bool here = s->target[t] >= query->lo && s->target[t] < query->hi;
-        s->target_score[t] = here ? scores_exact(s, t, s->target[t]) : -REAL_MAX;
-        if (!isfinite((double)s->target_score[t]))
-            s->target_score[t] = (real)INFINITY;
-    }
-    if (query->collectives)
-        query->collectives->max(query->collectives->context, s->target_score, query->samples);
-    for (int64_t t = 0; t < query->samples; t++)
-        finite = finite && isfinite((double)s->target_score[t]);
-    return finite ? STATUS_OK : not_finite(s, "evaluation: the score of a target is");
-}
+/* ---- errors ---- */
 
-enum status scores_prepare(struct scores *s) {
-    if (!s->logits)
-        TRY(normalise(s));
-    return s->target ? aim(s) : STATUS_OK;
-}
-
-/* ---- bounds ---- */
-
-struct bounds {
-    real least, most;
-};
-
-/* Of a logit the error is absolute. That of an exponential of a logit is relative, and what is
- * below the smallest normal number may be zero. */
-static struct bounds bounds_of(const struct scores *s, real score, real error) {
-    double factor = exp((double)error), zero = 16 * (double)REAL_MIN;
-    return s->logits ? (struct bounds){score - error, score + error}
-                     : (struct bounds){(real)((double)score / factor - zero),
-                                       (real)((double)score * factor + zero)};
-}
-
-real scores_least(const struct scores *s, int thread, int64_t t, real score) {
-    if (s->query->scorer.score)
-        return score;
-    return bounds_of(s, score, s->error[thread * s->query->samples + t]).least;
+real scores_error(const struct scores *s, int thread, int64_t t) {
+    return s->query->scorer.score ? 0 : s->error[thread * s->query->samples + t];
 }
 
 /* Beside the rounding of logits there is that of the differences to their log-sum-exp, of up to 88,
@@ -211,25 +164,6 @@ static void add_few(const struct query_added *added, int64_t t, const struct chu
     }
 }
 
-HOT static int64_t count_between(struct bounds bounds, int64_t n, const real *x) {
-    int64_t between = 0;
-    for (int64_t i = 0; i < n; i++)
-        between += x[i] >= bounds.least && x[i] <= bounds.most;
-    return between;
-}
-
-/* Scores that are the target's but for rounding are taken without it. */
-static void sharpen_row(const struct scores *s, int64_t t, const struct chunk *chunk, real error,
-                        real *score) {
-    struct bounds bounds = bounds_of(s, s->target_score[t], error);
-    int64_t left = count_between(bounds, chunk->width, score);
-    for (int64_t i = 0; left > 0; i++)
-        if (score[i] >= bounds.least && score[i] <= bounds.most) {
-            score[i] = scores_exact(s, t, chunk->lo + i);
-            left--;
-        }
-}
-
 void scores_chunk(struct scores *s, const struct chunk *chunk, int thread, real *out) {
     const struct query_scorer *own = &s->query->scorer;
     int64_t n = s->query->samples;
@@ -251,6 +185,4 @@ void scores_chunk(struct scores *s, const struct chunk *chunk, int thread, real 
         for (int64_t t = 0; t < n; t++)
             add_few(&s->query->added, t, chunk, out + t * CHUNK);
     }
-    for (int64_t t = 0; s->target && t < n; t++)
-        sharpen_row(s, t, chunk, error[t], out + t * CHUNK);
 }

@@ -1,5 +1,5 @@
 /* A split is dealt to the ranks by cost. Negatives of the sampled protocol are drawn per sample. The
- * model: a rank ranks its samples in batches of one domain, item rows of all items made once.
+ * models: a rank ranks its samples in batches of one domain, item rows of all items made once.
  * Popularity: the same outcomes from counts of events. Outcomes are collected on rank 0, which computes
  * the metrics in the order of the data set. */
 #include "jobs/engine/evaluation.h"
@@ -7,16 +7,14 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/models/forward.h"
 #include "core/rng.h"
 #include "core/search.h"
 #include "jobs/engine/popularity.h"
+#include "jobs/engine/ranker.h"
 #include "mpi/reduce_ordered.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { BATCH = 256 };
 
 /* The counts of one sample on their way to rank 0. */
 struct outcome {
@@ -145,9 +143,10 @@ static int64_t draw_negatives(const struct evaluation *e, int64_t i, uint8_t *ta
 
 static struct negatives negatives_new(const struct evaluation *e) {
     int64_t items = e->run->dataset.items, want = e->run->config.eval.sampled_negatives;
-    return (struct negatives){mem_alloc(BATCH + 1, sizeof(int64_t)),
-                              mem_alloc(BATCH * (want < items ? want : items), sizeof(int32_t)),
-                              mem_zero(items, 1)};
+    return (struct negatives){
+        mem_alloc(RANKER_BATCH + 1, sizeof(int64_t)),
+        mem_alloc(RANKER_BATCH * (want < items ? want : items), sizeof(int32_t)),
+        mem_zero(items, 1)};
 }
 
 static void negatives_free(struct negatives *n) {
@@ -245,73 +244,53 @@ static enum status finish(const struct evaluation *e, const struct outcome *mine
     return STATUS_OK;
 }
 
-/* ---- the model ---- */
+/* ---- the models ---- */
 
 struct work {
     struct evaluation *e;
-    struct model *model;
-    struct tape tape, item_tape;
-    struct batch batch;
+    struct ranker ranker;
     struct negatives negatives;
-    struct item_view items; /* of all local items */
-    int64_t batch_size;
     bool sampled;
     struct outcome *outcomes;
 };
-
-static void add_work(struct evaluation *e, const struct tape *tape, double flops) {
-    e->work.flops += tape->work[PHASE_FORWARD].flops + flops;
-    e->work.bytes += tape->work[PHASE_FORWARD].bytes;
-}
 
 /* Rank samples index[0..n), whose targets lie in one domain. Collective where items are shared out;
  * n may be 0 then. */
 static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, int domain) {
     struct evaluation *e = w->e;
-    struct sample samples[BATCH];
-    int32_t target[BATCH];
-    struct rank_count full[BATCH] = {0}, sampled[BATCH] = {0};
+    struct sample samples[RANKER_BATCH];
+    int32_t target[RANKER_BATCH];
+    struct rank_count full[RANKER_BATCH] = {0}, sampled[RANKER_BATCH] = {0};
     struct rank_lists negatives = {w->negatives.offsets, w->negatives.items}, own;
     bool all = e->run->config.eval.candidates != CANDIDATES_SAMPLED;
     struct ranking ranking = {.target = target, .full = all ? full : NULL, .sampled = sampled};
-    struct pass pass = {.tape = &w->tape, .batch = &w->batch};
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index[k], at = e->hand.offsets[i];
         samples[k] =
             (struct sample){e->hand.values + at, e->hand.offsets[i + 1] - at - 1, e->hand.place[i]};
         target[k] = target_of(e, i);
     }
-    model_pack_histories(w->model, &w->batch, samples, n);
-    tape_begin(&w->tape, false, 0);
-    placement_view(e->run->placement, w->model, &w->items, &pass);
-    model_query(w->model, &pass, &w->items, domain, &ranking.query);
+    struct arena *arena = ranker_ask(&w->ranker, samples, n, domain, &ranking.query);
     if (e->run->config.eval.exclude_history) {
-        own = rank_own_items(&w->tape.arena, samples, target, n);
+        own = rank_own_items(arena, samples, target, n);
         ranking.excluded = &own;
     }
     if (w->sampled) {
         negatives_draw(e, index, n, &w->negatives);
         ranking.negatives = &negatives;
     }
-    add_work(e, &w->tape, query_flops(&ranking.query));
-    TRY(rank_targets(&w->tape.arena, &ranking));
+    e->work.flops += query_flops(&ranking.query);
+    TRY(rank_targets(arena, &ranking));
     for (int64_t k = 0; k < n; k++)
         w->outcomes[index[k]] =
             (struct outcome){e->hand.place[index[k]], target[k], domain, full[k], sampled[k]};
     return STATUS_OK;
 }
 
-/* Samples of this rank that are ranked at a time: where those of all ranks are, they are as many.
- */
-static int64_t batch_size(const struct evaluation *e, const struct model *model) {
-    int64_t ranks = model->catalogue.collectives ? e->run->comm->size : 1;
-    return BATCH / ranks > 0 ? BATCH / ranks : 1;
-}
-
 /* Batches of a domain's `n` samples: as many on every rank where they are ranked together. */
 static int64_t batches(const struct work *w, int64_t n) {
-    int64_t count = (n + w->batch_size - 1) / w->batch_size;
-    if (w->model->catalogue.collectives)
+    int64_t size = ranker_batch(&w->ranker), count = (n + size - 1) / size;
+    if (ranker_is_shared(&w->ranker))
         comm_max_i64(w->e->run->comm, &count, 1);
     return count;
 }
@@ -320,14 +299,14 @@ static int64_t batches(const struct work *w, int64_t n) {
  * ranks. */
 static enum status rank_some(struct work *w, int share, int domain, int64_t *index) {
     struct evaluation *e = w->e;
-    int64_t n = 0;
+    int64_t most = ranker_batch(&w->ranker), n = 0;
     for (int64_t i = 0; i < e->hand.count; i++)
         if (e->hand.share[i] == share && domain_of(e, target_of(e, i)) == domain)
             index[n++] = i;
     int64_t count = batches(w, n);
     for (int64_t b = 0; b < count; b++) {
-        int64_t at = b * w->batch_size < n ? b * w->batch_size : n;
-        int64_t size = n - at < w->batch_size ? n - at : w->batch_size;
+        int64_t at = b * most < n ? b * most : n;
+        int64_t size = n - at < most ? n - at : most;
         TRY(rank_batch(w, index + at, size, domain));
     }
     return STATUS_OK;
@@ -343,24 +322,19 @@ static enum status rank_all(struct work *w) {
     return status;
 }
 
-enum status evaluation_run(struct evaluation *e, struct model *model,
+enum status evaluation_run(struct evaluation *e, struct run *runs, int count,
                            struct report_scores *result) {
     struct work w = {.e = e,
-                     .model = model,
                      .negatives = negatives_new(e),
                      .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
-                     .batch_size = batch_size(e, model),
                      .outcomes = mem_zero(e->hand.count, sizeof(struct outcome))};
     fault_point("evaluate");
     e->work = (struct tape_work){0};
-    tape_begin(&w.item_tape, false, 0);
-    w.item_tape.replicas = model->catalogue.collectives ? 1 : e->run->comm->size;
-    model_view(model, &w.item_tape, NULL, &w.items);
-    add_work(e, &w.item_tape, 0);
+    ranker_open(&w.ranker, runs, count);
     enum status status = finish(e, w.outcomes, rank_all(&w), result);
-    tape_free(&w.item_tape);
-    tape_free(&w.tape);
-    batch_free(&w.batch);
+    e->work.flops += w.ranker.work.flops;
+    e->work.bytes += w.ranker.work.bytes;
+    ranker_close(&w.ranker);
     negatives_free(&w.negatives);
     mem_free(w.outcomes);
     return status;
@@ -442,17 +416,17 @@ enum status evaluation_popularity(struct evaluation *e, const int32_t *events,
 }
 
 /* `known`: what the model scores, if it is known and its ranks are not asked for. */
-static enum status score_split(struct run *run, enum split split, const struct report_scores *known,
-                               const int32_t *events, struct ranks *ranks,
-                               struct report_results *results) {
+static enum status score_split(struct run *runs, int count, enum split split,
+                               const struct report_scores *known, const int32_t *events,
+                               struct ranks *ranks, struct report_results *results) {
     struct evaluation e;
     enum status status = STATUS_OK;
-    TRY(evaluation_open(&e, run, split));
+    TRY(evaluation_open(&e, runs, split));
     e.ranks = ranks;
     if (known && !ranks)
         results->model[split] = *known;
     else
-        status = evaluation_run(&e, &run->model, &results->model[split]);
+        status = evaluation_run(&e, runs, count, &results->model[split]);
     e.ranks = NULL;
     if (status == STATUS_OK)
         status = evaluation_popularity(&e, events, &results->popularity[split]);
@@ -460,18 +434,19 @@ static enum status score_split(struct run *run, enum split split, const struct r
     return status;
 }
 
-enum status evaluation_splits(struct run *run, const struct report_scores *valid, const char *ranks,
-                              struct report_results *results) {
+enum status evaluation_splits(struct run *runs, int count, const struct report_scores *valid,
+                              const char *ranks, struct report_results *results) {
+    const struct run *run = runs;
     struct ranks kept[SPLITS] = {0};
     int32_t *events;
     TRY(popularity_count(run->comm, &run->dataset, &events));
     enum status status = STATUS_OK;
     for (int s = SPLIT_VALID; s < SPLITS && status == STATUS_OK; s++)
-        status = score_split(run, s, s == SPLIT_VALID ? valid : NULL, events,
+        status = score_split(runs, count, s, s == SPLIT_VALID ? valid : NULL, events,
                              ranks ? &kept[s] : NULL, results);
     mem_free(events);
     if (status == STATUS_OK && ranks)
-        status = ranks_write(run->comm, ranks, &run->dataset, &run->config, kept);
+        status = ranks_write(run->comm, ranks, &run->dataset, &run->config, count, kept);
     for (int s = 0; s < SPLITS; s++)
         ranks_free(&kept[s]);
     return status;

@@ -30,9 +30,10 @@ CHECKED enum status evaluation_open(struct evaluation *evaluation, const struct 
                                     enum split split);
 void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes it */
 
-/* Collective. Rank with the model's present parameters; the same result on all ranks. STATUS_FAIL
- * when a score is not finite or the number of ranked samples is not the expected one. */
-CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *model,
+/* Collective. Rank with the present parameters of a run, or of `count` runs together
+ * (jobs/engine/ranker.h); the same result on all ranks. STATUS_FAIL when a score is not finite or the
+ * number of ranked samples is not the expected one. */
+CHECKED enum status evaluation_run(struct evaluation *evaluation, struct run *runs, int count,
                                    struct report_scores *result);
 
 /* Collective. Rank by popularity, the baseline any model must beat: `events` [items] are the
@@ -40,11 +41,13 @@ CHECKED enum status evaluation_run(struct evaluation *evaluation, struct model *
 CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const int32_t *events,
                                           struct report_scores *result);
 
-/* Collective. Model and popularity on the validation and test splits. `valid` is what
- * evaluation_run gave for the model's present parameters on the validation split; NULL: not known.
- * `ranks`: the path of the file (io/ranks.h) that is to hold the model's; NULL: none. */
-CHECKED enum status evaluation_splits(struct run *run, const struct report_scores *valid,
-                                      const char *ranks, struct report_results *results);
+/* Collective. `count` runs together and popularity on the validation and test splits; data set and
+ * protocol are the first run's. `valid` is what evaluation_run gave for the present parameters on the
+ * validation split; NULL: not known. `ranks`: the path of the file (io/ranks.h) that is to hold the
+ * runs'; NULL: none. */
+CHECKED enum status evaluation_splits(struct run *runs, int count,
+                                      const struct report_scores *valid, const char *ranks,
+                                      struct report_results *results);
 
 /* The figure for model selection (protocol_select): full where it is computed, of the targets of
  * options_select_target. NaN where there are none. */

@@ -1,6 +1,7 @@
 /* Finding the parameters that evaluate and recommend take: the best checkpoint of a run, as its newest
  * whole one names it, or the file given. A run that is being trained may replace files at any moment,
- * so that what vanished is looked for again (LOOKS times). */
+ * so that what vanished is looked for again (LOOKS times). Several runs are opened one after another,
+ * and each is compared with those before it. */
 #include "jobs/engine/saved.h"
 #include "core/fault.h"
 #include "core/log.h"
@@ -15,11 +16,30 @@
 
 enum { LOOKS = 5 };
 
+static bool is_pair(const char *arg) {
+    const char *equals = strchr(arg, '=');
+    return equals && !memchr(arg, '/', (size_t)(equals - arg));
+}
+
+static error_t add_path(struct saved_request *request, char *path, const struct argp_state *state) {
+    if (request->paths == RANKER_RUNS) {
+        argp_error(state, "more than %d runs", (int)RANKER_RUNS);
+        return EINVAL;
+    }
+    request->path[request->paths++] = path;
+    return 0;
+}
+
 error_t saved_parse(struct saved_request *request, int key, char *arg,
                     const struct argp_state *state) {
     if (key == SAVED_BY_KEY) {
         request->by_key = true;
         return 0;
+    }
+    if (key == ARGP_KEY_ARG && (request->paths == 0 || !is_pair(arg))) {
+        error_t refused = add_path(request, arg, state);
+        if (refused || request->paths > 1)
+            return refused;
     }
     return args_config_parse(&request->config, key, arg, state, "run directory or checkpoint");
 }
@@ -78,9 +98,10 @@ static enum status find(const struct comm *comm, const char *path, char **file) 
 }
 
 /* The configuration of a checkpoint with a state, else the defaults for the file itself as the data
- * set; then key=value. */
+ * set; then key=value, and what the first of several runs decides. */
 static enum status make_config(const char *file, const char *stored,
-                               const struct args_config *request, struct config *config) {
+                               const struct args_config *request, const struct run *first,
+                               struct config *config) {
     options_defaults(config);
     if (stored)
         TRY(config_from_text(stored, file, config));
@@ -88,17 +109,24 @@ static enum status make_config(const char *file, const char *stored,
         log_warn("%s: no stored configuration; defaults and key=value count", file);
         snprintf(config->data.path, sizeof config->data.path, "%s", file);
     }
+    if (first) {
+        config->train.placement = first->config.train.placement;
+        config->train.reproducible = first->config.train.reproducible;
+    }
     return config_override(config, request->pairs, request->npairs);
 }
 
 static enum status load_config(struct comm *comm, const char *file,
-                               const struct args_config *request, struct config *config) {
-    struct checkpoint_state state = {0};
+                               const struct args_config *request, const struct run *first,
+                               struct config *config, int64_t *step) {
+    struct checkpoint_state state = {.step = -1};
     bool has;
     TRY(checkpoint_has_state(comm, file, &has));
     if (has)
         TRY(checkpoint_read_state(comm, file, &state));
-    enum status status = COMM_ON_ROOT(comm, make_config(file, state.config, request, config));
+    enum status status =
+        COMM_ON_ROOT(comm, make_config(file, state.config, request, first, config));
+    *step = state.step;
     checkpoint_state_free(&state);
     TRY(status);
     comm_bcast(comm, config, sizeof *config);
@@ -118,13 +146,18 @@ static enum status restore(struct run *run, const char *file, bool by_key) {
     return STATUS_OK;
 }
 
+/* The next run of the request. */
 static enum status open_once(struct comm *comm, const struct saved_request *request,
-                             struct run *run, char **file) {
+                             struct saved *saved) {
+    int k = saved->count;
     struct config config;
+    struct run *run = &saved->run[k];
+    char **file = &saved->file[k];
     *file = NULL;
-    enum status status = find(comm, request->config.path, file);
+    enum status status = find(comm, request->path[k], file);
     if (status == STATUS_OK)
-        status = load_config(comm, *file, &request->config, &config);
+        status = load_config(comm, *file, &request->config, k > 0 ? saved->run : NULL, &config,
+                             &saved->step[k]);
     if (status == STATUS_OK)
         status = run_open(run, comm, &config, false);
     if (status != STATUS_OK) {
@@ -153,13 +186,13 @@ static uint64_t listing(const struct comm *comm, const char *run) {
     return hash;
 }
 
-enum status saved_open(struct comm *comm, const struct saved_request *request, struct run *run,
-                       char **file) {
-    const char *path = request->config.path;
+static enum status open_next(struct comm *comm, const struct saved_request *request,
+                             struct saved *saved) {
+    const char *path = request->path[saved->count];
     for (int left = LOOKS - 1;; left--) {
         uint64_t before = listing(comm, path);
         log_hold();
-        enum status status = open_once(comm, request, run, file);
+        enum status status = open_once(comm, request, saved);
         const char *why = log_release();
         if (status == STATUS_OK)
             return STATUS_OK;
@@ -167,4 +200,104 @@ enum status saved_open(struct comm *comm, const struct saved_request *request, s
             return why[0] ? log_error(status, "%s", why) : status;
         log_info("%s: its training has removed a checkpoint meanwhile; looks again", path);
     }
+}
+
+/* ---- several runs ---- */
+
+/* Is it the data set of the first? */
+static enum status check_data(const struct saved *saved, int k, char *const *path) {
+    const struct dataset *a = &saved->run[0].dataset, *b = &saved->run[k].dataset;
+    if (!strcmp(a->content_hash, b->content_hash) && !strcmp(a->items_hash, b->items_hash))
+        return STATUS_OK;
+    return comm_error(saved->run->comm, STATUS_INPUT,
+                      "%s and %s: are of different data sets, %s and %s; runs that rank together "
+                      "have the same",
+                      path[0], path[k], a->path, b->path);
+}
+
+static enum status check_twice(const struct saved *saved, int k, char *const *path) {
+    for (int q = 0; q < k; q++)
+        if (saved->hash[q] == saved->hash[k])
+            return comm_error(saved->run->comm, STATUS_INPUT,
+                              "%s: has the parameters of %s; give each run once", path[k], path[q]);
+    return STATUS_OK;
+}
+
+static enum status check_model(const struct saved *saved, int k, char *const *path) {
+    const struct config *config = &saved->run[k].config;
+    if (!model_is_fitted(config))
+        return STATUS_OK;
+    return comm_error(saved->run->comm, STATUS_INPUT,
+                      "%s: %s is fitted in closed form, and its scores are no logs of "
+                      "probabilities, which several runs rank by; leave the run out",
+                      path[k], config->model.name);
+}
+
+/* The first run's protocol counts. */
+static void tell_protocol(const struct saved *saved, int k, char *const *path) {
+    static const char *const keys[] = {"eval.candidates", "eval.sampled_negatives",
+                                       "eval.exclude_history", "eval.ties", "eval.cutoffs"};
+    const struct config *first = &saved->run[0].config, *own = &saved->run[k].config;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char counts[OPTION_PATH], value[OPTION_PATH];
+        int option = options_find(keys[i]);
+        options_value(first, option, counts, sizeof counts);
+        options_value(own, option, value, sizeof value);
+        if (!options_equal(first, own, option))
+            log_warn("%s is %s in %s and %s in %s: the first counts", keys[i], counts, path[0],
+                     value, path[k]);
+    }
+}
+
+/* Does run k go together with those before it? */
+static enum status check_together(struct saved *saved, int k, char *const *path) {
+    const struct run *run = &saved->run[k];
+    TRY(check_data(saved, k, path));
+    TRY(check_model(saved, k, path));
+    saved->hash[k] = checkpoint_params_hash(run->comm, &run->model.params);
+    TRY(check_twice(saved, k, path));
+    tell_protocol(saved, k, path);
+    return STATUS_OK;
+}
+
+enum status saved_open(struct comm *comm, const struct saved_request *request,
+                       struct saved *saved) {
+    enum status status = STATUS_OK;
+    *saved = (struct saved){.run = mem_zero(request->paths, sizeof *saved->run)};
+    while (status == STATUS_OK && saved->count < request->paths) {
+        status = open_next(comm, request, saved);
+        if (status != STATUS_OK)
+            break;
+        saved->count++;
+        if (request->paths > 1)
+            status = check_together(saved, saved->count - 1, request->path);
+    }
+    if (status != STATUS_OK)
+        saved_close(saved);
+    return status;
+}
+
+void saved_close(struct saved *saved) {
+    for (int k = 0; k < saved->count; k++) {
+        run_close(&saved->run[k]);
+        mem_free(saved->file[k]);
+    }
+    mem_free(saved->run);
+    *saved = (struct saved){0};
+}
+
+struct report_run *saved_describe(const struct saved *saved) {
+    if (saved->count == 1)
+        return NULL;
+    struct report_run *about = mem_alloc(saved->count, sizeof *about);
+    for (int k = 0; k < saved->count; k++) {
+        const struct run *run = &saved->run[k];
+        about[k] = (struct report_run){.file = saved->file[k],
+                                       .config = &run->config,
+                                       .provenance = run->provenance,
+                                       .by_key = run->by_key ? &run->item_counts : NULL,
+                                       .step = saved->step[k],
+                                       .hash = saved->hash[k]};
+    }
+    return about;
 }

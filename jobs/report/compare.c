@@ -172,11 +172,12 @@ struct comparison {
 static void print_row(struct comparison *c, int g, const struct protocol *p,
                       const struct figures *a, const struct figures *b) {
     struct interval interval[COLUMNS];
+    char name[PROTOCOL_CANDIDATES];
     struct differences d = differences_of(a, b);
     bootstrap_means(d.weight, d.sum, d.users, RESULT_DOMAINS, a->metrics, interval);
     table_print_settings(c->run, c->n, table_first_of(c->run, g));
     printf(" %s | %s | %lld |", result_split_names[p->split],
-           protocol_candidates(p->candidates == RESULT_SAMPLED, p->excluded),
+           protocol_candidates(p->candidates == RESULT_SAMPLED, p->excluded, 1, name),
            (long long)d.with_targets);
     for (int k = 0; k < RESULT_DOMAINS * a->metrics; k++)
         print_interval(&interval[k]);

@@ -189,11 +189,12 @@ static void print_head(const struct entry *run, int n, const struct result_reque
 static void print_row(const struct entry *run, int n, int groups, int g, struct cell cell,
                       int metrics) {
     int runs = count_runs(run, n, g, &cell);
+    char name[PROTOCOL_CANDIDATES];
     if (runs == 0)
         return;
     table_print_settings(run, n, table_first_of(run, g));
     printf(" %d | %s | %s |", runs, result_split_names[cell.split],
-           protocol_candidates(cell.candidates == RESULT_SAMPLED, cell.excluded));
+           protocol_candidates(cell.candidates == RESULT_SAMPLED, cell.excluded, 1, name));
     for (cell.domain = 0; cell.domain < RESULT_DOMAINS; cell.domain++)
         for (cell.metric = 0; cell.metric < metrics; cell.metric++) {
             struct spread s = spread_of(run, n, g, &cell);

@@ -105,12 +105,33 @@ static void add_few(struct fixture *f, struct query *query) {
     }
 }
 
-enum scores { SOFTMAX, MIXTURE, OWN_SCORES };
+enum scores { SOFTMAX, MIXTURE, OWN_SCORES, TOGETHER };
+
+static void set_scores(struct fixture *f, struct query *query, enum scores scores,
+                       const struct item_block *local) {
+    if (scores == MIXTURE)
+        add_few(f, query);
+    if (scores == OWN_SCORES) {
+        query->terms = 0;
+        query->scorer = scorer_of(f, local);
+    }
+}
+
+/* What ranks by each of the others together. */
+static struct query together(struct fixture *f, const struct query *query, struct query part[3],
+                             const struct item_block *local) {
+    for (int k = 0; k < 3; k++) {
+        part[k] = *query;
+        set_scores(f, &part[k], k, local);
+    }
+    return query_together(part, 3);
+}
 
 static void excluded_case(enum scores scores) {
     struct fixture *f = mem_zero(1, sizeof *f);
     struct arena arena = {0};
     struct rank_count full[2][SAMPLES], sampled[2][SAMPLES];
+    struct query part[2][3];
     fill(f);
     struct item_block local = item_block_of(X, N, test_comm.size, test_comm.rank);
     struct collectives collectives = collectives_of(&test_comm);
@@ -122,12 +143,10 @@ static void excluded_case(enum scores scores) {
     struct rank_lists negatives = {f->drawn, f->negatives};
     r[1].query.collectives = &collectives, r[1].query.local = &local;
     for (int k = 0; k < 2; k++) {
-        if (scores == MIXTURE)
-            add_few(f, &r[k].query);
-        if (scores == OWN_SCORES) {
-            r[k].query.terms = 0;
-            r[k].query.scorer = scorer_of(f, k ? &local : NULL);
-        }
+        if (scores == TOGETHER)
+            r[k].query = together(f, &r[k].query, part[k], k ? &local : NULL);
+        else
+            set_scores(f, &r[k].query, scores, k ? &local : NULL);
         r[k].excluded = &own, r[k].negatives = &negatives;
         r[k].full = full[k], r[k].sampled = sampled[k];
         MPI_REQUIRE(rank_targets(&arena, &r[k]) == STATUS_OK, "ranking %d", k);
@@ -163,6 +182,14 @@ MPI_TEST(rank, by_scores_of_the_model_on_four_ranks, 4) {
 
 MPI_TEST(rank, by_a_mixture_on_four_ranks, 4) {
     excluded_case(MIXTURE);
+}
+
+MPI_TEST(rank, by_all_of_these_together_on_one_rank, 1) {
+    excluded_case(TOGETHER);
+}
+
+MPI_TEST(rank, by_all_of_these_together_on_four_ranks, 4) {
+    excluded_case(TOGETHER);
 }
 
 MPI_TEST_MAIN()

@@ -1084,6 +1084,212 @@ Test(rank, scores_of_the_model) {
     arena_free(&arena);
 }
 
+/* ---- several queries together ---- */
+
+enum {
+    BLEND_N = 1300,
+    BLEND_B = 300,
+    BLEND_D = 16,
+    BLEND_LO = 30,
+    BLEND_HI = 1290,
+    BLEND_FAR = 640
+};
+
+/* Three queries: one softmax; two, of which one sample in eleven has neither and others lack one, and what
+ * is added to the target and its copy; scores of a model of its own. */
+struct blended {
+    real *items,
+        *q; /* [BLEND_N, BLEND_D] BLEND_FAR rows of which stand twice; [3][BLEND_B, BLEND_D] */
+    bool present[3][BLEND_B];
+    int32_t target[BLEND_B], state[BLEND_B], item[2 * BLEND_B];
+    real value[2 * BLEND_B];
+    int64_t calls[64];
+    struct query part[3];
+};
+
+static void blended_open(struct blended *f) {
+    f->items = mem_alloc(BLEND_N * BLEND_D, sizeof *f->items);
+    f->q = mem_alloc(3 * BLEND_B * BLEND_D, sizeof *f->q);
+    for (int64_t i = 0; i < BLEND_N * BLEND_D; i++)
+        f->items[i] = (real)rng_normal(check_key(120), (uint64_t)i);
+    memcpy(f->items + BLEND_FAR * BLEND_D, f->items, BLEND_FAR * BLEND_D * sizeof *f->items);
+    for (int64_t i = 0; i < 3 * BLEND_B * BLEND_D; i++)
+        f->q[i] = (real)rng_normal(check_key(121), (uint64_t)i);
+    for (int t = 0; t < BLEND_B; t++) {
+        f->present[0][t] = true;
+        f->present[1][t] = t % 11 && t % 4;
+        f->present[2][t] = t % 11 && t % 3;
+        f->target[t] = BLEND_LO + t;
+        f->state[t] = t; /* of multiples of 32 all scores are the same */
+        f->item[2 * t] = t % 11 ? f->target[t] : -1;
+        f->item[2 * t + 1] = f->target[t] + BLEND_FAR;
+        f->value[2 * t] = f->value[2 * t + 1] = t % 11 ? (real)0.02 : 0;
+    }
+    f->part[0] = one_head(f->q, f->present[0], BLEND_B, f->items, BLEND_D, 0, BLEND_LO, BLEND_HI);
+    f->part[1] = one_head(f->q + BLEND_B * BLEND_D, f->present[1], BLEND_B, f->items, BLEND_D, EPS,
+                          BLEND_LO, BLEND_HI);
+    struct query_head *head = query_add_head(
+        &f->part[1], query_add_term(&f->part[1], 0.3, f->present[2], FUSION_PROBABILITY));
+    head->q = f->q + 2 * BLEND_B * BLEND_D, head->items = f->items, head->dim = BLEND_D;
+    f->part[1].added = (struct query_added){2, f->item, f->value};
+    f->part[2] = (struct query){.samples = BLEND_B, .lo = BLEND_LO, .hi = BLEND_HI};
+    f->part[2].scorer = (struct query_scorer){
+        .score = score_by_hand, .context = f->calls, .state = f->state, .bytes = 4, .flops = 5};
+}
+
+static void blended_close(struct blended *f) {
+    mem_free(f->items);
+    mem_free(f->q);
+    mem_free(f);
+}
+
+/* y += weight softmax of the products of sample t's state s with the items. */
+static void add_softmax(const struct blended *f, int s, int t, double weight, bool divided,
+                        double y[BLEND_N]) {
+    double z[BLEND_N], sum = 0;
+    for (int64_t i = BLEND_LO; i < BLEND_HI; i++) {
+        const real *x = f->items + i * BLEND_D;
+        z[i] = dot(f->q + (s * BLEND_B + t) * BLEND_D, x, BLEND_D);
+        z[i] = exp(divided ? z[i] / sqrt(dot(x, x, BLEND_D)) : z[i]);
+        sum += z[i];
+    }
+    for (int64_t i = BLEND_LO; i < BLEND_HI && f->present[s][t]; i++)
+        y[i] += weight * z[i] / sum;
+}
+
+/* score += what a part gives, less its mean, divided by its standard deviation and the three parts. */
+static void add_standardised(const double y[BLEND_N], double score[BLEND_N]) {
+    double n = BLEND_HI - BLEND_LO, mean = 0, square = 0;
+    for (int64_t i = BLEND_LO; i < BLEND_HI; i++)
+        mean += y[i] / n;
+    for (int64_t i = BLEND_LO; i < BLEND_HI; i++)
+        square += (y[i] - mean) * (y[i] - mean) / n;
+    for (int64_t i = BLEND_LO; i < BLEND_HI && square > 1e-9; i++)
+        score[i] += (y[i] - mean) / sqrt(square) / 3;
+}
+
+static void blended_plainly(const struct blended *f, int t, double score[BLEND_N]) {
+    double one[BLEND_N] = {0}, two[BLEND_N] = {0}, own[BLEND_N];
+    memset(score, 0, BLEND_N * sizeof *score);
+    add_softmax(f, 0, t, 1, false, one);
+    add_softmax(f, 1, t, 1, true, two);
+    add_softmax(f, 2, t, 0.3, false, two);
+    for (int k = 2 * t; k < 2 * t + 2; k++)
+        if (f->item[k] >= 0)
+            two[f->item[k]] += (double)f->value[k];
+    for (int64_t i = BLEND_LO; i < BLEND_HI; i++) {
+        one[i] = log(one[i]);
+        two[i] = log(fmax(two[i], 1e-30));
+        own[i] = given_score(f->state[t], i);
+    }
+    add_standardised(one, score);
+    add_standardised(two, score);
+    add_standardised(own, score);
+}
+
+/* Errors of the logs are about those of logits, a few d eps of |q| |e|, below 100 here, over a deviation
+ * of 1 or more. A variance is the difference of sums in double precision, which is 1e-3 of them or more. */
+static const double blend_tolerance = 1000 * (double)REAL_EPS + 1e-11;
+
+static void expect_rank(const struct blended *f, int t, const double *score,
+                        const struct rank_count *got) {
+    int64_t above = 0, near = 0;
+    for (int64_t i = BLEND_LO; i < BLEND_HI; i++) {
+        double more = score[i] - score[f->target[t]];
+        above += more > blend_tolerance;
+        near += i != f->target[t] && fabs(more) <= blend_tolerance;
+    }
+    cr_expect(got->all == BLEND_HI - BLEND_LO - 1 && got->above >= above &&
+                  got->above + got->equal <= above + near,
+              "sample %d: %ld above and %ld equal, not %ld and %ld", t, (long)got->above,
+              (long)got->equal, (long)above, (long)near);
+}
+
+/* Scores and ranks are those of the definition, also where sampled items are ranked alone, and those of
+ * a sample by itself. */
+Test(rank, several_together) {
+    static struct rank_count full[BLEND_B], sampled[BLEND_B];
+    static int64_t offsets[BLEND_B + 1];
+    static int32_t listed[BLEND_B];
+    static double score[BLEND_N];
+    enum { WIDTH = BLEND_HI - BLEND_LO };
+    struct blended *f = mem_zero(1, sizeof *f);
+    struct arena arena = {0};
+    struct rank_lists negatives = {offsets, listed};
+    blended_open(f);
+    real *scores = mem_alloc(BLEND_B * WIDTH, sizeof *scores);
+    for (int t = 0; t < BLEND_B; t++)
+        offsets[t + 1] = t + 1, listed[t] = f->target[t] + BLEND_FAR; /* the target's copy */
+    struct ranking r = {.query = query_together(f->part, 3), .target = f->target, .full = full};
+    r.scores = scores;
+    cr_expect_eq(query_flops(&r.query),
+                 query_flops(&f->part[0]) + query_flops(&f->part[1]) + query_flops(&f->part[2]));
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    r.full = NULL, r.negatives = &negatives, r.sampled = sampled, r.scores = NULL;
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    for (int t = 0; t < BLEND_B; t += 3) {
+        struct rank_count alone;
+        struct ranking one = {.query = query_part(&r.query, t, 1), .full = &alone};
+        one.target = f->target + t;
+        blended_plainly(f, t, score);
+        for (int64_t i = BLEND_LO; i < BLEND_HI; i++)
+            cr_assert_float_eq((double)scores[t * WIDTH + i - BLEND_LO], score[i], blend_tolerance,
+                               "sample %d, item %d: %.9g and not %.9g", t, (int)i,
+                               (double)scores[t * WIDTH + i - BLEND_LO], score[i]);
+        expect_rank(f, t, score, &full[t]);
+        cr_assert_eq(rank_targets(&arena, &one), STATUS_OK);
+        cr_expect(alone.above == full[t].above && alone.equal == full[t].equal, "sample %d alone",
+                  t);
+        double more = score[listed[t]] - score[f->target[t]];
+        cr_expect_eq(sampled[t].all, 1);
+        cr_expect_eq(sampled[t].above, more > blend_tolerance, "sample %d: its copy", t);
+    }
+    mem_free(scores);
+    blended_close(f);
+    arena_free(&arena);
+}
+
+/* An item and its copy tie, whatever the parts. */
+Test(rank, equal_rows_tie_together) {
+    static struct rank_count full[BLEND_B];
+    struct blended *f = mem_zero(1, sizeof *f);
+    struct arena arena = {0};
+    blended_open(f);
+    struct ranking r = {.query = query_together(f->part, 2), .target = f->target, .full = full};
+    cr_assert_eq(rank_targets(&arena, &r), STATUS_OK);
+    for (int t = 0; t < BLEND_B; t++)
+        cr_expect_eq(full[t].equal, 1, "sample %d: %ld equal", t, (long)full[t].equal);
+    blended_close(f);
+    arena_free(&arena);
+}
+
+/* The best items are those of the greatest scores. */
+Test(rank, best_items_of_several_together) {
+    enum { K = 5 };
+    static struct top_item list[BLEND_B * K];
+    static struct top top[BLEND_B];
+    static double score[BLEND_N];
+    struct blended *f = mem_zero(1, sizeof *f);
+    struct arena arena = {0};
+    blended_open(f);
+    struct ranking r = {.query = query_together(f->part, 3)};
+    for (int t = 0; t < BLEND_B; t++)
+        top[t] = (struct top){list + t * K, K, 0};
+    cr_assert_eq(rank_top(&arena, &r, K, top), STATUS_OK);
+    for (int t = 0; t < BLEND_B; t += 7) {
+        blended_plainly(f, t, score);
+        for (int k = 0; k < K; k++) {
+            int64_t item = top[t].list[k].item, better = 0;
+            for (int64_t i = BLEND_LO; i < BLEND_HI; i++)
+                better += score[i] > score[item] + blend_tolerance;
+            cr_expect_leq(better, k, "sample %d: the best %d", t, k);
+            cr_expect_float_eq((double)top[t].list[k].score, score[item], blend_tolerance);
+        }
+    }
+    blended_close(f);
+    arena_free(&arena);
+}
+
 /* A score that is not a number is an error, not a rank. */
 Test(rank, refuses_nan) {
     real items[2 * 4] = {1, 0, 0, 0, 0, 1, 0, 0}, q[4] = {NAN, 0, 0, 0};
