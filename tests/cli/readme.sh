@@ -18,7 +18,7 @@ anchors() {
 
 test_links() { # Every link between the pages leads to a file, and to a heading in it.
     links=0
-    for page in "$root"/README.md "$root"/*/README.md "$root"/core/models/README.md; do
+    for page in "$root"/README.md "$root"/*/README.md "$root"/core/models/*.md; do
         while read -r link; do
             links=$((links + 1))
             target=${link%%#*}
