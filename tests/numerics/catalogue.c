@@ -6,6 +6,7 @@
 #include "core/catalogue/softmax.h"
 #include "core/ops/norm.h"
 #include "tests/balanced.h"
+#include <float.h>
 
 BALANCED(loss);
 BALANCED(rank);
@@ -1188,8 +1189,10 @@ static void blended_plainly(const struct blended *f, int t, double score[BLEND_N
 }
 
 /* Errors of the logs are about those of logits, a few d eps of |q| |e|, below 100 here, over a deviation
- * of 1 or more. A variance is the difference of sums in double precision, which is 1e-3 of them or more. */
-static const double blend_tolerance = 1000 * (double)REAL_EPS + 1e-11;
+ * of 1 or more. A variance is the difference of two sums of BLEND_N terms in double precision, of which it is
+ * 1e-3 or more, so that its relative error is below 1e3 BLEND_N eps; that of a deviation is half of it, and
+ * scores are below 10. */
+static const double blend_tolerance = 1000 * (double)REAL_EPS + 5e3 * BLEND_N * DBL_EPSILON;
 
 static void expect_rank(const struct blended *f, int t, const double *score,
                         const struct rank_count *got) {
