@@ -77,6 +77,8 @@ cluster_up() {
     done
 }
 
+readonly EPOCH=15 # steps: 0.8 of 300 users by 16
+
 # A small data set, and a configuration without an end. It saves every step, so that those are slow, and
 # few are to be repeated, on machines of any speed.
 data_set() {
@@ -101,6 +103,14 @@ end_at() {
 newest() {
     (cd "$work/$1/run/checkpoints" && printf '%s\n' step-*.h5) |
         sed 's/step-\([0-9]*\).*/\1/' | sort -n | tail -n 1
+}
+
+# end_after FOLDER STEPS: runs that start from now on end at the step `last`, so many after its newest one
+# or one more: not with an epoch, whose position is saved before its evaluation or after it, as time falls.
+end_after() {
+    last=$(($(newest "$1") + $2))
+    [ $((last % EPOCH)) != 0 ] || last=$((last + 1))
+    end_at $last
 }
 
 # submit FOLDER ARGUMENT...: sbatch in that folder of $work; prints the job's number. The log is

@@ -19,8 +19,7 @@ told=$(submit told -N 1 -n 2 -t 10 "$train" ../run.yaml)
 wait_for 60 steps told 5
 scancel -b -s USR1 "$told"
 wait_for 60 grep -q 'end with 75' "$work/told/log"
-last=$(($(newest told) + 5))
-end_at $last
+end_after told 5
 whole=$(submit whole -N 1 -n 2 -t 10 "$train" ../run.yaml)
 
 # Cancelled: saved, and never started again.

@@ -26,8 +26,7 @@ test_hosts_that_die() { # The job ends as one to which nothing happened, and was
     dies n2
     wait_for 120 goes_on 1
     dies "$(field "$job" BatchHost)"
-    last=$(($(newest job) + 3))
-    end_at $last
+    end_after job 3
     becomes "$job" COMPLETED 180
     has job/log 'cdsr-train: start 2 of job'
     [ "$(grep -c 'cdsr: resumed at step' "$work/job/log")" = 2 ] || complain "resumed twice: $(cat "$work/job/log")"
