@@ -13,13 +13,3 @@ void average_step(struct params *params, double decay, int64_t t) {
     for (int64_t i = 0; i < params->total; i++)
         a[i] += weight * (x[i] - a[i]);
 }
-
-void average_swap(struct params *params) {
-    real *restrict x = params->x, *restrict a = params->average;
-#pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < params->total; i++) {
-        real value = x[i];
-        x[i] = a[i];
-        a[i] = value;
-    }
-}

@@ -17,7 +17,4 @@ void average_open(struct params *params);
 /* Take the values of step t (1 for the first that is averaged) into the average. */
 void average_step(struct params *params, double decay, int64_t t);
 
-/* Values and averages change places; a second time, back. */
-void average_swap(struct params *params);
-
 #endif

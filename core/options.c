@@ -136,8 +136,9 @@ GENERAL("eval.select", TEXT, eval.select, "ndcg@100", NULL, NULL,
     "figure that selects the best epoch: mrr, ndcg@K or hr@K with any K; without @K at the last cut-off"),
 GENERAL("eval.select_candidates", CHOICE, eval.select_candidates, "auto", "auto|full|sampled", NULL,
     "candidates that the figure is taken among, which eval.candidates has to have; auto: full if it has them"),
-GENERAL("eval.select_domain", CHOICE, eval.select_domain, "auto", "auto|both|a|b", NULL,
-    "targets that the figure is taken of: those of one domain, or of both; auto: as train.target",
+GENERAL("eval.select_domain", CHOICE, eval.select_domain, "auto", "auto|both|a|b|each", NULL,
+    "targets that the figure is taken of: those of one domain, or of both; auto: as train.target; each: "
+    "every domain that is trained for has a best epoch of its own, with which its targets are ranked",
     .former = "auto|both|x|y"),
 GENERAL("checkpoint.every_s", REAL, checkpoint.every_s, "600", "[0, inf)", NULL,
     "seconds between checkpoints"),
@@ -452,6 +453,10 @@ enum target options_select_target(const struct config *config) {
         return TARGET_B;
     }
     return (enum target)config->train.target;
+}
+
+bool options_select_each(const struct config *config) {
+    return config->eval.select_domain == SELECT_DOMAIN_EACH && config->train.target == TARGET_BOTH;
 }
 
 struct figure options_select_figure(const struct config *config) {

@@ -32,7 +32,13 @@ enum select_candidates {
     SELECT_CANDIDATES_FULL,
     SELECT_CANDIDATES_SAMPLED
 };
-enum select_domain { SELECT_DOMAIN_AUTO, SELECT_DOMAIN_BOTH, SELECT_DOMAIN_A, SELECT_DOMAIN_B };
+enum select_domain {
+    SELECT_DOMAIN_AUTO,
+    SELECT_DOMAIN_BOTH,
+    SELECT_DOMAIN_A,
+    SELECT_DOMAIN_B,
+    SELECT_DOMAIN_EACH
+};
 
 struct config {
     struct {
@@ -141,9 +147,13 @@ CHECKED enum status options_set_pair(struct config *config, const char *pair);
  * model wants comes before: model_configure (core/models/model.h). */
 CHECKED enum status options_check(const struct config *config);
 
-/* The domains whose figure selects the best epoch: those of eval.select_domain or, with auto, of
+/* The domains whose figure selects the best epoch: those of eval.select_domain or, with auto and each, of
  * train.target. */
 enum target options_select_target(const struct config *config);
+
+/* Has each domain a best epoch of its own, by the figure of its own targets? So with eval.select_domain=each,
+ * where both domains are trained for. */
+bool options_select_each(const struct config *config);
 
 /* The figure that selects it, of a checked configuration, and whether it is of the full candidates, not of
  * the sampled ones. */

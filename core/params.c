@@ -140,6 +140,16 @@ struct param *params_find(const struct params *params, const char *name) {
     return NULL;
 }
 
+void params_swap(struct params *params, real *block) {
+    real *restrict x = params->x, *restrict y = block;
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < params->total; i++) {
+        real value = x[i];
+        x[i] = y[i];
+        y[i] = value;
+    }
+}
+
 void params_zero_grad(struct params *params) {
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < params->dense; i++)

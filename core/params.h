@@ -92,6 +92,9 @@ int64_t param_size(const struct param *param); /* elements that are here */
 int64_t param_end(const struct param *param);  /* in the blocks, with padding */
 struct param *params_find(const struct params *params, const char *name); /* or NULL */
 
+/* Values change places with those of a block of the same layout; a second time, back. */
+void params_swap(struct params *params, real *block);
+
 void params_zero_grad(struct params *params);
 uint64_t params_hash(const struct params *params); /* of the bits of the tensors that are whole */
 

@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 4, BLOCK = 1 << 22 };
-enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4 }; /* schemas that brought them */
+enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 5, BLOCK = 1 << 22 };
+enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4, BESTS = 5 }; /* schemas that brought them */
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v", "/optim/x"};
 
@@ -53,6 +53,12 @@ void checkpoint_state_free(struct checkpoint_state *state) {
     *state = (struct checkpoint_state){0};
 }
 
+void checkpoint_choice_free(struct checkpoint_choice *choice) {
+    for (int d = 0; d < DOMAINS; d++)
+        mem_free(choice->file[d]);
+    *choice = (struct checkpoint_choice){0};
+}
+
 /* ---- checksums ---- */
 
 /* The tensors of a file by the names of their datasets. */
@@ -73,8 +79,8 @@ static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
     size_t size;
     FILE *file = open_memstream(&text, &size);
     fprintf(file, "%lld %lld %lld %lld %lld %lld %a\n%s\n%s", (long long)s->step,
-            (long long)s->epoch, (long long)s->cursor, (long long)s->best_step,
-            (long long)s->best_epoch, (long long)s->stale, s->best_metric, s->config,
+            (long long)s->epoch, (long long)s->cursor, (long long)s->best[0].step,
+            (long long)s->best[0].epoch, (long long)s->stale, s->best[0].metric, s->config,
             s->dataset_hash);
     if (schema >= ITEMS)
         fprintf(file, "\n%s %lld %lld", s->items_hash, (long long)s->domain_items[0],
@@ -82,6 +88,9 @@ static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
     if (schema >= RATE)
         fprintf(file, " %lld %lld %lld", (long long)s->plateau.reductions,
                 (long long)s->plateau.waited, (long long)s->averaged);
+    if (schema >= BESTS)
+        fprintf(file, " %lld %lld %a", (long long)s->best[1].step, (long long)s->best[1].epoch,
+                s->best[1].metric);
     fclose(file);
     uint64_t hash = rng_hash(text);
     free(text);
@@ -112,16 +121,28 @@ static enum status declare_all(struct h5_writer *writer, const struct params *pa
     return STATUS_OK;
 }
 
+/* Attributes of the best evaluation of either domain. */
+static const struct best_names {
+    const char *step, *epoch, *metric;
+} best_names[DOMAINS] = {{"best_step", "best_epoch", "best_metric"},
+                         {"best_step_b", "best_epoch_b", "best_metric_b"}};
+
+static enum status put_best(struct h5_writer *w, const struct checkpoint_best *best,
+                            const struct best_names *name) {
+    TRY(h5_writer_put_int(w, "/state", name->step, best->step));
+    TRY(h5_writer_put_int(w, "/state", name->epoch, best->epoch));
+    return h5_writer_put_double(w, "/state", name->metric, best->metric);
+}
+
 static enum status put_state(struct h5_writer *w, const struct checkpoint_state *s,
                              const struct listing *tensors) {
     TRY(h5_writer_put_int(w, "/state", "schema", SCHEMA));
     TRY(h5_writer_put_int(w, "/state", "step", s->step));
     TRY(h5_writer_put_int(w, "/state", "epoch", s->epoch));
     TRY(h5_writer_put_int(w, "/state", "cursor", s->cursor));
-    TRY(h5_writer_put_int(w, "/state", "best_step", s->best_step));
-    TRY(h5_writer_put_int(w, "/state", "best_epoch", s->best_epoch));
+    for (int d = 0; d < DOMAINS; d++)
+        TRY(put_best(w, &s->best[d], &best_names[d]));
     TRY(h5_writer_put_int(w, "/state", "stale", s->stale));
-    TRY(h5_writer_put_double(w, "/state", "best_metric", s->best_metric));
     TRY(h5_writer_put_fixed_text(w, "/state", "config", s->config));
     TRY(h5_writer_put_fixed_text(w, "/state", "dataset_hash", s->dataset_hash));
     TRY(h5_writer_put_fixed_text(w, "/state", "items_hash", s->items_hash));
@@ -299,14 +320,20 @@ static enum status get_rate(const struct h5_file *f, struct checkpoint_state *s)
     return h5_get_int(f, "/state", "averaged", &s->averaged);
 }
 
+static enum status get_best(const struct h5_file *f, const struct best_names *name,
+                            struct checkpoint_best *best) {
+    TRY(h5_get_int(f, "/state", name->step, &best->step));
+    TRY(h5_get_int(f, "/state", name->epoch, &best->epoch));
+    return h5_get_double(f, "/state", name->metric, &best->metric);
+}
+
 static enum status get_state(const struct h5_file *f, int64_t schema, struct checkpoint_state *s) {
     TRY(h5_get_int(f, "/state", "step", &s->step));
     TRY(h5_get_int(f, "/state", "epoch", &s->epoch));
     TRY(h5_get_int(f, "/state", "cursor", &s->cursor));
-    TRY(h5_get_int(f, "/state", "best_step", &s->best_step));
-    TRY(h5_get_int(f, "/state", "best_epoch", &s->best_epoch));
+    for (int d = 0; d < DOMAINS; d++)
+        TRY(get_best(f, &best_names[schema >= BESTS ? d : 0], &s->best[d]));
     TRY(h5_get_int(f, "/state", "stale", &s->stale));
-    TRY(h5_get_double(f, "/state", "best_metric", &s->best_metric));
     TRY(h5_get_text(f, "/state", "config", &s->config));
     TRY(h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash));
     if (schema >= RATE)

@@ -1,4 +1,4 @@
-/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 4):
+/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 5):
  *   /param/<name>, /optim/m/<name>, /optim/v/<name>   global logical shapes; attribute checksum; no
  *                                                     /optim where there are no moments
  *   /optim/x/<name>                                   the parameters that training goes on with,
@@ -13,9 +13,10 @@
  * A tensor's checksum is its hash_elements as stored (core/hash.h): a sum over elements, so that it
  * is taken and verified by any number of ranks, each with its share of the rows, under either
  * placement. The checksum of /state covers its attributes and the names and checksums of all
- * tables; HDF5 itself has one for what describes the datasets. Files of schema 3 know of no
- * reductions of the learning rate and of no averages; those of schema 2 have no keys; those of
- * schema 1, and files of others, have no checksums either. */
+ * tables; HDF5 itself has one for what describes the datasets. Files of schema 4 have one best
+ * evaluation, which is that of both domains; those of schema 3 know of no reductions of the
+ * learning rate and of no averages either; those of schema 2 have no keys; those of schema 1, and
+ * files of others, have no checksums. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
 #include "core/params.h"
@@ -25,12 +26,29 @@
 #include "mpi/comm.h"
 #include <stdbool.h>
 
+/* The evaluation with the highest figure so far. */
+struct checkpoint_best {
+    int64_t step; /* -1: none */
+    int64_t epoch;
+    double metric;
+};
+
+/* The checkpoints whose parameters rank the targets of domain d: one named twice, unless each domain has
+ * its own best epoch. */
+struct checkpoint_choice {
+    bool per_domain;
+    char *file[DOMAINS];
+    int64_t step[DOMAINS];  /* -1: not known */
+    uint64_t hash[DOMAINS]; /* of the parameters (checkpoint_params_hash), if it is asked for */
+};
+
 struct checkpoint_state {
     int64_t step;                         /* steps done */
     int64_t epoch;                        /* epoch in progress, 0 for the first */
     int64_t cursor;                       /* steps of it done */
-    int64_t best_step, best_epoch, stale; /* best evaluation so far (-1: none), epochs since */
-    double best_metric;
+    struct checkpoint_best best[DOMAINS]; /* for the targets of each domain: the same, unless
+                                           * eval.select_domain is each */
+    int64_t stale;                        /* evaluations since the later one */
     char *config;       /* the resolved configuration, YAML */
     char *dataset_hash; /* content hash of the data set */
     char *items_hash;   /* of its items, "": not known */
@@ -39,7 +57,9 @@ struct checkpoint_state {
     int64_t averaged;       /* steps in the average of the parameters; 0: there is none */
 };
 
-void checkpoint_state_free(struct checkpoint_state *state); /* zeroes it */
+/* Zero it; safe on a zeroed object. */
+void checkpoint_state_free(struct checkpoint_state *state);
+void checkpoint_choice_free(struct checkpoint_choice *choice);
 
 /* Collective. All ranks hold the same `params`, but for tables that they share out, of which
  * each holds other rows; each writes its share of the rows and its `keys`. STATUS_FAIL, and nothing

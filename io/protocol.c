@@ -15,23 +15,29 @@ const char *protocol_history(bool excluded) {
     return excluded ? "excluded" : "included";
 }
 
-const char *protocol_candidates(bool sampled, bool history_excluded, int runs,
-                                char name[PROTOCOL_CANDIDATES]) {
-    int n = snprintf(name, PROTOCOL_CANDIDATES, "%s%s", sampled ? "sampled" : "full",
-                     history_excluded ? ", history excluded" : "");
-    if (runs > 1)
-        snprintf(name + n, (size_t)(PROTOCOL_CANDIDATES - n), ", mean of %d runs", runs);
+const char *protocol_candidates(struct ranking_protocol p, char name[PROTOCOL_CANDIDATES]) {
+    int n = snprintf(name, PROTOCOL_CANDIDATES, "%s%s%s", p.sampled ? "sampled" : "full",
+                     p.history_excluded ? ", history excluded" : "",
+                     p.per_domain ? ", " PROTOCOL_PER_DOMAIN : "");
+    if (p.runs > 1)
+        snprintf(name + n, (size_t)(PROTOCOL_CANDIDATES - n), ", mean of %d runs", p.runs);
     return name;
+}
+
+static const char *selecting_domains(const struct config *config, const struct dataset *dataset) {
+    enum target target = options_select_target(config);
+    if (options_select_each(config))
+        return "each domain";
+    return target == TARGET_BOTH ? "all" : protocol_label(dataset, target == TARGET_B);
 }
 
 void protocol_select(const struct config *config, const struct dataset *dataset,
                      char name[PROTOCOL_NAME]) {
-    enum target target = options_select_target(config);
+    struct ranking_protocol protocol = {.sampled = !options_select_full(config),
+                                        .history_excluded = config->eval.exclude_history};
     struct figure figure = options_select_figure(config);
     char metric[FIGURE_NAME], candidates[PROTOCOL_CANDIDATES];
     figure_print(&figure, metric);
     snprintf(name, PROTOCOL_NAME, "%s of %.*s, %s", metric, OPTION_NAME - 1,
-             target == TARGET_BOTH ? "all" : protocol_label(dataset, target == TARGET_B),
-             protocol_candidates(!options_select_full(config), config->eval.exclude_history, 1,
-                                 candidates));
+             selecting_domains(config, dataset), protocol_candidates(protocol, candidates));
 }

@@ -69,11 +69,14 @@ static enum status write_split(struct h5_writer *w, const struct dataset *datase
 }
 
 static enum status fill(struct h5_writer *w, const struct dataset *dataset,
-                        const struct config *config, int runs, const struct ranks *split) {
+                        const struct config *config, int runs, bool per_domain,
+                        const struct ranks *split) {
     TRY(h5_writer_put_int(w, "/", "schema", 1));
     TRY(h5_writer_put_text(w, "/", "dataset", dataset->name));
     TRY(h5_writer_put_text(w, "/", "dataset_hash", dataset->content_hash));
     TRY(h5_writer_put_int(w, "/", "sampled_negatives", config->eval.sampled_negatives));
+    if (per_domain)
+        TRY(h5_writer_put_text(w, "/", "epochs", PROTOCOL_PER_DOMAIN));
     if (runs > 1)
         TRY(h5_writer_put_int(w, "/", "runs", runs));
     for (int s = 0; s < SPLITS; s++)
@@ -83,11 +86,13 @@ static enum status fill(struct h5_writer *w, const struct dataset *dataset,
 }
 
 enum status ranks_write(const struct comm *comm, const char *path, const struct dataset *dataset,
-                        const struct config *config, int runs, const struct ranks *split) {
+                        const struct config *config, int runs, bool per_domain,
+                        const struct ranks *split) {
     struct h5_writer writer;
     TRY(h5_writer_create(&writer, comm, path, H5_SERIAL));
-    return h5_writer_commit(&writer, comm->rank == 0 ? fill(&writer, dataset, config, runs, split)
-                                                     : STATUS_OK);
+    return h5_writer_commit(&writer, comm->rank == 0
+                                         ? fill(&writer, dataset, config, runs, per_domain, split)
+                                         : STATUS_OK);
 }
 
 /* ---- reading ---- */
@@ -172,6 +177,7 @@ static enum status read_split(const struct h5_file *f, int split, struct ranks *
     TRY(h5_expect(f, name, H5_INTEGER, 1, -1, 1));
     TRY(h5_extent(f, name, &extent));
     r->count = extent.rows;
+    r->per_domain = h5_has_attribute(f, "/", "epochs");
     r->target = mem_alloc(r->count, sizeof *r->target);
     TRY(h5_read(f, name, H5_I32, 0, r->count, r->target));
     TRY(read_domains(f, split, r));

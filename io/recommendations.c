@@ -61,18 +61,30 @@ static void put_jsonl(FILE *file, void *context) {
 
 /* ---- HDF5; declarations on all ranks, rows of rank 0 ---- */
 
-static enum status put_checkpoints(struct h5_writer *w, const struct recommendations *r) {
+/* Those whose parameters have listed items of domain d. */
+static enum status put_checkpoints_of(struct h5_writer *w, const char *object,
+                                      const struct recommendations *r, int d) {
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
     for (int k = 0; k < r->runs; k++)
-        fprintf(file, "%s%s", k ? "\n" : "", r->checkpoint[k]);
+        fprintf(file, "%s%s", k ? "\n" : "", r->choice[k].file[d]);
     fclose(file);
-    enum status status = h5_writer_put_text(w, "/", "checkpoint", text);
+    enum status status = h5_writer_put_text(w, object, "checkpoint", text);
     free(text);
-    if (status == STATUS_OK && r->runs > 1)
-        status = h5_writer_put_int(w, "/", "runs", r->runs);
     return status;
+}
+
+static enum status put_checkpoints(struct h5_writer *w, const struct recommendations *r) {
+    char group[128];
+    for (int d = 0; d < 2 && r->per_domain; d++) {
+        snprintf(group, sizeof group, "/top/%.100s", protocol_label(r->dataset, d));
+        if (r->has[d])
+            TRY(put_checkpoints_of(w, group, r, d));
+    }
+    TRY(r->per_domain ? h5_writer_put_text(w, "/", "epochs", PROTOCOL_PER_DOMAIN)
+                      : put_checkpoints_of(w, "/", r, 0));
+    return r->runs > 1 ? h5_writer_put_int(w, "/", "runs", r->runs) : STATUS_OK;
 }
 
 static enum status put_attributes(struct h5_writer *w, const struct recommendations *r) {

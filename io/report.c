@@ -263,9 +263,15 @@ void report_eval(struct report *report, const struct report_eval *eval) {
     json_object_update_new(object, report_scores_json(eval->scores, eval->dataset, report->config));
     json_object_set_new(object, "history",
                         json_string(protocol_history(report->config->eval.exclude_history)));
-    json_object_set_new(object, "select", report_number(eval->select));
+    bool each = options_select_each(report->config);
+    json_object_set_new(object, "select",
+                        each ? report_numbers(eval->dataset, eval->select)
+                             : report_number(eval->select[0]));
     json_object_set_new(object, "select_name", report_text(eval->select_name));
-    json_object_set_new(object, "best", json_boolean(eval->best));
+    json_object_set_new(object, "best",
+                        each ? report_by_domain(eval->dataset, json_boolean(eval->best[0]),
+                                                json_boolean(eval->best[1]))
+                             : json_boolean(eval->best[0]));
     json_object_set_new(object, "seconds", report_number(eval->seconds));
     append(report, object);
 }

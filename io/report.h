@@ -74,9 +74,9 @@ struct report_eval {
     enum split split;
     const struct dataset *dataset; /* labels of the domains */
     const struct report_scores *scores;
-    double select;           /* the figure of model selection */
+    double select[2];        /* the figure of model selection, for the targets of each domain */
     const char *select_name; /* which that is: protocol_select */
-    bool best;               /* no earlier epoch had as much */
+    bool best[2];            /* no earlier epoch had as much */
     double seconds;
 };
 

@@ -14,6 +14,17 @@ json_t *report_text(const char *text) {
     return text && text_is_printable(text) ? json_string(text) : json_null();
 }
 
+json_t *report_by_domain(const struct dataset *dataset, json_t *a, json_t *b) {
+    json_t *object = json_object();
+    json_object_set_new(object, protocol_label(dataset, 0), a);
+    json_object_set_new(object, protocol_label(dataset, 1), b);
+    return object;
+}
+
+json_t *report_numbers(const struct dataset *dataset, const double x[2]) {
+    return report_by_domain(dataset, report_number(x[0]), report_number(x[1]));
+}
+
 json_t *report_program(const struct config *config) {
     struct version versions[VERSIONS];
     json_t *program = json_object();

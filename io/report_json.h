@@ -12,6 +12,10 @@ json_t *report_number(double x);       /* null for what JSON cannot hold */
 json_t *report_text(const char *text); /* null for what is not printable */
 json_t *report_hash(uint64_t hash);    /* 16 hexadecimal digits */
 
+/* {"A": a, "B": b} with the data set's labels; takes both. Of numbers, report_numbers. */
+json_t *report_by_domain(const struct dataset *dataset, json_t *a, json_t *b);
+json_t *report_numbers(const struct dataset *dataset, const double x[2]);
+
 /* name: version. In bfloat16 also rank 0's kernel, on which the last bits depend. */
 json_t *report_program(const struct config *config);
 

@@ -74,6 +74,8 @@ static json_t *protocol_json(const struct report_results *r) {
     }
     json_object_set_new(object, "history",
                         json_string(protocol_history(r->config->eval.exclude_history)));
+    if (r->per_domain)
+        json_object_set_new(object, "epochs", json_string(PROTOCOL_PER_DOMAIN));
     if (r->run)
         json_object_set_new(object, "scores", json_sprintf("mean of %d runs", r->runs));
     return object;
@@ -117,13 +119,29 @@ static json_t *by_key_json(const struct item_counts *n) {
     return object;
 }
 
-static json_t *run_json(const struct report_run *r) {
+/* Where the parameters that rank the targets of domain d come from. */
+static void set_source(json_t *object, const struct checkpoint_choice *c, int d) {
+    json_object_set_new(object, "checkpoint", report_text(c->file[d]));
+    json_object_set_new(object, "step", c->step[d] < 0 ? json_null() : json_integer(c->step[d]));
+    json_object_set_new(object, "parameters_hash", report_hash(c->hash[d]));
+}
+
+static json_t *source_json(const struct checkpoint_choice *c, int d) {
     json_t *object = json_object();
-    json_object_set_new(object, "checkpoint", report_text(r->file));
+    set_source(object, c, d);
+    return object;
+}
+
+static json_t *run_json(const struct report_run *r, const struct dataset *dataset) {
+    json_t *object = json_object();
+    if (r->choice->per_domain)
+        json_object_set_new(
+            object, "per_domain",
+            report_by_domain(dataset, source_json(r->choice, 0), source_json(r->choice, 1)));
+    else
+        set_source(object, r->choice, 0);
     json_object_set_new(object, "model", report_text(r->config->model.name));
     json_object_set_new(object, "seed", json_integer(r->config->run.seed));
-    json_object_set_new(object, "step", r->step < 0 ? json_null() : json_integer(r->step));
-    json_object_set_new(object, "parameters_hash", report_hash(r->hash));
     json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
     if (r->by_key)
         json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
@@ -135,8 +153,29 @@ static json_t *run_json(const struct report_run *r) {
 static json_t *runs_json(const struct report_results *r) {
     json_t *array = json_array();
     for (int k = 0; k < r->runs; k++)
-        json_array_append_new(array, run_json(&r->run[k]));
+        json_array_append_new(array, run_json(&r->run[k], r->dataset));
     return array;
+}
+
+/* The figure that selected the epoch, which runs are compared by. With two epochs it is that of all
+ * validation targets, each domain's ranked with its own. */
+static double best_metric(const struct report_results *r) {
+    const struct report_scores *valid = &r->model[SPLIT_VALID];
+    if (!r->per_domain)
+        return r->best_metric[0];
+    return options_select_full(r->config) ? valid->full.all.select : valid->sampled.all.select;
+}
+
+static void set_best(json_t *object, const struct report_results *r) {
+    bool each = r->per_domain && r->best_epoch[0] > 0;
+    json_object_set_new(object, "best_epoch",
+                        each ? report_by_domain(r->dataset, json_integer(r->best_epoch[0]),
+                                                json_integer(r->best_epoch[1]))
+                             : json_integer(r->best_epoch[0]));
+    if (r->best_epoch[0] > 0)
+        json_object_set_new(object, "best_metric", report_number(best_metric(r)));
+    if (each)
+        json_object_set_new(object, "best_metric_of", report_numbers(r->dataset, r->best_metric));
 }
 
 static json_t *results_json(const struct report_results *r) {
@@ -161,9 +200,7 @@ static json_t *results_json(const struct report_results *r) {
     for (int s = SPLIT_VALID; s < SPLITS; s++)
         json_object_set_new(object, split_names[s], split_json(r, &r->model[s]));
     json_object_set_new(object, "popularity", popularity_json(r));
-    json_object_set_new(object, "best_epoch", json_integer(r->best_epoch));
-    if (r->best_epoch > 0)
-        json_object_set_new(object, "best_metric", report_number(r->best_metric));
+    set_best(object, r);
     json_object_set_new(object, "epochs", json_integer(r->epochs));
     json_object_set_new(object, "seconds", seconds_json(r));
     json_object_set_new(object, "peak_rss_mb", report_number(r->peak_rss_mb));
@@ -206,17 +243,32 @@ static void print_sources(FILE *file, const struct config *config, char *const *
                 (long long)by_key->kept, (long long)by_key->added);
 }
 
+static void print_best(FILE *file, const struct report_results *r) {
+    if (r->per_domain)
+        fprintf(file, "; best epochs %lld (%s) and %lld (%s)", (long long)r->best_epoch[0],
+                protocol_label(r->dataset, 0), (long long)r->best_epoch[1],
+                protocol_label(r->dataset, 1));
+    else
+        fprintf(file, "; best epoch %lld", (long long)r->best_epoch[0]);
+}
+
 static void print_one(FILE *file, const struct report_results *r) {
     char select[PROTOCOL_NAME];
     fprintf(file, "model: ");
     print_model(file, r->config);
-    if (r->best_epoch > 0) {
+    if (r->best_epoch[0] > 0) {
         protocol_select(r->config, r->dataset, select);
-        fprintf(file, "; best epoch %lld of %lld, by %s", (long long)r->best_epoch,
-                (long long)r->epochs, select);
+        print_best(file, r);
+        fprintf(file, " of %lld, by %s", (long long)r->epochs, select);
     }
     fputc('\n', file);
     print_sources(file, r->config, r->provenance, r->by_key);
+}
+
+/* Where the parameters that rank the targets of domain d come from. */
+static void print_source(FILE *file, const struct checkpoint_choice *c, int d) {
+    fprintf(file, "step %lld, parameters %016llx, %s", (long long)c->step[d],
+            (unsigned long long)c->hash[d], c->file[d]);
 }
 
 static void print_several(FILE *file, const struct report_results *r) {
@@ -229,9 +281,14 @@ static void print_several(FILE *file, const struct report_results *r) {
         const struct report_run *run = &r->run[k];
         fprintf(file, "run %d: ", k + 1);
         print_model(file, run->config);
-        fprintf(file, ", seed %lld, step %lld, parameters %016llx, %s\n",
-                (long long)run->config->run.seed, (long long)run->step,
-                (unsigned long long)run->hash, run->file);
+        fprintf(file, ", seed %lld, ", (long long)run->config->run.seed);
+        print_source(file, run->choice, 0);
+        if (run->choice->per_domain) {
+            fprintf(file, " (%s); ", protocol_label(r->dataset, 0));
+            print_source(file, run->choice, 1);
+            fprintf(file, " (%s)", protocol_label(r->dataset, 1));
+        }
+        fputc('\n', file);
         print_sources(file, run->config, run->provenance, run->by_key);
     }
 }
@@ -262,12 +319,22 @@ static void print_figure(FILE *file, double x) {
     fprintf(file, " %8s", report_figure(x, text));
 }
 
+/* Of the figures of the model, or of popularity, which knows no epochs and runs. */
+static const char *name_protocol(const struct report_results *r, bool sampled, bool model,
+                                 char name[PROTOCOL_CANDIDATES]) {
+    return protocol_candidates(
+        (struct ranking_protocol){.sampled = sampled,
+                                  .history_excluded = r->config->eval.exclude_history,
+                                  .per_domain = model && r->per_domain,
+                                  .runs = model ? r->runs : 1},
+        name);
+}
+
 /* Of the column of candidates. */
 static int name_width(const struct report_results *r) {
     char name[PROTOCOL_CANDIDATES];
-    bool excluded = r->config->eval.exclude_history;
-    protocol_candidates(true, excluded, r->runs, name);
-    return excluded || r->run ? (int)strlen(name) : 10;
+    int width = (int)strlen(name_protocol(r, true, true, name));
+    return width > 10 ? width : 10;
 }
 
 /* NDCG@1 is HR@1. */
@@ -320,9 +387,7 @@ static void print_table(FILE *file, const struct report_results *r, int split, b
             char name[PROTOCOL_CANDIDATES];
             struct row row = {split_names[split],
                               domain < 2 ? protocol_label(r->dataset, domain) : "all",
-                              i ? "popularity" : "model",
-                              protocol_candidates(sampled, r->config->eval.exclude_history,
-                                                  i ? 1 : r->runs, name)};
+                              i ? "popularity" : "model", name_protocol(r, sampled, i == 0, name)};
             if (sampled ? s->has_sampled : s->has_full)
                 print_row(file, row, row_metrics(sampled ? &s->sampled : &s->full, domain), r);
         }
@@ -366,6 +431,11 @@ static void print_candidates(FILE *file, const struct report_results *r) {
                 history);
     for (int split = SPLIT_VALID; split < SPLITS; split++)
         print_few(file, r, split, true);
+    if (r->per_domain)
+        fprintf(
+            file, PROTOCOL_PER_DOMAIN
+            ": the targets of each domain are ranked with the parameters of the epoch that is best "
+            "for them on the validation split\n");
 }
 
 static void print_verdict(FILE *file, const struct report_results *r) {

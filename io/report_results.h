@@ -2,6 +2,7 @@
 #ifndef IO_REPORT_RESULTS_H
 #define IO_REPORT_RESULTS_H
 #include "core/options.h"
+#include "io/checkpoint.h"
 #include "io/dataset.h"
 #include "io/item_map.h"
 #include "io/report_json.h"
@@ -11,12 +12,10 @@
 
 /* One of several runs whose scores are averaged. */
 struct report_run {
-    const char *file; /* its checkpoint */
+    const struct checkpoint_choice *choice;
     const struct config *config;
     char *const *provenance;          /* as in struct report_results, as is ... */
     const struct item_counts *by_key; /* ... this */
-    int64_t step;                     /* that the parameters are of; -1: not known */
-    uint64_t hash;                    /* of the parameters (checkpoint_params_hash) */
 };
 
 struct report_results {
@@ -29,8 +28,10 @@ struct report_results {
     const struct item_counts *by_key; /* NULL: the items are those of the training */
     int ranks, threads;
     struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
-    int64_t best_epoch, epochs;                             /* epochs: done */
-    double best_metric; /* the figure of protocol_select at that epoch, if it is above 0 */
+    bool per_domain;       /* of a run at least each domain has its own best epoch */
+    int64_t best_epoch[2]; /* by domain, one twice unless per_domain; 0: not known */
+    double best_metric[2]; /* the figure of protocol_select at that epoch, if it is above 0 */
+    int64_t epochs;        /* done */
     double train_seconds, eval_seconds, io_seconds; /* of this process, ... */
     double timed_epochs;                            /* ... which trained so many epochs */
     double peak_rss_mb;                             /* largest of the ranks, report_peak_rss_mb */

@@ -68,6 +68,11 @@ static bool excluded(json_t *protocol, int candidates) {
                          candidates == RESULT_SAMPLED;
 }
 
+/* Has each domain its own best epoch there? */
+static bool is_per_domain(json_t *root) {
+    return json_object_get(json_object_get(root, "protocol"), "epochs") != NULL;
+}
+
 /* Empty where it is not there. */
 static void take_text(json_t *object, const char *key, char *out, size_t size) {
     const char *text = json_string_value(json_object_get(object, key));
@@ -101,12 +106,20 @@ static void read_verdict(struct run_result *result, json_t *root) {
         snprintf(result->fault, RESULT_FAULT, "INVALID: %.256s", reason ? reason : "no verdict");
 }
 
+/* A number, or one of each domain under its label. */
+static void read_best(struct run_result *result, json_t *epoch) {
+    for (int d = 0; d < 2; d++) {
+        json_t *own = json_is_object(epoch) ? json_object_get(epoch, result->label[d]) : epoch;
+        result->best_epoch[d] = json_integer_value(own);
+    }
+}
+
 /* Results without a number of timed epochs are of a program that divided by all epochs, also of a
  * run that had been resumed. */
 static void read_costs(struct run_result *result, json_t *root) {
     json_t *seconds = json_object_get(root, "seconds");
     double epochs = json_number_value(json_object_get(seconds, "epochs"));
-    result->best_epoch = json_integer_value(json_object_get(root, "best_epoch"));
+    read_best(result, json_object_get(root, "best_epoch"));
     result->epochs = json_integer_value(json_object_get(root, "epochs"));
     result->epoch_seconds =
         epochs > 0 ? json_number_value(json_object_get(seconds, "train")) / epochs : NAN;
@@ -218,6 +231,7 @@ static enum status read_metrics(const char *path, const struct result_request *r
     read_verdict(result, root);
     for (int c = 0; c < RESULT_CANDIDATES; c++)
         result->history_excluded[c] = excluded(json_object_get(root, "protocol"), c);
+    result->per_domain = is_per_domain(root);
     read_figures(result, request, root);
     read_costs(result, root);
     json_decref(root);
@@ -238,15 +252,21 @@ static enum status read_evaluation(const char *path, const struct result_request
     take_text(root, "dataset_hash", dataset_hash, RESULT_HASH);
     bool same = !strcmp(dataset_hash, result->dataset_hash);
     bool together = json_object_get(root, "runs") != NULL;
-    if (same && !together)
+    bool alike = is_per_domain(root) == result->per_domain;
+    if (same && alike && !together)
         read_figures(result, request, root);
     json_decref(root);
     if (together)
         return log_error(STATUS_INPUT,
                          "%s: has the figures of several runs together, not those of the run",
                          path);
-    return same ? STATUS_OK
-                : log_error(STATUS_INPUT, "%s: is of another data set than the run", path);
+    if (!same)
+        return log_error(STATUS_INPUT, "%s: is of another data set than the run", path);
+    return alike ? STATUS_OK
+                 : log_error(STATUS_INPUT,
+                             "%s: is of one checkpoint, where the run's figures are those of %s; "
+                             "evaluate the run directory",
+                             path, PROTOCOL_PER_DOMAIN);
 }
 
 static enum status read_results(const char *directory, const struct result_request *request,

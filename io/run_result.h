@@ -33,7 +33,9 @@ struct run_result {
     bool history_excluded[RESULT_CANDIDATES]; /* of training's figures, not of evaluations */
     /* by split (valid, test), candidates (full, sampled), and whether the history is excluded */
     struct result_figures figures[RESULT_SPLITS][RESULT_CANDIDATES][2];
-    int64_t best_epoch, epochs;
+    bool per_domain;       /* the targets of each domain are ranked with its own best epoch */
+    int64_t best_epoch[2]; /* by domain, one twice unless per_domain */
+    int64_t epochs;
     double epoch_seconds, peak_rss_mb; /* of training; NaN: not known */
 };
 

@@ -61,6 +61,7 @@ static enum status evaluate(struct saved *saved, const struct request *request) 
     struct report_results results = {.config = &run->config,
                                      .run = several,
                                      .runs = saved->count,
+                                     .per_domain = saved_is_per_domain(saved),
                                      .dataset = &run->dataset,
                                      .provenance = run->provenance,
                                      .by_key = run->by_key ? &run->item_counts : NULL,

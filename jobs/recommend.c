@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/output.h"
+#include "io/protocol.h"
 #include "io/readers/histories.h"
 #include "io/recommendations.h"
 #include "jobs/engine/ranker.h"
@@ -158,10 +159,10 @@ static enum status choose_domains(const struct work *w, bool has[2]) {
 
 /* ---- lists ---- */
 
-/* Lists of a domain for `n` histories from the `at`-th on. Collective where items are shared out; n
+/* Lists of the present domain for `n` histories from the `at`-th on. Collective where items are shared out; n
  * may be 0 then. */
-static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
-                              struct top_item *list, int64_t *counts) {
+static enum status list_batch(struct work *w, int64_t at, int64_t n, struct top_item *list,
+                              int64_t *counts) {
     const struct sequences *s = &w->histories.of;
     int64_t k = w->request->k;
     struct sample samples[RANKER_BATCH];
@@ -173,7 +174,7 @@ static enum status list_batch(struct work *w, int domain, int64_t at, int64_t n,
             (struct sample){s->items + s->offsets[u], s->offsets[u + 1] - s->offsets[u], u};
         top[i] = (struct top){list + (u - w->mine.lo) * k, k, 0};
     }
-    struct arena *arena = ranker_ask(&w->ranker, samples, n, domain, &ranking.query);
+    struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);
     struct rank_lists own = rank_own_items(arena, samples, NULL, n);
     ranking.excluded = w->request->seen ? NULL : &own;
     TRY(rank_top(arena, &ranking, k, top));
@@ -192,7 +193,7 @@ static enum status list_all(struct work *w, int domain, struct top_item *list, i
     for (int64_t b = 0; b < batches && status == STATUS_OK; b++) {
         int64_t at = b * size < w->count ? b * size : w->count;
         int64_t n = w->count - at < size ? w->count - at : size;
-        status = list_batch(w, domain, at, n, list, counts);
+        status = list_batch(w, at, n, list, counts);
         if (comm->rank == 0)
             log_progress("%s %lld/%lld", w->run->dataset.labels[domain], (long long)(at + n),
                          (long long)w->count);
@@ -224,6 +225,7 @@ static enum status list_domain(struct work *w, int domain) {
     int64_t users = w->mine.hi - w->mine.lo;
     struct top_item *list = mem_alloc(users * w->request->k, sizeof *list);
     int64_t *counts = mem_zero(users, sizeof *counts);
+    ranker_begin(&w->ranker, domain);
     enum status status = list_all(w, domain, list, counts);
     if (status == STATUS_OK)
         gather_lists(w, domain, list, counts);
@@ -274,6 +276,8 @@ static void print_summary(const struct work *w, double seconds, double written) 
     for (int d = 0; d < 2; d++)
         if (w->out.has[d])
             print_fewer(w, d);
+    if (w->out.per_domain)
+        printf("; " PROTOCOL_PER_DOMAIN);
     if (w->out.runs > 1)
         printf("; mean of %d runs", w->out.runs);
     printf("; listed in %.2f s, written in %.2f s\n", seconds, written);
@@ -292,8 +296,9 @@ static enum status recommend(struct work *w, struct saved *saved) {
     w->out.k = w->request->k;
     w->out.dataset = &run->dataset;
     w->out.keys = &w->keys;
-    w->out.checkpoint = saved->file;
+    w->out.choice = saved->choice;
     w->out.runs = saved->count;
+    w->out.per_domain = saved_is_per_domain(saved);
     TRY(recommendations_write(run->comm, w->request->output, &w->out));
     if (run->comm->rank == 0 && !output_is_stdout(w->request->output))
         print_summary(w, listed - start, phase_clock() - listed);

@@ -66,7 +66,7 @@ struct trainer {
     struct item_keys keys;
     struct resume resume;          /* with --resume, until the run has begun */
     struct checkpoint_state state; /* where the run stands */
-    struct report_scores best;     /* of the parameters of best_step on the validation split ... */
+    struct report_scores best;     /* of the latest best evaluation, with all targets ... */
     bool best_known;               /* ... if this process has them: no checkpoint does */
     char checkpoints[OPTION_PATH]; /* directory */
     char select[PROTOCOL_NAME];    /* what selects the best epoch */
@@ -138,13 +138,18 @@ static enum status train_step(struct trainer *t) {
 
 /* ---- checkpoints ---- */
 
+static bool is_best(const struct trainer *t, int64_t step) {
+    const struct checkpoint_best *best = t->state.best;
+    return step == best[0].step || step == best[1].step;
+}
+
 /* Rank 0 removes all but the newest checkpoint.keep and the best. */
 static void remove_old(const struct trainer *t) {
     int64_t *steps;
     int count;
     checkpoint_list(t->comm, t->checkpoints, &steps, &count);
     for (int i = 0; t->comm->rank == 0 && i < count - (int)config_of(t)->checkpoint.keep; i++)
-        if (steps[i] != t->state.best_step) {
+        if (!is_best(t, steps[i])) {
             char *path = checkpoint_path(t->checkpoints, steps[i]);
             unlink(path);
             mem_free(path);
@@ -218,7 +223,7 @@ static enum status check_replicas(const struct trainer *t) {
 /* The averages, where there are any, take the place of the parameters, and then give it back. */
 static void swap_averages(struct trainer *t) {
     if (t->stepper.averaged > 0)
-        average_swap(&t->run.model.params);
+        params_swap(&t->run.model.params, t->run.model.params.average);
 }
 
 static enum status rank_valid(struct trainer *t, struct report_scores *scores) {
@@ -226,16 +231,32 @@ static enum status rank_valid(struct trainer *t, struct report_scores *scores) {
     return evaluation_run(&t->valid, &t->run, 1, scores);
 }
 
+/* The figure that selects, or of each domain its own, and whether it is the best one. */
+enum { SELECTION = 2 * (REPORT_FIGURE + OPTION_NAME) };
+static const char *selection_text(const struct trainer *t, const struct report_eval *event,
+                                  char text[SELECTION]) {
+    char figure[REPORT_FIGURE], other[REPORT_FIGURE];
+    const char *best[] = {event->best[0] ? " best" : "", event->best[1] ? " best" : ""};
+    report_figure(event->select[0], figure);
+    report_figure(event->select[1], other);
+    if (options_select_each(config_of(t)))
+        snprintf(text, SELECTION, "%s %s%s, %s %s%s", protocol_label(event->dataset, 0), figure,
+                 best[0], protocol_label(event->dataset, 1), other, best[1]);
+    else
+        snprintf(text, SELECTION, "%s%s", figure, best[0]);
+    return text;
+}
+
 static void log_valid(const struct trainer *t, const struct report_eval *event) {
     const struct report_scores *scores = event->scores;
     const struct metrics_table *table = scores->has_full ? &scores->full : &scores->sampled;
-    char all[REPORT_FIGURE], x[REPORT_FIGURE], y[REPORT_FIGURE], select[REPORT_FIGURE];
-    log_info("epoch %lld valid %smrr %s (%s %s, %s %s) select %s %s%s", (long long)event->epoch,
+    char all[REPORT_FIGURE], x[REPORT_FIGURE], y[REPORT_FIGURE], select[SELECTION];
+    log_info("epoch %lld valid %smrr %s (%s %s, %s %s) select %s %s", (long long)event->epoch,
              scores->has_full ? "" : "sampled ", report_figure(table->all.mrr, all),
              t->run.dataset.labels[0], report_figure(table->domain[0].mrr, x),
              t->run.dataset.labels[1], report_figure(table->domain[1].mrr, y), t->select,
-             report_figure(event->select, select), event->best ? " best" : "");
-    if (isnan(event->select) && t->state.best_step < 0)
+             selection_text(t, event, select));
+    if (isnan(event->select[0]) && t->state.best[0].step < 0)
         log_warn("%s: there is no target with a rank; the latest epoch counts as the best",
                  t->select);
 }
@@ -250,8 +271,24 @@ static void adapt_rate(struct trainer *t, bool best) {
                  learning_rate(t));
 }
 
-/* Evaluate on the validation split at the end of an epoch; the best parameters are the checkpoint
- * of best_step. Where nothing can be compared that is the latest. */
+/* The present parameters are the best ones of the domains that the event says. */
+static enum status keep_best(struct trainer *t, const struct report_eval *event) {
+    for (int d = 0; d < DOMAINS; d++)
+        if (event->best[d])
+            t->state.best[d] =
+                (struct checkpoint_best){event->step, event->epoch, event->select[d]};
+    t->best = *event->scores;
+    t->best_known = true;
+    return save(t);
+}
+
+/* Not a lower figure than the best one so far. Where nothing can be compared the latest is the best. */
+static bool is_better(double select, const struct checkpoint_best *best) {
+    return best->step < 0 || !(select <= best->metric);
+}
+
+/* Evaluate on the validation split at the end of an epoch; the best parameters, for the targets of either
+ * domain, are the checkpoint of its best step. */
 static enum status validate(struct trainer *t) {
     struct report_scores scores;
     double start = phase_clock();
@@ -259,25 +296,25 @@ static enum status validate(struct trainer *t) {
     enum status status = rank_valid(t, &scores);
     swap_averages(t);
     TRY(status);
-    double select = evaluation_select(config_of(t), &scores), seconds = phase_clock() - start;
-    bool best = t->state.best_step < 0 || !(select <= t->state.best_metric);
-    struct report_eval event = {t->state.step,   t->state.epoch, SPLIT_VALID,
-                                &t->run.dataset, &scores,        select,
-                                t->select,       best,           seconds};
-    t->eval_seconds += seconds;
-    t->state.stale = best ? 0 : t->state.stale + 1;
+    struct report_eval event = {.step = t->state.step,
+                                .epoch = t->state.epoch,
+                                .split = SPLIT_VALID,
+                                .dataset = &t->run.dataset,
+                                .scores = &scores,
+                                .select_name = t->select,
+                                .seconds = phase_clock() - start};
+    for (int d = 0; d < DOMAINS; d++) {
+        event.select[d] = evaluation_select(config_of(t), &scores, d);
+        event.best[d] = is_better(event.select[d], &t->state.best[d]);
+    }
+    bool any = event.best[0] || event.best[1];
+    t->eval_seconds += event.seconds;
+    t->state.stale = any ? 0 : t->state.stale + 1;
     report_eval(&t->report, &event);
     log_valid(t, &event);
     if (!model_is_fitted(config_of(t)))
-        adapt_rate(t, best);
-    if (!best)
-        return STATUS_OK;
-    t->best = scores;
-    t->best_known = true;
-    t->state.best_metric = select;
-    t->state.best_step = t->state.step;
-    t->state.best_epoch = t->state.epoch;
-    return save(t);
+        adapt_rate(t, any);
+    return any ? keep_best(t, &event) : STATUS_OK;
 }
 
 /* ---- the loop ---- */
@@ -333,7 +370,7 @@ static enum status fit(struct trainer *t) {
     t->reason = "fitted";
     if (t->state.step == 0)
         TRY(fit_once(t));
-    bool wanted = config_of(t)->eval.every > 0 && t->state.best_step < 0;
+    bool wanted = config_of(t)->eval.every > 0 && t->state.best[0].step < 0;
     return wanted && !t->stopped ? validate(t) : STATUS_OK;
 }
 
@@ -361,8 +398,8 @@ static enum status stop(struct trainer *t) {
 
 /* ---- beginning and end ---- */
 
-static enum status read_best(struct trainer *t) {
-    char *path = checkpoint_path(t->checkpoints, t->state.best_step);
+static enum status read_best(struct trainer *t, int domain) {
+    char *path = checkpoint_path(t->checkpoints, t->state.best[domain].step);
     enum status status = checkpoint_verify(t->comm, path);
     if (status == STATUS_OK)
         status = checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, false);
@@ -370,14 +407,25 @@ static enum status read_best(struct trainer *t) {
     return status;
 }
 
-/* The best checkpoint by the settings that its figure is taken with now. */
+/* Have the domains other best epochs? */
+static bool has_two_bests(const struct trainer *t) {
+    return t->state.best[0].step != t->state.best[1].step;
+}
+
+/* The best checkpoints by the settings that their figures are taken with now. */
 static enum status judge_best(struct trainer *t) {
-    TRY(read_best(t));
-    TRY(evaluation_run(&t->valid, &t->run, 1, &t->best));
+    for (int d = 0; d < DOMAINS; d++) {
+        struct checkpoint_best *best = &t->state.best[d];
+        if (d == 0 || has_two_bests(t)) {
+            TRY(read_best(t, d));
+            TRY(evaluation_run(&t->valid, &t->run, 1, &t->best));
+        }
+        best->metric = evaluation_select(config_of(t), &t->best, d);
+        if (d == 0 || options_select_each(config_of(t)))
+            log_info("the best epoch so far, %lld, now has %s %.4f", (long long)best->epoch,
+                     t->select, best->metric);
+    }
     t->best_known = true;
-    t->state.best_metric = evaluation_select(config_of(t), &t->best);
-    log_info("the best epoch so far, %lld, now has %s %.4f", (long long)t->state.best_epoch,
-             t->select, t->state.best_metric);
     return STATUS_OK;
 }
 
@@ -391,12 +439,10 @@ static enum status resume(struct trainer *t) {
     state->step = t->saved_step = was->step;
     state->epoch = was->epoch;
     state->cursor = resume_cursor(&t->resume, c, t->run.dataset.counts[SPLIT_TRAIN]);
-    state->best_step = was->best_step;
-    state->best_epoch = was->best_epoch;
-    state->best_metric = was->best_metric;
+    memcpy(state->best, was->best, sizeof state->best);
     state->stale = was->stale;
     state->plateau = was->plateau;
-    if (was->best_step >= 0 && c->eval.every > 0 && resume_scores_anew(&t->resume, c))
+    if (was->best[0].step >= 0 && c->eval.every > 0 && resume_scores_anew(&t->resume, c))
         TRY(judge_best(t));
     TRY(checkpoint_read_params(t->comm, t->resume.path, NULL, &t->run.model.params, true));
     t->stepper.averaged = c->train.ema > 0 ? was->averaged : 0;
@@ -419,7 +465,7 @@ static enum status open_run(struct trainer *t, const struct config *config) {
     if (run->config.eval.every > 0)
         TRY(evaluation_open(&t->valid, run, SPLIT_VALID));
     t->state = (struct checkpoint_state){
-        .best_step = -1,
+        .best = {{.step = -1}, {.step = -1}},
         .config = config_to_text(&run->config),
         .dataset_hash = mem_string(run->dataset.content_hash),
         .items_hash = mem_string(run->dataset.items_hash),
@@ -489,16 +535,27 @@ static void log_start(struct trainer *t) {
                  "weights, model.mixed_softmax and model.share_encoders do not apply");
 }
 
+/* The best parameters take the place of the present ones. */
+static enum status take_best(struct trainer *t) {
+    if (has_two_bests(t)) {
+        TRY(read_best(t, 1));
+        run_keep_second(&t->run);
+    }
+    int64_t best = t->state.best[0].step;
+    if (has_two_bests(t) || (best >= 0 && best != t->state.step))
+        return read_best(t, 0);
+    swap_averages(t);
+    return STATUS_OK;
+}
+
 /* Validation and test with the best parameters, and the popularity baseline. */
 static enum status final_scores(struct trainer *t, struct report_results *results) {
     double start = phase_clock();
-    if (t->state.best_step >= 0 && t->state.best_step != t->state.step)
-        TRY(read_best(t));
-    else
-        swap_averages(t);
+    TRY(take_best(t));
     char ranks[OPTION_PATH];
     report_path(&t->report, "ranks.h5", ranks);
-    TRY(evaluation_splits(&t->run, 1, t->best_known ? &t->best : NULL,
+    bool known = t->best_known && !has_two_bests(t);
+    TRY(evaluation_splits(&t->run, 1, known ? &t->best : NULL,
                           t->run.config.log.ranks ? ranks : NULL, results));
     t->eval_seconds += phase_clock() - start;
     return STATUS_OK;
@@ -510,11 +567,15 @@ static enum status conclude(struct trainer *t) {
                                      .provenance = t->run.provenance,
                                      .ranks = t->comm->size,
                                      .threads = omp_get_max_threads(),
+                                     .per_domain = t->state.best[0].step >= 0 &&
+                                                   options_select_each(config_of(t)),
                                      .valid = true};
     if (t->run.config.eval.every > 0)
         TRY(final_scores(t, &results));
-    results.best_epoch = t->state.best_epoch;
-    results.best_metric = t->state.best_metric;
+    for (int d = 0; d < DOMAINS; d++) {
+        results.best_epoch[d] = t->state.best[d].epoch;
+        results.best_metric[d] = t->state.best[d].metric;
+    }
     results.epochs = t->state.epoch;
     results.timed_epochs = model_is_fitted(config_of(t))
                                ? t->train_seconds > 0

@@ -6,7 +6,8 @@
 # (Jamieson, Talwalkar, AISTATS 2016): all points are trained to the first number of epochs in RUNGS, the
 # better half of them to the next, and so on, the last ones to the end. Then the best one is trained with
 # the seeds that are left. Points are compared by `best_metric` of metrics.json, the validation figure that
-# selects the epoch, with the first seed. It never falls as a run goes on, and who goes on had a better one
+# selects the epoch, with the first seed; with eval.select_domain=each, which selects two, it is that of all
+# validation targets, each domain's ranked with its own epoch. It never falls as a run goes on, and who goes on had a better one
 # than who does not; so the choice is the same whenever it is made again.
 
 # expand AXIS...: every combination of the axes' values, a line each, parted by tabs; the last axis turns

@@ -270,7 +270,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
             (struct sample){e->hand.values + at, e->hand.offsets[i + 1] - at - 1, e->hand.place[i]};
         target[k] = target_of(e, i);
     }
-    struct arena *arena = ranker_ask(&w->ranker, samples, n, domain, &ranking.query);
+    struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);
     if (e->run->config.eval.exclude_history) {
         own = rank_own_items(arena, samples, target, n);
         ranking.excluded = &own;
@@ -314,10 +314,13 @@ static enum status rank_some(struct work *w, int share, int domain, int64_t *ind
 
 static enum status rank_all(struct work *w) {
     int64_t *index = mem_alloc(w->e->hand.count, sizeof *index);
-    int first = w->e->run->comm->rank * w->e->shares;
+    int shares = w->e->shares, first = w->e->run->comm->rank * shares;
     enum status status = STATUS_OK;
-    for (int i = 0; i < 2 * w->e->shares && status == STATUS_OK; i++)
-        status = rank_some(w, first + i / 2, i % 2, index);
+    for (int domain = 0; domain < DOMAINS; domain++) {
+        ranker_begin(&w->ranker, domain);
+        for (int i = 0; i < shares && status == STATUS_OK; i++)
+            status = rank_some(w, first + i, domain, index);
+    }
     mem_free(index);
     return status;
 }
@@ -446,15 +449,19 @@ enum status evaluation_splits(struct run *runs, int count, const struct report_s
                              ranks ? &kept[s] : NULL, results);
     mem_free(events);
     if (status == STATUS_OK && ranks)
-        status = ranks_write(run->comm, ranks, &run->dataset, &run->config, count, kept);
+        status = ranks_write(run->comm, ranks, &run->dataset, &run->config, count,
+                             results->per_domain, kept);
     for (int s = 0; s < SPLITS; s++)
         ranks_free(&kept[s]);
     return status;
 }
 
-double evaluation_select(const struct config *config, const struct report_scores *result) {
+double evaluation_select(const struct config *config, const struct report_scores *result,
+                         int domain) {
     const struct metrics_table *table =
         options_select_full(config) ? &result->full : &result->sampled;
     enum target target = options_select_target(config);
+    if (options_select_each(config) && table->domain[domain].count > 0)
+        return table->domain[domain].select;
     return target == TARGET_BOTH ? table->all.select : table->domain[target == TARGET_B].select;
 }

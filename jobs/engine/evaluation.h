@@ -30,8 +30,8 @@ CHECKED enum status evaluation_open(struct evaluation *evaluation, const struct 
                                     enum split split);
 void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes it */
 
-/* Collective. Rank with the present parameters of a run, or of `count` runs together
- * (jobs/engine/ranker.h); the same result on all ranks. STATUS_FAIL when a score is not finite or the
+/* Collective. Rank with the parameters of a run, those of each domain where it has two (run_turn), or of
+ * `count` runs together (jobs/engine/ranker.h); the same result on all ranks. STATUS_FAIL when a score is not finite or the
  * number of ranked samples is not the expected one. */
 CHECKED enum status evaluation_run(struct evaluation *evaluation, struct run *runs, int count,
                                    struct report_scores *result);
@@ -42,15 +42,17 @@ CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const i
                                           struct report_scores *result);
 
 /* Collective. `count` runs together and popularity on the validation and test splits; data set and
- * protocol are the first run's. `valid` is what evaluation_run gave for the present parameters on the
+ * protocol are the first run's; results->per_domain is set. `valid` is what evaluation_run gave for the present parameters on the
  * validation split; NULL: not known. `ranks`: the path of the file (io/ranks.h) that is to hold the
  * runs'; NULL: none. */
 CHECKED enum status evaluation_splits(struct run *runs, int count,
                                       const struct report_scores *valid, const char *ranks,
                                       struct report_results *results);
 
-/* The figure for model selection (protocol_select): full where it is computed, of the targets of
- * options_select_target. NaN where there are none. */
-double evaluation_select(const struct config *config, const struct report_scores *result);
+/* The figure that selects the epoch whose parameters rank the targets of a domain (protocol_select): the
+ * same for both, or of each its own (options_select_each); where a domain has no target with a rank, the
+ * other one's. NaN where there is none at all. */
+double evaluation_select(const struct config *config, const struct report_scores *result,
+                         int domain);
 
 #endif

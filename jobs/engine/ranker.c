@@ -8,8 +8,8 @@ static void add_work(struct ranker *r, const struct tape *tape) {
     r->work.bytes += tape->work[PHASE_FORWARD].bytes;
 }
 
-static void open_part(struct ranker_part *part, struct run *run) {
-    part->run = run;
+static void view_items(struct ranker_part *part) {
+    struct run *run = part->run;
     tape_begin(&part->item_tape, false, 0);
     part->item_tape.replicas = run->model.catalogue.collectives ? 1 : run->comm->size;
     model_view(&run->model, &part->item_tape, NULL, &part->items);
@@ -20,10 +20,20 @@ void ranker_open(struct ranker *r, struct run *runs, int count) {
     *r = (struct ranker){.parts = count,
                          .part = mem_zero(count, sizeof *r->part),
                          .asked = mem_zero(count, sizeof *r->asked)};
-    for (int k = 0; k < count; k++) {
-        open_part(&r->part[k], &runs[k]);
-        add_work(r, &r->part[k].item_tape);
+    for (int k = 0; k < count; k++)
+        r->part[k].run = &runs[k];
+}
+
+void ranker_begin(struct ranker *r, int domain) {
+    for (int k = 0; k < r->parts; k++) {
+        struct ranker_part *part = &r->part[k];
+        if (!run_turn(part->run, domain) && part->viewed)
+            continue;
+        view_items(part);
+        add_work(r, &part->item_tape);
+        part->viewed = true;
     }
+    r->domain = domain;
 }
 
 void ranker_close(struct ranker *r) {
@@ -56,11 +66,11 @@ static void ask_part(struct ranker_part *part, const struct sample *samples, int
     model_query(model, &pass, &part->items, domain, query);
 }
 
-struct arena *ranker_ask(struct ranker *r, const struct sample *samples, int64_t n, int domain,
+struct arena *ranker_ask(struct ranker *r, const struct sample *samples, int64_t n,
                          struct query *query) {
     struct arena *arena = &r->part[0].tape.arena;
     for (int k = 0; k < r->parts; k++) {
-        ask_part(&r->part[k], samples, n, domain, &r->asked[k]);
+        ask_part(&r->part[k], samples, n, r->domain, &r->asked[k]);
         add_work(r, &r->part[k].tape);
     }
     *query = query_together(r->asked, r->parts);

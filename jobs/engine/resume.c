@@ -99,21 +99,25 @@ static enum status check_data(const struct resume *r, const struct run *run) {
     return STATUS_OK;
 }
 
+/* The value of eval.select_domain that says it whatever train.target is. */
+static const char *selecting_domains(const struct config *config) {
+    static const char *const domains[] = {"both", "a", "b"}; /* by enum target */
+    return options_select_each(config) ? "each" : domains[options_select_target(config)];
+}
+
 /* The best epoch so far has to be the best by what selects now: the parameters of others are gone.
  */
 static enum status check_selection(const struct resume *r, const struct run *run) {
-    static const char *const domains[] = {"both", "a", "b"}; /* by enum target */
     char before[PROTOCOL_NAME], now[PROTOCOL_NAME];
     protocol_select(&r->was, &run->dataset, before);
     protocol_select(&run->config, &run->dataset, now);
-    if (r->state.best_step < 0 || !strcmp(before, now))
+    if (r->state.best[0].step < 0 || !strcmp(before, now))
         return STATUS_OK;
     return comm_error(r->comm, STATUS_INPUT,
                       "%s: its best epoch is that of the %s, and those of the %s may be gone; "
                       "go on with eval.select=%s, eval.select_domain=%s and the run's other eval "
                       "keys, or --overwrite the run",
-                      r->path, before, now, r->was.eval.select,
-                      domains[options_select_target(&r->was)]);
+                      r->path, before, now, r->was.eval.select, selecting_domains(&r->was));
 }
 
 enum status resume_check(const struct resume *resume, const struct run *run) {

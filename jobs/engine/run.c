@@ -204,6 +204,8 @@ static enum status use_one_domain(const struct comm *comm, const struct dataset 
         snprintf(fault, sizeof fault, "train.target: b has no targets");
     else if (options_select_target(config) == TARGET_B)
         snprintf(fault, sizeof fault, "eval.select_domain: b has no targets");
+    if (config->eval.select_domain == SELECT_DOMAIN_EACH)
+        config->eval.select_domain = SELECT_DOMAIN_A;
     config->model.mixed_softmax = MIXED_DOMAIN;
     config->model.share_encoders = SHARE_STREAMS;
     if (!fault[0])
@@ -233,7 +235,23 @@ enum status run_open(struct run *run, struct comm *comm, const struct config *co
     return status;
 }
 
+void run_keep_second(struct run *run) {
+    struct params *params = &run->model.params;
+    run->other = params->m ? params->m : mem_alloc(params->total, sizeof *run->other);
+    params->m = NULL;
+    memcpy(run->other, params->x, (size_t)params->total * sizeof *run->other);
+}
+
+bool run_turn(struct run *run, int domain) {
+    if (!run->other || domain == run->present)
+        return false;
+    params_swap(&run->model.params, run->other);
+    run->present = domain;
+    return true;
+}
+
 void run_close(struct run *run) {
+    mem_free(run->other);
     model_free(&run->model);
     sampler_close(&run->sampler);
     successors_close(&run->successors);

@@ -22,6 +22,8 @@ struct run {
     struct model model;
     bool by_key; /* rows of item tables were found by the items' keys (jobs/engine/restore.h) ... */
     struct item_counts item_counts; /* ... of so many items */
+    real *other;                    /* parameters for the targets of the other domain than ... */
+    int present;                    /* ... this one; NULL: those of the model are for both */
 };
 
 /* Collective; the same on all ranks. What a data set decides of the configuration: data.max_len
@@ -44,6 +46,14 @@ CHECKED enum status run_open(struct run *run, struct comm *comm, const struct co
 /* Collective. Start the rows of item tables as a new training would, from a feature table where
  * model.id_init says so; run_open does it for training. */
 CHECKED enum status run_init_items(struct run *run);
+
+/* Not collective. The model's parameters are from now on those for the targets of the second domain; the
+ * caller puts those for the first in their place. Training is over: they are kept where the first moments
+ * were, if there are any. */
+void run_keep_second(struct run *run);
+
+/* Not collective. The model gets the parameters for the targets of the domain. Were they others before? */
+bool run_turn(struct run *run, int domain);
 
 void run_close(struct run *run); /* not collective; safe on a zeroed object */
 

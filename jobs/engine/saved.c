@@ -56,6 +56,11 @@ static enum status verify_best(const struct comm *comm, const char *run, const c
                       why[0] ? why : "a rank cannot read its file", run);
 }
 
+/* Have the domains other parameters? */
+static bool has_two(const struct checkpoint_choice *choice) {
+    return strcmp(choice->file[0], choice->file[1]) != 0;
+}
+
 static bool is_newest(const struct comm *comm, const char *directory, int64_t step) {
     int64_t *steps;
     int count;
@@ -65,35 +70,62 @@ static bool is_newest(const struct comm *comm, const char *directory, int64_t st
     return newest;
 }
 
-/* The best checkpoint as the newest whole one of `run` knows it, else that one. */
-static enum status find_best(const struct comm *comm, const char *run, char **file) {
-    struct checkpoint_state state;
-    char directory[OPTION_PATH];
-    snprintf(directory, sizeof directory, "%s/checkpoints", run);
-    TRY(checkpoint_newest_whole(comm, directory, file));
-    if (!*file)
-        return comm_error(comm, STATUS_INPUT, "%s: no checkpoint in %s", run, directory);
-    TRY(checkpoint_read_state(comm, *file, &state));
-    int64_t step = state.step, best = state.best_step;
-    checkpoint_state_free(&state);
-    fault_point("found");
-    if (best >= 0 && best != step) {
-        mem_free(*file);
-        *file = checkpoint_path(directory, best);
-        TRY(verify_best(comm, run, *file));
-    }
-    if (!is_newest(comm, directory, step))
-        log_warn("the parameters are those of %s", *file);
+/* Of the run at its newest whole checkpoint: has each domain a best epoch of its own? */
+static enum status read_selection(const struct comm *comm, const char *file,
+                                  const struct checkpoint_state *newest, bool *per_domain) {
+    struct config config;
+    TRY(COMM_ON_ROOT(comm, config_from_text(newest->config, file, &config)));
+    *per_domain = newest->best[0].step >= 0 && options_select_each(&config);
+    comm_bcast(comm, per_domain, sizeof *per_domain);
     return STATUS_OK;
 }
 
-static enum status find(const struct comm *comm, const char *path, char **file) {
+/* The best checkpoint of each domain as the newest whole one knows it, else that one. */
+static enum status choose(const struct comm *comm, const char *run, const char *directory,
+                          const struct checkpoint_state *newest, struct checkpoint_choice *choice) {
+    for (int d = 0; d < DOMAINS; d++) {
+        int64_t best = newest->best[d].step, step = best >= 0 ? best : newest->step;
+        choice->step[d] = step;
+        choice->file[d] = checkpoint_path(directory, step);
+        if (step != newest->step && (d == 0 || step != choice->step[0]))
+            TRY(verify_best(comm, run, choice->file[d]));
+    }
+    if (!is_newest(comm, directory, newest->step))
+        for (int d = 0; d < DOMAINS && (d == 0 || has_two(choice)); d++)
+            log_warn("the parameters are those of %s", choice->file[d]);
+    return STATUS_OK;
+}
+
+static enum status find_best(const struct comm *comm, const char *run,
+                             struct checkpoint_choice *choice) {
+    struct checkpoint_state state = {0};
+    char directory[OPTION_PATH], *newest;
+    snprintf(directory, sizeof directory, "%s/checkpoints", run);
+    TRY(checkpoint_newest_whole(comm, directory, &newest));
+    if (!newest)
+        return comm_error(comm, STATUS_INPUT, "%s: no checkpoint in %s", run, directory);
+    enum status status = checkpoint_read_state(comm, newest, &state);
+    if (status == STATUS_OK)
+        status = read_selection(comm, newest, &state, &choice->per_domain);
+    fault_point("found");
+    if (status == STATUS_OK)
+        status = choose(comm, run, directory, &state, choice);
+    mem_free(newest);
+    checkpoint_state_free(&state);
+    return status;
+}
+
+static enum status find(const struct comm *comm, const char *path,
+                        struct checkpoint_choice *choice) {
     struct stat info;
     int is_directory = comm->rank == 0 && !stat(path, &info) && S_ISDIR(info.st_mode);
     comm_bcast(comm, &is_directory, sizeof is_directory);
     if (is_directory)
-        return find_best(comm, path, file);
-    *file = mem_string(path);
+        return find_best(comm, path, choice);
+    for (int d = 0; d < DOMAINS; d++) {
+        choice->file[d] = mem_string(path);
+        choice->step[d] = -1;
+    }
     return checkpoint_verify(comm, path);
 }
 
@@ -116,9 +148,10 @@ static enum status make_config(const char *file, const char *stored,
     return config_override(config, request->pairs, request->npairs);
 }
 
-static enum status load_config(struct comm *comm, const char *file,
+static enum status load_config(struct comm *comm, struct checkpoint_choice *choice,
                                const struct args_config *request, const struct run *first,
-                               struct config *config, int64_t *step) {
+                               struct config *config) {
+    const char *file = choice->file[0];
     struct checkpoint_state state = {.step = -1};
     bool has;
     TRY(checkpoint_has_state(comm, file, &has));
@@ -126,23 +159,29 @@ static enum status load_config(struct comm *comm, const char *file,
         TRY(checkpoint_read_state(comm, file, &state));
     enum status status =
         COMM_ON_ROOT(comm, make_config(file, state.config, request, first, config));
-    *step = state.step;
+    for (int d = 0; d < DOMAINS; d++)
+        choice->step[d] = choice->step[d] < 0 ? state.step : choice->step[d];
     checkpoint_state_free(&state);
     TRY(status);
     comm_bcast(comm, config, sizeof *config);
     return STATUS_OK;
 }
 
-static enum status restore(struct run *run, const char *file, bool by_key) {
-    TRY(restore_params(run, file, by_key ? RESTORE_BY_KEY : RESTORE_SAME));
+static enum status restore(struct run *run, const struct checkpoint_choice *choice, bool by_key) {
+    enum restore_items items = by_key ? RESTORE_BY_KEY : RESTORE_SAME;
+    if (has_two(choice)) {
+        TRY(restore_params(run, choice->file[1], items));
+        run_keep_second(run);
+    }
+    TRY(restore_params(run, choice->file[0], items));
     const struct item_counts *n = &run->item_counts;
     if (run->by_key)
         log_info("items by key: kept %lld, new %lld, dropped %lld", (long long)n->kept,
                  (long long)n->added, (long long)n->dropped);
     if (run->by_key && n->kept == 0)
         return comm_error(run->comm, STATUS_INPUT,
-                          "%s: knows no item of %s: their keys have nothing in common", file,
-                          run->dataset.path);
+                          "%s: knows no item of %s: their keys have nothing in common",
+                          choice->file[0], run->dataset.path);
     return STATUS_OK;
 }
 
@@ -152,22 +191,17 @@ static enum status open_once(struct comm *comm, const struct saved_request *requ
     int k = saved->count;
     struct config config;
     struct run *run = &saved->run[k];
-    char **file = &saved->file[k];
-    *file = NULL;
-    enum status status = find(comm, request->path[k], file);
+    struct checkpoint_choice *choice = &saved->choice[k];
+    enum status status = find(comm, request->path[k], choice);
     if (status == STATUS_OK)
-        status = load_config(comm, *file, &request->config, k > 0 ? saved->run : NULL, &config,
-                             &saved->step[k]);
+        status = load_config(comm, choice, &request->config, k > 0 ? saved->run : NULL, &config);
     if (status == STATUS_OK)
         status = run_open(run, comm, &config, false);
-    if (status != STATUS_OK) {
-        mem_free(*file);
-        return status;
-    }
-    status = restore(run, *file, request->by_key);
+    if (status == STATUS_OK)
+        status = restore(run, choice, request->by_key);
     if (status != STATUS_OK) {
         run_close(run);
-        mem_free(*file);
+        checkpoint_choice_free(choice);
     }
     return status;
 }
@@ -215,9 +249,13 @@ static enum status check_data(const struct saved *saved, int k, char *const *pat
                       path[0], path[k], a->path, b->path);
 }
 
+static bool share_parameters(const struct checkpoint_choice *a, const struct checkpoint_choice *b) {
+    return a->hash[0] == b->hash[0] || a->hash[1] == b->hash[1];
+}
+
 static enum status check_twice(const struct saved *saved, int k, char *const *path) {
     for (int q = 0; q < k; q++)
-        if (saved->hash[q] == saved->hash[k])
+        if (share_parameters(&saved->choice[q], &saved->choice[k]))
             return comm_error(saved->run->comm, STATUS_INPUT,
                               "%s: has the parameters of %s; give each run once", path[k], path[q]);
     return STATUS_OK;
@@ -251,10 +289,13 @@ static void tell_protocol(const struct saved *saved, int k, char *const *path) {
 
 /* Does run k go together with those before it? */
 static enum status check_together(struct saved *saved, int k, char *const *path) {
-    const struct run *run = &saved->run[k];
+    struct run *run = &saved->run[k];
     TRY(check_data(saved, k, path));
     TRY(check_model(saved, k, path));
-    saved->hash[k] = checkpoint_params_hash(run->comm, &run->model.params);
+    for (int d = DOMAINS - 1; d >= 0; d--) {
+        run_turn(run, d);
+        saved->choice[k].hash[d] = checkpoint_params_hash(run->comm, &run->model.params);
+    }
     TRY(check_twice(saved, k, path));
     tell_protocol(saved, k, path);
     return STATUS_OK;
@@ -263,7 +304,8 @@ static enum status check_together(struct saved *saved, int k, char *const *path)
 enum status saved_open(struct comm *comm, const struct saved_request *request,
                        struct saved *saved) {
     enum status status = STATUS_OK;
-    *saved = (struct saved){.run = mem_zero(request->paths, sizeof *saved->run)};
+    *saved = (struct saved){.run = mem_zero(request->paths, sizeof *saved->run),
+                            .choice = mem_zero(request->paths, sizeof *saved->choice)};
     while (status == STATUS_OK && saved->count < request->paths) {
         status = open_next(comm, request, saved);
         if (status != STATUS_OK)
@@ -280,10 +322,18 @@ enum status saved_open(struct comm *comm, const struct saved_request *request,
 void saved_close(struct saved *saved) {
     for (int k = 0; k < saved->count; k++) {
         run_close(&saved->run[k]);
-        mem_free(saved->file[k]);
+        checkpoint_choice_free(&saved->choice[k]);
     }
     mem_free(saved->run);
+    mem_free(saved->choice);
     *saved = (struct saved){0};
+}
+
+bool saved_is_per_domain(const struct saved *saved) {
+    for (int k = 0; k < saved->count; k++)
+        if (saved->choice[k].per_domain)
+            return true;
+    return false;
 }
 
 struct report_run *saved_describe(const struct saved *saved) {
@@ -292,12 +342,10 @@ struct report_run *saved_describe(const struct saved *saved) {
     struct report_run *about = mem_alloc(saved->count, sizeof *about);
     for (int k = 0; k < saved->count; k++) {
         const struct run *run = &saved->run[k];
-        about[k] = (struct report_run){.file = saved->file[k],
+        about[k] = (struct report_run){.choice = &saved->choice[k],
                                        .config = &run->config,
                                        .provenance = run->provenance,
-                                       .by_key = run->by_key ? &run->item_counts : NULL,
-                                       .step = saved->step[k],
-                                       .hash = saved->hash[k]};
+                                       .by_key = run->by_key ? &run->item_counts : NULL};
     }
     return about;
 }

@@ -36,14 +36,13 @@ error_t saved_parse(struct saved_request *request, int key, char *arg,
 
 struct saved {
     int count;
-    struct run *run;            /* [count] */
-    char *file[RANKER_RUNS];    /* the checkpoints */
-    int64_t step[RANKER_RUNS];  /* that they are of; -1: not known */
-    uint64_t hash[RANKER_RUNS]; /* of the parameters, where the runs are several */
+    struct run *run;                  /* [count] */
+    struct checkpoint_choice *choice; /* [count]; hashes where the runs are several */
 };
 
 /* Collective. Open the model of each path with its parameters: those of a verified checkpoint, or of
- * a run directory's best (else newest) one, as its newest whole one knows it (damaged newer ones are
+ * a run directory's best (else newest) one, as its newest whole one knows it, and where each domain has
+ * its own best one both of these (run_turn) (damaged newer ones are
  * warned of; a damaged best one is an error; one that a training removes meanwhile is looked for
  * again); its configuration, then the request's pairs. A file without one (any HDF5 file with /param)
  * takes the defaults, and itself as the data set. Other items than those of the training are refused
@@ -57,6 +56,9 @@ struct saved {
 CHECKED enum status saved_open(struct comm *comm, const struct saved_request *request,
                                struct saved *saved);
 void saved_close(struct saved *saved); /* not collective; zeroes it */
+
+/* Has a run a best epoch of each domain (eval.select_domain of its training)? Not collective. */
+bool saved_is_per_domain(const struct saved *saved);
 
 /* What the results say of each of several runs, to be given to mem_free; NULL: there is one. It points
  * to what is open. Not collective. */

@@ -91,7 +91,8 @@ static enum status add_run(struct figures *f, const struct entry *run, const str
         if (!file_exists(path))
             continue;
         TRY(ranks_read(path, run->result.dataset_hash, split[p->split], &ranks));
-        found = ranks.rank[p->candidates] && ranks.excluded == p->excluded;
+        found = ranks.rank[p->candidates] && ranks.excluded == p->excluded &&
+                ranks.per_domain == run->result.per_domain;
         enum status status = found ? add_ranks(f, run, path, p, request, &ranks) : STATUS_OK;
         ranks_free(&ranks);
         TRY(status);
@@ -169,6 +170,25 @@ struct comparison {
     int rows; /* printed */
 };
 
+/* The group that group g is compared with. */
+static int reference_of(const struct comparison *c, int g) {
+    int first = 0;
+    while (!entries_on_same_data(table_first_of(c->run, first), table_first_of(c->run, g)))
+        first++;
+    return first;
+}
+
+/* Of a pair of groups, in one of which each domain may have its own best epoch. */
+static const char *name_protocol(const struct comparison *c, int g, const struct protocol *p,
+                                 char name[PROTOCOL_CANDIDATES]) {
+    bool per_domain = table_is_per_domain(c->run, c->n, g) ||
+                      table_is_per_domain(c->run, c->n, reference_of(c, g));
+    return protocol_candidates((struct ranking_protocol){.sampled = p->candidates == RESULT_SAMPLED,
+                                                         .history_excluded = p->excluded,
+                                                         .per_domain = per_domain},
+                               name);
+}
+
 static void print_row(struct comparison *c, int g, const struct protocol *p,
                       const struct figures *a, const struct figures *b) {
     struct interval interval[COLUMNS];
@@ -176,22 +196,13 @@ static void print_row(struct comparison *c, int g, const struct protocol *p,
     struct differences d = differences_of(a, b);
     bootstrap_means(d.weight, d.sum, d.users, RESULT_DOMAINS, a->metrics, interval);
     table_print_settings(c->run, c->n, table_first_of(c->run, g));
-    printf(" %s | %s | %lld |", result_split_names[p->split],
-           protocol_candidates(p->candidates == RESULT_SAMPLED, p->excluded, 1, name),
+    printf(" %s | %s | %lld |", result_split_names[p->split], name_protocol(c, g, p, name),
            (long long)d.with_targets);
     for (int k = 0; k < RESULT_DOMAINS * a->metrics; k++)
         print_interval(&interval[k]);
     putchar('\n');
     c->rows++;
     differences_free(&d);
-}
-
-/* The group that group g is compared with. */
-static int reference_of(const struct comparison *c, int g) {
-    int first = 0;
-    while (!entries_on_same_data(table_first_of(c->run, first), table_first_of(c->run, g)))
-        first++;
-    return first;
 }
 
 /* The groups whose reference is group `first`. */

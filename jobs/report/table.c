@@ -185,6 +185,13 @@ static void print_head(const struct entry *run, int n, const struct result_reque
     table_print_rule(columns);
 }
 
+bool table_is_per_domain(const struct entry *run, int n, int g) {
+    for (int r = 0; r < n; r++)
+        if (run[r].group == g && entry_counts(&run[r]) && run[r].result.per_domain)
+            return true;
+    return false;
+}
+
 /* Of the group and the protocol of the cell; nothing where no run has figures of them. */
 static void print_row(const struct entry *run, int n, int groups, int g, struct cell cell,
                       int metrics) {
@@ -193,8 +200,12 @@ static void print_row(const struct entry *run, int n, int groups, int g, struct 
     if (runs == 0)
         return;
     table_print_settings(run, n, table_first_of(run, g));
-    printf(" %d | %s | %s |", runs, result_split_names[cell.split],
-           protocol_candidates(cell.candidates == RESULT_SAMPLED, cell.excluded, 1, name));
+    printf(
+        " %d | %s | %s |", runs, result_split_names[cell.split],
+        protocol_candidates((struct ranking_protocol){.sampled = cell.candidates == RESULT_SAMPLED,
+                                                      .history_excluded = cell.excluded,
+                                                      .per_domain = table_is_per_domain(run, n, g)},
+                            name));
     for (cell.domain = 0; cell.domain < RESULT_DOMAINS; cell.domain++)
         for (cell.metric = 0; cell.metric < metrics; cell.metric++) {
             struct spread s = spread_of(run, n, g, &cell);
@@ -235,14 +246,15 @@ void table_print_figures(const struct entry *run, int n, int groups,
 /* ---- costs ---- */
 
 struct costs {
-    int64_t best[2], epochs[2]; /* smallest and largest */
+    int64_t best[2][2], epochs[2]; /* smallest and largest; the best by domain */
     double seconds, memory;     /* mean, largest */
     int n, timed;
 };
 
 static void add_costs(struct costs *c, const struct run_result *r) {
-    int64_t *range[] = {c->best, c->epochs}, x[] = {r->best_epoch, r->epochs};
-    for (int k = 0; k < 2; k++) {
+    int64_t *range[] = {c->best[0], c->best[1], c->epochs};
+    int64_t x[] = {r->best_epoch[0], r->best_epoch[1], r->epochs};
+    for (int k = 0; k < 3; k++) {
         range[k][0] = c->n == 0 || x[k] < range[k][0] ? x[k] : range[k][0];
         range[k][1] = c->n == 0 || x[k] > range[k][1] ? x[k] : range[k][1];
     }
@@ -254,9 +266,19 @@ static void add_costs(struct costs *c, const struct run_result *r) {
 
 static void print_range(const int64_t range[2]) {
     if (range[0] == range[1])
-        printf(" %lld |", (long long)range[0]);
+        printf(" %lld", (long long)range[0]);
     else
-        printf(" %lld to %lld |", (long long)range[0], (long long)range[1]);
+        printf(" %lld to %lld", (long long)range[0], (long long)range[1]);
+}
+
+/* Of one epoch, or of each domain's. */
+static void print_best(const struct costs *c, const struct run_result *labels, bool per_domain) {
+    for (int d = 0; d < (per_domain ? 2 : 1); d++) {
+        print_range(c->best[d]);
+        if (per_domain)
+            printf(" (%s)%s", labels->label[d], d ? "" : ",");
+    }
+    printf(" |");
 }
 
 void table_print_costs(const struct entry *run, int n, int groups) {
@@ -272,8 +294,9 @@ void table_print_costs(const struct entry *run, int n, int groups) {
             continue;
         table_print_settings(run, n, table_first_of(run, g));
         printf(" %d |", c.n);
-        print_range(c.best);
+        print_best(&c, table_first_figures(run, n), table_is_per_domain(run, n, g));
         print_range(c.epochs);
+        printf(" |");
         if (c.timed > 0)
             printf(" %.3g | %.0f |\n", c.seconds / c.timed, c.memory);
         else

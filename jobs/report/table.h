@@ -15,6 +15,9 @@ void table_print_settings(const struct entry *run, int n, const struct entry *ro
 void table_print_rule(int columns);
 void table_print_metrics(const struct run_result *first, const struct result_request *request);
 
+/* Has each domain its own best epoch in a group's figures? */
+bool table_is_per_domain(const struct entry *run, int n, int g);
+
 /* The first run of a group; of those that have figures, the first one. */
 const struct entry *table_first_of(const struct entry *run, int g);
 const struct run_result *table_first_figures(const struct entry *run, int n);

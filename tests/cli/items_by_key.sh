@@ -106,6 +106,29 @@ test_evaluate_by_key() { # With --items-by-key the figures are those of the orig
     done
 }
 
+test_best_epochs_by_key() { # With a best epoch of each domain the rows of both checkpoints are found.
+    shop one
+    ranks 2 train run.yaml run.dir=each eval.select_domain=each train.epochs=8 checkpoint.keep=1 eval.select=mrr
+    statuses 0 0
+    ls each/checkpoints >kept
+    evaluates 2 each each.json
+    shop two
+    evaluates 2 each again.json --items-by-key
+    diff <(figures each.json) <(figures again.json) >&2 || complain 'the figures of the original'
+    shop next
+    evaluates 1 each again.json --items-by-key
+    has err 'cdsr: items by key: kept 58, new 3, dropped 2'
+    epochs=$(sed -n '/^  "best_epoch"/,/}/s/.*: \([0-9]*\),*$/\1/p' each/metrics.json)
+    [ "$(printf '%s\n' $epochs | sort -u | wc -l)" = 2 ] || complain "other best epochs: $epochs"
+    steps=$(($(grep -c '"event": "step"' each/log.jsonl) / 8))
+    for domain in food tea; do
+        evaluates 1 each/checkpoints/step-$((${epochs%%[^0-9]*} * steps)).h5 apart.json --items-by-key
+        epochs=${epochs#*[^0-9]}
+        diff <(figures again.json | sed -n "/\"$domain\"/,/}/p") <(figures apart.json | sed -n "/\"$domain\"/,/}/p") >&2 ||
+            complain "the figures of $domain"
+    done
+}
+
 test_recommend_by_key() { # With --items-by-key the lists are those of the original order.
     shop two
     for run in replicated sharded; do

@@ -7,10 +7,8 @@
 static const struct checkpoint_state written = {.step = 12,
                                                 .epoch = 3,
                                                 .cursor = 4,
-                                                .best_step = 9,
-                                                .best_epoch = 2,
+                                                .best = {{9, 2, 0.125}, {6, 1, 0.25}},
                                                 .stale = 1,
-                                                .best_metric = 0.125,
                                                 .config = (char *)"run: {seed: 1}",
                                                 .dataset_hash = (char *)"0123abcd",
                                                 .items_hash = (char *)"4567ef",
@@ -67,8 +65,11 @@ static void write_damaged(const uint8_t *data, size_t size) {
 }
 
 static void require_state(const struct checkpoint_state *s) {
-    REQUIRE(s->step == 12 && s->epoch == 3 && s->cursor == 4 && s->best_step == 9);
-    REQUIRE(s->best_epoch == 2 && s->stale == 1 && s->best_metric == 0.125);
+    REQUIRE(s->step == 12 && s->epoch == 3 && s->cursor == 4 && s->stale == 1);
+    for (int d = 0; d < DOMAINS; d++)
+        REQUIRE(s->best[d].step == written.best[d].step &&
+                s->best[d].epoch == written.best[d].epoch &&
+                s->best[d].metric == written.best[d].metric);
     REQUIRE(!strcmp(s->config, written.config) && !strcmp(s->dataset_hash, written.dataset_hash));
     REQUIRE(!strcmp(s->items_hash, written.items_hash) && s->domain_items[0] == 3);
     REQUIRE(s->plateau.reductions == 5 && s->plateau.waited == 6);

@@ -209,8 +209,16 @@ MPI_TEST(damage, no_flipped_bit_of_a_data_set_passes, 1, .timeout = 200) {
 
 MPI_TEST(damage, no_flipped_bit_of_a_checkpoint_passes, 1, .timeout = 200) {
     struct params params = {0};
-    struct checkpoint_state state = {
-        12, 3, 4, 9, 2, 1, 0.125, (char *)"run: {}", (char *)"01", (char *)"02", {2, 3}, {1, 0}, 0};
+    struct checkpoint_state state = {.step = 12,
+                                     .epoch = 3,
+                                     .cursor = 4,
+                                     .best = {{9, 2, 0.125}, {6, 1, 0.25}},
+                                     .stale = 1,
+                                     .config = (char *)"run: {}",
+                                     .dataset_hash = (char *)"01",
+                                     .items_hash = (char *)"02",
+                                     .domain_items = {2, 3},
+                                     .plateau = {1, 0}};
     char bytes[] = "a\0b\0c\0d\0e";
     struct item_keys keys = {{2, 3}, 0, 5, bytes, sizeof bytes, 0, sizeof bytes};
     enter();

@@ -197,8 +197,15 @@ static void write_events(void) {
                                10, 1e-3, 1000, &phases};
     report_start(&report, &(struct report_start){&dataset, 3, 12345, 17, 0});
     report_step(&report, &step);
-    report_eval(&report, &(struct report_eval){17, 1, SPLIT_VALID, &dataset, &scores, 0.375,
-                                               "mrr of all, full", true, 2});
+    report_eval(&report, &(struct report_eval){17,
+                                               1,
+                                               SPLIT_VALID,
+                                               &dataset,
+                                               &scores,
+                                               {0.375, 0.375},
+                                               "mrr of all, full",
+                                               {true, true},
+                                               2});
     report_checkpoint(&report, &(struct report_checkpoint){17, 1, "checkpoints/step-17.h5", 0.25});
     report_end(&report, &(struct report_end){STATUS_OK, 17, 1, 60, "epochs"});
 }
@@ -255,6 +262,32 @@ MPI_TEST(report, logs_one_object_per_line, 2) {
     finish();
 }
 
+/* With a best epoch of each domain the figure that selects, and whether it is the best one, stand by domain. */
+MPI_TEST(report, logs_the_figures_of_each_domain, 1) {
+    struct report_scores scores = {.has_full = true, .full = table(0.125)};
+    start();
+    config.eval.select_domain = SELECT_DOMAIN_EACH;
+    MPI_REQUIRE(open_run(REPORT_REFUSE, &report) == STATUS_OK);
+    report_eval(&report, &(struct report_eval){17,
+                                               1,
+                                               SPLIT_VALID,
+                                               &dataset,
+                                               &scores,
+                                               {0.375, NAN},
+                                               "mrr of each domain, full",
+                                               {true, false},
+                                               2});
+    char *text = read_file("log.jsonl");
+    json_t *e = json_loads(text, 0, NULL), *select = json_object_get(e, "select");
+    MPI_REQUIRE(e, "%s", text);
+    MPI_EXPECT(number(e, "select/books") == 0.375 &&
+               json_is_null(json_object_get(select, "films")));
+    MPI_EXPECT(json_is_true(json_object_get(json_object_get(e, "best"), "books")) &&
+               json_is_false(json_object_get(json_object_get(e, "best"), "films")));
+    json_decref(e), free(text);
+    finish();
+}
+
 MPI_TEST(report, a_lost_line_fails_the_run, 2) {
     struct report_results results = {.config = &config, .dataset = &dataset};
     start();
@@ -275,7 +308,7 @@ static struct report_results some_results(void) {
     r.model[SPLIT_VALID] = (struct report_scores){true, true, table(0.0625), table(0.125)};
     r.model[SPLIT_TEST] = (struct report_scores){true, true, table(0.03125), table(0.25)};
     r.popularity[SPLIT_TEST] = (struct report_scores){.has_full = true, .full = table(0.015625)};
-    r.best_epoch = 3, r.best_metric = 0.25, r.epochs = 9, r.timed_epochs = 4;
+    r.best_epoch[0] = 3, r.best_metric[0] = 0.25, r.epochs = 9, r.timed_epochs = 4;
     r.train_seconds = 8, r.eval_seconds = 2, r.io_seconds = 0.5;
     r.peak_rss_mb = 123, r.valid = true;
     return r;
@@ -325,6 +358,35 @@ MPI_TEST(report, results, 2) {
         free(metrics), free(text);
     }
     MPI_EXPECT(report_peak_rss_mb(&test_comm) > 1);
+    finish();
+}
+
+/* Best epochs of each domain: both stand where one does, the model's rows are called so, and runs are
+ * compared by the figure of all targets. */
+MPI_TEST(report, results_of_two_best_epochs, 1) {
+    start();
+    struct report_results results = some_results();
+    results.per_domain = true;
+    results.best_epoch[1] = 5, results.best_metric[1] = 0.5;
+    results.model[SPLIT_VALID].full.all.select = 0.375;
+    char *metrics = report_metrics_text(&results), *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    report_print_results(file, &results);
+    fclose(file);
+    json_t *m = json_loads(metrics, 0, NULL);
+    MPI_REQUIRE(m);
+    MPI_EXPECT(number(m, "best_epoch/books") == 3 && number(m, "best_epoch/films") == 5);
+    MPI_EXPECT(number(m, "best_metric_of/books") == 0.25 &&
+               number(m, "best_metric_of/films") == 0.5);
+    MPI_EXPECT(number(m, "best_metric") == 0.375);
+    MPI_EXPECT(!strcmp(string(json_object_get(m, "protocol"), "epochs"), "per-domain best epochs"));
+    MPI_EXPECT(strstr(text, "; best epochs 3 (books) and 5 (films) of 9, by "), "%s", text);
+    MPI_EXPECT(strstr(text, "books    model       full, per-domain best epochs  "), "%s", text);
+    MPI_EXPECT(strstr(text, "books    model       sampled, per-domain best epochs "), "%s", text);
+    MPI_EXPECT(strstr(text, "books    popularity  full    "), "%s", text);
+    MPI_EXPECT(strstr(text, "\nper-domain best epochs: the targets of each domain"), "%s", text);
+    json_decref(m), mem_free(metrics), free(text);
     finish();
 }
 

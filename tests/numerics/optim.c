@@ -167,9 +167,9 @@ Test(optim, averages_change_places) {
     size_t bytes = (size_t)params.total * sizeof(real);
     real *average = mem_alloc(params.total, sizeof *average);
     memcpy(average, params.average, bytes);
-    average_swap(&params);
+    params_swap(&params, params.average);
     cr_expect(!memcmp(params.x, average, bytes) && params.average[1] == value(3, 1));
-    average_swap(&params);
+    params_swap(&params, params.average);
     cr_expect(!memcmp(params.average, average, bytes) && params.x[1] == value(3, 1));
     mem_free(average);
     params_free(&params);

@@ -95,6 +95,17 @@ Test(config, without_select_domain_both_domains_selected) {
     cr_expect_eq(config.eval.select_domain, SELECT_DOMAIN_AUTO);
 }
 
+/* A best epoch of each domain there is where both are trained for. */
+Test(config, each_domain_selects_where_both_are_trained_for) {
+    cr_assert_eq(parse("eval: {select_domain: each}\n"), STATUS_OK);
+    cr_expect(options_select_each(&config));
+    cr_assert_eq(parse("train: {target: b}\neval: {select_domain: each}\n"), STATUS_OK);
+    cr_expect(!options_select_each(&config));
+    cr_expect_eq(options_select_target(&config), TARGET_B);
+    cr_assert_eq(parse("eval: {select_domain: both}\n"), STATUS_OK);
+    cr_expect(!options_select_each(&config));
+}
+
 /* Values under the names of an earlier version; nobody is told to rename what a run saved. */
 Test(config, reads_former_names_in_silence, .init = cr_redirect_stderr) {
     cr_assert_eq(parse("train: {target: x}\neval: {select_domain: y}\n"), STATUS_OK);
