@@ -24,6 +24,7 @@ struct request {
 };
 
 #define CHI_SQUARE 10.83 /* p = 0.001 */
+#define MU_LEAST 1e-6
 
 enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767, ITEM_TAGS = 5 };
 
@@ -46,6 +47,7 @@ enum {
     KEY_AGNOSTIC,
     KEY_PCA,
     KEY_WHITEN,
+    KEY_GRAPH,
     KEY_MAKE_TAGS
 };
 
@@ -94,6 +96,11 @@ static const struct argp_option options[] = {
     {"mask", KEY_MASK, "FILE.npy", 0, "One u1 or bool per row, 0: the row is missing", 0},
     {"pca", KEY_PCA, "D", 0, "Reduce the file's table to its D principal components", 0},
     {"whiten", KEY_WHITEN, NULL, 0, "With texts or --pca: scale the components to variance 1", 0},
+    {"graph", KEY_GRAPH, "MU", 0,
+     "With texts: components by how items occur together in training sequences too, above 0 to 1: "
+     "by that "
+     "alone",
+     0},
     {"dtype", KEY_DTYPE, "TYPE", 0, "Store as f32 (default) or f16", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name, or the tags", 0},
     DATASET_WAIT(KEY_WAIT),
@@ -118,6 +125,8 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
         argp_error(state, "--pca is about tables in files; give --dim");
     else if (!text && m->whiten && !m->pca)
         argp_error(state, "--whiten is about texts and --pca");
+    else if (!text && r->encode.graph > 0)
+        argp_error(state, "--graph is about --from titles, titles+description and tags");
     else if (!text && r->encode.chi_square > 0)
         argp_error(state, "--agnostic is about --from titles, titles+description and tags");
     else if (!text && r->encode.vocabulary && (m->keys || m->mask))
@@ -136,7 +145,8 @@ static error_t check_make_tags(const struct argp_state *state, struct request *r
     const struct import_request *m = &r->import;
     const struct encode_request *e = &r->encode;
     bool table = m->name || m->tensor || m->keys || m->mask || m->ignore_unknown || m->pca ||
-                 m->whiten || m->half || r->encoder || e->dim || e->chi_square > 0 || e->vocabulary;
+                 m->whiten || m->half || r->encoder || e->dim || e->chi_square > 0 ||
+                 e->graph > 0 || e->vocabulary;
     r->encode.from = encode_source_find(string_at(&m->from, 0));
     if (!table && m->from.count == 1 && e->from <= ENCODE_TITLES_DESCRIPTIONS)
         return 0;
@@ -234,6 +244,8 @@ static error_t parse_encode(int key, char *arg, const struct argp_state *state, 
         return args_integer(state, "--terms", arg, 1, MOST_TERMS, &r->encode.terms);
     case KEY_AGNOSTIC:
         return set_chi_square(state, arg, &r->encode);
+    case KEY_GRAPH:
+        return args_number(state, "--graph", arg, MU_LEAST, 1, &r->encode.graph);
     case KEY_VOCABULARY:
         r->encode.vocabulary = true;
         return 0;

@@ -11,7 +11,8 @@ static const double NEARLY_ORTHOGONAL = 1e-6; /* of a row's norm that lies in th
 
 /* Threads share the rows of the block, so each reads all of x but adds without locks. */
 static void add_gram(void *state, int64_t lo, int64_t hi, double *block) {
-    const struct sparse *x = state;
+    const struct svd_gram *gram = state;
+    const struct sparse *x = &gram->rows;
 #pragma omp parallel
     {
         int threads = omp_get_num_threads(), thread = omp_get_thread_num();
@@ -21,6 +22,8 @@ static void add_gram(void *state, int64_t lo, int64_t hi, double *block) {
                 if (c < lo || c >= hi || c % threads != thread)
                     continue;
                 double *row = block + (c - lo) * x->columns, value = x->value[a];
+                if (gram->weight)
+                    value *= gram->weight[i];
                 for (int64_t b = x->offsets[i]; b < x->offsets[i + 1]; b++)
                     row[x->column[b]] += value * x->value[b];
             }
@@ -35,36 +38,74 @@ static double energy_of(const struct comm *comm, const struct sparse *x) {
     return energy;
 }
 
-/* From eigenvalues to singular values, from [k, n] to [n, k]. */
-static void adopt(struct svd *svd, bool whiten, const double *vectors) {
-    double floor = svd->n * DBL_EPSILON * svd->values[0];
-    for (int j = 0; j < svd->k; j++) {
-        bool there = svd->values[j] > floor;
-        svd->values[j] = there ? sqrt(svd->values[j]) : 0;
-        svd->scale[j] = !there ? 0 : 1 / (whiten ? svd->values[j] : sqrt(svd->values[j]));
-        svd->rank += there;
+/* From [k, n] to [n, k]. */
+static void set_basis(struct svd *svd, const double *vectors) {
+    for (int j = 0; j < svd->k; j++)
         for (int i = 0; i < svd->n; i++)
             svd->basis[(int64_t)i * svd->k + j] = vectors[(int64_t)j * svd->n + i];
+}
+
+/* Row i of x V. */
+static void project(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
+    memset(row, 0, (size_t)svd->k * sizeof *row);
+    for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++) {
+        const double *v = svd->basis + (int64_t)x->column[e] * svd->k;
+        double value = x->value[e];
+        for (int j = 0; j < svd->k; j++)
+            row[j] += value * v[j];
     }
 }
 
-enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, bool whiten,
-                       struct svd *out) {
+/* Squares of the norms of the columns of x V, x the rows of all ranks. */
+static void square_columns(const struct comm *comm, const struct svd *svd, const struct sparse *x,
+                           double *square) {
+    double *row = mem_alloc(svd->k, sizeof *row);
+    memset(square, 0, (size_t)svd->k * sizeof *square);
+    for (int64_t i = 0; i < x->rows; i++) {
+        project(svd, x, i, row);
+        for (int j = 0; j < svd->k; j++)
+            square[j] += row[j] * row[j];
+    }
+    comm_sum_f64(comm, square, svd->k);
+    mem_free(row);
+}
+
+/* Eigenvalues become norms of columns, of which those of X^T X are the squares. */
+static void set_values(const struct comm *comm, struct svd *svd, const struct sparse *x,
+                       const struct svd_gram *gram, bool whiten) {
+    double floor = svd->n * DBL_EPSILON * svd->values[0], *square = svd->values;
+    if (gram) {
+        square = mem_alloc(svd->k, sizeof *square);
+        square_columns(comm, svd, x, square);
+    }
+    for (int j = 0; j < svd->k; j++) {
+        bool there = svd->values[j] > floor;
+        svd->values[j] = there ? sqrt(square[j]) : 0;
+        svd->scale[j] = !there ? 0 : 1 / (whiten ? svd->values[j] : sqrt(svd->values[j]));
+        svd->rank += there;
+    }
+    if (gram)
+        mem_free(square);
+}
+
+enum status svd_sparse(const struct comm *comm, const struct sparse *x, const struct svd_gram *gram,
+                       int k, bool whiten, struct svd *out) {
     int n = x->columns;
     struct range own = grid_rows(n, comm->size, comm->rank);
     struct svd svd = {.n = n, .k = k, .energy = energy_of(comm, x)};
-    struct sparse view = *x;
+    struct svd_gram view = gram ? *gram : (struct svd_gram){.rows = *x};
     *out = (struct svd){0};
-    double *gram = mem_alloc((own.hi - own.lo) * n, sizeof *gram);
+    double *matrix = mem_alloc((own.hi - own.lo) * n, sizeof *matrix);
     double *vectors = mem_alloc((int64_t)k * n, sizeof *vectors);
     svd.values = mem_alloc(k, sizeof *svd.values);
-    linalg_assemble(comm, n, add_gram, &view, gram);
-    enum status status = linalg_eigen(comm, n, k, gram, svd.values, vectors);
-    mem_free(gram);
+    linalg_assemble(comm, n, add_gram, &view, matrix);
+    enum status status = linalg_eigen(comm, n, k, matrix, svd.values, vectors);
+    mem_free(matrix);
     if (status == STATUS_OK) {
         svd.basis = mem_alloc((int64_t)n * k, sizeof *svd.basis);
         svd.scale = mem_alloc(k, sizeof *svd.scale);
-        adopt(&svd, whiten, vectors);
+        set_basis(&svd, vectors);
+        set_values(comm, &svd, x, gram, whiten);
         *out = svd;
     } else {
         mem_free(svd.values);
@@ -112,15 +153,11 @@ static bool is_present(const struct svd *svd, const struct sparse *x, int64_t i)
 static void coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
     int k = svd->k;
     double square = 0;
-    memset(row, 0, (size_t)k * sizeof *row);
-    if (!is_present(svd, x, i))
+    if (!is_present(svd, x, i)) {
+        memset(row, 0, (size_t)k * sizeof *row);
         return;
-    for (int64_t e = x->offsets[i]; e < x->offsets[i + 1]; e++) {
-        const double *v = svd->basis + (int64_t)x->column[e] * k;
-        double value = x->value[e];
-        for (int j = 0; j < k; j++)
-            row[j] += value * v[j];
     }
+    project(svd, x, i, row);
     for (int j = 0; j < k; j++) {
         row[j] *= svd->scale[j];
         square += row[j] * row[j];

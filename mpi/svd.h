@@ -17,18 +17,27 @@
 
 struct svd {
     int n, k, rank; /* columns of X; pairs asked for; those that are not zero */
-    double *values; /* [k] descending */
+    double *values; /* [k] the norms of the columns of X V, descending if V is that of X^T X */
     double *basis;  /* [n, k]: V, a row per column of X */
     double *scale;  /* [k]: what a row's coordinate X V is multiplied by */
     double energy;  /* sum of squares of all elements of X */
 };
 
-/* Collective. x holds this rank's rows; 1 <= k <= columns, the same on all ranks. Coordinates are
+/* A symmetric matrix whose eigenvectors V are wanted in place of those of X^T X: the sum over the rows z
+ * of all ranks, of which these are this rank's, of weight z^T z. A weight may be negative; pairs whose
+ * eigenvalue is not positive are left out as zero ones are. */
+struct svd_gram {
+    struct sparse rows; /* of the columns of X */
+    double *weight;     /* [rows] */
+};
+
+/* Collective. x holds this rank's rows; gram NULL: X^T X; 1 <= k <= columns, the same on all ranks.
+ * Coordinates are, with S the norms of the columns of X V,
  *     X V S^(-1/2) = U S^(1/2)     or, with `whiten`,     X V S^(-1) = U
- * so that columns have norms that are the roots of the singular values, or all the same. Result the
- * same bits on all ranks. STATUS_FAIL from linalg_eigen. */
-CHECKED enum status svd_sparse(const struct comm *comm, const struct sparse *x, int k, bool whiten,
-                               struct svd *out);
+ * so that columns have norms that are the roots of S, or all the same. Result the same bits on all ranks.
+ * STATUS_FAIL from linalg_eigen. */
+CHECKED enum status svd_sparse(const struct comm *comm, const struct sparse *x,
+                               const struct svd_gram *gram, int k, bool whiten, struct svd *out);
 void svd_free(struct svd *svd); /* safe on a zeroed object; zeroes it */
 
 /* Share of the energy that the k values hold. Not collective. */

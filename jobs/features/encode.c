@@ -7,6 +7,7 @@
 #include "io/h5_writer.h"
 #include "io/sha256.h"
 #include "jobs/features/feature_table.h"
+#include "jobs/features/graph_rows.h"
 #include "mpi/svd.h"
 #include "partition/range.h"
 #include <stdio.h>
@@ -72,6 +73,17 @@ static enum status check_two_domains(const struct encode *e) {
                       e->dataset->path, e->dataset->labels[0]);
 }
 
+static enum status find_components(struct encode *e) {
+    const struct encode_request *r = e->request;
+    struct svd_gram gram = {0};
+    if (r->graph > 0)
+        TRY(graph_rows_make(e->comm, e->dataset, &e->tfidf.matrix, r->graph, &gram));
+    enum status status = svd_sparse(e->comm, &e->tfidf.matrix, r->graph > 0 ? &gram : NULL,
+                                    (int)r->dim, r->whiten, &e->svd);
+    graph_rows_free(&gram);
+    return status;
+}
+
 static enum status decompose(struct encode *e) {
     TRY(terms_read(e->comm, e->dataset, e->request->from, e->request->terms, &e->tfidf));
     if (e->request->chi_square > 0) {
@@ -82,7 +94,7 @@ static enum status decompose(struct encode *e) {
     TRY(check_terms(e));
     log_info("lsa: items %lld, terms %d, texts %.1f s", (long long)e->dataset->items,
              (int)e->tfidf.matrix.columns, phase_clock() - e->since);
-    TRY(svd_sparse(e->comm, &e->tfidf.matrix, (int)e->request->dim, e->request->whiten, &e->svd));
+    TRY(find_components(e));
     log_info("lsa: decomposed after %.1f s", phase_clock() - e->since);
     return e->request->vocabulary ? fold_tags(e) : STATUS_OK;
 }
@@ -134,20 +146,26 @@ static enum status declare_tags(const struct encode *e, struct h5_writer *w, con
     return h5_writer_declare(w, path, e->request->half ? H5_F16 : H5_F32, 2, extent);
 }
 
-static const char *whitened(const struct encode *e) {
-    return e->request->whiten ? ", whitened" : "";
+/* What distinguishes the components; text of `size` bytes. */
+static const char *variant(const struct encode *e, char *text, size_t size) {
+    const struct encode_request *r = e->request;
+    int n = snprintf(text, size, "%s", r->whiten ? ", whitened" : "");
+    if (r->graph > 0)
+        snprintf(text + n, size - (size_t)n, ", of items that occur together (mu %g)", r->graph);
+    return text;
 }
 
 /* What a run says about the table. */
 static enum status put_provenance(const struct encode *e, struct h5_writer *w, const char *path) {
     const char *source = encode_source_names[e->request->from];
-    char text[256];
-    snprintf(text, sizeof text, "lsa of %s%s", source, whitened(e));
+    char text[256], how[80];
+    variant(e, how, sizeof how);
+    snprintf(text, sizeof text, "lsa of %s%s", source, how);
     if (e->request->chi_square > 0) {
         snprintf(text, sizeof text,
                  "lsa of %s%s without the %lld terms that tell the domain (chi-square above %g), a "
                  "stand-in for domain-agnostic texts",
-                 source, whitened(e), (long long)e->dropped, e->request->chi_square);
+                 source, how, (long long)e->dropped, e->request->chi_square);
         TRY(h5_writer_put_double(w, path, "chi_square", e->request->chi_square));
         TRY(h5_writer_put_int(w, path, "terms_left_out", e->dropped));
     }
@@ -171,6 +189,7 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     TRY(h5_writer_put_double(w, path, "singular_value_first", e->svd.values[0]));
     TRY(h5_writer_put_double(w, path, "singular_value_last", e->svd.values[e->svd.k - 1]));
     TRY(h5_writer_put_int(w, path, "whitened", e->request->whiten));
+    TRY(h5_writer_put_double(w, path, "graph", e->request->graph));
     return h5_writer_put_int(w, path, "normalised", 1);
 }
 
@@ -196,12 +215,15 @@ static enum status write_table(struct encode *e, struct h5_writer *w) {
 
 static void print_outcome(const struct encode *e) {
     const struct svd *svd = &e->svd;
+    char how[80];
     printf("%s: table %s, %lld rows of %d columns by lsa of %s%s, %lld missing\n", e->dataset->path,
            e->request->name, (long long)e->dataset->items, svd->k,
-           encode_source_names[e->request->from], whitened(e), (long long)e->missing);
-    printf("terms: %lld of %lld; singular values %.4g to %.4g, rank %d, explained share %.4f; "
+           encode_source_names[e->request->from], variant(e, how, sizeof how),
+           (long long)e->missing);
+    printf("terms: %lld of %lld; %s %.4g to %.4g, rank %d, explained share %.4f; "
            "%.1f s\n",
-           (long long)e->tfidf.terms.count, (long long)e->tfidf.found, svd->values[0],
+           (long long)e->tfidf.terms.count, (long long)e->tfidf.found,
+           e->request->graph > 0 ? "norms of columns" : "singular values", svd->values[0],
            svd->values[svd->k - 1], svd->rank, svd_share(svd), phase_clock() - e->since);
     if (e->request->chi_square > 0)
         printf("terms that tell the domain left out: %lld\n", (long long)e->dropped);

@@ -12,6 +12,7 @@ struct encode_request {
     enum encode_source from;
     int64_t dim, terms; /* columns; at most so many terms, both below 2^15 */
     bool whiten;        /* columns of the same norm, before rows are scaled (mpi/svd.h) */
+    double graph;       /* mu: how much items that occur together count (graph_rows.h); 0: not */
     bool half, overwrite;
     double chi_square; /* leave out the terms that tell the domain with more than this; 0: none */
     bool vocabulary;   /* also the vectors of the tags, each a text of its own, as the table's rows
@@ -19,7 +20,7 @@ struct encode_request {
 };
 
 /* Collective. Latent semantic analysis: TF-IDF of the items' terms (io/tfidf.h), its truncated
- * singular value decomposition (mpi/svd.h), rows U S^(1/2), or U where whitened, scaled to norm 1,
+ * singular value decomposition (mpi/svd.h), or with `graph` other components; rows U S^(1/2), or U where whitened, scaled to norm 1,
  * into /features/NAME with its attributes and, where items have no term, /features/NAME_mask; prints
  * what came out on rank 0. Each rank works on its block of items. (Deerwester et al.: Indexing by
  * latent semantic analysis, 1990.) */

@@ -33,6 +33,14 @@ test_whitened_titles() { # Columns of the same norm give another table, which sa
     has out 'copy.h5: table text, 200 rows of 16 columns by lsa of titles, whitened, 0 missing'
 }
 
+test_titles_by_what_occurs_together() { # Components by the items of training sequences, on any ranks, say so.
+    encodes 3 text --from titles --dim 16 --whiten --graph 1
+    says_nothing err
+    has out 'copy.h5: table text, 200 rows of 16 columns by lsa of titles, whitened, of items that occur together (mu 1), 0 missing'
+    refuses 'features: --graph is about --from titles, titles+description and tags' --name text --from a.npy --graph 1
+    refuses "features: --graph: '1.5' is not a number from 1e-06 to 1" --name text --from titles --graph 1.5
+}
+
 test_tags() { # So are tags, with so many terms.
     encodes 3 tags --from tags --dim 8 --terms 20 --dtype f16
     has out 'copy.h5: table tags, 200 rows of 8 columns by lsa of tags'

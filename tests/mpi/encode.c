@@ -3,13 +3,15 @@
 #include "core/rng.h"
 #include "io/dataset_content.h"
 #include "io/dataset_write.h"
+#include "jobs/features/graph_rows.h"
 #include "partition/range.h"
 #include "tests/mpitest.h"
+#include <float.h>
 #include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 
-enum { EACH = 150, ITEMS = 2 * EACH, DIM = 8, WORDS = 24 };
+enum { EACH = 150, ITEMS = 2 * EACH, DIM = 8, WORDS = 24, USERS = 60, LONGEST = 9, TERMS = 12 };
 
 static char path[128];
 
@@ -37,6 +39,19 @@ static void add_tags(struct dataset_content *c, int i) {
     }
 }
 
+/* Sequence of user u: 1 to LONGEST items, some twice; low numbers more often. */
+static int make_sequence(int u, int32_t items[LONGEST]) {
+    uint64_t key = rng_key(13, RNG_TEST, (uint64_t)u, 0);
+    int n = 1 + (int)rng_below(key, 0, LONGEST);
+    for (int k = 0; k < n; k++) {
+        double x = rng_uniform(key, 1 + (uint64_t)k);
+        items[k] = (int32_t)(EACH * x * x) + (k % 2 ? EACH : 0);
+    }
+    if (n > 3)
+        items[3] = items[1];
+    return n;
+}
+
 static void fill(struct dataset_content *c) {
     static const int32_t items[3] = {0, EACH, 1};
     static const int64_t times[3] = {0, 1, 2};
@@ -58,8 +73,14 @@ static void fill(struct dataset_content *c) {
         string_list_add(&c->keys, text);
         add_tags(c, i);
     }
-    for (int s = 0; s < SPLITS; s++)
+    for (int s = SPLIT_VALID; s < SPLITS; s++)
         split_content_add(&c->split[s], "u", 3, items, times);
+    for (int u = 0; u < USERS; u++) {
+        int32_t own[LONGEST];
+        static const int64_t same[LONGEST];
+        int n = make_sequence(u, own);
+        split_content_add(&c->split[SPLIT_TRAIN], "u", n, own, same);
+    }
 }
 
 static void enter(struct dataset *dataset) {
@@ -94,8 +115,10 @@ static void open_again(struct dataset *dataset) {
 }
 
 /* Table `name` made by rank 0 alone or by all. */
-static void encode(struct dataset *dataset, const char *name, enum encode_source from, bool alone) {
-    struct encode_request request = {.name = name, .from = from, .dim = DIM, .terms = 40};
+static void encode(struct dataset *dataset, const char *name, enum encode_source from, double graph,
+                   bool alone) {
+    struct encode_request request = {
+        .name = name, .from = from, .dim = DIM, .terms = 40, .graph = graph};
     struct comm self;
     if (!alone) {
         MPI_REQUIRE(encode_lsa(&test_comm, dataset, &request) == STATUS_OK);
@@ -141,11 +164,11 @@ static void compare(const real *one, const real *four) {
     MPI_EXPECT(angle < 1e-5 && apart < 1e-5, "cosines differ by %g, rows by %g", angle, apart);
 }
 
-static void check(enum encode_source from) {
+static void check(enum encode_source from, double graph) {
     struct dataset dataset;
     enter(&dataset);
-    encode(&dataset, "one", from, true);
-    encode(&dataset, "four", from, false);
+    encode(&dataset, "one", from, graph, true);
+    encode(&dataset, "four", from, graph, false);
     real *one = read_table(&dataset, "one"), *four = read_table(&dataset, "four");
     compare(one, four);
     mem_free(one);
@@ -154,15 +177,125 @@ static void check(enum encode_source from) {
 }
 
 MPI_TEST(encode, titles_on_1_and_4_ranks, 4) {
-    check(ENCODE_TITLES);
+    check(ENCODE_TITLES, 0);
 }
 
 MPI_TEST(encode, descriptions_on_1_and_3_ranks, 3) {
-    check(ENCODE_TITLES_DESCRIPTIONS);
+    check(ENCODE_TITLES_DESCRIPTIONS, 0);
 }
 
 MPI_TEST(encode, tags_on_1_and_2_ranks, 2) {
-    check(ENCODE_TAGS);
+    check(ENCODE_TAGS, 0);
+}
+
+MPI_TEST(encode, titles_by_what_occurs_together_on_1_and_3_ranks, 3) {
+    check(ENCODE_TITLES, 0.7);
+}
+
+/* ---- items that occur together ---- */
+
+/* Row i of a small matrix [ITEMS, TERMS], some of whose rows are empty. */
+static void dense_row(int64_t i, float row[TERMS]) {
+    uint64_t key = rng_key(14, RNG_TEST, (uint64_t)i, 0);
+    for (int t = 0; t < TERMS; t++)
+        row[t] = i % 7 && rng_below(key, (uint64_t)t, 4) == 0
+                     ? (float)(0.5 + rng_uniform(key, 100 + (uint64_t)t))
+                     : 0;
+}
+
+static struct sparse sparse_rows(struct range r) {
+    struct sparse x = {.rows = r.hi - r.lo, .columns = TERMS};
+    int64_t at = 0;
+    x.offsets = mem_zero(x.rows + 1, sizeof *x.offsets);
+    x.column = mem_alloc(x.rows * TERMS, sizeof *x.column);
+    x.value = mem_alloc(x.rows * TERMS, sizeof *x.value);
+    for (int64_t i = r.lo; i < r.hi; i++) {
+        float row[TERMS];
+        dense_row(i, row);
+        for (int32_t t = 0; t < TERMS; t++)
+            if (row[t] != 0)
+                x.column[at] = t, x.value[at++] = row[t];
+        x.offsets[i - r.lo + 1] = at;
+    }
+    return x;
+}
+
+static bool has(const int32_t *items, int n, int item) {
+    int k = 0;
+    while (k < n && items[k] != item)
+        k++;
+    return k < n;
+}
+
+/* W [ITEMS, ITEMS]: sequences that have both items, of one domain. */
+static double *together(void) {
+    double *w = mem_zero(ITEMS * ITEMS, sizeof *w);
+    for (int u = 0; u < USERS; u++) {
+        int32_t items[LONGEST];
+        int n = make_sequence(u, items);
+        for (int i = 0; i < ITEMS; i++)
+            for (int j = 0; j < ITEMS; j++)
+                if (i != j && (i < EACH) == (j < EACH) && has(items, n, i) && has(items, n, j))
+                    w[i * ITEMS + j]++;
+    }
+    return w;
+}
+
+/* (1 - mu) X^T X + mu X^T A X by plain loops over pairs of items. */
+static void wanted_matrix(double mu, double *m) {
+    double *w = together(), degree[ITEMS] = {0};
+    for (int i = 0; i < ITEMS; i++)
+        for (int j = 0; j < ITEMS; j++)
+            degree[i] += w[i * ITEMS + j];
+    for (int i = 0; i < ITEMS; i++)
+        for (int j = 0; j < ITEMS; j++) {
+            double joined = w[i * ITEMS + j];
+            double factor = (i == j ? 1 - mu : 0) +
+                            (joined > 0 ? mu * joined / sqrt(degree[i] * degree[j]) : 0);
+            float a[TERMS], b[TERMS];
+            dense_row(i, a);
+            dense_row(j, b);
+            for (int s = 0; s < TERMS; s++)
+                for (int t = 0; t < TERMS; t++)
+                    m[s * TERMS + t] += factor * a[s] * b[t];
+        }
+    mem_free(w);
+}
+
+static void check_graph(double mu) {
+    struct dataset dataset;
+    struct svd_gram gram;
+    struct sparse x = sparse_rows(range_of(ITEMS, test_comm.size, test_comm.rank));
+    double found[TERMS * TERMS] = {0}, wanted[TERMS * TERMS] = {0}, norm = 0, worst = 0;
+    enter(&dataset);
+    MPI_REQUIRE(graph_rows_make(&test_comm, &dataset, &x, mu, &gram) == STATUS_OK);
+    for (int64_t i = 0; i < gram.rows.rows; i++)
+        for (int64_t a = gram.rows.offsets[i]; a < gram.rows.offsets[i + 1]; a++)
+            for (int64_t b = gram.rows.offsets[i]; b < gram.rows.offsets[i + 1]; b++)
+                found[gram.rows.column[a] * TERMS + gram.rows.column[b]] +=
+                    gram.weight[i] * gram.rows.value[a] * gram.rows.value[b];
+    comm_sum_f64(&test_comm, found, TERMS * TERMS);
+    wanted_matrix(mu, wanted);
+    for (int k = 0; k < TERMS * TERMS; k++) {
+        norm += wanted[k] * wanted[k];
+        worst = fmax(worst, fabs(found[k] - wanted[k]));
+    }
+    MPI_EXPECT(worst <= 8 * FLT_EPSILON * sqrt(norm), "%g of %g", worst, sqrt(norm));
+    graph_rows_free(&gram);
+    mem_free(x.offsets);
+    mem_free(x.column);
+    mem_free(x.value);
+    leave(&dataset);
+}
+
+MPI_TEST(encode, graph_of_items_agrees_with_loops_on_1_rank, 1) {
+    check_graph(0.4);
+    check_graph(1);
+}
+
+MPI_TEST(encode, graph_of_items_agrees_with_loops_on_3_ranks, 3) {
+    check_graph(0.4);
+    check_graph(1);
 }
 
 /* The tags of the file as they were given, in any ranges. */

@@ -94,7 +94,7 @@ static void check(bool whiten) {
     float *rows = mem_alloc(x.rows * K, sizeof *rows);
     unsigned char *present = mem_alloc(x.rows, 1);
     reference(s, u);
-    MPI_REQUIRE(svd_sparse(&test_comm, &x, K, whiten, &svd) == STATUS_OK);
+    MPI_REQUIRE(svd_sparse(&test_comm, &x, NULL, K, whiten, &svd) == STATUS_OK);
     for (int j = 0; j < COLUMNS; j++)
         all += s[j] * s[j], held += j < K ? s[j] * s[j] : 0;
     for (int j = 0; j < K; j++)
@@ -126,6 +126,27 @@ MPI_TEST(svd, agrees_with_lapack_on_4_ranks, 4) {
     check(true);
 }
 
+/* The eigenvectors of a weighted Gram matrix of other rows: of a diagonal one they are the unit vectors, by
+ * the weights, and the norms are those of the columns of X; what is not positive is left out. */
+MPI_TEST(svd, by_another_matrix, 2) {
+    int64_t offsets[] = {0, 2, 3}, own[] = {0, 1, 2, 3};
+    int32_t column[] = {0, 1, 2}, each[] = {0, 1, 2};
+    float value[] = {3, 4, 5}, one[] = {1, 1, 1}, rows[6];
+    double weight[] = {1, 2, -3};
+    struct sparse x = {2, 3, offsets, column, value};
+    struct svd_gram gram = {{3, 3, own, each, one}, weight};
+    struct svd svd;
+    MPI_REQUIRE(svd_sparse(&test_comm, &x, &gram, 3, false, &svd) == STATUS_OK);
+    MPI_EXPECT(svd.rank == 2 && fabs(svd.values[0] - 4 * sqrt(2)) < 1e-12 &&
+               fabs(svd.values[1] - 3 * sqrt(2)) < 1e-12 && svd.values[2] == 0);
+    svd_coordinates(&svd, &x, 0, 2, rows);
+    double a = 4 / sqrt(4 * sqrt(2)), b = 3 / sqrt(3 * sqrt(2)), norm = sqrt(a * a + b * b);
+    MPI_EXPECT(fabs(rows[0] - a / norm) < 1e-6 && fabs(rows[1] - b / norm) < 1e-6, "%g %g", rows[0],
+               rows[1]);
+    MPI_EXPECT(rows[2] == 0 && rows[3] == 0 && rows[4] == 0);
+    svd_free(&svd);
+}
+
 /* Two equal columns: one singular value is zero and so are its coordinates. */
 MPI_TEST(svd, of_a_singular_matrix, 2) {
     int64_t offsets[] = {0, 2, 2, 4};
@@ -134,7 +155,7 @@ MPI_TEST(svd, of_a_singular_matrix, 2) {
     unsigned char present[3];
     struct sparse x = {3, 2, offsets, column, value};
     struct svd svd;
-    MPI_REQUIRE(svd_sparse(&test_comm, &x, 2, false, &svd) == STATUS_OK);
+    MPI_REQUIRE(svd_sparse(&test_comm, &x, NULL, 2, false, &svd) == STATUS_OK);
     MPI_EXPECT(svd.rank == 1 && svd.values[1] == 0 && fabs(svd.values[0] - sqrt(40)) < 1e-12);
     svd_coordinates(&svd, &x, 0, 3, rows);
     MPI_EXPECT(rows[0] == 1 && rows[1] == 0 && rows[4] == -1 && rows[5] == 0, "%g %g", rows[0],
