@@ -74,7 +74,7 @@ static inline real vec_exp(real x) {
  * With z = |x| / sqrt(2) and t = 1 / (1 + z / 2),
  *     erfc(z) = t R(t) exp(-z^2),
  * where R is the polynomial of degree 8 that interpolates erfc(z) exp(z^2) / t in Chebyshev's points
- * of t for z from 0 to 10. */
+ * of t for z from 0 to 10. The exponential is that of the density, so that one serves both. */
 static inline real vec_normal_cdf(real x) {
     float z = (x < 0 ? -x : x) * 0.70710678118654752f, t = 1.f / (1.f + 0.5f * z);
     float r = -0.0583182426f;
@@ -86,7 +86,7 @@ static inline real vec_normal_cdf(real x) {
     r = r * t + 0.243426815f;
     r = r * t + 0.282337858f;
     r = r * t + 0.282088195f;
-    float tail = 0.5f * t * r * vec_exp(-z * z);
+    float tail = 0.5f * t * r * vec_exp(-x * x / 2);
     return x < 0 ? tail : 1.f - tail;
 }
 

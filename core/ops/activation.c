@@ -53,10 +53,10 @@ HOT static void hyperbolic_tangent(const real *x, int64_t n, real *y) {
         y[i] = vec_tanh(x[i]);
 }
 
-HOT static void tangent_backward(const real *x, const real *dy, int64_t n, bool add, real *dx) {
-#pragma omp simd
+/* From y = tanh(x): f'(x) = 1 - y^2. */
+HOT static void tangent_backward(const real *y, const real *dy, int64_t n, bool add, real *dx) {
     for (int64_t i = 0; i < n; i++) {
-        real y = vec_tanh(x[i]), d = dy[i] * (1 - y * y);
+        real d = dy[i] * (1 - y[i] * y[i]);
         dx[i] = add ? dx[i] + d : d;
     }
 }
@@ -72,17 +72,19 @@ static void activation_backward(struct tape *tape, void *node) {
     int64_t rows = tape_rows(tape, n->x->rows), cols = n->x->cols;
     bool add;
     real *dx = tape_grad(tape, n->x, &add);
+    const real *of = n->f == ACTIVATION_TANH ? n->y->x : n->x->x; /* what f' is told by */
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
     for (int64_t t = 0; t < rows; t++) {
         real *dy = n->y->g + t * cols;
         dropout_row(&n->dropout, t, cols, dy, dy);
-        backward[n->f](n->x->x + t * cols, dy, cols, add, dx + t * cols);
+        backward[n->f](of + t * cols, dy, cols, add, dx + t * cols);
     }
 }
 
 struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activation f,
                              const struct dropout *dropout) {
     int64_t rows = tape_rows(tape, x->rows), cols = x->cols;
+    assert(f != ACTIVATION_TANH || !dropout->threshold);
     struct tensor *y = tape_tensor(tape, x->rows, cols, x->learned);
 #pragma omp parallel for schedule(static) if (rows * cols > 10000)
     for (int64_t t = 0; t < rows; t++) {

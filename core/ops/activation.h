@@ -6,7 +6,7 @@
 
 enum activation { ACTIVATION_RELU, ACTIVATION_GELU /* x Phi(x), exact */, ACTIVATION_TANH };
 
-/* y = dropout(f(x)), x [T, d]. */
+/* y = dropout(f(x)), x [T, d]. The derivative of tanh is told by y: it takes no dropout. */
 struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activation f,
                              const struct dropout *dropout);
 
