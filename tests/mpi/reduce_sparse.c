@@ -1,6 +1,7 @@
 /* Gradients by rows, summed over the ranks or given to the rows' owners, beside a sum of whole
  * tables; and the other ranks as core sees them. */
 #include "mpi/reduce_sparse.h"
+#include "core/mem.h"
 #include "core/rng.h"
 #include "mpi/collectives.h"
 #include "mpi/lookup.h"
@@ -246,6 +247,22 @@ static void peers_case(void) {
     for (int64_t i = before * COLS; i < (before + counts[p.rank]) * COLS; i++)
         wrong += all[i] != (real)(i * p.size);
     MPI_EXPECT(wrong == 0, "sum_own: %d wrong", (int)wrong);
+}
+
+/* More than a message for most ranks, in the end not a whole one, and nothing for one. */
+MPI_TEST(collectives, sum_of_much, 3) {
+    enum { WIDTH = 7 };
+    struct collectives p = collectives_of(&test_comm);
+    int64_t counts[3] = {50000, 0, 30001}, before = p.rank == 2 ? counts[0] : 0, wrong = 0;
+    int64_t own = counts[p.rank] * WIDTH, all = (counts[0] + counts[2]) * WIDTH;
+    real *x = mem_alloc(all, sizeof *x);
+    for (int64_t i = 0; i < all; i++)
+        x[i] = (real)(i * (p.rank + 1));
+    p.sum_own(p.context, x, counts, WIDTH);
+    for (int64_t i = before * WIDTH; i < before * WIDTH + own; i++)
+        wrong += x[i] != (real)(i * 6);
+    MPI_EXPECT(wrong == 0, "%d wrong", (int)wrong);
+    mem_free(x);
 }
 
 MPI_TEST(collectives, one_rank, 1) {
