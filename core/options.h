@@ -15,6 +15,9 @@ enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL, MIXED_AUTO };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS, SHARE_AUTO }; /* auto: the model's own */
 /* What states are compared with: the rows that encoders read, or rows of their own. */
 enum output_table { OUTPUT_TABLE_TIED, OUTPUT_TABLE_UNTIED };
+/* What of a user's own items in a ranking: what the scores make of them, or the share that the training
+ * sequences' targets have of repeated items. */
+enum repeats_kind { REPEATS_FREE, REPEATS_COUNTED };
 enum user_vector { USER_TABLE, USER_MEAN, USER_AUTO };
 /* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
  * once it is configured. */
@@ -61,6 +64,7 @@ struct config {
         int share_encoders;        /* enum share_encoders */
         int output_table;          /* enum output_table */
         int user;                  /* enum user_vector */
+        int repeats;               /* enum repeats_kind */
         char id_init[OPTION_NAME]; /* "auto", "random" or a table */
         int64_t feature_proj;      /* 0: none */
         _Alignas(OPTIONS_ALIGN) unsigned char own[OPTIONS_OWN]; /* of options_register */

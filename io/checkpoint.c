@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 5, BLOCK = 1 << 22 };
-enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4, BESTS = 5 }; /* schemas that brought them */
+enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 6, BLOCK = 1 << 22 };
+enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4, BESTS = 5, REPEATS = 6 }; /* schemas that brought them */
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v", "/optim/x"};
 
@@ -91,6 +91,9 @@ static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
     if (schema >= BESTS)
         fprintf(file, " %lld %lld %a", (long long)s->best[1].step, (long long)s->best[1].epoch,
                 s->best[1].metric);
+    for (int d = 0; d < DOMAINS && schema >= REPEATS; d++)
+        fprintf(file, " %lld %lld", (long long)s->repeats.targets[d],
+                (long long)s->repeats.repeated[d]);
     fclose(file);
     uint64_t hash = rng_hash(text);
     free(text);
@@ -134,6 +137,10 @@ static enum status put_best(struct h5_writer *w, const struct checkpoint_best *b
     return h5_writer_put_double(w, "/state", name->metric, best->metric);
 }
 
+/* Attributes of the targets of a domain and of those that repeat. */
+static const char *const repeats_names[DOMAINS][2] = {{"targets_a", "repeated_a"},
+                                                      {"targets_b", "repeated_b"}};
+
 static enum status put_state(struct h5_writer *w, const struct checkpoint_state *s,
                              const struct listing *tensors) {
     TRY(h5_writer_put_int(w, "/state", "schema", SCHEMA));
@@ -151,6 +158,10 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
     TRY(h5_writer_put_int(w, "/state", "lr_reductions", s->plateau.reductions));
     TRY(h5_writer_put_int(w, "/state", "lr_waited", s->plateau.waited));
     TRY(h5_writer_put_int(w, "/state", "averaged", s->averaged));
+    for (int d = 0; d < DOMAINS; d++) {
+        TRY(h5_writer_put_int(w, "/state", repeats_names[d][0], s->repeats.targets[d]));
+        TRY(h5_writer_put_int(w, "/state", repeats_names[d][1], s->repeats.repeated[d]));
+    }
     for (int64_t k = 0; k < tensors->count; k++)
         TRY(h5_writer_put_int(w, tensors->name[k], "checksum", (int64_t)tensors->sum[k]));
     return h5_writer_put_int(w, "/state", "checksum", (int64_t)state_hash(s, SCHEMA, tensors));
@@ -327,6 +338,14 @@ static enum status get_best(const struct h5_file *f, const struct best_names *na
     return h5_get_double(f, "/state", name->metric, &best->metric);
 }
 
+static enum status get_repeats(const struct h5_file *f, struct repeats *repeats) {
+    for (int d = 0; d < DOMAINS; d++) {
+        TRY(h5_get_int(f, "/state", repeats_names[d][0], &repeats->targets[d]));
+        TRY(h5_get_int(f, "/state", repeats_names[d][1], &repeats->repeated[d]));
+    }
+    return STATUS_OK;
+}
+
 static enum status get_state(const struct h5_file *f, int64_t schema, struct checkpoint_state *s) {
     TRY(h5_get_int(f, "/state", "step", &s->step));
     TRY(h5_get_int(f, "/state", "epoch", &s->epoch));
@@ -336,6 +355,8 @@ static enum status get_state(const struct h5_file *f, int64_t schema, struct che
     TRY(h5_get_int(f, "/state", "stale", &s->stale));
     TRY(h5_get_text(f, "/state", "config", &s->config));
     TRY(h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash));
+    if (schema >= REPEATS)
+        TRY(get_repeats(f, &s->repeats));
     if (schema >= RATE)
         TRY(get_rate(f, s));
     if (schema >= ITEMS)

@@ -1,4 +1,4 @@
-/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 5):
+/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 6):
  *   /param/<name>, /optim/m/<name>, /optim/v/<name>   global logical shapes; attribute checksum; no
  *                                                     /optim where there are no moments
  *   /optim/x/<name>                                   the parameters that training goes on with,
@@ -13,13 +13,14 @@
  * A tensor's checksum is its hash_elements as stored (core/hash.h): a sum over elements, so that it
  * is taken and verified by any number of ranks, each with its share of the rows, under either
  * placement. The checksum of /state covers its attributes and the names and checksums of all
- * tables; HDF5 itself has one for what describes the datasets. Files of schema 4 have one best
- * evaluation, which is that of both domains; those of schema 3 know of no reductions of the
- * learning rate and of no averages either; those of schema 2 have no keys; those of schema 1, and
- * files of others, have no checksums. */
+ * tables; HDF5 itself has one for what describes the datasets. Files of schema 5 know of no repeats;
+ * those of schema 4 have one best evaluation, which is that of both domains; those of schema 3 know
+ * of no reductions of the learning rate and of no averages either; those of schema 2 have no keys;
+ * those of schema 1, and files of others, have no checksums. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
 #include "core/params.h"
+#include "core/repeats.h"
 #include "core/schedule.h"
 #include "io/item_keys.h"
 #include "io/item_map.h"
@@ -55,6 +56,7 @@ struct checkpoint_state {
     int64_t domain_items[2];
     struct plateau plateau; /* of the learning rate */
     int64_t averaged;       /* steps in the average of the parameters; 0: there is none */
+    struct repeats repeats; /* of the training sequences; zero: not counted */
 };
 
 /* Zero it; safe on a zeroed object. */

@@ -119,6 +119,17 @@ static json_t *by_key_json(const struct item_counts *n) {
     return object;
 }
 
+static json_t *repeats_json(const struct repeats *repeats) {
+    json_t *array = json_array();
+    for (int d = 0; d < 2; d++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "targets", json_integer(repeats->targets[d]));
+        json_object_set_new(object, "repeated", json_integer(repeats->repeated[d]));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 /* Where the parameters that rank the targets of domain d come from. */
 static void set_source(json_t *object, const struct checkpoint_choice *c, int d) {
     json_object_set_new(object, "checkpoint", report_text(c->file[d]));
@@ -145,6 +156,8 @@ static json_t *run_json(const struct report_run *r, const struct dataset *datase
     json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
     if (r->by_key)
         json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
+    if (r->config->model.repeats == REPEATS_COUNTED)
+        json_object_set_new(object, "repeats", repeats_json(r->repeats));
     json_object_set_new(object, "tables", tables_json(r->config, r->provenance));
     return object;
 }
@@ -192,6 +205,8 @@ static json_t *results_json(const struct report_results *r) {
     json_object_set_new(object, "items_hash", report_text(r->dataset->items_hash));
     if (!r->run && r->by_key)
         json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
+    if (!r->run && r->config->model.repeats == REPEATS_COUNTED)
+        json_object_set_new(object, "repeats", repeats_json(r->repeats));
     json_object_set_new(object, "ranks", json_integer(r->ranks));
     json_object_set_new(object, "threads", json_integer(r->threads));
     if (!r->run)
@@ -231,9 +246,21 @@ static void print_model(FILE *file, const struct config *config) {
         fprintf(file, "%s %s", i ? "," : "", modalities->name[i]);
 }
 
-/* Where its tables and items come from. */
-static void print_sources(FILE *file, const struct config *config, char *const *provenance,
-                          const struct item_counts *by_key) {
+const char *report_repeats(const struct repeats *repeats, const struct dataset *dataset,
+                           char text[REPORT_REPEATS]) {
+    int n = snprintf(text, REPORT_REPEATS, "repeats: %.2f %% of %.100s's training targets",
+                     repeats_percent(repeats, 0), protocol_label(dataset, 0));
+    if (dataset->domain_items[1] > 0)
+        snprintf(text + n, (size_t)(REPORT_REPEATS - n), ", %.2f %% of %.100s's",
+                 repeats_percent(repeats, 1), protocol_label(dataset, 1));
+    return text;
+}
+
+/* Where its tables and items come from, and what its training sequences repeat. */
+static void print_sources(FILE *file, const struct dataset *dataset, const struct config *config,
+                          char *const *provenance, const struct item_counts *by_key,
+                          const struct repeats *repeats) {
+    char text[REPORT_REPEATS];
     const struct names *modalities = &config->model.modalities;
     for (int i = 0; provenance && i < modalities->count; i++)
         if (provenance[i])
@@ -241,6 +268,8 @@ static void print_sources(FILE *file, const struct config *config, char *const *
     if (by_key)
         fprintf(file, "items by key: %lld of the training, %lld new ones with rows not trained\n",
                 (long long)by_key->kept, (long long)by_key->added);
+    if (config->model.repeats == REPEATS_COUNTED)
+        fprintf(file, "%s\n", report_repeats(repeats, dataset, text));
 }
 
 static void print_best(FILE *file, const struct report_results *r) {
@@ -262,7 +291,7 @@ static void print_one(FILE *file, const struct report_results *r) {
         fprintf(file, " of %lld, by %s", (long long)r->epochs, select);
     }
     fputc('\n', file);
-    print_sources(file, r->config, r->provenance, r->by_key);
+    print_sources(file, r->dataset, r->config, r->provenance, r->by_key, r->repeats);
 }
 
 /* Where the parameters that rank the targets of domain d come from. */
@@ -289,7 +318,7 @@ static void print_several(FILE *file, const struct report_results *r) {
             fprintf(file, " (%s)", protocol_label(r->dataset, 1));
         }
         fputc('\n', file);
-        print_sources(file, run->config, run->provenance, run->by_key);
+        print_sources(file, r->dataset, run->config, run->provenance, run->by_key, run->repeats);
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef IO_REPORT_RESULTS_H
 #define IO_REPORT_RESULTS_H
 #include "core/options.h"
+#include "core/repeats.h"
 #include "io/checkpoint.h"
 #include "io/dataset.h"
 #include "io/item_map.h"
@@ -15,7 +16,8 @@ struct report_run {
     const struct checkpoint_choice *choice;
     const struct config *config;
     char *const *provenance;          /* as in struct report_results, as is ... */
-    const struct item_counts *by_key; /* ... this */
+    const struct item_counts *by_key; /* ... this and ... */
+    const struct repeats *repeats;    /* ... this */
 };
 
 struct report_results {
@@ -26,6 +28,7 @@ struct report_results {
     const struct dataset *dataset;
     char *const *provenance;          /* by modality, of its table or NULL; NULL: of none */
     const struct item_counts *by_key; /* NULL: the items are those of the training */
+    const struct repeats *repeats;    /* in its sequences, where model.repeats counts them */
     int ranks, threads;
     struct report_scores model[SPLITS], popularity[SPLITS]; /* by enum split; train stays empty */
     bool per_domain;       /* of a run at least each domain has its own best epoch */
@@ -42,6 +45,11 @@ struct report_results {
 /* A figure as results have it: four digits, or "-" for NaN. */
 enum { REPORT_FIGURE = 32 };
 const char *report_figure(double x, char text[REPORT_FIGURE]);
+
+/* "repeats: 0.71 % of A's training targets, 0.00 % of B's", of the domains that the data set has. */
+enum { REPORT_REPEATS = 4 * OPTION_NAME };
+const char *report_repeats(const struct repeats *repeats, const struct dataset *dataset,
+                           char text[REPORT_REPEATS]);
 
 /* Text of metrics.json (schema 1); the caller frees it with mem_free. */
 char *report_metrics_text(const struct report_results *results);

@@ -65,6 +65,7 @@ static enum status evaluate(struct saved *saved, const struct request *request) 
                                      .dataset = &run->dataset,
                                      .provenance = run->provenance,
                                      .by_key = run->by_key ? &run->item_counts : NULL,
+                                     .repeats = &run->repeats,
                                      .ranks = run->comm->size,
                                      .threads = omp_get_max_threads(),
                                      .valid = true};

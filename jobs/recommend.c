@@ -176,7 +176,10 @@ static enum status list_batch(struct work *w, int64_t at, int64_t n, struct top_
     }
     struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);
     struct rank_lists own = rank_own_items(arena, samples, NULL, n);
-    ranking.excluded = w->request->seen ? NULL : &own;
+    if (!w->request->seen)
+        ranking.excluded = &own;
+    else if (ranker_reads_own(&w->ranker))
+        ranking.own = &own;
     TRY(rank_top(arena, &ranking, k, top));
     for (int64_t i = 0; i < n; i++)
         counts[w->index[at + i] - w->mine.lo] = top[i].count;

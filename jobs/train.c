@@ -469,7 +469,8 @@ static enum status open_run(struct trainer *t, const struct config *config) {
         .config = config_to_text(&run->config),
         .dataset_hash = mem_string(run->dataset.content_hash),
         .items_hash = mem_string(run->dataset.items_hash),
-        .domain_items = {run->dataset.domain_items[0], run->dataset.domain_items[1]}};
+        .domain_items = {run->dataset.domain_items[0], run->dataset.domain_items[1]},
+        .repeats = run->repeats};
     t->saved_step = -1;
     protocol_select(&run->config, &run->dataset, t->select);
     return t->resume.path ? resume(t) : STATUS_OK;
@@ -527,6 +528,10 @@ static void log_start(struct trainer *t) {
         log_info("%s is fitted in closed form, once: keys of epochs, steps, losses and encoders do "
                  "not apply",
                  t->run.config.model.name);
+    if (config_of(t)->model.repeats == REPEATS_COUNTED) {
+        char repeats[REPORT_REPEATS];
+        log_info("%s", report_repeats(&t->run.repeats, &t->run.dataset, repeats));
+    }
     if (config_of(t)->train.ema > 0)
         log_info("train.ema: the figures are those of an average of the parameters, of decay %g",
                  config_of(t)->train.ema);
@@ -565,6 +570,7 @@ static enum status conclude(struct trainer *t) {
     struct report_results results = {.config = &t->run.config,
                                      .dataset = &t->run.dataset,
                                      .provenance = t->run.provenance,
+                                     .repeats = &t->run.repeats,
                                      .ranks = t->comm->size,
                                      .threads = omp_get_max_threads(),
                                      .per_domain = t->state.best[0].step >= 0 &&

@@ -25,10 +25,23 @@ static const struct query *part_of(const struct query *query, int k) {
     return query->parts > 0 ? &query->part[k] : query;
 }
 
+static bool any_repeats(const struct query *query) {
+    bool any = false;
+    for (int k = 0; k < parts_of(query); k++)
+        any = any || part_of(query, k)->repeats > 0;
+    return any;
+}
+
+/* Of part k, where they are wanted of the only one. */
+static bool wants_probabilities(const struct query *query, int k, bool probabilities) {
+    return part_of(query, k)->repeats > 0 || (probabilities && !query->parts);
+}
+
 int64_t blend_samples(const struct query *query, int64_t items, bool probabilities) {
     int64_t least = query->samples;
     for (int k = 0; k < parts_of(query); k++) {
-        int64_t samples = scores_samples(part_of(query, k), items, probabilities && !query->parts);
+        int64_t samples = scores_samples(part_of(query, k), items,
+                                         wants_probabilities(query, k, probabilities));
         least = samples < least ? samples : least;
     }
     return least;
@@ -38,15 +51,24 @@ static void open_several(struct blend *b, struct arena *arena) {
     int64_t n = b->query->samples, rows = b->parts * n;
     for (int k = 0; k < b->parts; k++) {
         b->of[k] = query_part(&b->query->part[k], b->query->first, n);
-        scores_open(&b->part[k], arena, &b->of[k], NULL, false);
+        scores_open(&b->part[k], arena, &b->of[k], NULL,
+                    wants_probabilities(b->query, k, false));
     }
     b->moments = arena_numbers(arena, b->threads * rows, sizeof *b->moments);
     b->scale = arena_numbers(arena, rows, sizeof *b->scale);
     b->tile = arena_numbers(arena, b->threads * n * CHUNK, sizeof *b->tile);
 }
 
+static void open_own(struct blend *b, struct arena *arena, const struct rank_lists *own) {
+    int64_t rows = b->parts * b->query->samples;
+    b->own = own;
+    b->own_share = arena_numbers(arena, rows, sizeof *b->own_share);
+    b->own_factor = arena_numbers(arena, rows, sizeof *b->own_factor);
+}
+
 void blend_open(struct blend *b, struct arena *arena, const struct query *query,
-                const int32_t *target, const struct rank_lists *wanted, bool probabilities) {
+                const int32_t *target, const struct rank_lists *own,
+                const struct rank_lists *wanted, bool probabilities) {
     int parts = parts_of(query), threads = omp_get_max_threads();
     int64_t n = query->samples;
     *b = (struct blend){.query = query,
@@ -60,7 +82,10 @@ void blend_open(struct blend *b, struct arena *arena, const struct query *query,
     if (query->parts > 0)
         open_several(b, arena);
     else
-        scores_open(&b->part[0], arena, query, wanted, probabilities);
+        scores_open(&b->part[0], arena, query, wanted,
+                    wants_probabilities(query, 0, probabilities));
+    if (own && any_repeats(query))
+        open_own(b, arena, own);
 }
 
 /* ---- what a part gives ---- */
@@ -186,16 +211,70 @@ static void blend_parts(struct blend *b, const struct chunk *chunk, int thread, 
     }
 }
 
-real blend_exact(const struct blend *b, int64_t t, int64_t i) {
-    int64_t n = b->query->samples;
+static real exact_of_several(const struct blend *b, int64_t t, int64_t i, bool own) {
     double score = 0;
-    if (b->query->parts == 0)
-        return scores_exact(&b->part[0], t, i);
     for (int k = 0; k < b->parts; k++) {
-        const struct blend_scale *scale = &b->scale[k * n + t];
-        score += scale->factor * (part_exact(b, k, t, i) - scale->mean);
+        int64_t row = k * b->query->samples + t;
+        const struct blend_scale *scale = &b->scale[row];
+        double more = own ? b->own_factor[row] : 0;
+        score += scale->factor * (part_exact(b, k, t, i) + more - scale->mean);
     }
     return (real)score;
+}
+
+/* Of an item of the history, or of another. */
+static real exact(const struct blend *b, int64_t t, int64_t i, bool own) {
+    if (b->query->parts > 0)
+        return exact_of_several(b, t, i, own);
+    real score = scores_exact(&b->part[0], t, i);
+    return own ? (real)((double)score * exp(b->own_factor[t])) : score;
+}
+
+real blend_exact(const struct blend *b, int64_t t, int64_t i) {
+    return exact(b, t, i, b->own && rank_lists_between(b->own, t, i, i + 1).n > 0);
+}
+
+/* ---- items of the histories ---- */
+
+static struct rank_list own_items(const struct blend *b, int64_t t) {
+    return rank_lists_between(b->own, t, b->query->lo, b->query->hi);
+}
+
+static double share_of(const struct blend *b, int k, int64_t t) {
+    struct rank_list list = own_items(b, t);
+    double share = 0;
+    for (int64_t j = 0; j < list.n; j++)
+        share += scores_share(&b->part[k], t, list.items[j]);
+    return share;
+}
+
+/* log f; 0 where the history has no candidates, or these no probability. */
+static double factor_of(double repeats, double share) {
+    double odds = fmax((1 - share) / share, (double)REAL_EPS);
+    return share > 0 ? log(repeats / (1 - repeats)) + log(odds) : 0;
+}
+
+static void take_factors(struct blend *b) {
+    const struct collectives *collectives = b->query->collectives;
+    int64_t n = b->query->samples;
+    for (int64_t row = 0; row < b->parts * n; row++) {
+        int k = (int)(row / n);
+        b->own_share[row] = part_of(b->query, k)->repeats > 0 ? share_of(b, k, row % n) : 0;
+    }
+    if (collectives)
+        collectives->sum(collectives->context, b->own_share, b->parts * n);
+    for (int64_t row = 0; row < b->parts * n; row++)
+        b->own_factor[row] =
+            factor_of(part_of(b->query, (int)(row / n))->repeats, b->own_share[row]);
+}
+
+static void place_own(const struct blend *b, const struct chunk *chunk, real *out) {
+    for (int64_t t = 0; t < b->query->samples; t++) {
+        struct rank_list list =
+            rank_lists_between(b->own, t, chunk->lo, chunk->lo + chunk->width);
+        for (int64_t j = 0; j < list.n; j++)
+            out[t * CHUNK + list.items[j] - chunk->lo] = exact(b, t, list.items[j], true);
+    }
 }
 
 /* ---- targets ---- */
@@ -232,6 +311,8 @@ enum status blend_prepare(struct blend *b) {
         finite = take_scales(b);
     if (!finite)
         return not_finite(b, "the scores of a history are");
+    if (b->own)
+        take_factors(b);
     return b->target ? aim(b) : STATUS_OK;
 }
 
@@ -289,4 +370,6 @@ void blend_chunk(struct blend *b, const struct chunk *chunk, int thread, real *o
     }
     for (int64_t t = 0; b->target && !is_own(b) && t < n; t++)
         sharpen_row(b, t, chunk, error[t], out + t * CHUNK);
+    if (b->own)
+        place_own(b, chunk, out);
 }

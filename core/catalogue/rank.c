@@ -7,7 +7,7 @@
 #include "core/search.h"
 #include <string.h>
 
-enum { COUNT_FIELDS = 3 };
+enum { COUNT_FIELDS = 3, RANKING_LISTS = 3 };
 
 struct work {
     const struct ranking *ranking;
@@ -20,7 +20,7 @@ struct work {
 static void open_work(struct work *w, struct arena *arena, const struct ranking *r,
                       bool probabilities) {
     *w = (struct work){.ranking = r};
-    blend_open(&w->blend, arena, &r->query, r->target, r->full ? NULL : r->negatives,
+    blend_open(&w->blend, arena, &r->query, r->target, r->own, r->full ? NULL : r->negatives,
                probabilities);
     w->tile = arena_numbers(arena, w->blend.threads * r->query.samples * CHUNK, sizeof *w->tile);
 }
@@ -224,6 +224,11 @@ static const int32_t *gather_targets(struct arena *arena, const struct query *qu
     return target;
 }
 
+static struct rank_lists *gather_lists(struct arena *arena, const struct query *query,
+                                       const struct rank_lists *mine, const int64_t *samples) {
+    return mine ? rank_lists_gather(mine, arena, query->collectives, query->local, samples) : NULL;
+}
+
 /* The ranking of the samples of all ranks. */
 static struct ranking ranking_of_all(struct arena *arena, const struct ranking *r,
                                      const int64_t *samples) {
@@ -235,12 +240,9 @@ static struct ranking ranking_of_all(struct arena *arena, const struct ranking *
     int64_t n = all.query.samples;
     if (r->target)
         all.target = gather_targets(arena, query, r->target, samples, n);
-    if (r->excluded)
-        all.excluded =
-            rank_lists_gather(r->excluded, arena, query->collectives, query->local, samples);
-    if (r->negatives)
-        all.negatives =
-            rank_lists_gather(r->negatives, arena, query->collectives, query->local, samples);
+    all.own = gather_lists(arena, query, r->own, samples);
+    all.excluded = gather_lists(arena, query, r->excluded, samples);
+    all.negatives = gather_lists(arena, query, r->negatives, samples);
     all.full = r->full ? arena_alloc(arena, n, sizeof *all.full) : NULL;
     all.sampled = arena_alloc(arena, n, sizeof *all.sampled);
     memset(all.sampled, 0, (size_t)n * sizeof *all.sampled);
@@ -323,13 +325,14 @@ static struct rank_lists *part_of(const struct rank_lists *lists, int64_t first,
 
 /* Samples [first, first + size) of a ranking, or to its end. */
 static struct ranking ranking_part(const struct ranking *all, int64_t first, int64_t size,
-                                   struct rank_lists lists[2]) {
+                                   struct rank_lists lists[RANKING_LISTS]) {
     int64_t left = all->query.samples - first;
     struct ranking part = *all;
     part.query = query_part(&all->query, first, size < left ? size : left);
     part.target = all->target ? all->target + first : NULL;
-    part.excluded = part_of(all->excluded, first, &lists[0]);
-    part.negatives = part_of(all->negatives, first, &lists[1]);
+    part.own = part_of(all->own, first, &lists[0]);
+    part.excluded = part_of(all->excluded, first, &lists[1]);
+    part.negatives = part_of(all->negatives, first, &lists[2]);
     part.full = all->full ? all->full + first : NULL;
     part.sampled = all->sampled ? all->sampled + first : NULL;
     part.scores = all->scores ? all->scores + first * (all->query.hi - all->query.lo) : NULL;
@@ -343,7 +346,7 @@ static enum status rank_all(struct arena *arena, const struct ranking *r) {
         return STATUS_OK;
     int64_t n = all.query.samples, size = part_size(arena, &all.query, r->scores != NULL);
     for (int64_t first = 0; first < n; first += size) {
-        struct rank_lists lists[2];
+        struct rank_lists lists[RANKING_LISTS];
         struct ranking part = ranking_part(&all, first, size, lists);
         struct arena_mark mark = arena_mark(arena);
         enum status status = count_items(arena, &part);
@@ -366,7 +369,7 @@ static enum status top_all(struct arena *arena, const struct ranking *r, int64_t
     struct top *found = samples ? new_tops(arena, n, k) : top;
     int64_t size = part_size(arena, &all.query, true);
     for (int64_t first = 0; first < n; first += size) {
-        struct rank_lists lists[2];
+        struct rank_lists lists[RANKING_LISTS];
         struct ranking part = ranking_part(&all, first, size, lists);
         struct arena_mark mark = arena_mark(arena);
         enum status status = take_items(arena, &part, k, found + first);

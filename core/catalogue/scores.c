@@ -77,10 +77,30 @@ void scores_open(struct scores *s, struct arena *arena, const struct query *quer
     for (int k = 0; k < s->stacks && !s->logits; k++)
         stack_open_sums(&s->stack[k], arena, query, keep);
     s->error = arena_numbers(arena, s->threads * n, sizeof *s->error);
+    if (scores_kind(s) == SCORES_PROBABILITIES)
+        s->mass = arena_numbers(arena, n, sizeof *s->mass);
 }
 
 enum scores_kind scores_kind(const struct scores *s) {
     return s->query->scorer.score ? SCORES_OWN : s->logits ? SCORES_LOGITS : SCORES_PROBABILITIES;
+}
+
+/* What is added to the scores of items that are here; with collectives it is joined. */
+static void add_masses(const struct query *query, double *mass) {
+    const struct query_added *added = &query->added;
+    memset(mass, 0, (size_t)query->samples * sizeof *mass);
+    for (int64_t t = 0; t < query->samples; t++)
+        for (int64_t k = t * added->width; k < (t + 1) * added->width; k++)
+            mass[t] += added->item[k] >= 0 ? (double)added->value[k] : 0;
+    if (added->width > 0 && query->collectives)
+        query->collectives->sum(query->collectives->context, mass, query->samples);
+}
+
+static void take_masses(struct scores *s) {
+    add_masses(s->query, s->mass);
+    for (int64_t t = 0; t < s->query->samples; t++)
+        for (int k = 0; k < s->stacks; k++)
+            s->mass[t] += stack_mass(&s->stack[k], t);
 }
 
 bool scores_prepare(struct scores *s) {
@@ -91,6 +111,8 @@ bool scores_prepare(struct scores *s) {
         for (int64_t r = 0; r < stack->rows; r++)
             finite = finite && isfinite(stack->log_sum[r]);
     }
+    if (s->mass)
+        take_masses(s);
     return finite;
 }
 
@@ -120,6 +142,10 @@ real scores_exact(const struct scores *s, int64_t t, int64_t i) {
         if (added->item[k] == i)
             score += (double)added->value[k];
     return (real)score;
+}
+
+double scores_share(const struct scores *s, int64_t t, int64_t i) {
+    return s->mass[t] > 0 ? (double)scores_exact(s, t, i) / s->mass[t] : 0;
 }
 
 /* ---- errors ---- */

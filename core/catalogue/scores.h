@@ -24,7 +24,8 @@ struct scores {
     const struct rank_lists *only; /* logits of these items alone; NULL: of all candidates */
     int stacks;
     struct stack stack[QUERY_SOFTMAXES];
-    real *error; /* [threads][samples] of the scores of the thread's chunk */
+    real *error;  /* [threads][samples] of the scores of the thread's chunk */
+    double *mass; /* [samples] the sum of all candidates' scores; NULL: these are no probabilities */
 };
 
 /* What the scores are, and what the error of one is: none; absolute; relative, beside what is below
@@ -43,7 +44,8 @@ void scores_open(struct scores *scores, struct arena *arena, const struct query 
 
 enum scores_kind scores_kind(const struct scores *scores);
 
-/* Normalisers. False when one is not a finite number; with collectives on all ranks. */
+/* Normalisers, and of probabilities their sums over the candidates. False when one is not a finite
+ * number; with collectives on all ranks. */
 CHECKED bool scores_prepare(struct scores *scores);
 
 /* out[samples, CHUNK]: the scores of a chunk of candidates, at least the wanted ones. */
@@ -54,5 +56,9 @@ real scores_error(const struct scores *scores, int thread, int64_t t);
 
 /* The score of candidate i by double precision. */
 real scores_exact(const struct scores *scores, int64_t t, int64_t i);
+
+/* Of scores that are probabilities: what candidate i has of their sum over all candidates, by double
+ * precision; 0 where all are zero. */
+double scores_share(const struct scores *scores, int64_t t, int64_t i);
 
 #endif

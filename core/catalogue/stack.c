@@ -136,12 +136,16 @@ double stack_logit(const struct stack *s, int64_t r, int64_t i) {
 
 /* ---- normalisers ---- */
 
+/* Of the candidates, and of the other items of the softmaxes. */
+enum { CANDIDATES, OTHERS, SUMS };
+
 void stack_open_sums(struct stack *s, struct arena *arena, const struct query *query, bool keep) {
     int64_t chunks = keep ? chunk_count(query->hi - query->lo) : 0;
-    s->sum = arena_numbers(arena, s->threads * s->room, sizeof *s->sum);
+    s->sum = arena_numbers(arena, SUMS * s->threads * s->room, sizeof *s->sum);
     s->log_sum = arena_numbers(arena, s->room, sizeof *s->log_sum);
-    s->peak = arena_numbers(arena, s->room, sizeof *s->peak);
-    s->joined = arena_numbers(arena, s->room, sizeof *s->joined);
+    s->inside = arena_numbers(arena, s->room, sizeof *s->inside);
+    s->peak = arena_numbers(arena, SUMS * s->room, sizeof *s->peak);
+    s->joined = arena_numbers(arena, SUMS * s->room, sizeof *s->joined);
     s->z = arena_numbers(arena, s->threads * s->room * CHUNK, sizeof *s->z);
     if (!keep)
         return;
@@ -149,9 +153,12 @@ void stack_open_sums(struct stack *s, struct arena *arena, const struct query *q
     s->shift = arena_numbers(arena, chunks * s->room, sizeof *s->shift);
 }
 
-static void sum_chunk(const struct stack *s, const struct chunk *chunk, int thread, real *z,
-                      real *shift) {
-    struct logsumexp *sum = s->sum + thread * s->rows;
+static struct logsumexp *sums_of(const struct stack *s, int which, int thread) {
+    return s->sum + (which * s->threads + thread) * s->rows;
+}
+
+static void sum_chunk(const struct stack *s, const struct chunk *chunk, struct logsumexp *sum,
+                      int thread, real *z, real *shift) {
     stack_logits(s, chunk, thread, z);
     for (int64_t r = 0; r < s->rows; r++) {
         logsumexp_add(&sum[r], chunk->width, z + r * CHUNK);
@@ -162,43 +169,60 @@ static void sum_chunk(const struct stack *s, const struct chunk *chunk, int thre
 
 static void visit_other(void *context, const struct chunk *chunk, int thread) {
     const struct stack *s = context;
-    sum_chunk(s, chunk, thread, s->z + thread * s->rows * CHUNK, NULL);
+    sum_chunk(s, chunk, sums_of(s, OTHERS, thread), thread, s->z + thread * s->rows * CHUNK, NULL);
 }
 
 static void visit_candidates(void *context, const struct chunk *chunk, int thread) {
     const struct stack *s = context;
-    if (s->kept)
-        sum_chunk(s, chunk, thread, s->kept + chunk->number * s->rows * CHUNK,
-                  s->shift + chunk->number * s->rows);
-    else
-        visit_other(context, chunk, thread);
+    bool kept = s->kept != NULL;
+    sum_chunk(s, chunk, sums_of(s, CANDIDATES, thread), thread,
+              kept ? s->kept + chunk->number * s->rows * CHUNK : s->z + thread * s->rows * CHUNK,
+              kept ? s->shift + chunk->number * s->rows : NULL);
+}
+
+static void join_threads(struct stack *s) {
+    for (int which = 0; which < SUMS; which++)
+        for (int k = 1; k < s->threads; k++)
+            for (int64_t r = 0; r < s->rows; r++)
+                logsumexp_merge(&sums_of(s, which, 0)[r], &sums_of(s, which, k)[r]);
 }
 
 /* The first thread's sums become those of all ranks. */
 static void join_ranks(struct stack *s, const struct collectives *collectives) {
-    for (int64_t r = 0; r < s->rows; r++)
-        s->peak[r] = s->sum[r].shift;
-    collectives->max(collectives->context, s->peak, s->rows);
-    for (int64_t r = 0; r < s->rows; r++)
-        s->joined[r] = s->sum[r].sum * logsumexp_factor(&s->sum[r], s->peak[r]);
-    collectives->sum(collectives->context, s->joined, s->rows);
-    for (int64_t r = 0; r < s->rows; r++)
-        s->sum[r] = (struct logsumexp){s->peak[r], s->joined[r]};
+    int64_t n = SUMS * s->rows;
+    for (int64_t i = 0; i < n; i++)
+        s->peak[i] = sums_of(s, (int)(i / s->rows), 0)[i % s->rows].shift;
+    collectives->max(collectives->context, s->peak, n);
+    for (int64_t i = 0; i < n; i++) {
+        const struct logsumexp *sum = &sums_of(s, (int)(i / s->rows), 0)[i % s->rows];
+        s->joined[i] = sum->sum * logsumexp_factor(sum, s->peak[i]);
+    }
+    collectives->sum(collectives->context, s->joined, n);
+    for (int64_t i = 0; i < n; i++)
+        sums_of(s, (int)(i / s->rows), 0)[i % s->rows] =
+            (struct logsumexp){s->peak[i], s->joined[i]};
+}
+
+/* Without others, whose sum's logarithm is -inf then, all is the candidates'. */
+static void take_logs(struct stack *s) {
+    for (int64_t r = 0; r < s->rows; r++) {
+        double candidates = logsumexp_log(&sums_of(s, CANDIDATES, 0)[r]),
+               others = logsumexp_log(&sums_of(s, OTHERS, 0)[r]);
+        s->log_sum[r] = fmax(candidates, others) + log1p(exp(-fabs(candidates - others)));
+        s->inside[r] = exp(candidates - s->log_sum[r]);
+    }
 }
 
 void stack_normalise(struct stack *s, const struct query *query) {
-    for (int64_t i = 0; i < s->threads * s->rows; i++)
+    for (int64_t i = 0; i < SUMS * s->threads * s->rows; i++)
         s->sum[i] = logsumexp_empty;
-    chunks_visit(s->lo, query->lo, s->threads, visit_other, s);
     chunks_visit(query->lo, query->hi, s->threads, visit_candidates, s);
+    chunks_visit(s->lo, query->lo, s->threads, visit_other, s);
     chunks_visit(query->hi, s->hi, s->threads, visit_other, s);
-    for (int k = 1; k < s->threads; k++)
-        for (int64_t r = 0; r < s->rows; r++)
-            logsumexp_merge(&s->sum[r], &s->sum[k * s->rows + r]);
+    join_threads(s);
     if (query->collectives)
         join_ranks(s, query->collectives);
-    for (int64_t r = 0; r < s->rows; r++)
-        s->log_sum[r] = logsumexp_log(&s->sum[r]);
+    take_logs(s);
 }
 
 /* ---- scores ---- */
@@ -235,4 +259,11 @@ double stack_score(const struct stack *s, int64_t t, int64_t i) {
     for (int64_t r = s->first[t]; r < s->first[t + 1]; r++)
         score += s->weight[r] * exp(stack_logit(s, r, i) - s->log_sum[r]);
     return score;
+}
+
+double stack_mass(const struct stack *s, int64_t t) {
+    double mass = 0;
+    for (int64_t r = s->first[t]; r < s->first[t + 1]; r++)
+        mass += s->weight[r] * s->inside[r];
+    return mass;
 }

@@ -22,10 +22,11 @@ struct stack {
     real *error; /* [rows] a bound of the rounding of logits with item rows of norm 1 */
 
     /* With sums: */
-    struct logsumexp *sum; /* [threads][rows] of the exponentials */
+    struct logsumexp *sum; /* [candidates, others][threads][rows] of the exponentials */
     double *log_sum;       /* [rows] the normalisers */
-    real *peak;            /* [rows] and ... */
-    double *joined;        /* [rows] ... for joining them over the ranks */
+    double *inside;        /* [rows] what the candidates have of the softmax, 1 where it has no others */
+    real *peak;            /* [candidates, others][rows] and ... */
+    double *joined;        /* ... the same, for joining them over the ranks */
     real *z;               /* [threads][rows, CHUNK] exponentials, where these are not kept */
     real *kept;            /* [chunks of the candidates][rows, CHUNK] the same; NULL: not kept */
     real *shift;           /* [chunks of the candidates][rows] under which they were taken */
@@ -51,7 +52,8 @@ void stack_list_logits(const struct stack *stack, const struct rank_lists *lists
 /* The largest norm of the item rows of a chunk as they are multiplied, at least 1. */
 real stack_norm(const struct stack *stack, const struct chunk *chunk);
 
-/* Take the normalisers by a pass over all items. Collective with collectives. */
+/* Take the normalisers, and what the candidates have, by a pass over all items. Collective with
+ * collectives. */
 void stack_normalise(struct stack *stack, const struct query *query);
 
 /* score[samples, CHUNK] += sum over the rows of a sample of weight exp(z - log_sum), of a chunk of
@@ -63,5 +65,8 @@ void stack_add_scores(const struct stack *stack, int64_t samples, const struct c
  * item row i, and what the rows of sample t add to that item's score. */
 double stack_logit(const struct stack *stack, int64_t r, int64_t i);
 double stack_score(const struct stack *stack, int64_t t, int64_t i);
+
+/* What the rows of sample t add to the scores of all candidates together. */
+double stack_mass(const struct stack *stack, int64_t t);
 
 #endif

@@ -155,6 +155,7 @@ int64_t cost_ranking(struct model *model, const struct batch *histories, int dom
     }
     struct ranking ranking = {.target = target};
     model_query(model, &pass, &all, domain, &ranking.query);
+    ranking.query.repeats = model->config->model.repeats == REPEATS_COUNTED ? 0.5 : 0;
     enum status status = rank_targets(&tape.arena, &ranking);
     int64_t bytes = (int64_t)(rows.arena.peak + tape.arena.peak);
     tape_free(&rows);

@@ -61,6 +61,12 @@ enum status model_configure(struct config *config) {
         config->model.scale = ops && ops->scale > 0 ? ops->scale : 1;
     if (config->model.share_encoders == SHARE_AUTO)
         config->model.share_encoders = ops ? ops->share_encoders : (int)SHARE_NONE;
+    if (ops && ops->fit && config->model.repeats == REPEATS_COUNTED)
+        return log_error(STATUS_INPUT,
+                         "model.repeats: %s is fitted in closed form, and its scores are no "
+                         "probabilities, of which repeats could have a part; set free, or "
+                         "eval.exclude_history=true",
+                         config->model.name);
     return options_check(config);
 }
 

@@ -261,7 +261,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     struct sample samples[RANKER_BATCH];
     int32_t target[RANKER_BATCH];
     struct rank_count full[RANKER_BATCH] = {0}, sampled[RANKER_BATCH] = {0};
-    struct rank_lists negatives = {w->negatives.offsets, w->negatives.items}, own;
+    struct rank_lists negatives = {w->negatives.offsets, w->negatives.items}, own, others;
     bool all = e->run->config.eval.candidates != CANDIDATES_SAMPLED;
     struct ranking ranking = {.target = target, .full = all ? full : NULL, .sampled = sampled};
     for (int64_t k = 0; k < n; k++) {
@@ -271,9 +271,13 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
         target[k] = target_of(e, i);
     }
     struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);
+    if (ranker_reads_own(&w->ranker)) {
+        own = rank_own_items(arena, samples, NULL, n);
+        ranking.own = &own;
+    }
     if (e->run->config.eval.exclude_history) {
-        own = rank_own_items(arena, samples, target, n);
-        ranking.excluded = &own;
+        others = rank_own_items(arena, samples, target, n);
+        ranking.excluded = &others;
     }
     if (w->sampled) {
         negatives_draw(e, index, n, &w->negatives);

@@ -64,6 +64,15 @@ static void ask_part(struct ranker_part *part, const struct sample *samples, int
     tape_begin(&part->tape, false, 0);
     placement_view(part->run->placement, model, &part->items, &pass);
     model_query(model, &pass, &part->items, domain, query);
+    if (model->config->model.repeats == REPEATS_COUNTED)
+        query->repeats = repeats_rate(&part->run->repeats, domain);
+}
+
+bool ranker_reads_own(const struct ranker *r) {
+    bool any = false;
+    for (int k = 0; k < r->parts; k++)
+        any = any || r->part[k].run->config.model.repeats == REPEATS_COUNTED;
+    return any;
 }
 
 struct arena *ranker_ask(struct ranker *r, const struct sample *samples, int64_t n,

@@ -8,6 +8,7 @@
 #include "jobs/engine/fit_input.h"
 #include "jobs/engine/fit_memory.h"
 #include "jobs/engine/popularity.h"
+#include "jobs/engine/repeats.h"
 #include "jobs/engine/successors.h"
 #include "jobs/launch/memory_limit.h"
 #include <math.h>
@@ -191,7 +192,15 @@ static enum status open_model(struct run *run, bool training) {
     if (training)
         TRY(fit_memory_check(run->comm, &run->config, &run->dataset, &shape));
     TRY(create_model(run, &shape, training));
+    if (training)
+        TRY(run_count_repeats(run));
     return training ? run_init_items(run) : STATUS_OK;
+}
+
+enum status run_count_repeats(struct run *run) {
+    return run->config.model.repeats == REPEATS_COUNTED
+               ? repeats_count(run->comm, &run->dataset, &run->repeats)
+               : STATUS_OK;
 }
 
 /* The one stream of a data set of one domain. */

@@ -2,6 +2,7 @@
 #ifndef JOBS_ENGINE_RUN_H
 #define JOBS_ENGINE_RUN_H
 #include "core/models/model.h"
+#include "core/repeats.h"
 #include "io/dataset.h"
 #include "io/item_map.h"
 #include "jobs/engine/placement.h"
@@ -20,6 +21,7 @@ struct run {
     struct sampler sampler;       /* of the training negatives */
     struct successors successors; /* for a model that reads them */
     struct model model;
+    struct repeats repeats; /* in the training sequences; zero unless model.repeats counts them */
     bool by_key; /* rows of item tables were found by the items' keys (jobs/engine/restore.h) ... */
     struct item_counts item_counts; /* ... of so many items */
     real *other;                    /* parameters for the targets of the other domain than ... */
@@ -46,6 +48,10 @@ CHECKED enum status run_open(struct run *run, struct comm *comm, const struct co
 /* Collective. Start the rows of item tables as a new training would, from a feature table where
  * model.id_init says so; run_open does it for training. */
 CHECKED enum status run_init_items(struct run *run);
+
+/* Collective. Set run->repeats by the data set's training sequences, where model.repeats asks for it;
+ * run_open does it for training. */
+CHECKED enum status run_count_repeats(struct run *run);
 
 /* Not collective. The model's parameters are from now on those for the targets of the second domain; the
  * caller puts those for the first in their place. Training is over: they are kept where the first moments

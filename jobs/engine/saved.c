@@ -150,7 +150,7 @@ static enum status make_config(const char *file, const char *stored,
 
 static enum status load_config(struct comm *comm, struct checkpoint_choice *choice,
                                const struct args_config *request, const struct run *first,
-                               struct config *config) {
+                               struct config *config, struct repeats *repeats) {
     const char *file = choice->file[0];
     struct checkpoint_state state = {.step = -1};
     bool has;
@@ -161,6 +161,7 @@ static enum status load_config(struct comm *comm, struct checkpoint_choice *choi
         COMM_ON_ROOT(comm, make_config(file, state.config, request, first, config));
     for (int d = 0; d < DOMAINS; d++)
         choice->step[d] = choice->step[d] < 0 ? state.step : choice->step[d];
+    *repeats = state.repeats;
     checkpoint_state_free(&state);
     TRY(status);
     comm_bcast(comm, config, sizeof *config);
@@ -185,20 +186,33 @@ static enum status restore(struct run *run, const struct checkpoint_choice *choi
     return STATUS_OK;
 }
 
+/* Those of the training, or where it has not counted them, of the data set. */
+static enum status set_repeats(struct run *run, const struct repeats *counted) {
+    if (counted->targets[0] + counted->targets[1] == 0)
+        return run_count_repeats(run);
+    if (run->config.model.repeats == REPEATS_COUNTED)
+        run->repeats = *counted;
+    return STATUS_OK;
+}
+
 /* The next run of the request. */
 static enum status open_once(struct comm *comm, const struct saved_request *request,
                              struct saved *saved) {
     int k = saved->count;
     struct config config;
+    struct repeats repeats;
     struct run *run = &saved->run[k];
     struct checkpoint_choice *choice = &saved->choice[k];
     enum status status = find(comm, request->path[k], choice);
     if (status == STATUS_OK)
-        status = load_config(comm, choice, &request->config, k > 0 ? saved->run : NULL, &config);
+        status = load_config(comm, choice, &request->config, k > 0 ? saved->run : NULL, &config,
+                             &repeats);
     if (status == STATUS_OK)
         status = run_open(run, comm, &config, false);
     if (status == STATUS_OK)
         status = restore(run, choice, request->by_key);
+    if (status == STATUS_OK)
+        status = set_repeats(run, &repeats);
     if (status != STATUS_OK) {
         run_close(run);
         checkpoint_choice_free(choice);
@@ -345,7 +359,8 @@ struct report_run *saved_describe(const struct saved *saved) {
         about[k] = (struct report_run){.choice = &saved->choice[k],
                                        .config = &run->config,
                                        .provenance = run->provenance,
-                                       .by_key = run->by_key ? &run->item_counts : NULL};
+                                       .by_key = run->by_key ? &run->item_counts : NULL,
+                                       .repeats = &run->repeats};
     }
     return about;
 }
