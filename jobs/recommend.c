@@ -178,8 +178,8 @@ static enum status list_batch(struct work *w, int64_t at, int64_t n, struct top_
     struct rank_lists own = rank_own_items(arena, samples, NULL, n);
     if (!w->request->seen)
         ranking.excluded = &own;
-    else if (ranker_reads_own(&w->ranker))
-        ranking.own = &own;
+    else if (ranker_weighs_history(&w->ranker))
+        ranking.history = &own;
     TRY(rank_top(arena, &ranking, k, top));
     for (int64_t i = 0; i < n; i++)
         counts[w->index[at + i] - w->mine.lo] = top[i].count;

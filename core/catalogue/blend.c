@@ -32,16 +32,10 @@ static bool any_repeats(const struct query *query) {
     return any;
 }
 
-/* Of part k, where they are wanted of the only one. */
-static bool wants_probabilities(const struct query *query, int k, bool probabilities) {
-    return part_of(query, k)->repeats > 0 || (probabilities && !query->parts);
-}
-
 int64_t blend_samples(const struct query *query, int64_t items, bool probabilities) {
     int64_t least = query->samples;
     for (int k = 0; k < parts_of(query); k++) {
-        int64_t samples = scores_samples(part_of(query, k), items,
-                                         wants_probabilities(query, k, probabilities));
+        int64_t samples = scores_samples(part_of(query, k), items, probabilities && !query->parts);
         least = samples < least ? samples : least;
     }
     return least;
@@ -51,23 +45,22 @@ static void open_several(struct blend *b, struct arena *arena) {
     int64_t n = b->query->samples, rows = b->parts * n;
     for (int k = 0; k < b->parts; k++) {
         b->of[k] = query_part(&b->query->part[k], b->query->first, n);
-        scores_open(&b->part[k], arena, &b->of[k], NULL,
-                    wants_probabilities(b->query, k, false));
+        scores_open(&b->part[k], arena, &b->of[k], NULL, false);
     }
     b->moments = arena_numbers(arena, b->threads * rows, sizeof *b->moments);
     b->scale = arena_numbers(arena, rows, sizeof *b->scale);
     b->tile = arena_numbers(arena, b->threads * n * CHUNK, sizeof *b->tile);
 }
 
-static void open_own(struct blend *b, struct arena *arena, const struct rank_lists *own) {
+static void open_history(struct blend *b, struct arena *arena, const struct rank_lists *history) {
     int64_t rows = b->parts * b->query->samples;
-    b->own = own;
-    b->own_share = arena_numbers(arena, rows, sizeof *b->own_share);
-    b->own_factor = arena_numbers(arena, rows, sizeof *b->own_factor);
+    b->history = history;
+    b->history_share = arena_numbers(arena, rows, sizeof *b->history_share);
+    b->history_factor = arena_numbers(arena, rows, sizeof *b->history_factor);
 }
 
 void blend_open(struct blend *b, struct arena *arena, const struct query *query,
-                const int32_t *target, const struct rank_lists *own,
+                const int32_t *target, const struct rank_lists *history,
                 const struct rank_lists *wanted, bool probabilities) {
     int parts = parts_of(query), threads = omp_get_max_threads();
     int64_t n = query->samples;
@@ -82,10 +75,13 @@ void blend_open(struct blend *b, struct arena *arena, const struct query *query,
     if (query->parts > 0)
         open_several(b, arena);
     else
-        scores_open(&b->part[0], arena, query, wanted,
-                    wants_probabilities(query, 0, probabilities));
-    if (own && any_repeats(query))
-        open_own(b, arena, own);
+        scores_open(&b->part[0], arena, query, wanted, probabilities);
+    if (history && any_repeats(query))
+        open_history(b, arena, history);
+}
+
+static bool is_own(const struct blend *b) {
+    return b->query->parts == 0 && scores_kind(&b->part[0]) == SCORES_OWN;
 }
 
 /* ---- what a part gives ---- */
@@ -211,37 +207,40 @@ static void blend_parts(struct blend *b, const struct chunk *chunk, int thread, 
     }
 }
 
-static real exact_of_several(const struct blend *b, int64_t t, int64_t i, bool own) {
+static real exact_of_several(const struct blend *b, int64_t t, int64_t i, bool of_history) {
     double score = 0;
     for (int k = 0; k < b->parts; k++) {
         int64_t row = k * b->query->samples + t;
         const struct blend_scale *scale = &b->scale[row];
-        double more = own ? b->own_factor[row] : 0;
+        double more = of_history ? b->history_factor[row] : 0;
         score += scale->factor * (part_exact(b, k, t, i) + more - scale->mean);
     }
     return (real)score;
 }
 
 /* Of an item of the history, or of another. */
-static real exact(const struct blend *b, int64_t t, int64_t i, bool own) {
+static real exact(const struct blend *b, int64_t t, int64_t i, bool of_history) {
     if (b->query->parts > 0)
-        return exact_of_several(b, t, i, own);
+        return exact_of_several(b, t, i, of_history);
     real score = scores_exact(&b->part[0], t, i);
-    return own ? (real)((double)score * exp(b->own_factor[t])) : score;
+    if (!of_history)
+        return score;
+    return is_own(b) ? (real)((double)score + b->history_factor[t])
+                     : (real)((double)score * exp(b->history_factor[t]));
 }
 
 real blend_exact(const struct blend *b, int64_t t, int64_t i) {
-    return exact(b, t, i, b->own && rank_lists_between(b->own, t, i, i + 1).n > 0);
+    return exact(b, t, i, b->history && rank_lists_between(b->history, t, i, i + 1).n > 0);
 }
 
 /* ---- items of the histories ---- */
 
-static struct rank_list own_items(const struct blend *b, int64_t t) {
-    return rank_lists_between(b->own, t, b->query->lo, b->query->hi);
+static struct rank_list history_of(const struct blend *b, int64_t t) {
+    return rank_lists_between(b->history, t, b->query->lo, b->query->hi);
 }
 
 static double share_of(const struct blend *b, int k, int64_t t) {
-    struct rank_list list = own_items(b, t);
+    struct rank_list list = history_of(b, t);
     double share = 0;
     for (int64_t j = 0; j < list.n; j++)
         share += scores_share(&b->part[k], t, list.items[j]);
@@ -259,19 +258,19 @@ static void take_factors(struct blend *b) {
     int64_t n = b->query->samples;
     for (int64_t row = 0; row < b->parts * n; row++) {
         int k = (int)(row / n);
-        b->own_share[row] = part_of(b->query, k)->repeats > 0 ? share_of(b, k, row % n) : 0;
+        b->history_share[row] = part_of(b->query, k)->repeats > 0 ? share_of(b, k, row % n) : 0;
     }
     if (collectives)
-        collectives->sum(collectives->context, b->own_share, b->parts * n);
+        collectives->sum(collectives->context, b->history_share, b->parts * n);
     for (int64_t row = 0; row < b->parts * n; row++)
-        b->own_factor[row] =
-            factor_of(part_of(b->query, (int)(row / n))->repeats, b->own_share[row]);
+        b->history_factor[row] =
+            factor_of(part_of(b->query, (int)(row / n))->repeats, b->history_share[row]);
 }
 
-static void place_own(const struct blend *b, const struct chunk *chunk, real *out) {
+static void place_history(const struct blend *b, const struct chunk *chunk, real *out) {
     for (int64_t t = 0; t < b->query->samples; t++) {
         struct rank_list list =
-            rank_lists_between(b->own, t, chunk->lo, chunk->lo + chunk->width);
+            rank_lists_between(b->history, t, chunk->lo, chunk->lo + chunk->width);
         for (int64_t j = 0; j < list.n; j++)
             out[t * CHUNK + list.items[j] - chunk->lo] = exact(b, t, list.items[j], true);
     }
@@ -311,7 +310,7 @@ enum status blend_prepare(struct blend *b) {
         finite = take_scales(b);
     if (!finite)
         return not_finite(b, "the scores of a history are");
-    if (b->own)
+    if (b->history)
         take_factors(b);
     return b->target ? aim(b) : STATUS_OK;
 }
@@ -321,10 +320,6 @@ enum status blend_prepare(struct blend *b) {
 struct bounds {
     real least, most;
 };
-
-static bool is_own(const struct blend *b) {
-    return b->query->parts == 0 && scores_kind(&b->part[0]) == SCORES_OWN;
-}
 
 /* Of probabilities the error is relative, and what is below the smallest normal number may be zero. */
 static struct bounds bounds_of(const struct blend *b, real score, real error) {
@@ -370,6 +365,6 @@ void blend_chunk(struct blend *b, const struct chunk *chunk, int thread, real *o
     }
     for (int64_t t = 0; b->target && !is_own(b) && t < n; t++)
         sharpen_row(b, t, chunk, error[t], out + t * CHUNK);
-    if (b->own)
-        place_own(b, chunk, out);
+    if (b->history)
+        place_history(b, chunk, out);
 }

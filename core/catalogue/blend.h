@@ -44,15 +44,15 @@ struct blend_scale {
 struct blend {
     const struct query *query;
     const int32_t *target; /* [samples] item rows; -1: on another rank. NULL: not asked for */
-    const struct rank_lists *own;  /* items of the histories; NULL: not asked for */
+    const struct rank_lists *history;  /* items of the histories; NULL: not asked for */
     int threads, parts;
     struct query *of;              /* [parts] of the samples at hand */
     struct scores *part;           /* [parts] */
     struct blend_moments *moments; /* [threads][parts][samples] of several parts */
     struct blend_scale *scale;     /* [parts][samples] likewise */
     real *tile;                    /* [threads][samples, CHUNK] likewise, of one part */
-    double *own_share;             /* [parts][samples] P, where parts have `repeats` */
-    double *own_factor;            /* [parts][samples] log f, likewise */
+    double *history_share;             /* [parts][samples] P, where parts have `repeats` */
+    double *history_factor;            /* [parts][samples] log f, likewise */
     real *target_score;            /* [samples] */
     real *error;                   /* [threads][samples] of the scores of the thread's chunk */
 };
@@ -61,9 +61,9 @@ struct blend {
 int64_t blend_samples(const struct query *query, int64_t items, bool probabilities);
 
 /* As scores_open; scores of several parts are never probabilities. Parts have their samples' queries
- * already (query_of_all). `own`: the histories' items, ascending, for parts with `repeats`. */
+ * already (query_of_all). `history`: the histories' items, ascending, for parts with `repeats`. */
 void blend_open(struct blend *blend, struct arena *arena, const struct query *query,
-                const int32_t *target, const struct rank_lists *own,
+                const int32_t *target, const struct rank_lists *history,
                 const struct rank_lists *wanted, bool probabilities);
 
 /* What all scores need, and the targets' scores. STATUS_FAIL, with a message, when one of these is

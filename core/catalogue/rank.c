@@ -20,7 +20,7 @@ struct work {
 static void open_work(struct work *w, struct arena *arena, const struct ranking *r,
                       bool probabilities) {
     *w = (struct work){.ranking = r};
-    blend_open(&w->blend, arena, &r->query, r->target, r->own, r->full ? NULL : r->negatives,
+    blend_open(&w->blend, arena, &r->query, r->target, r->history, r->full ? NULL : r->negatives,
                probabilities);
     w->tile = arena_numbers(arena, w->blend.threads * r->query.samples * CHUNK, sizeof *w->tile);
 }
@@ -240,7 +240,7 @@ static struct ranking ranking_of_all(struct arena *arena, const struct ranking *
     int64_t n = all.query.samples;
     if (r->target)
         all.target = gather_targets(arena, query, r->target, samples, n);
-    all.own = gather_lists(arena, query, r->own, samples);
+    all.history = gather_lists(arena, query, r->history, samples);
     all.excluded = gather_lists(arena, query, r->excluded, samples);
     all.negatives = gather_lists(arena, query, r->negatives, samples);
     all.full = r->full ? arena_alloc(arena, n, sizeof *all.full) : NULL;
@@ -330,7 +330,7 @@ static struct ranking ranking_part(const struct ranking *all, int64_t first, int
     struct ranking part = *all;
     part.query = query_part(&all->query, first, size < left ? size : left);
     part.target = all->target ? all->target + first : NULL;
-    part.own = part_of(all->own, first, &lists[0]);
+    part.history = part_of(all->history, first, &lists[0]);
     part.excluded = part_of(all->excluded, first, &lists[1]);
     part.negatives = part_of(all->negatives, first, &lists[2]);
     part.full = all->full ? all->full + first : NULL;

@@ -21,8 +21,8 @@ struct rank_count {
 struct ranking {
     struct query query;
     const int32_t *target; /* [samples] in [lo, hi), with collectives the items; not for rank_top */
-    const struct rank_lists *own;       /* all items of the histories, for a query that knows how
-                                           often users repeat; NULL: none */
+    const struct rank_lists *history;   /* all items of the histories, for queries with `repeats`;
+                                           NULL: none */
     const struct rank_lists *excluded;  /* items that are no candidates; NULL: none */
     const struct rank_lists *negatives; /* NULL: none */
 

@@ -24,14 +24,17 @@ static int64_t kept_bytes(int softmaxes, int64_t items) {
     return softmaxes * chunk_count(items) * CHUNK * (int64_t)sizeof(real);
 }
 
+static bool ranks_by_logits(const struct query *query, int softmaxes, bool probabilities) {
+    return softmaxes == 1 && !probabilities && query->added.width == 0 && query->repeats <= 0;
+}
+
 /* A sample has a row for each term in a stack. */
 int64_t scores_samples(const struct query *query, int64_t items, bool probabilities) {
     struct query_softmax softmax[QUERY_SOFTMAXES];
     int softmaxes = query_softmaxes(query, softmax);
     int64_t n = query->samples, terms = query->terms > 0 ? query->terms : 1;
     int64_t most = ROWS / terms, fit = BUFFER / (kept_bytes(softmaxes, items) + 1);
-    bool normalised = probabilities || softmaxes > 1 || query->added.width > 0;
-    if (normalised && fit >= ROWS_KEPT / terms && fit < most)
+    if (!ranks_by_logits(query, softmaxes, probabilities) && fit >= ROWS_KEPT / terms && fit < most)
         most = fit;
     int64_t parts = n > most ? (n + most - 1) / most : 1;
     return (n + parts - 1) / parts;
@@ -63,6 +66,13 @@ static const struct rank_lists *short_lists(const struct query *query,
                                                                                      : NULL;
 }
 
+static void open_sums(struct scores_sums *sums, struct arena *arena, int threads, int64_t n) {
+    sums->tile = arena_numbers(arena, threads * n * CHUNK, sizeof *sums->tile);
+    sums->sum = arena_numbers(arena, threads * n, sizeof *sums->sum);
+    sums->peak = arena_numbers(arena, n, sizeof *sums->peak);
+    sums->joined = arena_numbers(arena, n, sizeof *sums->joined);
+}
+
 void scores_open(struct scores *s, struct arena *arena, const struct query *query,
                  const struct rank_lists *wanted, bool probabilities) {
     struct query_softmax softmax[QUERY_SOFTMAXES];
@@ -71,14 +81,16 @@ void scores_open(struct scores *s, struct arena *arena, const struct query *quer
     bool keep = n * kept_bytes(softmaxes, query->hi - query->lo) <= BUFFER;
     *s = (struct scores){.query = query,
                          .threads = omp_get_max_threads(),
-                         .logits = softmaxes == 1 && !probabilities && !query->added.width};
+                         .logits = ranks_by_logits(query, softmaxes, probabilities)};
     s->only = s->logits ? short_lists(query, wanted) : NULL;
     open_stacks(s, arena, softmax, softmaxes);
     for (int k = 0; k < s->stacks && !s->logits; k++)
         stack_open_sums(&s->stack[k], arena, query, keep);
     s->error = arena_numbers(arena, s->threads * n, sizeof *s->error);
-    if (scores_kind(s) == SCORES_PROBABILITIES)
+    if (query->repeats > 0)
         s->mass = arena_numbers(arena, n, sizeof *s->mass);
+    if (query->repeats > 0 && query->scorer.score)
+        open_sums(&s->sums, arena, s->threads, n);
 }
 
 enum scores_kind scores_kind(const struct scores *s) {
@@ -91,7 +103,8 @@ static void add_masses(const struct query *query, double *mass) {
     memset(mass, 0, (size_t)query->samples * sizeof *mass);
     for (int64_t t = 0; t < query->samples; t++)
         for (int64_t k = t * added->width; k < (t + 1) * added->width; k++)
-            mass[t] += added->item[k] >= 0 ? (double)added->value[k] : 0;
+            if (added->item[k] >= query->lo && added->item[k] < query->hi)
+                mass[t] += (double)added->value[k];
     if (added->width > 0 && query->collectives)
         query->collectives->sum(query->collectives->context, mass, query->samples);
 }
@@ -103,6 +116,32 @@ static void take_masses(struct scores *s) {
             s->mass[t] += stack_mass(&s->stack[k], t);
 }
 
+static void sum_own(void *context, const struct chunk *chunk, int thread) {
+    struct scores *s = context;
+    int64_t n = s->query->samples;
+    real *tile = s->sums.tile + thread * n * CHUNK;
+    scores_chunk(s, chunk, thread, tile);
+    for (int64_t t = 0; t < n; t++)
+        (void)logsumexp_add(&s->sums.sum[thread * n + t], chunk->width, tile + t * CHUNK);
+}
+
+/* Of a model's own scores; are they finite? */
+static bool take_log_masses(struct scores *s) {
+    const struct query *query = s->query;
+    const struct scores_sums *sums = &s->sums;
+    bool finite = true;
+    for (int64_t i = 0; i < s->threads * query->samples; i++)
+        sums->sum[i] = logsumexp_empty;
+    chunks_visit(query->lo, query->hi, s->threads, sum_own, s);
+    logsumexp_join(sums->sum, s->threads, query->samples, query->collectives, sums->peak,
+                   sums->joined);
+    for (int64_t t = 0; t < query->samples; t++) {
+        s->mass[t] = logsumexp_log(&sums->sum[t]);
+        finite = finite && isfinite(s->mass[t]);
+    }
+    return finite;
+}
+
 bool scores_prepare(struct scores *s) {
     bool finite = true;
     for (int k = 0; k < s->stacks && !s->logits; k++) {
@@ -111,6 +150,8 @@ bool scores_prepare(struct scores *s) {
         for (int64_t r = 0; r < stack->rows; r++)
             finite = finite && isfinite(stack->log_sum[r]);
     }
+    if (s->sums.sum)
+        return take_log_masses(s);
     if (s->mass)
         take_masses(s);
     return finite;
@@ -145,7 +186,10 @@ real scores_exact(const struct scores *s, int64_t t, int64_t i) {
 }
 
 double scores_share(const struct scores *s, int64_t t, int64_t i) {
-    return s->mass[t] > 0 ? (double)scores_exact(s, t, i) / s->mass[t] : 0;
+    double score = (double)scores_exact(s, t, i);
+    if (s->query->scorer.score)
+        return exp(score - s->mass[t]);
+    return s->mass[t] > 0 ? score / s->mass[t] : 0;
 }
 
 /* ---- errors ---- */

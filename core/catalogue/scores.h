@@ -3,8 +3,8 @@
  *
  * As a score mixes softmaxes, their normalisers come first, by a pass of its own over all items,
  * which keeps the exponentials for the scores where they fit into a bounded memory. One softmax
- * alone ranks as its logits do: unless probabilities are wanted, there is no such pass and the scores
- * are the logits.
+ * alone ranks as its logits do: unless probabilities are wanted, as they are with `repeats`, there is no
+ * such pass and the scores are the logits.
  *
  * Scores come from products in single precision; how far rounding takes them from those of double
  * precision is known. A model's own scores (struct query_scorer) are what they are.
@@ -16,6 +16,14 @@
 #include "core/catalogue/stack.h"
 #include "core/status.h"
 
+/* For the sums of exponentials of a model's own scores. */
+struct scores_sums {
+    real *tile;            /* [threads][samples, CHUNK] */
+    struct logsumexp *sum; /* [threads][samples] */
+    real *peak;            /* [samples] and ... */
+    double *joined;        /* ... the same, for joining them over the ranks */
+};
+
 /* Points into itself: not to be copied. */
 struct scores {
     const struct query *query;
@@ -25,7 +33,11 @@ struct scores {
     int stacks;
     struct stack stack[QUERY_SOFTMAXES];
     real *error;  /* [threads][samples] of the scores of the thread's chunk */
-    double *mass; /* [samples] the sum of all candidates' scores; NULL: these are no probabilities */
+
+    /* Of a query with `repeats`: */
+    double *mass; /* [samples] the sum of all candidates' scores; of a model's own, which are logarithms,
+                     the logarithm of the sum of their exponentials */
+    struct scores_sums sums; /* of these */
 };
 
 /* What the scores are, and what the error of one is: none; absolute; relative, beside what is below
@@ -44,8 +56,8 @@ void scores_open(struct scores *scores, struct arena *arena, const struct query 
 
 enum scores_kind scores_kind(const struct scores *scores);
 
-/* Normalisers, and of probabilities their sums over the candidates. False when one is not a finite
- * number; with collectives on all ranks. */
+/* Normalisers, also those of the candidates. False when one is not a finite number; with collectives on
+ * all ranks. */
 CHECKED bool scores_prepare(struct scores *scores);
 
 /* out[samples, CHUNK]: the scores of a chunk of candidates, at least the wanted ones. */
@@ -57,8 +69,8 @@ real scores_error(const struct scores *scores, int thread, int64_t t);
 /* The score of candidate i by double precision. */
 real scores_exact(const struct scores *scores, int64_t t, int64_t i);
 
-/* Of scores that are probabilities: what candidate i has of their sum over all candidates, by double
- * precision; 0 where all are zero. */
+/* The probability of candidate i among all candidates of a query with `repeats`, by double precision; 0
+ * where all scores are zero. A model's own scores count as logarithms. */
 double scores_share(const struct scores *scores, int64_t t, int64_t i);
 
 #endif

@@ -44,6 +44,26 @@ double logsumexp_factor(const struct logsumexp *r, real shift) {
     return r->sum > 0 ? exp((double)r->shift - (double)shift) : 0;
 }
 
+static void join_ranks(struct logsumexp *sum, int64_t n, const struct collectives *collectives,
+                       real *peak, double *joined) {
+    for (int64_t i = 0; i < n; i++)
+        peak[i] = sum[i].shift;
+    collectives->max(collectives->context, peak, n);
+    for (int64_t i = 0; i < n; i++)
+        joined[i] = sum[i].sum * logsumexp_factor(&sum[i], peak[i]);
+    collectives->sum(collectives->context, joined, n);
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = (struct logsumexp){peak[i], joined[i]};
+}
+
+void logsumexp_join(struct logsumexp *sum, int threads, int64_t n,
+                    const struct collectives *collectives, real *peak, double *joined) {
+    for (int64_t i = n; i < threads * n; i++)
+        logsumexp_merge(&sum[i % n], &sum[i]);
+    if (collectives)
+        join_ranks(sum, n, collectives, peak, joined);
+}
+
 double logsumexp_log(const struct logsumexp *r) {
     return r->sum > 0 ? (double)r->shift + log(r->sum) : -INFINITY;
 }

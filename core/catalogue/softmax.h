@@ -1,6 +1,7 @@
-/* Tile kernels of the catalogue's softmaxes, shared by loss and ranking. Not collective. */
+/* Tile kernels of the catalogue's softmaxes, shared by loss and ranking. Not collective unless said. */
 #ifndef CORE_CATALOGUE_SOFTMAX_H
 #define CORE_CATALOGUE_SOFTMAX_H
+#include "core/collectives.h"
 #include "core/real.h"
 #include <stdint.h>
 
@@ -19,6 +20,11 @@ real logsumexp_add(struct logsumexp *r, int64_t n, real *z);
 
 /* Add another running sum, such as another thread's. */
 void logsumexp_merge(struct logsumexp *r, const struct logsumexp *other);
+
+/* The first of the sums [threads][n] become those of all threads, with collectives (NULL: none) of all
+ * ranks. `peak` and `joined` are room for n numbers. Collective with collectives. */
+void logsumexp_join(struct logsumexp *sum, int threads, int64_t n,
+                    const struct collectives *collectives, real *peak, double *joined);
 
 /* What the sum, and all that was accumulated with it, is to be multiplied by under another shift:
  * exp(r->shift - shift), 0 when empty. */

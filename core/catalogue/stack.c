@@ -154,7 +154,7 @@ void stack_open_sums(struct stack *s, struct arena *arena, const struct query *q
 }
 
 static struct logsumexp *sums_of(const struct stack *s, int which, int thread) {
-    return s->sum + (which * s->threads + thread) * s->rows;
+    return s->sum + (thread * SUMS + which) * s->rows;
 }
 
 static void sum_chunk(const struct stack *s, const struct chunk *chunk, struct logsumexp *sum,
@@ -180,29 +180,6 @@ static void visit_candidates(void *context, const struct chunk *chunk, int threa
               kept ? s->shift + chunk->number * s->rows : NULL);
 }
 
-static void join_threads(struct stack *s) {
-    for (int which = 0; which < SUMS; which++)
-        for (int k = 1; k < s->threads; k++)
-            for (int64_t r = 0; r < s->rows; r++)
-                logsumexp_merge(&sums_of(s, which, 0)[r], &sums_of(s, which, k)[r]);
-}
-
-/* The first thread's sums become those of all ranks. */
-static void join_ranks(struct stack *s, const struct collectives *collectives) {
-    int64_t n = SUMS * s->rows;
-    for (int64_t i = 0; i < n; i++)
-        s->peak[i] = sums_of(s, (int)(i / s->rows), 0)[i % s->rows].shift;
-    collectives->max(collectives->context, s->peak, n);
-    for (int64_t i = 0; i < n; i++) {
-        const struct logsumexp *sum = &sums_of(s, (int)(i / s->rows), 0)[i % s->rows];
-        s->joined[i] = sum->sum * logsumexp_factor(sum, s->peak[i]);
-    }
-    collectives->sum(collectives->context, s->joined, n);
-    for (int64_t i = 0; i < n; i++)
-        sums_of(s, (int)(i / s->rows), 0)[i % s->rows] =
-            (struct logsumexp){s->peak[i], s->joined[i]};
-}
-
 /* Without others, whose sum's logarithm is -inf then, all is the candidates'. */
 static void take_logs(struct stack *s) {
     for (int64_t r = 0; r < s->rows; r++) {
@@ -219,9 +196,7 @@ void stack_normalise(struct stack *s, const struct query *query) {
     chunks_visit(query->lo, query->hi, s->threads, visit_candidates, s);
     chunks_visit(s->lo, query->lo, s->threads, visit_other, s);
     chunks_visit(query->hi, s->hi, s->threads, visit_other, s);
-    join_threads(s);
-    if (query->collectives)
-        join_ranks(s, query->collectives);
+    logsumexp_join(s->sum, s->threads, SUMS * s->rows, query->collectives, s->peak, s->joined);
     take_logs(s);
 }
 

@@ -22,7 +22,7 @@ struct stack {
     real *error; /* [rows] a bound of the rounding of logits with item rows of norm 1 */
 
     /* With sums: */
-    struct logsumexp *sum; /* [candidates, others][threads][rows] of the exponentials */
+    struct logsumexp *sum; /* [threads][candidates, others][rows] of the exponentials */
     double *log_sum;       /* [rows] the normalisers */
     double *inside;        /* [rows] what the candidates have of the softmax, 1 where it has no others */
     real *peak;            /* [candidates, others][rows] and ... */

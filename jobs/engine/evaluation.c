@@ -271,9 +271,9 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
         target[k] = target_of(e, i);
     }
     struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);
-    if (ranker_reads_own(&w->ranker)) {
+    if (ranker_weighs_history(&w->ranker)) {
         own = rank_own_items(arena, samples, NULL, n);
-        ranking.own = &own;
+        ranking.history = &own;
     }
     if (e->run->config.eval.exclude_history) {
         others = rank_own_items(arena, samples, target, n);

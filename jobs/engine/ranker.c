@@ -68,7 +68,7 @@ static void ask_part(struct ranker_part *part, const struct sample *samples, int
         query->repeats = repeats_rate(&part->run->repeats, domain);
 }
 
-bool ranker_reads_own(const struct ranker *r) {
+bool ranker_weighs_history(const struct ranker *r) {
     bool any = false;
     for (int k = 0; k < r->parts; k++)
         any = any || r->part[k].run->config.model.repeats == REPEATS_COUNTED;
