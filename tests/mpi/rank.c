@@ -107,6 +107,9 @@ static void add_few(struct fixture *f, struct query *query) {
 
 enum scores { SOFTMAX, MIXTURE, OWN_SCORES, TOGETHER };
 
+/* What the user has is no candidate, or weighed by how often users repeat. */
+enum history { EXCLUDED, WEIGHED };
+
 static void set_scores(struct fixture *f, struct query *query, enum scores scores,
                        const struct item_block *local) {
     if (scores == MIXTURE)
@@ -127,7 +130,36 @@ static struct query together(struct fixture *f, const struct query *query, struc
     return query_together(part, 3);
 }
 
-static void excluded_case(enum scores scores) {
+/* What is the same in a ranking over whole tables and over those that are shared out. */
+static void expect_same(const struct rank_count full[2][SAMPLES],
+                        const struct rank_count sampled[2][SAMPLES]) {
+    for (int t = 0; t < SAMPLES; t++) {
+        MPI_EXPECT(same(&full[0][t], &full[1][t]), "full, sample %d", t);
+        MPI_EXPECT(same(&sampled[0][t], &sampled[1][t]), "sampled, sample %d", t);
+    }
+}
+
+static void expect_excluded(const struct rank_count full[SAMPLES],
+                            const struct rank_count sampled[SAMPLES], enum scores scores) {
+    MPI_EXPECT(full[0].all == Y - 1 && full[1].all == 0);
+    MPI_EXPECT(full[2].all < Y - 1 && full[2].all >= Y - HISTORY / 2);
+    MPI_EXPECT(sampled[2].all == WANTED);
+    MPI_EXPECT(scores != OWN_SCORES || (full[0].equal > Y / 32 && full[0].equal < Y));
+}
+
+/* Users hardly repeat: a target that the history has stands behind all that it has not. */
+static void expect_weighed(const struct fixture *f, const struct rank_lists *own,
+                           const struct rank_count full[SAMPLES]) {
+    for (int t = 0; t < SAMPLES; t++) {
+        int64_t others = Y - rank_lists_between(own, t, X, N).n;
+        bool repeats = rank_lists_between(own, t, f->target[t], f->target[t] + 1).n > 0;
+        MPI_EXPECT(full[t].all == Y - 1);
+        MPI_EXPECT(repeats == (t > 0) && (!repeats || full[t].above >= others),
+                   "sample %d: %d above", t, (int)full[t].above);
+    }
+}
+
+static void ranking_case(enum scores scores, enum history history) {
     struct fixture *f = mem_zero(1, sizeof *f);
     struct arena arena = {0};
     struct rank_count full[2][SAMPLES], sampled[2][SAMPLES];
@@ -139,57 +171,73 @@ static void excluded_case(enum scores scores) {
     struct ranking r[2] = {
         ranking_of(f, f->items, X, N),
         ranking_of(f, rows, item_block_rows(&local, 0), item_block_count(&local))};
-    struct rank_lists own = rank_own_items(&arena, f->samples, f->target, SAMPLES);
+    struct rank_lists own =
+        rank_own_items(&arena, f->samples, history == EXCLUDED ? f->target : NULL, SAMPLES);
     struct rank_lists negatives = {f->drawn, f->negatives};
     r[1].query.collectives = &collectives, r[1].query.local = &local;
     for (int k = 0; k < 2; k++) {
+        r[k].query.repeats = history == WEIGHED ? 1e-12 : 0;
         if (scores == TOGETHER)
             r[k].query = together(f, &r[k].query, part[k], k ? &local : NULL);
         else
             set_scores(f, &r[k].query, scores, k ? &local : NULL);
-        r[k].excluded = &own, r[k].negatives = &negatives;
+        *(history == WEIGHED ? &r[k].history : &r[k].excluded) = &own;
+        r[k].negatives = &negatives;
         r[k].full = full[k], r[k].sampled = sampled[k];
         MPI_REQUIRE(rank_targets(&arena, &r[k]) == STATUS_OK, "ranking %d", k);
     }
-    for (int t = 0; t < SAMPLES; t++) {
-        MPI_EXPECT(same(&full[0][t], &full[1][t]), "full, sample %d", t);
-        MPI_EXPECT(same(&sampled[0][t], &sampled[1][t]), "sampled, sample %d", t);
-    }
-    MPI_EXPECT(full[1][0].all == Y - 1 && full[1][1].all == 0);
-    MPI_EXPECT(full[1][2].all < Y - 1 && full[1][2].all >= Y - HISTORY / 2);
-    MPI_EXPECT(sampled[1][2].all == WANTED);
-    MPI_EXPECT(scores != OWN_SCORES || (full[1][0].equal > Y / 32 && full[1][0].equal < Y));
+    expect_same(full, sampled);
+    if (history == EXCLUDED)
+        expect_excluded(full[1], sampled[1], scores);
+    else
+        expect_weighed(f, &own, full[1]);
     mem_free(rows);
     mem_free(f);
     arena_free(&arena);
 }
 
 MPI_TEST(rank, without_what_the_user_has_on_one_rank, 1) {
-    excluded_case(SOFTMAX);
+    ranking_case(SOFTMAX, EXCLUDED);
 }
 
 MPI_TEST(rank, without_what_the_user_has_on_four_ranks, 4) {
-    excluded_case(SOFTMAX);
+    ranking_case(SOFTMAX, EXCLUDED);
 }
 
 MPI_TEST(rank, by_scores_of_the_model_on_one_rank, 1) {
-    excluded_case(OWN_SCORES);
+    ranking_case(OWN_SCORES, EXCLUDED);
 }
 
 MPI_TEST(rank, by_scores_of_the_model_on_four_ranks, 4) {
-    excluded_case(OWN_SCORES);
+    ranking_case(OWN_SCORES, EXCLUDED);
 }
 
 MPI_TEST(rank, by_a_mixture_on_four_ranks, 4) {
-    excluded_case(MIXTURE);
+    ranking_case(MIXTURE, EXCLUDED);
 }
 
 MPI_TEST(rank, by_all_of_these_together_on_one_rank, 1) {
-    excluded_case(TOGETHER);
+    ranking_case(TOGETHER, EXCLUDED);
 }
 
 MPI_TEST(rank, by_all_of_these_together_on_four_ranks, 4) {
-    excluded_case(TOGETHER);
+    ranking_case(TOGETHER, EXCLUDED);
+}
+
+MPI_TEST(rank, weighed_by_repeats_of_a_softmax_on_three_ranks, 3) {
+    ranking_case(SOFTMAX, WEIGHED);
+}
+
+MPI_TEST(rank, weighed_by_repeats_of_a_mixture_on_two_ranks, 2) {
+    ranking_case(MIXTURE, WEIGHED);
+}
+
+MPI_TEST(rank, weighed_by_repeats_of_scores_of_the_model_on_three_ranks, 3) {
+    ranking_case(OWN_SCORES, WEIGHED);
+}
+
+MPI_TEST(rank, weighed_by_repeats_of_all_together_on_three_ranks, 3) {
+    ranking_case(TOGETHER, WEIGHED);
 }
 
 MPI_TEST_MAIN()
