@@ -355,7 +355,8 @@ bool options_may_change(int i) {
     for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++)
         if (!strcmp(key, fixed[k]))
             return false;
-    return strncmp(key, "model.", 6) != 0 || !strcmp(key, "model.dropout");
+    return strncmp(key, "model.", 6) != 0 || !strcmp(key, "model.dropout") ||
+           !strcmp(key, "model.repeats");
 }
 
 bool options_equal(const struct config *a, const struct config *b, int i) {

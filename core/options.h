@@ -190,9 +190,9 @@ bool options_is_text(int i);
 bool options_decides_result(int i);
 
 /* Whether a run that goes on may have another value of option i: yes for what says how training
- * goes on from here (train, eval, model.dropout), how long, and what decides no result; not for
- * what says what the parameters are, how they began, and on which data with which random numbers:
- * model, run.seed, data.max_len, train.init. */
+ * goes on from here and is judged (train, eval, model.dropout, model.repeats), how long, and what
+ * decides no result; not for what says what the parameters are, how they began, and on which data
+ * with which random numbers: the rest of model, run.seed, data.max_len, train.init. */
 bool options_may_change(int i);
 
 /* Whether option i has the same value in both. */

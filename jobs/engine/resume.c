@@ -130,7 +130,8 @@ enum status resume_check(const struct resume *resume, const struct run *run) {
 bool resume_scores_anew(const struct resume *resume, const struct config *now) {
     for (int i = 0; i < options_count(); i++) {
         const char *key = options_key(i);
-        bool scores = !strncmp(key, "eval.", 5) && strcmp(key, "eval.every") != 0;
+        bool scores = (!strncmp(key, "eval.", 5) && strcmp(key, "eval.every") != 0) ||
+                      !strcmp(key, "model.repeats");
         if (scores && !options_equal(&resume->was, now, i))
             return true;
     }

@@ -70,6 +70,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.share_encoders", "auto"},
                                               {"model.output_table", "tied"},
                                               {"model.user", "auto"},
+                                              {"model.repeats", "free"},
                                               {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
                                               {"model.fusion", "probability"},
@@ -161,6 +162,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"model.share_encoders", "streams"},
                                         {"model.output_table", "untied"},
                                         {"model.user", "mean"},
+                                        {"model.repeats", "counted"},
                                         {"model.id_init", "text"},
                                         {"model.feature_proj", "128"},
                                         {"model.fusion", "logit"},
@@ -581,9 +583,9 @@ Test(options, a_run_that_goes_on_keeps_its_parameters_and_its_data) {
     static const char *const fixed[] = {"run.seed",    "data.max_len",  "model.name",
                                         "model.dim",   "model.lambda1", "model.id_init",
                                         "model.heads", "train.init"};
-    static const char *const free_ones[] = {"run.dir",         "run.margin",  "model.dropout",
-                                            "train.lr",        "train.batch", "train.epochs",
-                                            "train.placement", "eval.select", "checkpoint.keep"};
+    static const char *const free_ones[] = {
+        "run.dir",      "run.margin",      "model.dropout", "train.lr",        "train.batch",
+        "train.epochs", "train.placement", "eval.select",   "checkpoint.keep", "model.repeats"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         cr_expect(!may_change(fixed[i]), "%s", fixed[i]);
     for (size_t i = 0; i < sizeof free_ones / sizeof *free_ones; i++)
