@@ -91,7 +91,8 @@ static const struct checkpoint_state written = {.step = 12,
                                                 .dataset_hash = (char *)"0123abcd",
                                                 .items_hash = (char *)"4567ef",
                                                 .domain_items = {X_ROWS, ROWS - X_ROWS},
-                                                .plateau = {5, 6}};
+                                                .plateau = {5, 6},
+                                                .repeats = {{70, 80}, {7, 8}}};
 
 static bool same_best(const struct checkpoint_best *a, const struct checkpoint_best *b) {
     return a->step == b->step && a->epoch == b->epoch && a->metric == b->metric;
@@ -103,7 +104,7 @@ static bool same_state(const struct checkpoint_state *s) {
            !strcmp(s->config, written.config) && !strcmp(s->dataset_hash, written.dataset_hash) &&
            !strcmp(s->items_hash, written.items_hash) && s->domain_items[0] == X_ROWS &&
            s->domain_items[1] == ROWS - X_ROWS && s->plateau.reductions == 5 &&
-           s->plateau.waited == 6;
+           s->plateau.waited == 6 && !memcmp(&s->repeats, &written.repeats, sizeof s->repeats);
 }
 
 /* The keys of the file are those of make_key. */
@@ -369,12 +370,18 @@ enum { FORMER_TABLES = 12, TABLES = sizeof tables / sizeof *tables };
 
 /* What the later schemas brought. */
 static void remove_new(hid_t f, int64_t schema) {
-    static const char *const names[] = {"best_step_b",   "best_epoch_b", "best_metric_b",
-                                        "lr_reductions", "lr_waited",    "averaged",
-                                        "items_hash",    "items_a",      "items_b"};
-    static const int fewer[] = {9, 9, 6, 3}; /* by schema, from 1 on */
-    for (int i = 0; i < fewer[schema - 1]; i++)
-        MPI_REQUIRE(H5Adelete_by_name(f, "state", names[i], H5P_DEFAULT) >= 0, "%s", names[i]);
+    static const struct {
+        const char *name;
+        int64_t schema; /* that brought it */
+    } attributes[] = {{"targets_a", 6},     {"repeated_a", 6},    {"targets_b", 6},
+                      {"repeated_b", 6},    {"best_step_b", 5},   {"best_epoch_b", 5},
+                      {"best_metric_b", 5}, {"lr_reductions", 4}, {"lr_waited", 4},
+                      {"averaged", 4},      {"items_hash", 3},    {"items_a", 3},
+                      {"items_b", 3}};
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+        if (schema < attributes[i].schema)
+            MPI_REQUIRE(H5Adelete_by_name(f, "state", attributes[i].name, H5P_DEFAULT) >= 0, "%s",
+                        attributes[i].name);
     if (schema < 3)
         MPI_REQUIRE(H5Ldelete(f, "items", H5P_DEFAULT) >= 0, "items");
 }
@@ -397,15 +404,17 @@ static void set(hid_t f, const char *object, const char *name, int64_t value) {
     H5Sclose(space);
 }
 
-/* As schema 4 had it: one best evaluation; schema 3: and no word of the learning rate; or schema 2: nor
- * of the items. */
+/* As schema 5 had it: no word of repeats; schema 4: and one best evaluation; schema 3: and no word of the
+ * learning rate; or schema 2: nor of the items. */
 static int64_t former_sum(hid_t f, int64_t schema) {
     char text[128];
     int n = snprintf(text, sizeof text, "12 3 4 9 2 1 0x1p-3\nrun: {seed: 1}\n0123abcd");
     if (schema >= 3)
         n += snprintf(text + n, sizeof text - (size_t)n, "\n4567ef %d %d", X_ROWS, ROWS - X_ROWS);
     if (schema >= 4)
-        snprintf(text + n, sizeof text - (size_t)n, " 5 6 0");
+        n += snprintf(text + n, sizeof text - (size_t)n, " 5 6 0");
+    if (schema >= 5)
+        snprintf(text + n, sizeof text - (size_t)n, " 6 1 0x1p-2");
     uint64_t sum = rng_hash(text);
     for (int k = 0; k < (schema >= 3 ? TABLES : FORMER_TABLES); k++)
         sum += rng_bits((uint64_t)get(f, tables[k], "checksum"), rng_hash(tables[k]));
@@ -422,7 +431,7 @@ static void make_former(int64_t schema) {
 
 MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
     make_directory();
-    for (int64_t schema = 1; schema <= 4; schema++) {
+    for (int64_t schema = 1; schema <= 5; schema++) {
         struct checkpoint_state state = {0};
         struct params params;
         write_file(&test_comm, false, file);
@@ -437,10 +446,11 @@ MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
         MPI_EXPECT(visit(&params, false) == 0, "values of schema %d", (int)schema);
         MPI_EXPECT(state.step == 12 && !state.items_hash[0] == (schema < 3), "'%s'",
                    state.items_hash);
-        MPI_EXPECT(schema == 4 || (state.plateau.reductions == 0 && state.plateau.waited == 0),
+        MPI_EXPECT(schema >= 4 || (state.plateau.reductions == 0 && state.plateau.waited == 0),
                    "the rate");
         for (int d = 0; d < DOMAINS; d++)
-            MPI_EXPECT(same_best(&state.best[d], &written.best[0]), "the best of both domains");
+            MPI_EXPECT(same_best(&state.best[d], &written.best[schema < 5 ? 0 : d]), "the best");
+        MPI_EXPECT(state.repeats.targets[0] == 0 && state.repeats.repeated[1] == 0, "repeats");
         checkpoint_state_free(&state);
         params_free(&params);
         MPI_Barrier(test_comm.mpi);
