@@ -42,6 +42,12 @@ static enum status configure_fitted(struct config *config) {
                          "train.ema: %s is fitted in closed form and has no steps to average over; "
                          "leave the key out",
                          config->model.name);
+    if (config->model.repeats == REPEATS_COUNTED)
+        return log_error(STATUS_INPUT,
+                         "model.repeats: %s is fitted in closed form, and its scores are no "
+                         "probabilities, of which repeats could have a part; leave the key out, or "
+                         "set eval.exclude_history=true",
+                         config->model.name);
     return STATUS_OK;
 }
 
@@ -61,12 +67,6 @@ enum status model_configure(struct config *config) {
         config->model.scale = ops && ops->scale > 0 ? ops->scale : 1;
     if (config->model.share_encoders == SHARE_AUTO)
         config->model.share_encoders = ops ? ops->share_encoders : (int)SHARE_NONE;
-    if (ops && ops->fit && config->model.repeats == REPEATS_COUNTED)
-        return log_error(STATUS_INPUT,
-                         "model.repeats: %s is fitted in closed form, and its scores are no "
-                         "probabilities, of which repeats could have a part; set free, or "
-                         "eval.exclude_history=true",
-                         config->model.name);
     return options_check(config);
 }
 

@@ -161,7 +161,7 @@ test_resume() { # A run that goes on is the run that was not stopped; it may go 
 
 test_closed_form() { # Scores of no probabilities are refused in one line.
     for model in ease itemknn; do
-        refused "cdsr: error: model.repeats: $model is fitted in closed form, and its scores are no probabilities, of which repeats could have a part; set free, or eval.exclude_history=true" \
+        refused "cdsr: error: model.repeats: $model is fitted in closed form, and its scores are no probabilities, of which repeats could have a part; leave the key out, or set eval.exclude_history=true" \
             train run.yaml run.dir=fitted model.name=$model model.repeats=counted
     done
     [ ! -e fitted ] || complain 'no run'
