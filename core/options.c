@@ -52,9 +52,10 @@ GENERAL("model.output_table", CHOICE, model.output_table, "tied", "tied|untied",
 GENERAL("model.user", CHOICE, model.user, "auto", "table|mean|auto", NULL,
     "what a user is in training, for models without an encoder: a learned vector for each training "
     "sequence; or the mean of the vectors of the items so far, as in rankings; auto: the model's own"),
-GENERAL("model.repeats", CHOICE, model.repeats, "free", "free|counted", NULL,
+GENERAL("model.repeats", CHOICE, model.repeats, "auto", "free|counted|auto", NULL,
     "how probable a ranking takes a user's own items to be: as the scores have it; or together as often "
-    "as the targets of the training sequences, counted by domain, repeat an earlier item of theirs"),
+    "as the targets of the training sequences, counted by domain, repeat an earlier item of theirs; auto: "
+    "counted with a loss that is a softmax (exact, sampled, infonce), else free"),
 GENERAL("model.id_init", TEXT, model.id_init, "auto", "", NULL,
     "start of the id embedding: a feature table of width model.dim; random; or auto: the first such "
     "table of the modalities, else random"),

@@ -17,7 +17,7 @@ enum share_encoders { SHARE_NONE, SHARE_STREAMS, SHARE_AUTO }; /* auto: the mode
 enum output_table { OUTPUT_TABLE_TIED, OUTPUT_TABLE_UNTIED };
 /* What of a user's own items in a ranking: what the scores make of them, or the share that the training
  * sequences' targets have of repeated items. */
-enum repeats_kind { REPEATS_FREE, REPEATS_COUNTED };
+enum repeats_kind { REPEATS_FREE, REPEATS_COUNTED, REPEATS_AUTO }; /* auto: by the loss */
 enum user_vector { USER_TABLE, USER_MEAN, USER_AUTO };
 /* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
  * once it is configured. */

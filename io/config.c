@@ -270,6 +270,8 @@ enum status config_from_text(const char *text, const char *where, struct config 
     TRY(status);
     if (config->train.target != TARGET_BOTH && !strstr(text, "select_domain"))
         config->eval.select_domain = SELECT_DOMAIN_BOTH;
+    if (!strstr(text, "repeats:"))
+        config->model.repeats = REPEATS_FREE;
     return STATUS_OK;
 }
 

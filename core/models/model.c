@@ -51,6 +51,12 @@ static enum status configure_fitted(struct config *config) {
     return STATUS_OK;
 }
 
+/* Are the scores probabilities, as far as training makes them so? */
+static bool learns_probabilities(const struct model_ops *ops, const struct config *config) {
+    int loss = config->train.loss;
+    return !ops->fit && (loss == LOSS_EXACT || loss == LOSS_SAMPLED || loss == LOSS_INFONCE);
+}
+
 enum status model_configure(struct config *config) {
     const struct model_ops *ops = find(config->model.name);
     if (ops && config->train.loss == LOSS_AUTO)
@@ -59,6 +65,9 @@ enum status model_configure(struct config *config) {
         TRY(configure_fitted(config));
     if (ops && ops->configure)
         TRY(ops->configure(config));
+    if (ops && config->model.repeats == REPEATS_AUTO)
+        config->model.repeats =
+            learns_probabilities(ops, config) ? REPEATS_COUNTED : REPEATS_FREE;
     if (config->train.bce_negatives == 0)
         config->train.bce_negatives = 1;
     if (config->model.mixed_softmax == MIXED_AUTO)

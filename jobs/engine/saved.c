@@ -140,6 +140,7 @@ static enum status make_config(const char *file, const char *stored,
     else {
         log_warn("%s: no stored configuration; defaults and key=value count", file);
         snprintf(config->data.path, sizeof config->data.path, "%s", file);
+        config->model.repeats = REPEATS_FREE; /* nothing is known of a training */
     }
     if (first) {
         config->train.placement = first->config.train.placement;

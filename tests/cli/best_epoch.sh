@@ -9,7 +9,7 @@ small_run 'epochs: 12, batch: 64, lr: 0.03, patience: 0, target: a' 'eval: {sele
 # trained DOMAIN: a run whose best epoch is that of the domain, in a directory of its name, and what it said.
 trained() {
     [ ! -e "$1.err" ] || return
-    ranks 2 train run.yaml run.dir="$1" eval.select_domain="$1"
+    ranks 2 train run.yaml run.dir="$1" eval.select_domain="$1" model.repeats=free
     statuses 0 0
     cp err "$1.err"
 }

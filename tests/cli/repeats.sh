@@ -11,7 +11,7 @@ mv again.txt in/traindata_new.txt
 "$CDSR" prepare --format c2dsr in -o data.h5 >/dev/null 2>&1 || complain prepare
 cat >run.yaml <<'YAML'
 data: {path: data.h5}
-model: {dim: 16, blocks: 1, modalities: [id]}
+model: {dim: 16, blocks: 1, modalities: [id], repeats: free}
 train: {epochs: 3, batch: 64, lr: 1.0e-2}
 eval: {candidates: both, sampled_negatives: 20}
 checkpoint: {every_s: 1.0e-6, keep: 99}
@@ -157,6 +157,17 @@ test_resume() { # A run that goes on is the run that was not stopped; it may go 
     has err 'warning: model.repeats: free -> counted'
     has err 'the best epoch so far, 1, now has'
     diff <(figures counted/metrics.json) <(figures changed/metrics.json) >&2 || complain 'those of a counted run'
+}
+
+test_default() { # Repeats are counted for losses that are a softmax.
+    for keys in 'exact counted' 'sampled counted' 'infonce counted' 'bce free' 'bpr free' 'gbce free'; do
+        ranks 1 train run.yaml run.dir=by-${keys% *} train.loss=${keys% *} model.repeats=auto train.max_steps=1
+        statuses 0
+        grep -q "^  repeats: ${keys#* }\$" by-${keys% *}/config.yaml || complain "$keys: $(grep repeats: by-*/config.yaml)"
+    done
+    ranks 1 train run.yaml run.dir=by-itemknn model.name=itemknn model.repeats=auto
+    statuses 0
+    ! grep -q '^repeats' by-itemknn/result.txt || complain 'a model in closed form counts none'
 }
 
 test_closed_form() { # Scores of no probabilities are refused in one line.

@@ -67,6 +67,7 @@ static void model_args(struct golden *g) {
     arg(g, "model.dropout=0");
     arg(g, "model.scale=learned");
     arg(g, "model.share_encoders=none");
+    arg(g, "model.repeats=free");
     arg(g, "model.fusion=%s", STR("fusion"));
     arg(g,
         strcmp(STR("weights"), "learned") ? "model.fusion_weights=[%s]" : "model.fusion_weights=%s",

@@ -57,10 +57,12 @@ Test(config, reads_block_style) {
     cr_expect_str_eq(config.train.init, "");
 }
 
+/* But for what an earlier version, which had no such key, did. */
 Test(config, nothing_means_defaults) {
     static const char *const empty[] = {"", "\n# only a comment\n", "---\n", "~\n", "{}"};
     struct config fresh;
     options_defaults(&fresh);
+    fresh.model.repeats = REPEATS_FREE;
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         cr_assert_eq(parse(empty[i]), STATUS_OK, "%s", empty[i]);
         cr_expect_arr_eq(&config, &fresh, sizeof fresh);
@@ -104,6 +106,13 @@ Test(config, each_domain_selects_where_both_are_trained_for) {
     cr_expect_eq(options_select_target(&config), TARGET_B);
     cr_assert_eq(parse("eval: {select_domain: both}\n"), STATUS_OK);
     cr_expect(!options_select_each(&config));
+}
+
+Test(config, without_repeats_nothing_was_counted) {
+    cr_assert_eq(parse("train: {loss: exact}\n"), STATUS_OK);
+    cr_expect_eq(config.model.repeats, REPEATS_FREE);
+    cr_assert_eq(parse("model: {repeats: counted}\n"), STATUS_OK);
+    cr_expect_eq(config.model.repeats, REPEATS_COUNTED);
 }
 
 /* Values under the names of an earlier version; nobody is told to rename what a run saved. */

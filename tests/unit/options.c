@@ -70,7 +70,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.share_encoders", "auto"},
                                               {"model.output_table", "tied"},
                                               {"model.user", "auto"},
-                                              {"model.repeats", "free"},
+                                              {"model.repeats", "auto"},
                                               {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
                                               {"model.fusion", "probability"},
