@@ -44,15 +44,15 @@ struct blend_scale {
 struct blend {
     const struct query *query;
     const int32_t *target; /* [samples] item rows; -1: on another rank. NULL: not asked for */
-    const struct rank_lists *history;  /* items of the histories; NULL: not asked for */
+    const struct rank_lists *history; /* items of the histories; NULL: not asked for */
     int threads, parts;
     struct query *of;              /* [parts] of the samples at hand */
     struct scores *part;           /* [parts] */
     struct blend_moments *moments; /* [threads][parts][samples] of several parts */
     struct blend_scale *scale;     /* [parts][samples] likewise */
     real *tile;                    /* [threads][samples, CHUNK] likewise, of one part */
-    double *history_share;             /* [parts][samples] P, where parts have `repeats` */
-    double *history_factor;            /* [parts][samples] log f, likewise */
+    double *history_share;         /* [parts][samples] P, where parts have `repeats` */
+    double *history_factor;        /* [parts][samples] log f, likewise */
     real *target_score;            /* [samples] */
     real *error;                   /* [threads][samples] of the scores of the thread's chunk */
 };

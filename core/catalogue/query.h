@@ -76,9 +76,10 @@ struct query {
     struct query_term term[QUERY_TERMS];
     struct query_added added;
     struct query_scorer scorer; /* in place of terms */
-    double repeats; /* > 0: probability that the next item is one of the history's, which these share
-                       out; 0: what the scores make of it */
-    const struct query *part;   /* [parts] that rank together, in place of both */
+    /* > 0: probability that the next item is one of the history's, which these share out; 0: what the
+     * scores make of it */
+    double repeats;
+    const struct query *part; /* [parts] that rank together, in place of both */
     int parts;
     int64_t first; /* of the parts' samples: those that are asked for begin there */
     const struct collectives *collectives; /* NULL: all items are here */

@@ -32,11 +32,12 @@ struct scores {
     const struct rank_lists *only; /* logits of these items alone; NULL: of all candidates */
     int stacks;
     struct stack stack[QUERY_SOFTMAXES];
-    real *error;  /* [threads][samples] of the scores of the thread's chunk */
+    real *error; /* [threads][samples] of the scores of the thread's chunk */
 
     /* Of a query with `repeats`: */
-    double *mass; /* [samples] the sum of all candidates' scores; of a model's own, which are logarithms,
-                     the logarithm of the sum of their exponentials */
+    /* [samples] the sum of all candidates' scores; of a model's own, which are logarithms, the logarithm
+     * of the sum of their exponentials */
+    double *mass;
     struct scores_sums sums; /* of these */
 };
 

@@ -24,12 +24,12 @@ struct stack {
     /* With sums: */
     struct logsumexp *sum; /* [threads][candidates, others][rows] of the exponentials */
     double *log_sum;       /* [rows] the normalisers */
-    double *inside;        /* [rows] what the candidates have of the softmax, 1 where it has no others */
-    real *peak;            /* [candidates, others][rows] and ... */
-    double *joined;        /* ... the same, for joining them over the ranks */
-    real *z;               /* [threads][rows, CHUNK] exponentials, where these are not kept */
-    real *kept;            /* [chunks of the candidates][rows, CHUNK] the same; NULL: not kept */
-    real *shift;           /* [chunks of the candidates][rows] under which they were taken */
+    double *inside; /* [rows] what the candidates have of the softmax, 1 where it has no others */
+    real *peak;     /* [candidates, others][rows] and ... */
+    double *joined; /* ... the same, for joining them over the ranks */
+    real *z;        /* [threads][rows, CHUNK] exponentials, where these are not kept */
+    real *kept;     /* [chunks of the candidates][rows, CHUNK] the same; NULL: not kept */
+    real *shift;    /* [chunks of the candidates][rows] under which they were taken */
 };
 
 /* Stack `n` softmaxes of a query that are alike (query_softmax_alike). Memory is the arena's; of a

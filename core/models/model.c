@@ -66,8 +66,7 @@ enum status model_configure(struct config *config) {
     if (ops && ops->configure)
         TRY(ops->configure(config));
     if (ops && config->model.repeats == REPEATS_AUTO)
-        config->model.repeats =
-            learns_probabilities(ops, config) ? REPEATS_COUNTED : REPEATS_FREE;
+        config->model.repeats = learns_probabilities(ops, config) ? REPEATS_COUNTED : REPEATS_FREE;
     if (config->train.bce_negatives == 0)
         config->train.bce_negatives = 1;
     if (config->model.mixed_softmax == MIXED_AUTO)

@@ -6,7 +6,7 @@ cd "$work" || exit 1
 synth --items-a 30 --items-b 40 --users 120 --seed 3 --valid 40 --test 40 --features text:8 -o data.h5
 cat >run.yaml <<'YAML'
 data: {path: data.h5}
-model: {dim: 16, blocks: 1, heads: 2}
+model: {dim: 16, blocks: 1, heads: 2, repeats: free}
 train: {epochs: 2, batch: 32, lr: 0.01, loss: sampled, negatives: 20}
 YAML
 
