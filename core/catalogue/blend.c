@@ -225,8 +225,9 @@ static real exact(const struct blend *b, int64_t t, int64_t i, bool of_history) 
     real score = scores_exact(&b->part[0], t, i);
     if (!of_history)
         return score;
-    return is_own(b) ? (real)((double)score + b->history_factor[t])
-                     : (real)((double)score * exp(b->history_factor[t]));
+    return scores_kind(&b->part[0]) == SCORES_PROBABILITIES
+               ? (real)((double)score * exp(b->history_factor[t]))
+               : (real)((double)score + b->history_factor[t]);
 }
 
 real blend_exact(const struct blend *b, int64_t t, int64_t i) {

@@ -25,7 +25,7 @@ static int64_t kept_bytes(int softmaxes, int64_t items) {
 }
 
 static bool ranks_by_logits(const struct query *query, int softmaxes, bool probabilities) {
-    return softmaxes == 1 && !probabilities && query->added.width == 0 && query->repeats <= 0;
+    return softmaxes == 1 && !probabilities && query->added.width == 0;
 }
 
 /* A sample has a row for each term in a stack. */
@@ -34,7 +34,8 @@ int64_t scores_samples(const struct query *query, int64_t items, bool probabilit
     int softmaxes = query_softmaxes(query, softmax);
     int64_t n = query->samples, terms = query->terms > 0 ? query->terms : 1;
     int64_t most = ROWS / terms, fit = BUFFER / (kept_bytes(softmaxes, items) + 1);
-    if (!ranks_by_logits(query, softmaxes, probabilities) && fit >= ROWS_KEPT / terms && fit < most)
+    bool normalised = query->repeats > 0 || !ranks_by_logits(query, softmaxes, probabilities);
+    if (normalised && fit >= ROWS_KEPT / terms && fit < most)
         most = fit;
     int64_t parts = n > most ? (n + most - 1) / most : 1;
     return (n + parts - 1) / parts;
@@ -82,10 +83,11 @@ void scores_open(struct scores *s, struct arena *arena, const struct query *quer
     *s = (struct scores){.query = query,
                          .threads = omp_get_max_threads(),
                          .logits = ranks_by_logits(query, softmaxes, probabilities)};
-    s->only = s->logits ? short_lists(query, wanted) : NULL;
+    bool normalised = query->repeats > 0 || !s->logits;
+    s->only = normalised ? NULL : short_lists(query, wanted);
     open_stacks(s, arena, softmax, softmaxes);
-    for (int k = 0; k < s->stacks && !s->logits; k++)
-        stack_open_sums(&s->stack[k], arena, query, keep);
+    for (int k = 0; k < s->stacks && normalised; k++)
+        stack_open_sums(&s->stack[k], arena, query, keep, s->logits);
     s->error = arena_numbers(arena, s->threads * n, sizeof *s->error);
     if (query->repeats > 0)
         s->mass = arena_numbers(arena, n, sizeof *s->mass);
@@ -144,7 +146,7 @@ static bool take_log_masses(struct scores *s) {
 
 bool scores_prepare(struct scores *s) {
     bool finite = true;
-    for (int k = 0; k < s->stacks && !s->logits; k++) {
+    for (int k = 0; k < s->stacks && (s->mass || !s->logits); k++) {
         struct stack *stack = &s->stack[k];
         stack_normalise(stack, s->query);
         for (int64_t r = 0; r < stack->rows; r++)
@@ -186,9 +188,9 @@ real scores_exact(const struct scores *s, int64_t t, int64_t i) {
 }
 
 double scores_share(const struct scores *s, int64_t t, int64_t i) {
-    double score = (double)scores_exact(s, t, i);
     if (s->query->scorer.score)
-        return exp(score - s->mass[t]);
+        return exp((double)scores_exact(s, t, i) - s->mass[t]);
+    double score = s->logits ? stack_score(&s->stack[0], t, i) : (double)scores_exact(s, t, i);
     return s->mass[t] > 0 ? score / s->mass[t] : 0;
 }
 
@@ -246,7 +248,7 @@ void scores_chunk(struct scores *s, const struct chunk *chunk, int thread, real 
     if (s->only) {
         stack_list_logits(&s->stack[0], s->only, n, chunk, thread, out);
     } else if (s->logits) {
-        stack_logits(&s->stack[0], chunk, thread, out);
+        stack_kept_logits(&s->stack[0], chunk, thread, out);
         place_rows(&s->stack[0], n, out);
     } else {
         memset(out, 0, (size_t)(n * CHUNK) * sizeof *out);

@@ -3,8 +3,8 @@
  *
  * As a score mixes softmaxes, their normalisers come first, by a pass of its own over all items,
  * which keeps the exponentials for the scores where they fit into a bounded memory. One softmax
- * alone ranks as its logits do: unless probabilities are wanted, as they are with `repeats`, there is no
- * such pass and the scores are the logits.
+ * alone ranks as its logits do: unless probabilities are wanted, the scores are the logits, and there is
+ * such a pass only with `repeats`, which keeps the logits.
  *
  * Scores come from products in single precision; how far rounding takes them from those of double
  * precision is known. A model's own scores (struct query_scorer) are what they are.
@@ -35,7 +35,7 @@ struct scores {
     real *error; /* [threads][samples] of the scores of the thread's chunk */
 
     /* Of a query with `repeats`: */
-    /* [samples] the sum of all candidates' scores; of a model's own, which are logarithms, the logarithm
+    /* [samples] the sum of all candidates' probabilities; of a model's own, which are logarithms, the logarithm
      * of the sum of their exponentials */
     double *mass;
     struct scores_sums sums; /* of these */

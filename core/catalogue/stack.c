@@ -139,7 +139,8 @@ double stack_logit(const struct stack *s, int64_t r, int64_t i) {
 /* Of the candidates, and of the other items of the softmaxes. */
 enum { CANDIDATES, OTHERS, SUMS };
 
-void stack_open_sums(struct stack *s, struct arena *arena, const struct query *query, bool keep) {
+void stack_open_sums(struct stack *s, struct arena *arena, const struct query *query, bool keep,
+                     bool logits) {
     int64_t chunks = keep ? chunk_count(query->hi - query->lo) : 0;
     s->sum = arena_numbers(arena, SUMS * s->threads * s->room, sizeof *s->sum);
     s->log_sum = arena_numbers(arena, s->room, sizeof *s->log_sum);
@@ -149,17 +150,19 @@ void stack_open_sums(struct stack *s, struct arena *arena, const struct query *q
     s->z = arena_numbers(arena, s->threads * s->room * CHUNK, sizeof *s->z);
     if (!keep)
         return;
+    s->keeps_logits = logits;
     s->kept = arena_numbers(arena, chunks * s->room * CHUNK, sizeof *s->kept);
-    s->shift = arena_numbers(arena, chunks * s->room, sizeof *s->shift);
+    if (!logits)
+        s->shift = arena_numbers(arena, chunks * s->room, sizeof *s->shift);
 }
 
 static struct logsumexp *sums_of(const struct stack *s, int which, int thread) {
     return s->sum + (thread * SUMS + which) * s->rows;
 }
 
-static void sum_chunk(const struct stack *s, const struct chunk *chunk, struct logsumexp *sum,
-                      int thread, real *z, real *shift) {
-    stack_logits(s, chunk, thread, z);
+/* Of logits z, which become exponentials. */
+static void add_sums(const struct stack *s, const struct chunk *chunk, struct logsumexp *sum,
+                     real *z, real *shift) {
     for (int64_t r = 0; r < s->rows; r++) {
         logsumexp_add(&sum[r], chunk->width, z + r * CHUNK);
         if (shift)
@@ -169,15 +172,19 @@ static void sum_chunk(const struct stack *s, const struct chunk *chunk, struct l
 
 static void visit_other(void *context, const struct chunk *chunk, int thread) {
     const struct stack *s = context;
-    sum_chunk(s, chunk, sums_of(s, OTHERS, thread), thread, s->z + thread * s->rows * CHUNK, NULL);
+    real *z = s->z + thread * s->rows * CHUNK;
+    stack_logits(s, chunk, thread, z);
+    add_sums(s, chunk, sums_of(s, OTHERS, thread), z, NULL);
 }
 
 static void visit_candidates(void *context, const struct chunk *chunk, int thread) {
     const struct stack *s = context;
-    bool kept = s->kept != NULL;
-    sum_chunk(s, chunk, sums_of(s, CANDIDATES, thread), thread,
-              kept ? s->kept + chunk->number * s->rows * CHUNK : s->z + thread * s->rows * CHUNK,
-              kept ? s->shift + chunk->number * s->rows : NULL);
+    int64_t at = chunk->number * s->rows;
+    real *scratch = s->z + thread * s->rows * CHUNK, *z = s->kept ? s->kept + at * CHUNK : scratch;
+    stack_logits(s, chunk, thread, z);
+    if (s->kept && s->keeps_logits)
+        z = memcpy(scratch, z, (size_t)(s->rows * CHUNK) * sizeof *z);
+    add_sums(s, chunk, sums_of(s, CANDIDATES, thread), z, s->shift ? s->shift + at : NULL);
 }
 
 /* Without others, whose sum's logarithm is -inf then, all is the candidates'. */
@@ -198,6 +205,13 @@ void stack_normalise(struct stack *s, const struct query *query) {
     chunks_visit(query->hi, s->hi, s->threads, visit_other, s);
     logsumexp_join(s->sum, s->threads, SUMS * s->rows, query->collectives, s->peak, s->joined);
     take_logs(s);
+}
+
+void stack_kept_logits(const struct stack *s, const struct chunk *chunk, int thread, real *z) {
+    if (s->kept)
+        memcpy(z, s->kept + chunk->number * s->rows * CHUNK, (size_t)(s->rows * CHUNK) * sizeof *z);
+    else
+        stack_logits(s, chunk, thread, z);
 }
 
 /* ---- scores ---- */

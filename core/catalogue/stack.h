@@ -28,8 +28,9 @@ struct stack {
     real *peak;     /* [candidates, others][rows] and ... */
     double *joined; /* ... the same, for joining them over the ranks */
     real *z;        /* [threads][rows, CHUNK] exponentials, where these are not kept */
-    real *kept;     /* [chunks of the candidates][rows, CHUNK] the same; NULL: not kept */
-    real *shift;    /* [chunks of the candidates][rows] under which they were taken */
+    real *kept;     /* [chunks of the candidates][rows, CHUNK] the same; NULL: not kept ... */
+    bool keeps_logits; /* ... or the logits that they are of */
+    real *shift;       /* [chunks of the candidates][rows] under which they were taken */
 };
 
 /* Stack `n` softmaxes of a query that are alike (query_softmax_alike). Memory is the arena's; of a
@@ -37,9 +38,10 @@ struct stack {
 void stack_open(struct stack *stack, struct arena *arena, const struct query *query,
                 const struct query_softmax *softmax, int n, int threads);
 
-/* Room for sums, and for the exponentials of the candidates where they are to be kept. */
-void stack_open_sums(struct stack *stack, struct arena *arena, const struct query *query,
-                     bool keep);
+/* Room for sums, and for the exponentials of the candidates, or their logits, where they are to be kept.
+ */
+void stack_open_sums(struct stack *stack, struct arena *arena, const struct query *query, bool keep,
+                     bool logits);
 
 /* z[rows, CHUNK]: the logits of a chunk. */
 void stack_logits(const struct stack *stack, const struct chunk *chunk, int thread, real *z);
@@ -55,6 +57,9 @@ real stack_norm(const struct stack *stack, const struct chunk *chunk);
 /* Take the normalisers, and what the candidates have, by a pass over all items. Collective with
  * collectives. */
 void stack_normalise(struct stack *stack, const struct query *query);
+
+/* z[rows, CHUNK]: the logits of a chunk of candidates, of a stack whose sums keep them if anything. */
+void stack_kept_logits(const struct stack *stack, const struct chunk *chunk, int thread, real *z);
 
 /* score[samples, CHUNK] += sum over the rows of a sample of weight exp(z - log_sum), of a chunk of
  * candidates. */
