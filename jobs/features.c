@@ -48,6 +48,7 @@ enum {
     KEY_PCA,
     KEY_WHITEN,
     KEY_GRAPH,
+    KEY_SMOOTH,
     KEY_MAKE_TAGS
 };
 
@@ -101,6 +102,8 @@ static const struct argp_option options[] = {
      "by that "
      "alone",
      0},
+    {"smooth", KEY_SMOOTH, NULL, 0,
+     "With --graph: an item's row is the mean of its own and of those that occur beside it", 0},
     {"dtype", KEY_DTYPE, "TYPE", 0, "Store as f32 (default) or f16", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name, or the tags", 0},
     DATASET_WAIT(KEY_WAIT),
@@ -125,6 +128,8 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
         argp_error(state, "--pca is about tables in files; give --dim");
     else if (!text && m->whiten && !m->pca)
         argp_error(state, "--whiten is about texts and --pca");
+    else if (r->encode.smooth && r->encode.graph <= 0)
+        argp_error(state, "--smooth goes with --graph");
     else if (!text && r->encode.graph > 0)
         argp_error(state, "--graph is about --from titles, titles+description and tags");
     else if (!text && r->encode.chi_square > 0)
@@ -246,6 +251,9 @@ static error_t parse_encode(int key, char *arg, const struct argp_state *state, 
         return set_chi_square(state, arg, &r->encode);
     case KEY_GRAPH:
         return args_number(state, "--graph", arg, MU_LEAST, 1, &r->encode.graph);
+    case KEY_SMOOTH:
+        r->encode.smooth = true;
+        return 0;
     case KEY_VOCABULARY:
         r->encode.vocabulary = true;
         return 0;

@@ -56,6 +56,11 @@ static void project(const struct svd *svd, const struct sparse *x, int64_t i, do
     }
 }
 
+static void add_squares(const double *row, int k, double *square) {
+    for (int j = 0; j < k; j++)
+        square[j] += row[j] * row[j];
+}
+
 /* Squares of the norms of the columns of x V, x the rows of all ranks. */
 static void square_columns(const struct comm *comm, const struct svd *svd, const struct sparse *x,
                            double *square) {
@@ -63,29 +68,45 @@ static void square_columns(const struct comm *comm, const struct svd *svd, const
     memset(square, 0, (size_t)svd->k * sizeof *square);
     for (int64_t i = 0; i < x->rows; i++) {
         project(svd, x, i, row);
-        for (int j = 0; j < svd->k; j++)
-            square[j] += row[j] * row[j];
+        add_squares(row, svd->k, square);
     }
     comm_sum_f64(comm, square, svd->k);
     mem_free(row);
 }
 
+/* Scales by the squares of the norms of columns; zero for pairs that are. */
+static void set_scales(struct svd *svd, const double *square, bool whiten) {
+    for (int j = 0; j < svd->k; j++) {
+        double norm = j < svd->rank ? sqrt(square[j]) : 0;
+        svd->scale[j] = norm > 0 ? 1 / (whiten ? norm : sqrt(norm)) : 0;
+    }
+}
+
 /* Eigenvalues become norms of columns, of which those of X^T X are the squares. */
 static void set_values(const struct comm *comm, struct svd *svd, const struct sparse *x,
                        const struct svd_gram *gram, bool whiten) {
-    double floor = svd->n * DBL_EPSILON * svd->values[0], *square = svd->values;
-    if (gram) {
-        square = mem_alloc(svd->k, sizeof *square);
-        square_columns(comm, svd, x, square);
-    }
-    for (int j = 0; j < svd->k; j++) {
-        bool there = svd->values[j] > floor;
-        svd->values[j] = there ? sqrt(square[j]) : 0;
-        svd->scale[j] = !there ? 0 : 1 / (whiten ? svd->values[j] : sqrt(svd->values[j]));
-        svd->rank += there;
-    }
+    double floor = svd->n * DBL_EPSILON * svd->values[0];
+    double *square = mem_alloc(svd->k, sizeof *square);
+    while (svd->rank < svd->k && svd->values[svd->rank] > floor)
+        svd->rank++;
     if (gram)
-        mem_free(square);
+        square_columns(comm, svd, x, square);
+    else
+        memcpy(square, svd->values, (size_t)svd->k * sizeof *square);
+    for (int j = 0; j < svd->k; j++)
+        svd->values[j] = j < svd->rank ? sqrt(square[j]) : 0;
+    set_scales(svd, square, whiten);
+    mem_free(square);
+}
+
+void svd_rescale(const struct comm *comm, const double *rows, int64_t n, bool whiten,
+                 struct svd *svd) {
+    double *square = mem_zero(svd->k, sizeof *square);
+    for (int64_t i = 0; i < n; i++)
+        add_squares(rows + i * svd->k, svd->k, square);
+    comm_sum_f64(comm, square, svd->k);
+    set_scales(svd, square, whiten);
+    mem_free(square);
 }
 
 enum status svd_sparse(const struct comm *comm, const struct sparse *x, const struct svd_gram *gram,
@@ -149,21 +170,19 @@ static bool is_present(const struct svd *svd, const struct sparse *x, int64_t i)
     return inside > enough;
 }
 
-/* x V of one row, scaled, then norm 1. */
-static void coordinates(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
-    int k = svd->k;
+void svd_project(const struct svd *svd, const struct sparse *x, double *out) {
+#pragma omp parallel for
+    for (int64_t i = 0; i < x->rows; i++)
+        project(svd, x, i, out + i * svd->k);
+}
+
+bool svd_scale(const struct svd *svd, const double *row, float *out) {
     double square = 0;
-    if (!is_present(svd, x, i)) {
-        memset(row, 0, (size_t)k * sizeof *row);
-        return;
-    }
-    project(svd, x, i, row);
-    for (int j = 0; j < k; j++) {
-        row[j] *= svd->scale[j];
-        square += row[j] * row[j];
-    }
-    for (int j = 0; j < k; j++)
-        row[j] /= sqrt(square);
+    for (int j = 0; j < svd->k; j++)
+        square += pow(row[j] * svd->scale[j], 2);
+    for (int j = 0; j < svd->k; j++)
+        out[j] = square > 0 ? (float)(row[j] * svd->scale[j] / sqrt(square)) : 0;
+    return square > 0;
 }
 
 int64_t svd_present(const struct svd *svd, const struct sparse *x, unsigned char *present) {
@@ -181,9 +200,10 @@ void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, 
         double *row = mem_alloc(svd->k, sizeof *row);
 #pragma omp for
         for (int64_t i = lo; i < hi; i++) {
-            coordinates(svd, x, i, row);
-            for (int j = 0; j < svd->k; j++)
-                out[(i - lo) * svd->k + j] = (float)row[j];
+            memset(row, 0, (size_t)svd->k * sizeof *row);
+            if (is_present(svd, x, i))
+                project(svd, x, i, row);
+            (void)svd_scale(svd, row, out + (i - lo) * svd->k);
         }
         mem_free(row);
     }

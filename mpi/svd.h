@@ -47,6 +47,18 @@ double svd_share(const struct svd *svd);
  * else 1, for all rows; returns how many are present. This takes little of the time of the rows. */
 int64_t svd_present(const struct svd *svd, const struct sparse *x, unsigned char *present);
 
+/* Not collective. Rows of x V, as they are, into out [rows, k]. */
+void svd_project(const struct svd *svd, const struct sparse *x, double *out);
+
+/* Collective. Scale by the norms of the columns of other rows, n of which are here: what has been made
+ * of x V. Pairs that are zero stay so, and the values are what they are. */
+void svd_rescale(const struct comm *comm, const double *rows, int64_t n, bool whiten,
+                 struct svd *svd);
+
+/* Not collective. A row of k columns scaled by S and to norm 1, zero if it is zero, into out [k]; returns
+ * whether it is not. */
+bool svd_scale(const struct svd *svd, const double *row, float *out);
+
 /* Not collective. Coordinates of the rows [lo, hi) of x, each row scaled to norm 1, into
  * out [hi - lo, k]; zero where a row is not present. */
 void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, int64_t hi,

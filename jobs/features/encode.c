@@ -7,7 +7,7 @@
 #include "io/h5_writer.h"
 #include "io/sha256.h"
 #include "jobs/features/feature_table.h"
-#include "jobs/features/graph_rows.h"
+#include "jobs/features/item_baskets.h"
 #include "mpi/svd.h"
 #include "partition/range.h"
 #include <stdio.h>
@@ -22,6 +22,7 @@ struct encode {
     struct range mine; /* items whose rows this rank makes */
     struct tfidf tfidf;
     struct svd svd;
+    float *rows;         /* [mine, dim] smoothed; NULL: made block by block */
     unsigned char *mask; /* [mine] */
     int64_t missing;
     struct range my_tags;
@@ -73,15 +74,40 @@ static enum status check_two_domains(const struct encode *e) {
                       e->dataset->path, e->dataset->labels[0]);
 }
 
+/* The rows of all of this rank's items, each with what is beside it. */
+static void smooth(struct encode *e, const struct item_baskets *baskets) {
+    int64_t n = e->mine.hi - e->mine.lo, k = e->svd.k;
+    double *p = mem_alloc(n * k, sizeof *p);
+    svd_project(&e->svd, &e->tfidf.matrix, p);
+    item_baskets_smooth(e->comm, baskets, e->svd.k, p);
+    svd_rescale(e->comm, p, n, e->request->whiten, &e->svd);
+    e->rows = mem_alloc(n * k, sizeof *e->rows);
+    e->mask = mem_alloc(n, 1);
+    for (int64_t i = 0; i < n; i++)
+        e->mask[i] = svd_scale(&e->svd, p + i * k, e->rows + i * k);
+    mem_free(p);
+}
+
+static enum status find_components_together(struct encode *e) {
+    const struct encode_request *r = e->request;
+    struct item_baskets baskets;
+    struct svd_gram gram;
+    TRY(item_baskets_open(e->comm, e->dataset, &baskets));
+    item_baskets_gram(e->comm, &baskets, &e->tfidf.matrix, r->graph, &gram);
+    enum status status =
+        svd_sparse(e->comm, &e->tfidf.matrix, &gram, (int)r->dim, r->whiten, &e->svd);
+    item_baskets_free_gram(&gram);
+    if (status == STATUS_OK && r->smooth)
+        smooth(e, &baskets);
+    item_baskets_close(&baskets);
+    return status;
+}
+
 static enum status find_components(struct encode *e) {
     const struct encode_request *r = e->request;
-    struct svd_gram gram = {0};
-    if (r->graph > 0)
-        TRY(graph_rows_make(e->comm, e->dataset, &e->tfidf.matrix, r->graph, &gram));
-    enum status status = svd_sparse(e->comm, &e->tfidf.matrix, r->graph > 0 ? &gram : NULL,
-                                    (int)r->dim, r->whiten, &e->svd);
-    graph_rows_free(&gram);
-    return status;
+    return r->graph > 0
+               ? find_components_together(e)
+               : svd_sparse(e->comm, &e->tfidf.matrix, NULL, (int)r->dim, r->whiten, &e->svd);
 }
 
 static enum status decompose(struct encode *e) {
@@ -107,9 +133,14 @@ static int64_t rows_at_once(const struct encode *e) {
 
 /* Before the file is made: it has a mask only where rows are missing. */
 static void find_missing(struct encode *e) {
-    int64_t n = e->mine.hi - e->mine.lo;
-    e->mask = mem_alloc(n, 1);
-    e->missing = n - svd_present(&e->svd, &e->tfidf.matrix, e->mask);
+    int64_t n = e->mine.hi - e->mine.lo, present = 0;
+    if (!e->rows) {
+        e->mask = mem_alloc(n, 1);
+        svd_present(&e->svd, &e->tfidf.matrix, e->mask);
+    }
+    for (int64_t i = 0; i < n; i++)
+        present += e->mask[i];
+    e->missing = n - present;
     comm_sum_i64(e->comm, &e->missing, 1);
 }
 
@@ -120,8 +151,10 @@ static enum status write_rows(const struct encode *e, struct h5_writer *w, const
     enum status status = STATUS_OK;
     for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += block) {
         int64_t hi = lo + block < n ? lo + block : n;
-        svd_coordinates(&e->svd, &e->tfidf.matrix, lo, hi, rows);
-        status = h5_writer_write(w, path, H5_F32, e->mine.lo + lo, e->mine.lo + hi, rows);
+        if (!e->rows)
+            svd_coordinates(&e->svd, &e->tfidf.matrix, lo, hi, rows);
+        status = h5_writer_write(w, path, H5_F32, e->mine.lo + lo, e->mine.lo + hi,
+                                 e->rows ? e->rows + lo * e->request->dim : rows);
     }
     mem_free(rows);
     return status;
@@ -151,7 +184,8 @@ static const char *variant(const struct encode *e, char *text, size_t size) {
     const struct encode_request *r = e->request;
     int n = snprintf(text, size, "%s", r->whiten ? ", whitened" : "");
     if (r->graph > 0)
-        snprintf(text + n, size - (size_t)n, ", of items that occur together (mu %g)", r->graph);
+        snprintf(text + n, size - (size_t)n, ", of items that occur together (mu %g)%s", r->graph,
+                 r->smooth ? ", smoothed" : "");
     return text;
 }
 
@@ -190,6 +224,7 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     TRY(h5_writer_put_double(w, path, "singular_value_last", e->svd.values[e->svd.k - 1]));
     TRY(h5_writer_put_int(w, path, "whitened", e->request->whiten));
     TRY(h5_writer_put_double(w, path, "graph", e->request->graph));
+    TRY(h5_writer_put_int(w, path, "smoothed", e->request->smooth));
     return h5_writer_put_int(w, path, "normalised", 1);
 }
 
@@ -268,5 +303,6 @@ enum status encode_lsa(const struct comm *comm, const struct dataset *dataset,
     sparse_free(&e.tags);
     svd_free(&e.svd);
     mem_free(e.mask);
+    mem_free(e.rows);
     return status;
 }

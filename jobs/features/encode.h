@@ -12,7 +12,8 @@ struct encode_request {
     enum encode_source from;
     int64_t dim, terms; /* columns; at most so many terms, both below 2^15 */
     bool whiten;        /* columns of the same norm, before rows are scaled (mpi/svd.h) */
-    double graph;       /* mu: how much items that occur together count (graph_rows.h); 0: not */
+    double graph;       /* mu: how much items that occur together count (item_baskets.h); 0: not */
+    bool smooth;        /* an item's row is the mean of its own and of what is beside it */
     bool half, overwrite;
     double chi_square; /* leave out the terms that tell the domain with more than this; 0: none */
     bool vocabulary;   /* also the vectors of the tags, each a text of its own, as the table's rows

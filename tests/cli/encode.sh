@@ -39,6 +39,9 @@ test_titles_by_what_occurs_together() { # Components by the items of training se
     has out 'copy.h5: table text, 200 rows of 16 columns by lsa of titles, whitened, of items that occur together (mu 1), 0 missing'
     refuses 'features: --graph is about --from titles, titles+description and tags' --name text --from a.npy --graph 1
     refuses "features: --graph: '1.5' is not a number from 1e-06 to 1" --name text --from titles --graph 1.5
+    encodes 2 text --from titles --dim 16 --whiten --graph 1 --smooth
+    has out ', of items that occur together (mu 1), smoothed, 0 missing'
+    refuses 'features: --smooth goes with --graph' --name text --from titles --smooth
 }
 
 test_tags() { # So are tags, with so many terms.
