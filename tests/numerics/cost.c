@@ -468,6 +468,7 @@ static void check_ranking(const char *pairs, double states, double rows) {
     tape_begin(&tape, false, 0);
     model_view(&f.model, &made, NULL, &all);
     model_query(&f.model, &pass, &all, 1, &ranking.query);
+    ranking.query.repeats = f.model.config->model.repeats == REPEATS_COUNTED ? 0.5 : 0;
     cr_assert_eq(rank_targets(&tape.arena, &ranking), STATUS_OK);
     cr_expect_eq(cost_ranking(&f.declared, &f.batch, 1),
                  (int64_t)(made.arena.peak + tape.arena.peak), "%s: memory of a ranking", pairs);
