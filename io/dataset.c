@@ -10,6 +10,7 @@
 #include "io/content_hash.h"
 #include "io/h5_sum.h"
 #include "io/sha256.h"
+#include "partition/range.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -423,6 +424,12 @@ enum status dataset_read_sequences(const struct comm *comm, const struct dataset
     if (status != STATUS_OK)
         sequences_free(out);
     return status;
+}
+
+enum status dataset_read_block(const struct comm *comm, const struct dataset *dataset,
+                               enum split split, struct sequences *out) {
+    struct range mine = range_of(dataset->counts[split], comm->size, comm->rank);
+    return dataset_read_sequences(comm, dataset, split, mine.lo, mine.hi, out);
 }
 
 /* ---- features ---- */

@@ -50,6 +50,10 @@ CHECKED enum status dataset_read_sequences(const struct comm *comm, const struct
                                            enum split split, int64_t lo, int64_t hi,
                                            struct sequences *out);
 
+/* Collective. This rank's block of a split (range_of). */
+CHECKED enum status dataset_read_block(const struct comm *comm, const struct dataset *dataset,
+                                       enum split split, struct sequences *out);
+
 /* Collective. Width of feature table `name`; STATUS_INPUT, naming the tables that exist, if there
  * is none of that name. */
 CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,

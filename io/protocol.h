@@ -21,9 +21,10 @@ struct ranking_protocol {
     int runs;              /* that rank together */
 };
 
+#define PROTOCOL_PER_DOMAIN "per-domain best epochs"
+
 /* "full" or "sampled", and where it is so ", history excluded", ", " PROTOCOL_PER_DOMAIN, ", mean of 3 runs".
  * Returns `name`. */
-#define PROTOCOL_PER_DOMAIN "per-domain best epochs"
 const char *protocol_candidates(struct ranking_protocol protocol, char name[PROTOCOL_CANDIDATES]);
 
 /* What selects the best epoch: "mrr of all, full"; "ndcg@10 of food, sampled, history excluded"; "mrr of

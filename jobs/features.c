@@ -99,8 +99,7 @@ static const struct argp_option options[] = {
     {"whiten", KEY_WHITEN, NULL, 0, "With texts or --pca: scale the components to variance 1", 0},
     {"graph", KEY_GRAPH, "MU", 0,
      "With texts: components by how items occur together in training sequences too, above 0 to 1: "
-     "by that "
-     "alone",
+     "by that alone",
      0},
     {"smooth", KEY_SMOOTH, NULL, 0,
      "With --graph: an item's row is the mean of its own and of those that occur beside it", 0},

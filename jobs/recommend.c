@@ -178,7 +178,7 @@ static enum status list_batch(struct work *w, int64_t at, int64_t n, struct top_
     struct rank_lists own = rank_own_items(arena, samples, NULL, n);
     if (!w->request->seen)
         ranking.excluded = &own;
-    else if (ranker_weighs_history(&w->ranker))
+    else if (query_has_repeats(&ranking.query))
         ranking.history = &own;
     TRY(rank_top(arena, &ranking, k, top));
     for (int64_t i = 0; i < n; i++)

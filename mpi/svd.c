@@ -170,10 +170,18 @@ static bool is_present(const struct svd *svd, const struct sparse *x, int64_t i)
     return inside > enough;
 }
 
+/* Zero where it is not. */
+static void project_present(const struct svd *svd, const struct sparse *x, int64_t i, double *row) {
+    if (is_present(svd, x, i))
+        project(svd, x, i, row);
+    else
+        memset(row, 0, (size_t)svd->k * sizeof *row);
+}
+
 void svd_project(const struct svd *svd, const struct sparse *x, double *out) {
 #pragma omp parallel for
     for (int64_t i = 0; i < x->rows; i++)
-        project(svd, x, i, out + i * svd->k);
+        project_present(svd, x, i, out + i * svd->k);
 }
 
 bool svd_scale(const struct svd *svd, const double *row, float *out) {
@@ -200,9 +208,7 @@ void svd_coordinates(const struct svd *svd, const struct sparse *x, int64_t lo, 
         double *row = mem_alloc(svd->k, sizeof *row);
 #pragma omp for
         for (int64_t i = lo; i < hi; i++) {
-            memset(row, 0, (size_t)svd->k * sizeof *row);
-            if (is_present(svd, x, i))
-                project(svd, x, i, row);
+            project_present(svd, x, i, row);
             (void)svd_scale(svd, row, out + (i - lo) * svd->k);
         }
         mem_free(row);

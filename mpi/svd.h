@@ -47,7 +47,7 @@ double svd_share(const struct svd *svd);
  * else 1, for all rows; returns how many are present. This takes little of the time of the rows. */
 int64_t svd_present(const struct svd *svd, const struct sparse *x, unsigned char *present);
 
-/* Not collective. Rows of x V, as they are, into out [rows, k]. */
+/* Not collective. Rows of x V, as they are, into out [rows, k]; zero where a row is not present. */
 void svd_project(const struct svd *svd, const struct sparse *x, double *out);
 
 /* Collective. Scale by the norms of the columns of other rows, n of which are here: what has been made

@@ -25,13 +25,6 @@ static const struct query *part_of(const struct query *query, int k) {
     return query->parts > 0 ? &query->part[k] : query;
 }
 
-static bool any_repeats(const struct query *query) {
-    bool any = false;
-    for (int k = 0; k < parts_of(query); k++)
-        any = any || part_of(query, k)->repeats > 0;
-    return any;
-}
-
 int64_t blend_samples(const struct query *query, int64_t items, bool probabilities) {
     int64_t least = query->samples;
     for (int k = 0; k < parts_of(query); k++) {
@@ -76,12 +69,8 @@ void blend_open(struct blend *b, struct arena *arena, const struct query *query,
         open_several(b, arena);
     else
         scores_open(&b->part[0], arena, query, wanted, probabilities);
-    if (history && any_repeats(query))
+    if (history && query_has_repeats(query))
         open_history(b, arena, history);
-}
-
-static bool is_own(const struct blend *b) {
-    return b->query->parts == 0 && scores_kind(&b->part[0]) == SCORES_OWN;
 }
 
 /* ---- what a part gives ---- */
@@ -321,6 +310,10 @@ enum status blend_prepare(struct blend *b) {
 struct bounds {
     real least, most;
 };
+
+static bool is_own(const struct blend *b) {
+    return b->query->parts == 0 && scores_kind(&b->part[0]) == SCORES_OWN;
+}
 
 /* Of probabilities the error is relative, and what is below the smallest normal number may be zero. */
 static struct bounds bounds_of(const struct blend *b, real score, real error) {

@@ -56,6 +56,13 @@ struct query query_together(const struct query *part, int n) {
                           .local = one->local};
 }
 
+bool query_has_repeats(const struct query *query) {
+    bool any = query->repeats > 0;
+    for (int k = 0; k < query->parts; k++)
+        any = any || query->part[k].repeats > 0;
+    return any;
+}
+
 struct query query_part(const struct query *query, int64_t first, int64_t samples) {
     struct query part = *query;
     part.samples = samples;

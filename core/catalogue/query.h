@@ -111,6 +111,9 @@ bool query_softmax_alike(const struct query_softmax *a, const struct query_softm
  * together; one stays as it is. */
 struct query query_together(const struct query *part, int n);
 
+/* Has it, or one of its parts, `repeats`? */
+bool query_has_repeats(const struct query *query);
+
 /* The query of the samples [first, first + samples) alone. */
 struct query query_part(const struct query *query, int64_t first, int64_t samples);
 

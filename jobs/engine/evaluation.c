@@ -271,7 +271,7 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
         target[k] = target_of(e, i);
     }
     struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);
-    if (ranker_weighs_history(&w->ranker)) {
+    if (query_has_repeats(&ranking.query)) {
         own = rank_own_items(arena, samples, NULL, n);
         ranking.history = &own;
     }

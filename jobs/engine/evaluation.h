@@ -31,8 +31,8 @@ CHECKED enum status evaluation_open(struct evaluation *evaluation, const struct 
 void evaluation_close(struct evaluation *evaluation); /* not collective; zeroes it */
 
 /* Collective. Rank with the parameters of a run, those of each domain where it has two (run_turn), or of
- * `count` runs together (jobs/engine/ranker.h); the same result on all ranks. STATUS_FAIL when a score is not finite or the
- * number of ranked samples is not the expected one. */
+ * `count` runs together (jobs/engine/ranker.h); the same result on all ranks. STATUS_FAIL when a
+ * score is not finite or the number of ranked samples is not the expected one. */
 CHECKED enum status evaluation_run(struct evaluation *evaluation, struct run *runs, int count,
                                    struct report_scores *result);
 
@@ -42,8 +42,8 @@ CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const i
                                           struct report_scores *result);
 
 /* Collective. `count` runs together and popularity on the validation and test splits; data set and
- * protocol are the first run's; results->per_domain is set. `valid` is what evaluation_run gave for the present parameters on the
- * validation split; NULL: not known. `ranks`: the path of the file (io/ranks.h) that is to hold the
+ * protocol are the first run's; results->per_domain is set. `valid` is what
+ * evaluation_run gave for the present parameters on the validation split; NULL: not known. `ranks`: the path of the file (io/ranks.h) that is to hold the
  * runs'; NULL: none. */
 CHECKED enum status evaluation_splits(struct run *runs, int count,
                                       const struct report_scores *valid, const char *ranks,

@@ -107,9 +107,8 @@ static void open_input(struct fit_input *input, const struct comm *comm,
 
 enum status fit_input_read(struct fit_input *input, const struct comm *comm,
                            const struct dataset *data, int64_t max_len) {
-    struct range mine = range_of(data->counts[SPLIT_TRAIN], comm->size, comm->rank);
     struct sequences block;
-    TRY(dataset_read_sequences(comm, data, SPLIT_TRAIN, mine.lo, mine.hi, &block));
+    TRY(dataset_read_block(comm, data, SPLIT_TRAIN, &block));
     open_input(input, comm, fit_sequences_of(block.offsets, block.items, block.count, max_len + 1));
     sequences_free(&block);
     return STATUS_OK;

@@ -1,13 +1,11 @@
 #include "jobs/engine/popularity.h"
 #include "core/mem.h"
 #include "mpi/comm.h"
-#include "partition/range.h"
 
 enum status popularity_count(const struct comm *comm, const struct dataset *dataset,
                              int32_t **events) {
-    struct range mine = range_of(dataset->counts[SPLIT_TRAIN], comm->size, comm->rank);
     struct sequences block;
-    TRY(dataset_read_sequences(comm, dataset, SPLIT_TRAIN, mine.lo, mine.hi, &block));
+    TRY(dataset_read_block(comm, dataset, SPLIT_TRAIN, &block));
     int32_t *count = mem_zero(dataset->items, sizeof *count);
     for (int64_t i = 0; i < block.offsets[block.count]; i++)
         count[block.items[i]]++;

@@ -68,13 +68,6 @@ static void ask_part(struct ranker_part *part, const struct sample *samples, int
         query->repeats = repeats_rate(&part->run->repeats, domain);
 }
 
-bool ranker_weighs_history(const struct ranker *r) {
-    bool any = false;
-    for (int k = 0; k < r->parts; k++)
-        any = any || r->part[k].run->config.model.repeats == REPEATS_COUNTED;
-    return any;
-}
-
 struct arena *ranker_ask(struct ranker *r, const struct sample *samples, int64_t n,
                          struct query *query) {
     struct arena *arena = &r->part[0].tape.arena;

@@ -35,9 +35,6 @@ void ranker_close(struct ranker *ranker); /* not collective; zeroes it */
 /* Do the ranks share the items out, so that they rank together? */
 bool ranker_is_shared(const struct ranker *ranker);
 
-/* Does it rank the items of the histories by how often users repeat (ranking.history)? */
-bool ranker_weighs_history(const struct ranker *ranker);
-
 /* Samples of this rank that are ranked at a time: RANKER_BATCH, or where those of all ranks are, as
  * many on all. */
 int64_t ranker_batch(const struct ranker *ranker);

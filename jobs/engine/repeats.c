@@ -1,15 +1,13 @@
 #include "jobs/engine/repeats.h"
 #include "mpi/comm.h"
-#include "partition/range.h"
 
 enum { COUNTS = sizeof(struct repeats) / sizeof(int64_t) };
 
 enum status repeats_count(const struct comm *comm, const struct dataset *dataset,
                           struct repeats *repeats) {
-    struct range mine = range_of(dataset->counts[SPLIT_TRAIN], comm->size, comm->rank);
     struct sequences block;
     *repeats = (struct repeats){0};
-    TRY(dataset_read_sequences(comm, dataset, SPLIT_TRAIN, mine.lo, mine.hi, &block));
+    TRY(dataset_read_block(comm, dataset, SPLIT_TRAIN, &block));
     repeats_add(repeats, block.offsets, block.items, block.count, dataset->items,
                 dataset->domain_items[0]);
     sequences_free(&block);

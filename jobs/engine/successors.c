@@ -1,7 +1,6 @@
 #include "jobs/engine/successors.h"
 #include "core/mem.h"
 #include "mpi/collectives.h"
-#include "partition/range.h"
 
 /* One kind of all ranks, of which this one has `own` pairs. */
 static void set_from_all(const struct collectives *c, int kind, const struct item_pair *pairs,
@@ -17,10 +16,9 @@ static void set_from_all(const struct collectives *c, int kind, const struct ite
 
 enum status successors_count(const struct comm *comm, const struct dataset *dataset,
                              struct successors *successors) {
-    struct range mine = range_of(dataset->counts[SPLIT_TRAIN], comm->size, comm->rank);
     struct collectives collectives = collectives_of(comm);
     struct sequences block;
-    TRY(dataset_read_sequences(comm, dataset, SPLIT_TRAIN, mine.lo, mine.hi, &block));
+    TRY(dataset_read_block(comm, dataset, SPLIT_TRAIN, &block));
     struct item_pair *pairs = mem_alloc(block.offsets[block.count], sizeof *pairs);
     for (int kind = 0; kind < FOLLOWS; kind++)
         set_from_all(&collectives, kind, pairs,

@@ -83,8 +83,10 @@ static void smooth(struct encode *e, const struct item_baskets *baskets) {
     svd_rescale(e->comm, p, n, e->request->whiten, &e->svd);
     e->rows = mem_alloc(n * k, sizeof *e->rows);
     e->mask = mem_alloc(n, 1);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         e->mask[i] = svd_scale(&e->svd, p + i * k, e->rows + i * k);
+        e->missing += !e->mask[i];
+    }
     mem_free(p);
 }
 
@@ -133,14 +135,11 @@ static int64_t rows_at_once(const struct encode *e) {
 
 /* Before the file is made: it has a mask only where rows are missing. */
 static void find_missing(struct encode *e) {
-    int64_t n = e->mine.hi - e->mine.lo, present = 0;
+    int64_t n = e->mine.hi - e->mine.lo;
     if (!e->rows) {
         e->mask = mem_alloc(n, 1);
-        svd_present(&e->svd, &e->tfidf.matrix, e->mask);
+        e->missing = n - svd_present(&e->svd, &e->tfidf.matrix, e->mask);
     }
-    for (int64_t i = 0; i < n; i++)
-        present += e->mask[i];
-    e->missing = n - present;
     comm_sum_i64(e->comm, &e->missing, 1);
 }
 

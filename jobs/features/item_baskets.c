@@ -36,12 +36,11 @@ static void add_basket(struct arena *arena, const int32_t *items, int64_t n, str
 
 static enum status read_baskets(const struct comm *comm, const struct dataset *dataset,
                                 struct item_baskets *out) {
-    struct range mine = range_of(dataset->counts[SPLIT_TRAIN], comm->size, comm->rank);
     struct range domain[2] = {{0, dataset->domain_items[0]},
                               {dataset->domain_items[0], dataset->items}};
     struct sequences block;
     struct arena arena = {0};
-    TRY(dataset_read_sequences(comm, dataset, SPLIT_TRAIN, mine.lo, mine.hi, &block));
+    TRY(dataset_read_block(comm, dataset, SPLIT_TRAIN, &block));
     out->offsets = mem_zero(2 * block.count + 1, sizeof *out->offsets);
     out->items = mem_alloc(block.offsets[block.count], sizeof *out->items);
     for (int64_t s = 0; s < block.count; s++)
@@ -82,6 +81,11 @@ void item_baskets_close(struct item_baskets *b) {
 }
 
 /* ---- rows ---- */
+
+/* D_i^(-1/2), 0 of an item beside none. */
+static double factor_of(const struct item_baskets *b, int64_t item) {
+    return b->beside[item] ? 1 / sqrt((double)b->beside[item]) : 0;
+}
 
 /* Entries of every row of all ranks become offsets. */
 static void gather_rows(const struct comm *comm, const struct sparse *x, int64_t items,
@@ -145,7 +149,7 @@ static void add_basket_row(const struct item_baskets *b, const struct sparse *x,
     int64_t at = out->rows.offsets[out->rows.rows];
     for (int64_t e = b->offsets[s]; e < b->offsets[s + 1]; e++) {
         int64_t item = b->items[e];
-        double factor = 1 / sqrt((double)b->beside[item]);
+        double factor = factor_of(b, item);
         for (int64_t k = x->offsets[item]; k < x->offsets[item + 1]; k++) {
             if (sum[x->column[k]] == 0)
                 out->rows.column[at++] = x->column[k];
@@ -184,11 +188,6 @@ void item_baskets_free_gram(struct svd_gram *gram) {
 }
 
 /* ---- smoothing ---- */
-
-/* D_i^(-1/2), 0 of an item beside none. */
-static double factor_of(const struct item_baskets *b, int64_t item) {
-    return b->beside[item] ? 1 / sqrt((double)b->beside[item]) : 0;
-}
 
 /* beside[i] = the sum of q over the items beside i in the baskets of all ranks; q and beside [all, n]. */
 static void sum_beside(const struct comm *comm, const struct item_baskets *b, int n,

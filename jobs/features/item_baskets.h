@@ -17,7 +17,8 @@
 #include "io/dataset.h"
 #include "mpi/svd.h"
 
-/* Items of one domain that occur together, in the training sequences of this rank; and of all ranks, */
+/* Items of one domain that occur together: the baskets are of the training sequences of this rank, the
+ * counts of those of all ranks. */
 struct item_baskets {
     int64_t count, all; /* baskets, and items */
     int64_t *offsets;   /* [count + 1] */
