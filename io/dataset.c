@@ -217,6 +217,19 @@ static enum status check_features(const struct h5_file *file, const struct descr
     return status;
 }
 
+/* The texts that models wrote (cdsr enrich). */
+static enum status check_written(const struct h5_file *file, int64_t items) {
+    struct h5_strings names;
+    char path[512];
+    enum status status = h5_members(file, "/items/text", &names);
+    for (int64_t i = 0; i < names.count && status == STATUS_OK; i++) {
+        snprintf(path, sizeof path, "/items/text/%s", names.text[i]);
+        status = h5_expect(file, path, H5_STRING, 1, items, 1);
+    }
+    h5_strings_free(&names);
+    return status;
+}
+
 static enum status check_texts(const struct h5_file *file, const struct description *d) {
     int64_t items = d->domain_items[0] + d->domain_items[1];
     char path[64];
@@ -226,6 +239,7 @@ static enum status check_texts(const struct h5_file *file, const struct descript
         TRY(h5_expect(file, "/items/title", H5_STRING, 1, items, 1));
     if (h5_exists(file, "/items/description"))
         TRY(h5_expect(file, "/items/description", H5_STRING, 1, items, 1));
+    TRY(check_written(file, items));
     for (int s = 0; s < SPLITS; s++) {
         sequences_name(path, (enum split)s, "user");
         if (h5_exists(file, path))
@@ -570,6 +584,24 @@ enum status dataset_read_titles(const struct comm *comm, const struct dataset *d
 enum status dataset_read_descriptions(const struct comm *comm, const struct dataset *dataset,
                                       int64_t lo, int64_t hi, struct h5_strings *out) {
     return texts(comm, dataset, "/items/description", lo, hi, out);
+}
+
+enum status dataset_find_text(const struct dataset *dataset, const char *name) {
+    const struct h5_file *file = &dataset->file;
+    char list[1024], path[512];
+    snprintf(path, sizeof path, "/items/text/%s", name);
+    if (!strchr(name, '/') && h5_exists(file, path))
+        return h5_expect(file, path, H5_STRING, 1, dataset->items, 1);
+    TRY(list_members(file, "/items/text", list, sizeof list));
+    return log_error(STATUS_INPUT, "%s: has no text '%s'; it has: %s; add one with 'cdsr enrich'",
+                     dataset->path, name, list);
+}
+
+enum status dataset_read_text(const struct comm *comm, const struct dataset *dataset,
+                              const char *name, int64_t lo, int64_t hi, struct h5_strings *out) {
+    char path[512];
+    snprintf(path, sizeof path, "/items/text/%s", name);
+    return texts(comm, dataset, path, lo, hi, out);
 }
 
 /* ---- tags ---- */

@@ -82,6 +82,15 @@ CHECKED enum status dataset_read_descriptions(const struct comm *comm,
                                               const struct dataset *dataset, int64_t lo, int64_t hi,
                                               struct h5_strings *out);
 
+/* Texts that models wrote of the items (cdsr enrich), by name; an item without one has an empty
+ * text. Not collective: STATUS_INPUT, naming the texts that exist, if there is none of that name. */
+CHECKED enum status dataset_find_text(const struct dataset *dataset, const char *name);
+
+/* Collective. Such a text, which exists, of the items [lo, hi), a range each rank chooses freely. */
+CHECKED enum status dataset_read_text(const struct comm *comm, const struct dataset *dataset,
+                                      const char *name, int64_t lo, int64_t hi,
+                                      struct h5_strings *out);
+
 /* Tags of some items: those of the i-th are offsets[i] .. offsets[i + 1), numbers in the
  * vocabulary, with weights >= 0. */
 struct tag_rows {

@@ -1,4 +1,5 @@
 #include "io/version.h"
+#include "io/http.h"
 #include "mpi/comm.h"
 #include <cblas.h>
 #include <hdf5.h>
@@ -32,8 +33,8 @@ static void blas_version(char *text, size_t size) {
 }
 
 void versions_get(struct version versions[VERSIONS]) {
-    static const char *const names[VERSIONS] = {"cdsr",    "mpi",     "hdf5",         "openblas",
-                                                "jansson", "libyaml", "libunistring", "zlib"};
+    static const char *const names[VERSIONS] = {
+        "cdsr", "mpi", "hdf5", "openblas", "jansson", "libyaml", "libunistring", "zlib", "libcurl"};
     for (int i = 0; i < VERSIONS; i++)
         versions[i].name = names[i];
     snprintf(versions[0].text, sizeof versions[0].text, "%s", CDSR_VERSION);
@@ -45,4 +46,5 @@ void versions_get(struct version versions[VERSIONS]) {
     snprintf(versions[6].text, sizeof versions[6].text, "%d.%d.%d", _libunistring_version >> 16,
              _libunistring_version >> 8 & 255, _libunistring_version & 255);
     snprintf(versions[7].text, sizeof versions[7].text, "%s", zlibVersion());
+    snprintf(versions[8].text, sizeof versions[8].text, "%s", http_library());
 }

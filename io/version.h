@@ -2,7 +2,7 @@
 #ifndef IO_VERSION_H
 #define IO_VERSION_H
 
-enum { VERSIONS = 8 };
+enum { VERSIONS = 9 };
 
 struct version {
     const char *name; /* the program first */

@@ -10,6 +10,7 @@ typedef enum status job_fn(struct comm *comm, int argc, char **argv);
 job_fn job_prepare;
 job_fn job_synth;
 job_fn job_features;
+job_fn job_enrich;
 job_fn job_train;
 job_fn job_evaluate;
 job_fn job_recommend;
