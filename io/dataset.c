@@ -508,6 +508,13 @@ enum status dataset_feature_provenance(const struct dataset *dataset, const char
     return provenance(dataset, path, text);
 }
 
+enum status dataset_text_provenance(const struct dataset *dataset, const char *name,
+                                    char **text) {
+    char path[512];
+    snprintf(path, sizeof path, "/items/text/%s", name);
+    return provenance(dataset, path, text);
+}
+
 enum status dataset_tags_provenance(const struct dataset *dataset, char **text) {
     return provenance(dataset, "/tags", text);
 }

@@ -86,6 +86,10 @@ CHECKED enum status dataset_read_descriptions(const struct comm *comm,
  * text. Not collective: STATUS_INPUT, naming the texts that exist, if there is none of that name. */
 CHECKED enum status dataset_find_text(const struct dataset *dataset, const char *name);
 
+/* Not collective. As dataset_feature_provenance, of such a text. */
+CHECKED enum status dataset_text_provenance(const struct dataset *dataset, const char *name,
+                                            char **text);
+
 /* Collective. Such a text, which exists, of the items [lo, hi), a range each rank chooses freely. */
 CHECKED enum status dataset_read_text(const struct comm *comm, const struct dataset *dataset,
                                       const char *name, int64_t lo, int64_t hi,

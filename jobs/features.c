@@ -54,7 +54,9 @@ enum {
 
 static const char doc[] =
     "Add a feature table, or tags, to a data set.\v"
-    "--from titles, titles+description or tags makes the table from the texts of the data set: "
+    "--from titles, titles+description, tags or text:NAME (of cdsr enrich) makes the table from "
+    "the "
+    "texts of the data set: "
     "their words and pairs of neighbouring words, weighted by TF-IDF, are reduced by a truncated "
     "singular value decomposition (latent semantic analysis), and rows are scaled to norm 1. Items "
     "without a word that others share are marked as missing. Terms cost memory and time: an "
@@ -72,7 +74,8 @@ static const char doc[] =
 static const struct argp_option options[] = {
     {"name", KEY_NAME, "NAME", 0, "Name of the table: text, image, ...", 0},
     {"from", KEY_FROM, "SOURCE", 0,
-     "titles, titles+description, tags, or a file: FILE.npy, FILE.safetensors, FILE.h5:DATASET, or "
+     "titles, titles+description, tags, text:NAME, or a file: FILE.npy, FILE.safetensors, "
+     "FILE.h5:DATASET, or "
      "FILE.h5 with one dataset; may be a pattern and may be repeated",
      0},
     {"encoder", KEY_ENCODER, "ENCODER", 0, "How texts become rows: lsa, the default", 0},
@@ -120,7 +123,7 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
     const struct import_request *m = &r->import;
     const char *from = string_at(&m->from, 0);
     r->encode.from = encode_source_find(from);
-    bool text = r->encode.from < ENCODE_SOURCES;
+    bool text = r->encode.from.kind < ENCODE_KINDS;
     if (text && (m->from.count > 1 || m->tensor || m->keys || m->mask))
         argp_error(state, "--from %s: is alone, without files, --tensor, --keys and --mask", from);
     else if (text && m->pca)
@@ -130,14 +133,15 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
     else if (r->encode.smooth && r->encode.graph <= 0)
         argp_error(state, "--smooth goes with --graph");
     else if (!text && r->encode.graph > 0)
-        argp_error(state, "--graph is about --from titles, titles+description and tags");
+        argp_error(state, "--graph is about --from titles, titles+description, tags and text:NAME");
     else if (!text && r->encode.chi_square > 0)
-        argp_error(state, "--agnostic is about --from titles, titles+description and tags");
+        argp_error(state,
+                   "--agnostic is about --from titles, titles+description, tags and text:NAME");
     else if (!text && r->encode.vocabulary && (m->keys || m->mask))
         argp_error(state, "--vocabulary: one row per tag, without --keys and --mask");
     else if (!text && (r->encoder || r->encode.dim || r->encode.terms))
         argp_error(state, "--encoder, --dim and --terms are about --from titles, "
-                          "titles+description and tags");
+                          "titles+description, tags and text:NAME");
     else if (m->ignore_unknown && !m->keys)
         argp_error(state, "--ignore-unknown is about --keys; give both or none");
     else
@@ -152,7 +156,7 @@ static error_t check_make_tags(const struct argp_state *state, struct request *r
                  m->whiten || m->half || r->encoder || e->dim || e->chi_square > 0 ||
                  e->graph > 0 || e->vocabulary;
     r->encode.from = encode_source_find(string_at(&m->from, 0));
-    if (!table && m->from.count == 1 && e->from <= ENCODE_TITLES_DESCRIPTIONS)
+    if (!table && m->from.count == 1 && e->from.kind <= ENCODE_TITLES_DESCRIPTIONS)
         return 0;
     argp_error(state, "--make-tags: goes with --from titles or titles+description, --terms and "
                       "--overwrite alone");
@@ -283,9 +287,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static enum status add(const struct comm *comm, const struct dataset *dataset, struct request *r) {
     struct encode_request *e = &r->encode;
     r->import.vocabulary = e->vocabulary;
-    if (e->from != ENCODE_SOURCES || r->import.pca)
+    if (e->from.kind != ENCODE_KINDS || r->import.pca)
         TRY(memory_limit_reserve(comm));
-    if (e->from == ENCODE_SOURCES)
+    if (e->from.kind == ENCODE_KINDS)
         return import_table(comm, dataset, &r->import);
     e->terms = e->terms ? e->terms : TERMS;
     if (r->tags) {

@@ -61,8 +61,8 @@ static enum status check_terms(const struct encode *e) {
     return comm_error(e->comm, STATUS_INPUT,
                       "%s: the %s have %d terms that at least %d items share, too few for --dim "
                       "%lld; lower it",
-                      e->dataset->path, encode_source_names[r->from], (int)e->tfidf.matrix.columns,
-                      TFIDF_LEAST, (long long)r->dim);
+                      e->dataset->path, r->from.name, (int)e->tfidf.matrix.columns, TFIDF_LEAST,
+                      (long long)r->dim);
 }
 
 /* Terms tell a domain from another. */
@@ -190,8 +190,11 @@ static const char *variant(const struct encode *e, char *text, size_t size) {
 
 /* What a run says about the table. */
 static enum status put_provenance(const struct encode *e, struct h5_writer *w, const char *path) {
-    const char *source = encode_source_names[e->request->from];
-    char text[256], how[80];
+    char text[1024], source[640], how[80], *before;
+    TRY(encode_source_provenance(e->dataset, e->request->from, &before));
+    snprintf(source, sizeof source, "%.80s%s%.500s%s", e->request->from.name, before ? " (" : "",
+             before ? before : "", before ? ")" : "");
+    mem_free(before);
     variant(e, how, sizeof how);
     snprintf(text, sizeof text, "lsa of %s%s", source, how);
     if (e->request->chi_square > 0) {
@@ -214,7 +217,7 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     sha256_end(&sha, hash);
     TRY(h5_writer_put_text(w, path, "encoder", "lsa"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
-    TRY(h5_writer_put_text(w, path, "source", encode_source_names[e->request->from]));
+    TRY(h5_writer_put_text(w, path, "source", e->request->from.name));
     TRY(put_provenance(e, w, path));
     TRY(h5_writer_put_int(w, path, "terms", terms->count));
     TRY(h5_writer_put_text(w, path, "terms_sha256", hash)); /* each term with a NUL */
@@ -251,9 +254,8 @@ static void print_outcome(const struct encode *e) {
     const struct svd *svd = &e->svd;
     char how[80];
     printf("%s: table %s, %lld rows of %d columns by lsa of %s%s, %lld missing\n", e->dataset->path,
-           e->request->name, (long long)e->dataset->items, svd->k,
-           encode_source_names[e->request->from], variant(e, how, sizeof how),
-           (long long)e->missing);
+           e->request->name, (long long)e->dataset->items, svd->k, e->request->from.name,
+           variant(e, how, sizeof how), (long long)e->missing);
     printf("terms: %lld of %lld; %s %.4g to %.4g, rank %d, explained share %.4f; "
            "%.1f s\n",
            (long long)e->tfidf.terms.count, (long long)e->tfidf.found,
@@ -273,7 +275,7 @@ static enum status check_request(const struct encode *e) {
     feature_paths(&paths, r->name);
     TRY(feature_check_name(e->dataset, &paths, r->name, r->overwrite));
     TRY(terms_check(e->dataset, r->from));
-    return r->vocabulary ? terms_check(e->dataset, ENCODE_TAGS) : STATUS_OK;
+    return r->vocabulary ? terms_check(e->dataset, encode_source_find("tags")) : STATUS_OK;
 }
 
 static enum status encode(struct encode *e) {

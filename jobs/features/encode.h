@@ -9,7 +9,7 @@
 
 struct encode_request {
     const char *name; /* of the table; shorter than FEATURE_NAME */
-    enum encode_source from;
+    struct encode_source from;
     int64_t dim, terms; /* columns; at most so many terms, both below 2^15 */
     bool whiten;        /* columns of the same norm, before rows are scaled (mpi/svd.h) */
     double graph;       /* mu: how much items that occur together count (item_baskets.h); 0: not */

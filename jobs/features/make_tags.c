@@ -45,7 +45,7 @@ static enum status check_terms(const struct job *j) {
     return comm_error(j->comm, STATUS_INPUT,
                       "%s: the %s have no term that at least %d items share; give "
                       "tags by 'cdsr prepare' (tags.jsonl)",
-                      j->dataset->path, encode_source_names[j->request->from], TFIDF_LEAST);
+                      j->dataset->path, j->request->from.name, TFIDF_LEAST);
 }
 
 static void choose(struct job *j) {
@@ -94,7 +94,7 @@ static void collect(struct job *j) {
 }
 
 static enum status put_attributes(const struct job *j, struct h5_writer *w) {
-    const char *source = encode_source_names[j->request->from];
+    const char *source = j->request->from.name;
     char text[256];
     snprintf(text, sizeof text,
              "the %lld terms of each item's %s with the greatest TF-IDF weight, a stand-in for a "
@@ -121,9 +121,9 @@ static enum status write_tags(const struct job *j, struct h5_writer *w) {
 static void print_outcome(const struct job *j) {
     int64_t items = j->dataset->items;
     printf("%s: %lld tags made of %s, %.2f per item; %lld of %lld items have tags; %.1f s\n",
-           j->dataset->path, (long long)j->all.vocabulary.list.count,
-           encode_source_names[j->request->from], (double)j->all.offsets[items] / (double)items,
-           (long long)j->tagged, (long long)items, phase_clock() - j->since);
+           j->dataset->path, (long long)j->all.vocabulary.list.count, j->request->from.name,
+           (double)j->all.offsets[items] / (double)items, (long long)j->tagged, (long long)items,
+           phase_clock() - j->since);
 }
 
 static enum status run(struct job *j) {

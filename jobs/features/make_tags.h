@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 struct make_tags_request {
-    enum encode_source from; /* titles or titles and descriptions */
-    int64_t most, terms;     /* tags of an item; at most so many terms to choose from */
+    struct encode_source from; /* titles or titles and descriptions */
+    int64_t most, terms;       /* tags of an item; at most so many terms to choose from */
     bool overwrite;
 };
 

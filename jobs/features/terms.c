@@ -6,31 +6,47 @@
 
 enum { ITEMS = 1 << 15 };
 
-const char *const encode_source_names[ENCODE_SOURCES] = {"titles", "titles+description", "tags"};
+static const char *const names[ENCODE_KINDS] = {"titles", "titles+description", "tags", "text:"};
 
 struct texts {
     const struct comm *comm;
     const struct dataset *dataset;
-    enum encode_source from;
+    struct encode_source from;
     struct tfidf_builder builder;
 };
 
-enum encode_source encode_source_find(const char *name) {
-    enum encode_source s = ENCODE_TITLES;
-    while (s < ENCODE_SOURCES && strcmp(name, encode_source_names[s]) != 0)
-        s++;
+/* The name of a written text, behind "text:". */
+static const char *text_name(struct encode_source from) {
+    return from.name + strlen(names[ENCODE_TEXT]);
+}
+
+struct encode_source encode_source_find(const char *name) {
+    struct encode_source s = {ENCODE_TITLES, name};
+    if (!strncmp(name, names[ENCODE_TEXT], strlen(names[ENCODE_TEXT])))
+        return (struct encode_source){ENCODE_TEXT, name};
+    while (s.kind < ENCODE_KINDS && (s.kind == ENCODE_TEXT || strcmp(name, names[s.kind]) != 0))
+        s.kind++;
     return s;
 }
 
-enum status terms_check(const struct dataset *dataset, enum encode_source from) {
-    static const char *const datasets[ENCODE_SOURCES] = {"/items/title", "/items/description",
-                                                         "/tags/offsets"};
-    static const char *const sources[ENCODE_SOURCES] = {
+enum status encode_source_provenance(const struct dataset *dataset, struct encode_source from,
+                                     char **text) {
+    *text = NULL;
+    return from.kind == ENCODE_TEXT ? dataset_text_provenance(dataset, text_name(from), text)
+                                    : STATUS_OK;
+}
+
+enum status terms_check(const struct dataset *dataset, struct encode_source from) {
+    if (from.kind == ENCODE_TEXT)
+        return dataset_find_text(dataset, text_name(from));
+    static const char *const datasets[ENCODE_KINDS] = {"/items/title", "/items/description",
+                                                       "/tags/offsets"};
+    static const char *const sources[ENCODE_KINDS] = {
         "titles", "descriptions (a column 'description' of the items)", "tags (tags.jsonl)"};
-    if (h5_exists(&dataset->file, datasets[from]))
+    if (h5_exists(&dataset->file, datasets[from.kind]))
         return STATUS_OK;
     return log_error(STATUS_INPUT, "%s: has no %s; prepare it again with them", dataset->path,
-                     sources[from]);
+                     sources[from.kind]);
 }
 
 static enum status add_text(struct texts *t, int64_t item, const char *text, double weight) {
@@ -43,12 +59,15 @@ static enum status add_text(struct texts *t, int64_t item, const char *text, dou
 }
 
 /* The items [lo, hi) from their titles and, if asked for, descriptions (empty where there are
- * none).
+ * none), or from a text that was written.
  */
 static enum status add_titles(struct texts *t, int64_t lo, int64_t hi) {
     struct h5_strings titles, more = {0};
-    bool both = t->from == ENCODE_TITLES_DESCRIPTIONS;
-    enum status status = dataset_read_titles(t->comm, t->dataset, lo, hi, &titles);
+    bool both = t->from.kind == ENCODE_TITLES_DESCRIPTIONS;
+    enum status status =
+        t->from.kind == ENCODE_TEXT
+            ? dataset_read_text(t->comm, t->dataset, text_name(t->from), lo, hi, &titles)
+            : dataset_read_titles(t->comm, t->dataset, lo, hi, &titles);
     if (status == STATUS_OK && both)
         status = dataset_read_descriptions(t->comm, t->dataset, lo, hi, &more);
     for (int64_t i = 0; i < hi - lo && status == STATUS_OK; i++) {
@@ -83,13 +102,13 @@ static enum status read_texts(struct texts *t) {
     for (int64_t at = 0; at < first.hi; at += ITEMS) {
         int64_t lo = mine.lo + at < mine.hi ? mine.lo + at : mine.hi;
         int64_t hi = lo + ITEMS < mine.hi ? lo + ITEMS : mine.hi;
-        TRY(t->from == ENCODE_TAGS ? add_tags(t, lo, hi) : add_titles(t, lo, hi));
+        TRY(t->from.kind == ENCODE_TAGS ? add_tags(t, lo, hi) : add_titles(t, lo, hi));
     }
     return STATUS_OK;
 }
 
 enum status terms_read(const struct comm *comm, const struct dataset *dataset,
-                       enum encode_source from, int64_t most, struct tfidf *out) {
+                       struct encode_source from, int64_t most, struct tfidf *out) {
     struct texts t = {.comm = comm, .dataset = dataset, .from = from};
     *out = (struct tfidf){0};
     enum status status = read_texts(&t);

@@ -6,19 +6,34 @@
 #include "io/tfidf.h"
 #include "mpi/comm.h"
 
-enum encode_source { ENCODE_TITLES, ENCODE_TITLES_DESCRIPTIONS, ENCODE_TAGS, ENCODE_SOURCES };
-extern const char *const encode_source_names[ENCODE_SOURCES]; /* as --from takes them */
+enum encode_kind {
+    ENCODE_TITLES,
+    ENCODE_TITLES_DESCRIPTIONS,
+    ENCODE_TAGS,
+    ENCODE_TEXT, /* one that a model wrote (cdsr enrich) */
+    ENCODE_KINDS /* none of these */
+};
 
-/* The source of that name, or ENCODE_SOURCES. */
-enum encode_source encode_source_find(const char *name);
+struct encode_source {
+    enum encode_kind kind;
+    const char *name; /* as --from takes it: "titles", "text:NAME", ... */
+};
+
+/* The source of that name, whose kind is ENCODE_KINDS where it is none; `name` is kept. */
+struct encode_source encode_source_find(const char *name);
+
+/* Not collective. What is known of how the text of a source came about, or NULL; the caller's, to be
+ * given to mem_free. */
+CHECKED enum status encode_source_provenance(const struct dataset *dataset,
+                                             struct encode_source from, char **text);
 
 /* Not collective. STATUS_INPUT when the data set lacks these texts; a text that it has not is not
  * taken as empty. */
-CHECKED enum status terms_check(const struct dataset *dataset, enum encode_source from);
+CHECKED enum status terms_check(const struct dataset *dataset, struct encode_source from);
 
 /* Collective. TF-IDF over at most `most` terms of the items' texts; rows are those of this rank's
  * block of the items (range_of). STATUS_INPUT for a text that is not UTF-8. */
 CHECKED enum status terms_read(const struct comm *comm, const struct dataset *dataset,
-                               enum encode_source from, int64_t most, struct tfidf *out);
+                               struct encode_source from, int64_t most, struct tfidf *out);
 
 #endif

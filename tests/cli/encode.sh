@@ -37,7 +37,7 @@ test_titles_by_what_occurs_together() { # Components by the items of training se
     encodes 3 text --from titles --dim 16 --whiten --graph 1
     says_nothing err
     has out 'copy.h5: table text, 200 rows of 16 columns by lsa of titles, whitened, of items that occur together (mu 1), 0 missing'
-    refuses 'features: --graph is about --from titles, titles+description and tags' --name text --from a.npy --graph 1
+    refuses 'features: --graph is about --from titles, titles+description, tags and text:NAME' --name text --from a.npy --graph 1
     refuses "features: --graph: '1.5' is not a number from 1e-06 to 1" --name text --from titles --graph 1.5
     encodes 2 text --from titles --dim 16 --whiten --graph 1 --smooth
     has out ', of items that occur together (mu 1), smoothed, 0 missing'
@@ -84,7 +84,7 @@ test_arguments() { # Arguments that are out of range or do not belong together a
         --name text --from titles --dim 0
     refuses 'features: --from titles: is alone, without files, --tensor, --keys and --mask' \
         --name text --from titles --mask a.npy
-    refuses 'features: --encoder, --dim and --terms are about --from titles, titles+description and tags' \
+    refuses 'features: --encoder, --dim and --terms are about --from titles, titles+description, tags and text:NAME' \
         --name text --from a.npy --dim 5
     refuses 'features: --pca is about tables in files; give --dim' \
         --name text --from titles --pca 5

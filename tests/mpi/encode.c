@@ -115,8 +115,8 @@ static void open_again(struct dataset *dataset) {
 }
 
 /* Table `name` made by rank 0 alone or by all; smoothed if items that occur together are all that counts. */
-static void encode(struct dataset *dataset, const char *name, enum encode_source from, double graph,
-                   bool alone) {
+static void encode(struct dataset *dataset, const char *name, struct encode_source from,
+                   double graph, bool alone) {
     struct encode_request request = {
         .name = name, .from = from, .dim = DIM, .terms = 40, .graph = graph, .smooth = graph == 1};
     struct comm self;
@@ -166,7 +166,7 @@ static void compare(const real *one, const real *four, bool smooth) {
     MPI_EXPECT(angle < 1e-5 && apart < 1e-5, "cosines differ by %g, rows by %g", angle, apart);
 }
 
-static void check(enum encode_source from, double graph) {
+static void check(struct encode_source from, double graph) {
     struct dataset dataset;
     enter(&dataset);
     encode(&dataset, "one", from, graph, true);
@@ -179,23 +179,23 @@ static void check(enum encode_source from, double graph) {
 }
 
 MPI_TEST(encode, titles_on_1_and_4_ranks, 4) {
-    check(ENCODE_TITLES, 0);
+    check(encode_source_find("titles"), 0);
 }
 
 MPI_TEST(encode, descriptions_on_1_and_3_ranks, 3) {
-    check(ENCODE_TITLES_DESCRIPTIONS, 0);
+    check(encode_source_find("titles+description"), 0);
 }
 
 MPI_TEST(encode, tags_on_1_and_2_ranks, 2) {
-    check(ENCODE_TAGS, 0);
+    check(encode_source_find("tags"), 0);
 }
 
 MPI_TEST(encode, titles_by_what_occurs_together_on_1_and_3_ranks, 3) {
-    check(ENCODE_TITLES, 0.7);
+    check(encode_source_find("titles"), 0.7);
 }
 
 MPI_TEST(encode, smoothed_titles_on_1_and_4_ranks, 4) {
-    check(ENCODE_TITLES, 1);
+    check(encode_source_find("titles"), 1);
 }
 
 /* ---- items that occur together ---- */
