@@ -20,6 +20,9 @@
  * | renamed | it has its name, the directory is not synchronised (rank 0) |
  * | evaluate | before the targets of a split are ranked |
  * | log | before a line of the log is written (rank 0) |
+ * | answer | a model has answered, which the cache does not have |
+ * | answered | the cache has it |
+ * | part | the answers of another rank are in the cache, and still in its own file (rank 0) |
  * | report | before metrics.json (rank 0) |
  * | result | between metrics.json and result.txt (rank 0) | */
 #ifndef CORE_FAULT_H

@@ -52,7 +52,10 @@ const char *http_fault(const char *url) {
     if (memchr(url + scheme, '@', host))
         return "holds a name or password, which everybody on the machine can see; give a key in "
                "the environment variable CDSR_API_KEY";
-    return host == 0 ? "has no host" : NULL;
+    if (host == 0)
+        return "has no host";
+    return strpbrk(url + scheme, "?#") ? "has a query (?, #), which is not known what to do with"
+                                       : NULL;
 }
 
 static size_t receive(char *data, size_t size, size_t n, void *state) {

@@ -63,7 +63,7 @@ struct http {
     void *multi, *headers;
 };
 
-/* What is wrong with the address, or NULL. It begins with http:// or https:// and holds no name or
+/* What is wrong with the address, or NULL. It begins with http:// or https:// and holds no query, and no name or
  * password, as every user of the machine sees the command line. */
 const char *http_fault(const char *url);
 

@@ -30,7 +30,7 @@ KINDS = "429,500,413,slow,drop,half,json,index"
 
 
 def title_of(prompt):
-    found = re.search(r"^(?:Proposed tags|Title): (.*)$", prompt, re.M)
+    found = re.search(r"^Proposed tags: (.*)$", prompt, re.M) or re.search(r"^Title: (.*)$", prompt, re.M)
     return found.group(1) if found else prompt[:40]
 
 

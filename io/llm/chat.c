@@ -179,10 +179,9 @@ void chat_error_of(const json_t *reply, char reason[CHAT_REASON]) {
 
 void chat_error(const char *body, size_t n, char reason[CHAT_REASON]) {
     json_t *reply = json_loadb(body, n, 0, NULL);
-    if (reply)
+    if (reply || n == 0)
         chat_error_of(reply, reason);
     else
-        snprintf(reason, CHAT_REASON, "%.*s", (int)(n < 200 ? n : 200),
-                 n > 0 ? body : "no reason is given");
+        snprintf(reason, CHAT_REASON, "%.*s", (int)(n < 200 ? n : 200), body);
     json_decref(reply);
 }

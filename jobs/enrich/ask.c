@@ -33,6 +33,7 @@ struct asking {
     int64_t done, failed, all; /* `all`: requests of all ranks */
     char refused[HTTP_REASON]; /* what the server has against whoever asks; "": nothing */
     enum status status;        /* of the log */
+    bool warned;
     double since, said_at;
 };
 
@@ -124,10 +125,19 @@ static bool is_about_the_request(long code) {
     return code == 400 || code == 422;
 }
 
+/* Once, as all attempts may take minutes: the server may be about to start, or not be there. */
+static void warn_of_silence(struct asking *a, const char *reason) {
+    if (!a->warned && a->http.successes == 0)
+        log_warn("%s: %s; it is tried again", a->url, reason);
+    a->warned = true;
+}
+
 static enum http_verdict refuse(struct asking *a, struct http_reply *reply) {
     char said[CHAT_REASON];
-    if (reply->code == 0)
+    if (reply->code == 0) {
+        warn_of_silence(a, reply->reason);
         return HTTP_AGAIN;
+    }
     chat_error(reply->body, reply->bytes, said);
     hide_key(a, said);
     snprintf(reply->reason, sizeof reply->reason, "status %ld: %.250s", reply->code, said);
