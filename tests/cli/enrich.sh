@@ -391,14 +391,16 @@ test_damaged_cache() { # A line that is torn or changed is asked for again, the 
 
 test_lock() { # One job at a time writes a cache.
     fresh lock
-    serve --delay 0.3
-    "$CDSR" enrich lock.h5 "${said[@]}" --name about --prompt description --endpoint "$endpoint" >out1 2>err1 &
+    serve
+    CDSR_TEST_STOP=0:answered:3 "$CDSR" enrich lock.h5 "${said[@]}" --name about --prompt description \
+        --endpoint "$endpoint" >out1 2>err1 &
     local job=$!
     until [ -s lock.h5.answers.jsonl ]; do sleep 0.05; done
     ranks 2 enrich lock.h5 "${said[@]}" --name about --prompt description --endpoint "$endpoint" --wait 0
     statuses 75 75
     has err 'lock.h5.answers.jsonl: is being written by process '
     "$CDSR" features lock.h5 --name text --from titles --dim 3 --wait 5 >out 2>err || complain "$(cat err)"
+    kill -CONT $job
     wait $job || complain "$(cat err1)"
     "$CDSR" features lock.h5 --name about --from text:about --dim 3 --wait 0 >out 2>err || complain "$(cat err)"
 }
