@@ -280,6 +280,10 @@ int64_t http_left(const struct http *http) {
     return http->count - http->next + http->waits + http->running;
 }
 
+void http_add(struct http *http, int64_t requests) {
+    http->count += requests;
+}
+
 /* Seconds until a request that waits is due. */
 static double next_due(const struct http *h) {
     double due = INFINITY;

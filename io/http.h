@@ -73,6 +73,9 @@ CHECKED enum status http_open(struct http *http, const struct http_options *opti
                               const struct http_caller *caller, int64_t requests);
 void http_close(struct http *http); /* safe on a zeroed object; zeroes it; drops what runs */
 
+/* So many more requests, with the next numbers; also from within the caller's functions. */
+void http_add(struct http *http, int64_t requests);
+
 /* Work for at most so many seconds, or until http_left is 0. */
 void http_work(struct http *http, double seconds);
 

@@ -1,6 +1,7 @@
 /* The command line of `cdsr enrich`; what it asks for is done by enrich/enrich. */
 #include "jobs/enrich/enrich.h"
 #include "core/mem.h"
+#include "jobs/enrich/ask_args.h"
 #include "jobs/features/feature_table.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
@@ -11,12 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_ENDING ".answers.jsonl"
-
 struct given {
     struct enrich_request enrich;
     struct string_list domains; /* LABEL=NAME */
-    const char *model, *parameters;
+    const char *parameters;
     double temperature;
     int64_t max_tokens;
     bool tags;
@@ -28,20 +27,11 @@ enum {
     KEY_REFINE,
     KEY_TAGS,
     KEY_DOMAIN,
-    KEY_MODEL,
     KEY_TEMPERATURE,
     KEY_MAX_TOKENS,
     KEY_PARAMETERS,
-    KEY_ENDPOINT,
-    KEY_CONCURRENCY,
-    KEY_TIMEOUT,
-    KEY_RETRIES,
-    KEY_PAUSE,
     KEY_BATCH_OUT,
     KEY_BATCH_IN,
-    KEY_CACHE,
-    KEY_FAILED,
-    KEY_ALLOW_MISSING,
     KEY_OVERWRITE,
     KEY_WAIT
 };
@@ -77,28 +67,15 @@ static const struct argp_option options[] = {
     {"tags", KEY_TAGS, NULL, 0, "The answers to the file of --prompt are lists of tags", 0},
     {"domain", KEY_DOMAIN, "LABEL=NAME", 0,
      "What {domain} says for the items of a domain, by default its label; may be repeated", 0},
-    {"model", KEY_MODEL, "MODEL", 0, "The model's name, as the server knows it", 1},
     {"temperature", KEY_TEMPERATURE, "T", 0, "How much chance there is in an answer (0)", 1},
     {"max-tokens", KEY_MAX_TOKENS, "N", 0,
      "Length of an answer at most (1024); models that think aloud need several thousand", 1},
     {"parameters", KEY_PARAMETERS, "JSON", 0,
      "An object of more members of the requests: {\"seed\": 1}; null takes one away", 1},
-    {"endpoint", KEY_ENDPOINT, "URL", 0, "The server: https://host/v1", 2},
-    {"concurrency", KEY_CONCURRENCY, "N", 0,
-     "Requests at a time, of all ranks together, each of which makes at least one (32)", 2},
-    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Longest wait for a reply (300)", 2},
-    {"retries", KEY_RETRIES, "N", 0, "Further attempts of a request that failed (6)", 2},
-    {"pause", KEY_PAUSE, "SECONDS", 0,
-     "Before the first of them (2), twice as long before every other, where the server does not "
-     "say how long",
-     2},
     {"batch-out", KEY_BATCH_OUT, "DIR", 0,
      "Write what is to be asked as batch requests, at most 50,000 and 190 MB a file", 2},
     {"batch-in", KEY_BATCH_IN, "DIR", 0, "Read the results in all files *.jsonl of a folder", 2},
-    {"cache", KEY_CACHE, "FILE", 0, "The answers (data.h5" CACHE_ENDING ")", 3},
-    {"failed", KEY_FAILED, "FILE", 0, "List the keys of items that failed, and why", 3},
-    {"allow-missing", KEY_ALLOW_MISSING, NULL, 0, "Write what there is where answers lack", 3},
-    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a text of that name, or the tags", 3},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a text of that name, or the tags", 0},
     DATASET_WAIT(KEY_WAIT),
     {0}};
 
@@ -133,20 +110,16 @@ static error_t check_name(const struct argp_state *state, const struct given *g)
 
 static error_t check_way(const struct argp_state *state, const struct given *g) {
     const struct enrich_request *r = &g->enrich;
-    const char *fault = r->ask.endpoint ? ask_fault(r->ask.endpoint) : NULL;
     if ((r->ask.endpoint != NULL) + (r->batch_out != NULL) + (r->batch_in != NULL) > 1)
         return complain(state, "give one of --endpoint, --batch-out and --batch-in");
-    if (!fault)
-        return 0;
-    argp_error(state, "--endpoint: %s", fault);
-    return EINVAL;
+    return 0;
 }
 
 static error_t check_request(const struct argp_state *state, struct given *g) {
     struct enrich_request *r = &g->enrich;
     const char *missing = !r->data         ? "the data set, data.h5"
                           : !r->prompts[0] ? "--prompt PROMPT"
-                          : !g->model      ? "--model MODEL"
+                          : !r->ask.model  ? "--model MODEL"
                                            : NULL;
     if (missing) {
         argp_error(state, "missing %s", missing);
@@ -164,30 +137,8 @@ static error_t check_request(const struct argp_state *state, struct given *g) {
 
 /* ---- options ---- */
 
-static error_t parse_server(int key, char *arg, const struct argp_state *state,
-                            struct ask_options *o) {
-    switch (key) {
-    case KEY_ENDPOINT:
-        o->endpoint = arg;
-        return 0;
-    case KEY_CONCURRENCY:
-        return args_integer(state, "--concurrency", arg, 1, 4096, &o->concurrency);
-    case KEY_TIMEOUT:
-        return args_number(state, "--timeout", arg, 0.001, 86400, &o->timeout);
-    case KEY_RETRIES:
-        return args_integer(state, "--retries", arg, 0, 100, &o->retries);
-    case KEY_PAUSE:
-        return args_number(state, "--pause", arg, 0, 3600, &o->pause);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static error_t parse_model(int key, char *arg, const struct argp_state *state, struct given *g) {
     switch (key) {
-    case KEY_MODEL:
-        g->model = arg;
-        return 0;
     case KEY_TEMPERATURE:
         return args_number(state, "--temperature", arg, 0, 10, &g->temperature);
     case KEY_MAX_TOKENS:
@@ -196,7 +147,7 @@ static error_t parse_model(int key, char *arg, const struct argp_state *state, s
         g->parameters = arg;
         return 0;
     default:
-        return parse_server(key, arg, state, &g->enrich.ask);
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -208,12 +159,6 @@ static error_t parse_files(int key, char *arg, const struct argp_state *state, s
         return 0;
     case KEY_BATCH_IN:
         r->batch_in = arg;
-        return 0;
-    case KEY_CACHE:
-        r->cache = arg;
-        return 0;
-    case KEY_FAILED:
-        r->failed = arg;
         return 0;
     default:
         return parse_model(key, arg, state, g);
@@ -238,9 +183,6 @@ static error_t parse_option(int key, char *arg, const struct argp_state *state, 
     case KEY_DOMAIN:
         string_list_add(&g->domains, arg);
         return strchr(arg, '=') ? 0 : complain(state, "--domain: is LABEL=NAME");
-    case KEY_ALLOW_MISSING:
-        r->allow_missing = true;
-        return 0;
     case KEY_OVERWRITE:
         r->overwrite = true;
         return 0;
@@ -253,6 +195,8 @@ static error_t parse_option(int key, char *arg, const struct argp_state *state, 
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct given *g = state->input;
+    if (key == ARGP_KEY_INIT)
+        state->child_inputs[0] = &g->enrich.ask;
     if (key == ARGP_KEY_END)
         return check_request(state, g);
     if (key != ARGP_KEY_ARG)
@@ -270,14 +214,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static enum status run(const struct comm *comm, struct given *g) {
     struct chat chat;
     struct enrich_request *r = &g->enrich;
-    size_t size = strlen(r->data) + sizeof CACHE_ENDING;
-    char *beside = mem_alloc((int64_t)size, 1);
-    snprintf(beside, size, "%s" CACHE_ENDING, r->data);
-    if (!r->cache)
-        r->cache = beside;
+    char *beside = ask_cache_beside(r->data);
+    if (!r->ask.cache)
+        r->ask.cache = beside;
     r->domains = &g->domains;
     enum status status =
-        chat_open(comm, &chat, g->model, g->temperature, g->max_tokens, g->parameters);
+        chat_open(comm, &chat, r->ask.model, g->temperature, g->max_tokens, g->parameters);
     if (status == STATUS_OK) {
         status = enrich(comm, r, &chat);
         chat_close(&chat);
@@ -287,11 +229,9 @@ static enum status run(const struct comm *comm, struct given *g) {
 }
 
 enum status job_enrich(struct comm *comm, int argc, char **argv) {
-    static const struct argp argp = {options, parse, "data.h5", doc, NULL, NULL, NULL};
-    struct given given = {
-        .max_tokens = 1024,
-        .enrich = {.wait = INFINITY,
-                   .ask = {.concurrency = 32, .retries = 6, .timeout = 300, .pause = 2}}};
+    static const struct argp_child children[] = {{&ask_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {options, parse, "data.h5", doc, children, NULL, NULL};
+    struct given given = {.max_tokens = 1024, .enrich = {.wait = INFINITY, .ask = ask_defaults}};
     bool done = false;
     enum status status = args_parse(comm, &argp, argc, argv, &given, &done);
     if (status == STATUS_OK && !done)

@@ -5,7 +5,7 @@
 #include "core/mem.h"
 #include "core/phase.h"
 #include "io/http.h"
-#include "io/llm/cache_log.h"
+#include "io/llm/chat.h"
 #include "jobs/launch/stop.h"
 #include <math.h>
 #include <stdio.h>
@@ -24,13 +24,11 @@ enum { DONE, FAILED, LEFT, STOP, GONE, REFUSED, BROKEN, NOTES };
 struct asking {
     const struct comm *comm;
     const struct ask_options *options;
-    const struct chat *chat;
-    const struct requests *requests;
-    struct failures *failures;
+    const struct asker *asker;
     struct cache_log log;
     struct http http;
     char *url, *key;
-    int64_t done, failed, all; /* `all`: requests of all ranks */
+    int64_t done, failed, all; /* answers; `all`: that all ranks want */
     char refused[HTTP_REASON]; /* what the server has against whoever asks; "": nothing */
     enum status status;        /* of the log */
     bool warned;
@@ -53,13 +51,12 @@ static size_t without(const char *url, size_t n, const char *ending) {
 }
 
 /* Of "http://host:8000", with or without a version and the rest. */
-static char *url_of(const char *endpoint) {
-    static const char rest[] = "/chat/completions";
+static char *url_of(const char *endpoint, const char *rest) {
     size_t n = strlen(endpoint);
     while (n > 0 && endpoint[n - 1] == '/')
         n--;
     n = without(endpoint, n, rest);
-    char *url = mem_alloc((int64_t)(n + sizeof "/v1" + sizeof rest), 1);
+    char *url = mem_alloc((int64_t)(n + sizeof "/v1" + strlen(rest)), 1);
     memcpy(url, endpoint, n);
     strcpy(stpcpy(url + n, has_version(endpoint, n) ? "" : "/v1"), rest);
     return url;
@@ -113,7 +110,7 @@ static void hide_key(const struct asking *a, char *text) {
 
 static char *body_of(void *state, int64_t request) {
     const struct asking *a = state;
-    return chat_body(a->chat, a->requests->request[request].prompt);
+    return a->asker->body(a->asker->state, request);
 }
 
 /* Every other request would fare the same. */
@@ -132,7 +129,17 @@ static void warn_of_silence(struct asking *a, const char *reason) {
     a->warned = true;
 }
 
-static enum http_verdict refuse(struct asking *a, struct http_reply *reply) {
+/* Two requests in the place of one that is too much, or of which a part is wrong. */
+static bool split(struct asking *a, int64_t request, long code) {
+    const struct asker *asker = a->asker;
+    if (!asker->split || (code != 413 && !is_about_the_request(code)) ||
+        !asker->split(asker->state, request))
+        return false;
+    http_add(&a->http, 2);
+    return true;
+}
+
+static enum http_verdict refuse(struct asking *a, int64_t request, struct http_reply *reply) {
     char said[CHAT_REASON];
     if (reply->code == 0) {
         warn_of_silence(a, reply->reason);
@@ -146,35 +153,34 @@ static enum http_verdict refuse(struct asking *a, struct http_reply *reply) {
         a->http.closing = true;
         return HTTP_FAILED;
     }
+    if (split(a, request, reply->code))
+        return HTTP_TAKEN;
     return is_about_the_request(reply->code) ? HTTP_FAILED : HTTP_AGAIN;
 }
 
 /* An answer that cannot be kept ends the job. */
 static enum http_verdict take(void *state, int64_t request, struct http_reply *reply) {
     struct asking *a = state;
-    struct answer answer = {0};
-    char reason[CHAT_REASON];
+    char reason[ASK_REASON] = "";
+    int64_t answers = 0;
     if (reply->code != 200)
-        return refuse(a, reply);
-    if (chat_reply(reply->body, reply->bytes, &answer, reason) != CHAT_ANSWER) {
-        snprintf(reply->reason, sizeof reply->reason, "%.250s", reason);
-        return HTTP_AGAIN;
-    }
-    if (a->status == STATUS_OK)
-        a->status =
-            cache_log_append(&a->log, a->requests->request[request].key, a->chat->model, &answer);
+        return refuse(a, request, reply);
+    if (a->status != STATUS_OK)
+        return HTTP_TAKEN;
+    a->status = a->asker->take(a->asker->state, request, reply->body, reply->bytes, &a->log,
+                               &answers, reason);
     a->http.closing = a->http.closing || a->status != STATUS_OK;
-    a->done += a->status == STATUS_OK;
-    answer_free(&answer);
-    return HTTP_TAKEN;
+    a->done += answers;
+    if (a->status != STATUS_OK || answers > 0)
+        return HTTP_TAKEN;
+    snprintf(reply->reason, sizeof reply->reason, "%s", reason);
+    return HTTP_AGAIN;
 }
 
 static void fail(void *state, int64_t request, const char *reason) {
     struct asking *a = state;
-    if (a->refused[0]) /* it is said once for all */
-        return;
-    a->failed++;
-    failures_add(a->failures, a->requests->request[request].item, reason);
+    if (!a->refused[0]) /* which is said once for all */
+        a->failed += a->asker->fail(a->asker->state, request, reason);
 }
 
 /* ---- all of them ---- */
@@ -263,8 +269,8 @@ static enum status run(struct asking *a, int64_t *answered) {
                                    .pause = o->pause,
                                    .most = REPLY_BYTES};
     struct http_caller caller = {a, body_of, take, fail};
-    TRY(comm_agree(a->comm, http_open(&a->http, &options, &caller, a->requests->count)));
-    a->all = a->requests->count;
+    TRY(comm_agree(a->comm, http_open(&a->http, &options, &caller, a->asker->requests)));
+    a->all = a->asker->answers;
     comm_sum_i64(a->comm, &a->all, 1);
     if (a->all > 0)
         log_info("asks %s for %lld answers, %lld at a time", a->url, (long long)a->all,
@@ -276,16 +282,13 @@ static enum status run(struct asking *a, int64_t *answered) {
     return judge(a, notes);
 }
 
-enum status ask(const struct comm *comm, const struct ask_options *options, const struct chat *chat,
-                const struct requests *requests, const char *cache, struct failures *failures,
-                int64_t *answered) {
+enum status ask(const struct comm *comm, const struct ask_options *options,
+                const struct asker *asker, int64_t *answered) {
     struct asking a = {.comm = comm,
                        .options = options,
-                       .chat = chat,
-                       .requests = requests,
-                       .failures = failures,
-                       .url = url_of(options->endpoint)};
-    cache_log_open(&a.log, cache, comm->rank);
+                       .asker = asker,
+                       .url = url_of(options->endpoint, asker->path)};
+    cache_log_open(&a.log, options->cache, comm->rank);
     enum status status = run(&a, answered);
     http_close(&a.http);
     cache_log_close(&a.log);

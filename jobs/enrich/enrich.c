@@ -12,6 +12,8 @@
 #include "io/llm/cache.h"
 #include "io/llm/cache_log.h"
 #include "io/llm/tag_list.h"
+#include "jobs/enrich/answers.h"
+#include "jobs/enrich/ask_chat.h"
 #include "jobs/enrich/requests.h"
 #include "jobs/enrich/write.h"
 #include "jobs/launch/dataset_lock.h"
@@ -307,7 +309,7 @@ static enum status read_batch(struct job *j, const struct requests *requests) {
                         .reason = mem_zero(requests->count, sizeof *r.reason)};
     for (int64_t i = 0; i < requests->count; i++)
         string_map_add(&r.wanted, requests->request[i].key, NULL);
-    cache_log_open(&r.log, j->request->cache, 0);
+    cache_log_open(&r.log, j->request->ask.cache, 0);
     enum status status = read_results(&r);
     cache_log_close(&r.log);
     for (int64_t i = 0; i < requests->count; i++)
@@ -327,34 +329,17 @@ static enum status get_answers(struct job *j, const struct requests *requests) {
         return COMM_ON_ROOT(j->comm, read_batch(j, requests));
     if (!r->ask.endpoint)
         return STATUS_OK;
-    enum status status =
-        ask(j->comm, &r->ask, j->chat, requests, r->cache, &j->failures, &answered);
+    enum status status = ask_chat(j->comm, &r->ask, j->chat, requests, &j->failures, &answered);
     j->asked += answered;
     return status;
 }
 
-/* ---- the cache ---- */
-
-/* What was appended by any rank is found in FILE, and FILE by every rank. */
-static enum status read_cache(struct job *j, int64_t least) {
-    cache_close(&j->cache);
-    TRY(COMM_ON_ROOT(j->comm, cache_mend(j->request->cache)));
-    TRY(comm_agree(j->comm, cache_open(&j->cache, j->request->cache)));
-    int64_t count = j->cache.keys.list.count;
-    int first = comm_first(j->comm, count < least);
-    if (first < 0)
-        return STATUS_OK;
-    return comm_error_of(j->comm, first, STATUS_IO,
-                         "%s: rank %d on %s finds %lld answers there, which should be %lld; give "
-                         "--cache a file in a folder that all nodes share",
-                         j->request->cache, first, comm_host(), (long long)count, (long long)least);
-}
-
 static enum status run_stage(struct job *j, int stage) {
+    const struct enrich_request *r = j->request;
     struct requests requests;
     int64_t before = j->asked, had = j->cache.keys.list.count;
     TRY(prepare_stage(j, stage));
-    bool alone = j->request->batch_out || j->request->batch_in;
+    bool alone = r->batch_out || r->batch_in;
     requests_share(j->comm, j->mine.lo, j->mine.hi - j->mine.lo, j->key, j->prompted, alone,
                    &requests);
     free_prompted(j);
@@ -368,7 +353,7 @@ static enum status run_stage(struct job *j, int stage) {
     j->asked = before + added;
     enum status mended = STATUS_OK; /* also what came before an error is kept */
     if (added > 0)
-        mended = read_cache(j, had + added);
+        mended = answers_read(j->comm, r->ask.cache, had + added, &j->cache);
     drop_unanswered(j);
     return status != STATUS_OK ? status : mended;
 }
@@ -390,7 +375,7 @@ static enum status judge(const struct job *j, int64_t unanswered) {
                                       : "ask for them with --endpoint or --batch-out";
     if (unanswered == 0)
         return STATUS_OK;
-    if (r->allow_missing) {
+    if (r->ask.allow_missing) {
         if (j->comm->rank == 0)
             log_warn("%s: %lld items have no answer, and are written as missing", r->data,
                      (long long)unanswered);
@@ -399,7 +384,8 @@ static enum status judge(const struct job *j, int64_t unanswered) {
     return comm_error(j->comm, r->ask.endpoint ? STATUS_IO : STATUS_INPUT,
                       "%s: %lld of %lld items have no answer; the others are in %s; %s, or give "
                       "--allow-missing",
-                      r->data, (long long)unanswered, (long long)j->dataset.items, r->cache, way);
+                      r->data, (long long)unanswered, (long long)j->dataset.items, r->ask.cache,
+                      way);
 }
 
 /* The data set as it is now: others may have put tables to it meanwhile, but no other items. */
@@ -438,7 +424,7 @@ static enum status write_outcome(struct job *j) {
     mem_free(keys);
     if (status == STATUS_OK && j->comm->rank == 0)
         printf("answers: %lld new, the others from %s; %.1f s\n", (long long)j->asked,
-               j->request->cache, phase_clock() - j->since);
+               j->request->ask.cache, phase_clock() - j->since);
     return status;
 }
 
@@ -449,10 +435,10 @@ static enum status finish(struct job *j) {
         if (j->comm->rank == 0)
             printf("%s: %lld requests in %lld files; %lld answers are in %s\n", r->batch_out,
                    (long long)j->wanted, (long long)j->batch.files,
-                   (long long)j->cache.keys.list.count, r->cache);
+                   (long long)j->cache.keys.list.count, r->ask.cache);
         return STATUS_OK;
     }
-    TRY(failures_list(j->comm, &j->failures, &j->dataset, r->failed));
+    TRY(failures_list(j->comm, &j->failures, &j->dataset, r->ask.failed));
     TRY(judge(j, unanswered));
     return write_outcome(j);
 }
@@ -460,10 +446,7 @@ static enum status finish(struct job *j) {
 /* ---- all of it ---- */
 
 static enum status run_stages(struct job *j) {
-    TRY(read_cache(j, 0));
-    if (j->cache.damaged > 0 && j->comm->rank == 0)
-        log_warn("%s: %lld lines are damaged, and passed over", j->request->cache,
-                 (long long)j->cache.damaged);
+    TRY(answers_read(j->comm, j->request->ask.cache, 0, &j->cache));
     enum status status = STATUS_OK;
     for (int s = 0; s < j->stages && status == STATUS_OK; s++)
         status = run_stage(j, s);
@@ -491,7 +474,7 @@ static enum status run(struct job *j) {
     j->prompted = mem_zero(j->mine.hi - j->mine.lo, sizeof *j->prompted);
     TRY(name_domains(j));
     TRY(read_texts(j));
-    TRY(lock_file(&lock, j->comm, r->cache, r->wait));
+    TRY(lock_file(&lock, j->comm, r->ask.cache, r->wait));
     enum status status = run_locked(j);
     if (status == STATUS_OK)
         status = finish(j);

@@ -17,16 +17,14 @@ struct enrich_request {
     const char *prompts[ENRICH_STAGES]; /* built-in or files; the second NULL: none. Its {tags} are
                                          * those of the first's answer */
     const struct string_list *domains;  /* LABEL=NAME: what a domain is called in prompts */
-    const char *cache;                  /* file */
     struct ask_options ask;             /* endpoint NULL: nobody is asked */
     const char *batch_out, *batch_in;   /* folders, or NULL; at most one of these three is given */
-    const char *failed;                 /* file for the list of failures, or NULL */
-    bool allow_missing, overwrite;
+    bool overwrite;
     double wait; /* seconds, for other jobs' locks */
 };
 
 /* Collective. Every item with a text that the prompts have a place for gets an answer, which goes
- * into the data set (jobs/enrich/write.h) when all are there, or with `allow_missing` those that
+ * into the data set (jobs/enrich/write.h) when all are there, or with ask.allow_missing those that
  * are. Each request is made once: what the cache has is not asked again.
  *
  * STATUS_INPUT: a prompt, a server's refusal, a cache or results that lack answers. STATUS_IO:
