@@ -1,10 +1,13 @@
-/* The command line of `cdsr features`, and which of the three ways a table comes from: a file
- * (features/import), the built-in encoder (features/encode), or tags made of terms (features/make_tags). */
+/* The command line of `cdsr features`, and which of the ways a table comes from: a file
+ * (features/import), the built-in encoder (features/encode), a server (features/server), or tags made of terms (features/make_tags). */
+#include "core/mem.h"
 #include "io/dataset.h"
+#include "jobs/enrich/ask_args.h"
 #include "jobs/features/encode.h"
 #include "jobs/features/feature_table.h"
 #include "jobs/features/import.h"
 #include "jobs/features/make_tags.h"
+#include "jobs/features/server.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
 #include "jobs/launch/dataset_lock.h"
@@ -18,6 +21,7 @@ struct request {
     const char *data;
     struct import_request import;
     struct encode_request encode; /* name, whiten, half and overwrite are the import's */
+    struct server_request server; /* name, from, half, overwrite and wait are set last */
     const char *encoder;
     double wait;  /* seconds */
     int64_t tags; /* of an item, to be made of terms; 0: a table is wanted */
@@ -26,7 +30,7 @@ struct request {
 #define CHI_SQUARE 10.83 /* p = 0.001 */
 #define MU_LEAST 1e-6
 
-enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767, ITEM_TAGS = 5 };
+enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767, ITEM_TAGS = 5, INPUTS = 32 };
 
 /* ---- command line ---- */
 
@@ -49,7 +53,9 @@ enum {
     KEY_WHITEN,
     KEY_GRAPH,
     KEY_SMOOTH,
-    KEY_MAKE_TAGS
+    KEY_MAKE_TAGS,
+    KEY_INPUTS,
+    KEY_ENCODING
 };
 
 static const char doc[] =
@@ -61,6 +67,9 @@ static const char doc[] =
     "singular value decomposition (latent semantic analysis), and rows are scaled to norm 1. Items "
     "without a word that others share are marked as missing. Terms cost memory and time: an "
     "eigenproblem of that size is solved on all ranks.\n\n"
+    "--encoder server asks a server for the vectors, OpenAI's /v1/embeddings, by the options "
+    "below. "
+    "They stay in the cache, as the answers of 'cdsr enrich' do, and are not asked for again.\n\n"
     "Any other --from is a file. The table has one row per item, in the order of the items or of a "
     "file of keys, and is stored "
     "as it is; models normalise rows when they load them. Rows that are all zero, or too large "
@@ -78,8 +87,15 @@ static const struct argp_option options[] = {
      "FILE.h5:DATASET, or "
      "FILE.h5 with one dataset; may be a pattern and may be repeated",
      0},
-    {"encoder", KEY_ENCODER, "ENCODER", 0, "How texts become rows: lsa, the default", 0},
-    {"dim", KEY_DIM, "D", 0, "Columns that are made of texts (256)", 0},
+    {"encoder", KEY_ENCODER, "ENCODER", 0, "How texts become rows: lsa, the default, or server", 0},
+    {"dim", KEY_DIM, "D", 0,
+     "Columns that are made of texts (256); a server is asked for so many, by default for the "
+     "model's "
+     "own number",
+     0},
+    {"inputs", KEY_INPUTS, "N", 0,
+     "With a server: texts of a request (32); it is halved where the server takes fewer", 0},
+    {"encoding", KEY_ENCODING, "FORM", 0, "With a server: ask for base64 (default) or float", 0},
     {"terms", KEY_TERMS, "N", 0, "Words and word pairs that count, the most frequent (4096)", 0},
     {"agnostic", KEY_AGNOSTIC, "CHI2", OPTION_ARG_OPTIONAL,
      "Leave out the terms that tell the domain, by a chi-square above CHI2 (10.83: p = 0.001): a "
@@ -118,13 +134,41 @@ static bool name_allowed(const char *name) {
            !(n >= 5 && !strcmp(name + n - 5, "_mask"));
 }
 
+static bool is_by_server(const struct request *r) {
+    return r->encoder && !strcmp(r->encoder, "server");
+}
+
+/* What a server encodes. */
+static error_t check_server(const struct argp_state *state, struct request *r) {
+    const struct import_request *m = &r->import;
+    const struct encode_request *e = &r->encode;
+    r->server.from = encode_source_find(string_at(&m->from, 0));
+    if (!r->server.ask.model)
+        argp_error(state, "--encoder server: give the name of the model, --model MODEL");
+    else if (m->from.count > 1 || r->server.from.kind >= ENCODE_KINDS ||
+             r->server.from.kind == ENCODE_TAGS)
+        argp_error(state, "--encoder server: goes with one --from titles, titles+description or "
+                          "text:NAME");
+    else if (m->tensor || m->keys || m->mask || m->pca || m->whiten || e->terms ||
+             e->chi_square > 0 || e->graph > 0 || e->smooth || e->vocabulary)
+        argp_error(state, "--encoder server: goes with the options of servers, --dim, --inputs, "
+                          "--encoding, --dtype and --overwrite alone");
+    else
+        return 0;
+    return EINVAL;
+}
+
 /* Options that are about files and options that are about texts do not mix. */
 static error_t check_source(const struct argp_state *state, struct request *r) {
     const struct import_request *m = &r->import;
     const char *from = string_at(&m->from, 0);
+    if (is_by_server(r))
+        return check_server(state, r);
     r->encode.from = encode_source_find(from);
     bool text = r->encode.from.kind < ENCODE_KINDS;
-    if (text && (m->from.count > 1 || m->tensor || m->keys || m->mask))
+    if (r->server.ask.model || r->server.ask.endpoint)
+        argp_error(state, "--model and --endpoint are about --encoder server");
+    else if (text && (m->from.count > 1 || m->tensor || m->keys || m->mask))
         argp_error(state, "--from %s: is alone, without files, --tensor, --keys and --mask", from);
     else if (text && m->pca)
         argp_error(state, "--pca is about tables in files; give --dim");
@@ -153,8 +197,8 @@ static error_t check_make_tags(const struct argp_state *state, struct request *r
     const struct import_request *m = &r->import;
     const struct encode_request *e = &r->encode;
     bool table = m->name || m->tensor || m->keys || m->mask || m->ignore_unknown || m->pca ||
-                 m->whiten || m->half || r->encoder || e->dim || e->chi_square > 0 ||
-                 e->graph > 0 || e->vocabulary;
+                 m->whiten || m->half || r->encoder || r->server.ask.model || e->dim ||
+                 e->chi_square > 0 || e->graph > 0 || e->vocabulary;
     r->encode.from = encode_source_find(string_at(&m->from, 0));
     if (!table && m->from.count == 1 && e->from.kind <= ENCODE_TITLES_DESCRIPTIONS)
         return 0;
@@ -238,14 +282,27 @@ static error_t set_chi_square(const struct argp_state *state, const char *text,
     return EINVAL;
 }
 
+static error_t set_encoding(const struct argp_state *state, const char *text,
+                            struct server_request *r) {
+    r->floats = !strcmp(text, "float");
+    if (r->floats || !strcmp(text, "base64"))
+        return 0;
+    argp_error(state, "--encoding: '%.100s' is not one of base64, float", text);
+    return EINVAL;
+}
+
 static error_t parse_encode(int key, char *arg, const struct argp_state *state, struct request *r) {
     switch (key) {
     case KEY_ENCODER:
         r->encoder = arg;
-        if (!strcmp(arg, "lsa"))
+        if (!strcmp(arg, "lsa") || !strcmp(arg, "server"))
             return 0;
-        argp_error(state, "--encoder: '%.100s' is not one of lsa", arg);
+        argp_error(state, "--encoder: '%.100s' is not one of lsa, server", arg);
         return EINVAL;
+    case KEY_INPUTS:
+        return args_integer(state, "--inputs", arg, 1, 4096, &r->server.inputs);
+    case KEY_ENCODING:
+        return set_encoding(state, arg, &r->server);
     case KEY_DIM:
         return args_integer(state, "--dim", arg, 1, MOST_TERMS, &r->encode.dim);
     case KEY_TERMS:
@@ -270,6 +327,8 @@ static error_t parse_encode(int key, char *arg, const struct argp_state *state, 
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
+    if (key == ARGP_KEY_INIT)
+        state->child_inputs[0] = &r->server.ask;
     if (key == ARGP_KEY_END)
         return check_request(state, r);
     if (key == KEY_WAIT)
@@ -284,9 +343,27 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
 }
 
+static enum status add_by_server(const struct comm *comm, const struct dataset *dataset,
+                                 struct request *r) {
+    char *beside = ask_cache_beside(r->data);
+    struct server_request *s = &r->server;
+    if (!s->ask.cache)
+        s->ask.cache = beside;
+    s->name = r->import.name;
+    s->dimensions = r->encode.dim;
+    s->half = r->import.half;
+    s->overwrite = r->import.overwrite;
+    s->wait = r->wait;
+    enum status status = encode_server(comm, dataset, s);
+    mem_free(beside);
+    return status;
+}
+
 static enum status add(const struct comm *comm, const struct dataset *dataset, struct request *r) {
     struct encode_request *e = &r->encode;
     r->import.vocabulary = e->vocabulary;
+    if (is_by_server(r))
+        return add_by_server(comm, dataset, r);
     if (e->from.kind != ENCODE_KINDS || r->import.pca)
         TRY(memory_limit_reserve(comm));
     if (e->from.kind == ENCODE_KINDS)
@@ -319,8 +396,9 @@ static enum status change(const struct comm *comm, struct request *r) {
 }
 
 enum status job_features(struct comm *comm, int argc, char **argv) {
-    static const struct argp argp = {options, parse, "data.h5", doc, NULL, NULL, NULL};
-    struct request request = {.wait = INFINITY};
+    static const struct argp_child children[] = {{&ask_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {options, parse, "data.h5", doc, children, NULL, NULL};
+    struct request request = {.wait = INFINITY, .server = {.inputs = INPUTS, .ask = ask_defaults}};
     bool done = false;
     enum status status = args_parse(comm, &argp, argc, argv, &request, &done);
     if (status == STATUS_OK && !done)

@@ -3,13 +3,15 @@
 demand, for the scripts in tests/cli; and what a batch service makes of request files.
 
     chat_server.py serve FILE [--faults RATE] [--kinds KIND,...] [--delay S] [--slow S] [--key KEY]
-                   [--inputs N] [--only MODEL] [--tls CERT] [--log FILE]
+                   [--inputs N] [--only MODEL] [--bad TEXT] [--tls CERT]
+                   [--log FILE]
     chat_server.py batch IN OUT [--faults RATE] [--form body|bare]
 
 `serve` writes its port into FILE once it listens. RATE of the requests have a fault of one of the
 KINDs, drawn by their number: 429 (with Retry-After: 1), 500, 413, slow (S seconds, then an answer), drop
 (the connection ends), half (so does the body), json (broken), index (of another choice), empty, length
-(the answer was cut). Every request is a line of the log: what became of it and what it was about.
+(the answer was cut). At most N texts are
+embedded at a time, and none with TEXT in it. Every request is a line of the log: what became of it and what it was about.
 
 An answer depends on nothing but the prompt. `batch` answers all requests-*.jsonl of IN in any order
 into OUT/results.jsonl, and what fails into OUT/errors.jsonl.
@@ -119,6 +121,9 @@ class Server:
             if count > self.options.inputs:
                 self.note("413", count)
                 return self.reply(writer, 413, {"error": f"{count} inputs are too many"})
+            if self.options.bad and any(self.options.bad in text for text in body["input"]):
+                self.note("400", count)
+                return self.reply(writer, 400, {"error": {"message": "this text"}})
             return await self.work(writer, body, embeddings, count)
         return self.reply(writer, 404, {"detail": "Not Found"})
 
@@ -198,6 +203,7 @@ def main():
     one.add_argument("--key")
     one.add_argument("--only")
     one.add_argument("--tls")
+    one.add_argument("--bad")
     one.add_argument("--inputs", type=int, default=32)
     one.add_argument("--log")
     two = jobs.add_parser("batch")

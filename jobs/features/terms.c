@@ -49,6 +49,18 @@ enum status terms_check(const struct dataset *dataset, struct encode_source from
                      sources[from.kind]);
 }
 
+enum status encode_source_read(const struct comm *comm, const struct dataset *dataset,
+                               struct encode_source from, int64_t lo, int64_t hi,
+                               struct h5_strings *texts, struct h5_strings *more) {
+    *more = (struct h5_strings){0};
+    if (from.kind == ENCODE_TEXT)
+        return dataset_read_text(comm, dataset, text_name(from), lo, hi, texts);
+    TRY(dataset_read_titles(comm, dataset, lo, hi, texts));
+    return from.kind == ENCODE_TITLES_DESCRIPTIONS
+               ? dataset_read_descriptions(comm, dataset, lo, hi, more)
+               : STATUS_OK;
+}
+
 static enum status add_text(struct texts *t, int64_t item, const char *text, double weight) {
     if (tfidf_add(&t->builder, text, weight))
         return STATUS_OK;
@@ -62,17 +74,11 @@ static enum status add_text(struct texts *t, int64_t item, const char *text, dou
  * none), or from a text that was written.
  */
 static enum status add_titles(struct texts *t, int64_t lo, int64_t hi) {
-    struct h5_strings titles, more = {0};
-    bool both = t->from.kind == ENCODE_TITLES_DESCRIPTIONS;
-    enum status status =
-        t->from.kind == ENCODE_TEXT
-            ? dataset_read_text(t->comm, t->dataset, text_name(t->from), lo, hi, &titles)
-            : dataset_read_titles(t->comm, t->dataset, lo, hi, &titles);
-    if (status == STATUS_OK && both)
-        status = dataset_read_descriptions(t->comm, t->dataset, lo, hi, &more);
+    struct h5_strings titles = {0}, more = {0};
+    enum status status = encode_source_read(t->comm, t->dataset, t->from, lo, hi, &titles, &more);
     for (int64_t i = 0; i < hi - lo && status == STATUS_OK; i++) {
         status = add_text(t, lo + i, titles.text[i], 1);
-        if (status == STATUS_OK && both)
+        if (status == STATUS_OK && more.count)
             status = add_text(t, lo + i, more.text[i], 1);
         tfidf_next(&t->builder);
     }

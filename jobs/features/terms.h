@@ -31,6 +31,12 @@ CHECKED enum status encode_source_provenance(const struct dataset *dataset,
  * taken as empty. */
 CHECKED enum status terms_check(const struct dataset *dataset, struct encode_source from);
 
+/* Collective. The texts of the items [lo, hi), a range each rank chooses freely, of a source that is
+ * not the tags; `more` [hi - lo] follows them, and is empty (count 0) where the source is one text. */
+CHECKED enum status encode_source_read(const struct comm *comm, const struct dataset *dataset,
+                                       struct encode_source from, int64_t lo, int64_t hi,
+                                       struct h5_strings *texts, struct h5_strings *more);
+
 /* Collective. TF-IDF over at most `most` terms of the items' texts; rows are those of this rank's
  * block of the items (range_of). STATUS_INPUT for a text that is not UTF-8. */
 CHECKED enum status terms_read(const struct comm *comm, const struct dataset *dataset,

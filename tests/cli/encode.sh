@@ -78,7 +78,7 @@ test_no_descriptions() { # Descriptions have to be in the data set.
 }
 
 test_arguments() { # Arguments that are out of range or do not belong together are refused.
-    refuses 'features: --encoder: '"'clip'"' is not one of lsa' \
+    refuses 'features: --encoder: '"'clip'"' is not one of lsa, server' \
         --name text --from titles --encoder clip
     refuses "features: --dim: '0' is not an integer from 1 to 32767" \
         --name text --from titles --dim 0

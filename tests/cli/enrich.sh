@@ -1,11 +1,8 @@
 # Texts and tags by a language model (cdsr enrich): from a server with faults, by batch files, from the
 # cache alone; killed, damaged and locked. The model is tests/chat_server.py.
 . "$(dirname "$0")/common.bash"
-python=$(command -v python3) || skip 'no python3'
-chat=$(readlink -f "$(dirname "$0")/../chat_server.py")
+. "$(dirname "$0")/server.bash"
 cd "$work" || exit 1
-unset CDSR_API_KEY OPENAI_API_KEY http_proxy https_proxy all_proxy
-export no_proxy='*'
 e='cdsr: error:'
 
 # items FOLDER A B: a C2DSR folder of so many items, each with a title of its own and every third with a
@@ -24,21 +21,6 @@ items() {
 items plain 70 50
 said=(--model m --domain A=books --domain B=films)
 
-# serve ARGUMENT...: a server until the next one or the end of the test, its log in served; leaves
-# $endpoint and $server.
-server=
-serve() {
-    rm -f port
-    [ -z "$server" ] || kill "$server"
-    "$python" "$chat" serve port --log served "$@" 2>server.err &
-    server=$!
-    trap 'kill $server 2>/dev/null' EXIT
-    local tries=200
-    until [ -s port ] || [ $((tries--)) = 0 ]; do sleep 0.05; done
-    [ -s port ] || complain "the server does not start: $(cat server.err)"
-    endpoint=http://127.0.0.1:$(cat port)
-}
-
 # enriches RANKS DATA ARGUMENT...: with status 0.
 enriches() {
     ranks "$1" enrich "$2.h5" "${said[@]}" "${@:3}"
@@ -50,11 +32,6 @@ enriches() {
 fresh() {
     cp plain.h5 "$1.h5"
     rm -f "$1".h5.*
-}
-
-# served WHAT: how many requests the server answered with WHAT.
-served() {
-    cut -f 1 served | grep -cx "$1"
 }
 
 # same A B: the data sets have the same bytes.

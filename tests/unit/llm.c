@@ -3,6 +3,7 @@
 #include "io/llm/cache.h"
 #include "io/llm/cache_log.h"
 #include "io/llm/chat.h"
+#include "io/llm/embedding.h"
 #include "io/llm/jsonl.h"
 #include "io/llm/prompt.h"
 #include "io/llm/tag_list.h"
@@ -161,6 +162,73 @@ Test(llm, errors_of_several_servers) {
     expect_error("{\"detail\":[1]}", "no reason is given");
     expect_error("<html>busy", "<html>busy");
     expect_error("", "no reason is given");
+}
+
+/* ---- embeddings ---- */
+
+Test(llm, embedding_bodies) {
+    static const char *const texts[] = {"a \"b\"", "\u00e9"};
+    struct embedding_request request = {"m", 0, false};
+    char key[SHA256_TEXT], other[SHA256_TEXT];
+    char *body = embedding_body(&request, texts, 2);
+    cr_expect_str_eq(body, "{\"encoding_format\":\"base64\",\"input\":[\"a \\\"b\\\"\",\"\u00e9\"],"
+                           "\"model\":\"m\"}");
+    mem_free(body);
+    embedding_key(&request, "a", key);
+    request.floats = true;
+    embedding_key(&request, "a", other);
+    cr_expect_str_eq(key, other);
+    request.dimensions = 4;
+    embedding_key(&request, "a", other);
+    cr_expect_str_neq(key, other);
+    body = embedding_body(&request, texts, 1);
+    cr_expect_str_eq(body,
+                     "{\"dimensions\":4,\"encoding_format\":\"float\",\"input\":[\"a \\\"b\\\"\"],"
+                     "\"model\":\"m\"}");
+    mem_free(body);
+}
+
+/* 1, -2.5 as float32, little-endian. */
+#define TWO "AACAPwAAIMA="
+
+static void expect_vectors(const char *data, int64_t count, bool wanted) {
+    char body[512], *vector[4], reason[EMBEDDING_REASON] = "";
+    snprintf(body, sizeof body, "{\"data\":%s}", data);
+    bool got = embedding_reply(body, strlen(body), count, vector, reason);
+    cr_expect(got == wanted && got == !reason[0], "%s: %s", data, reason);
+    for (int64_t i = 0; got && i < count; i++) {
+        cr_expect_str_eq(vector[i], i == 0 ? TWO : "AAAAAAAAAEA=");
+        mem_free(vector[i]);
+    }
+}
+
+#define MEMBER(index, embedding) "{\"index\":" #index ",\"embedding\":" embedding "}"
+
+Test(llm, embedding_replies) {
+    static const char *const bad[] = {
+        "[]",
+        "{}",
+        "[" MEMBER(0, "[1]") "]",
+        "[" MEMBER(0, "[1]") "," MEMBER(0, "[1]") "]",
+        "[" MEMBER(0, "[1]") "," MEMBER(2, "[1]") "]",
+        "[" MEMBER(0, "[1]") "," MEMBER(-1, "[1]") "]",
+        "[" MEMBER(0, "[1]") "," MEMBER(1, "[1,2]") "]",
+        "[" MEMBER(0, "[1]") "," MEMBER(1, "[\"1\"]") "]",
+        "[" MEMBER(0, "[1]") "," MEMBER(1, "[1e39]") "]",
+        "[" MEMBER(0, "[]") "," MEMBER(1, "[]") "]",
+        "[" MEMBER(0, "null") "," MEMBER(1, "[1]") "]",
+        "[" MEMBER(0, "\"" TWO "\"") "," MEMBER(1, "\"AAAAAAAAAEA\"") "]",
+        "[" MEMBER(0, "\"" TWO "\"") "," MEMBER(1, "\"AACAf wAAAEA=\"") "]",
+        "[" MEMBER(0, "\"" TWO "\"") "," MEMBER(1, "\"AACAfwAAAEA=\"") "]", /* an infinite one */
+        "[" MEMBER(0, "\"" TWO "\"") "," MEMBER(1, "\"====\"") "]"};
+    expect_vectors("[" MEMBER(1, "[0,2]") "," MEMBER(0, "\"" TWO "\"") "]", 2, true);
+    expect_vectors("[" MEMBER(0, "[1,-2.5]") "," MEMBER(1, "\"AAAAAAAAAEA=\"") "]", 2, true);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_vectors(bad[i], 2, false);
+    float *numbers;
+    cr_expect_eq(embedding_decode(TWO, &numbers), 2);
+    cr_expect(numbers[0] == 1 && numbers[1] == -2.5F);
+    mem_free(numbers);
 }
 
 /* ---- tags ---- */

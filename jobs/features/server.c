@@ -1,0 +1,355 @@
+/* The texts of this rank's items become keys; what the cache lacks is shared out among the ranks
+ * (jobs/enrich/requests), asked for in groups, and the rows are read back from the cache. */
+#include "jobs/features/server.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/phase.h"
+#include "io/h5_writer.h"
+#include "io/llm/embedding.h"
+#include "io/lock.h"
+#include "jobs/enrich/answers.h"
+#include "jobs/enrich/failures.h"
+#include "jobs/enrich/requests.h"
+#include "jobs/features/feature_table.h"
+#include "partition/range.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 1 << 22 };
+
+/* Texts that are asked about in one request: those of request[lo .. hi). */
+struct group {
+    int64_t lo, hi;
+};
+
+struct job {
+    const struct comm *comm;
+    const struct dataset *dataset;
+    const struct server_request *request;
+    struct embedding_request embedding;
+    struct range mine; /* items whose rows this rank writes */
+    struct cache cache;
+    char (*key)[SHA256_TEXT]; /* [mine] "": no text, or no vector */
+    char **text;              /* [mine] that are asked about, else NULL */
+    struct requests requests;
+    struct group *group;
+    int64_t groups, rooms;
+    struct failures failures;
+    int64_t silent, width, missing, asked;
+    double since;
+};
+
+/* ---- asking ---- */
+
+static void add_group(struct job *j, int64_t lo, int64_t hi) {
+    if (j->groups == j->rooms) {
+        j->rooms = 2 * j->rooms + 64;
+        j->group = mem_resize(j->group, j->rooms, sizeof *j->group);
+    }
+    j->group[j->groups++] = (struct group){lo, hi};
+}
+
+static char *body_of(void *state, int64_t request) {
+    const struct job *j = state;
+    const struct group *g = &j->group[request];
+    const char **texts = mem_alloc(g->hi - g->lo, sizeof *texts);
+    for (int64_t i = g->lo; i < g->hi; i++)
+        texts[i - g->lo] = j->requests.request[i].prompt;
+    char *body = embedding_body(&j->embedding, texts, g->hi - g->lo);
+    mem_free(texts);
+    return body;
+}
+
+static enum status take(void *state, int64_t request, const char *reply, size_t n,
+                        struct cache_log *log, int64_t *answers, char reason[ASK_REASON]) {
+    struct job *j = state;
+    const struct group *g = &j->group[request];
+    char **vector = mem_alloc(g->hi - g->lo, sizeof *vector), said[EMBEDDING_REASON];
+    enum status status = STATUS_OK;
+    bool good = embedding_reply(reply, n, g->hi - g->lo, vector, said);
+    if (!good)
+        snprintf(reason, ASK_REASON, "%s", said);
+    for (int64_t i = g->lo; i < g->hi && good && status == STATUS_OK; i++) {
+        struct answer answer = {.text = vector[i - g->lo]};
+        status = cache_log_append(log, j->requests.request[i].key, j->embedding.model, &answer);
+        *answers += status == STATUS_OK;
+    }
+    for (int64_t i = 0; i < g->hi - g->lo; i++)
+        mem_free(vector[i]);
+    mem_free(vector);
+    return status;
+}
+
+static int64_t fail(void *state, int64_t request, const char *reason) {
+    struct job *j = state;
+    const struct group *g = &j->group[request];
+    for (int64_t i = g->lo; i < g->hi; i++)
+        failures_add(&j->failures, j->requests.request[i].item, reason);
+    return g->hi - g->lo;
+}
+
+static bool split(void *state, int64_t request) {
+    struct job *j = state;
+    struct group g = j->group[request];
+    int64_t middle = g.lo + (g.hi - g.lo) / 2;
+    if (g.hi - g.lo < 2)
+        return false;
+    add_group(j, g.lo, middle);
+    add_group(j, middle, g.hi);
+    return true;
+}
+
+static enum status ask_all(struct job *j) {
+    int64_t n = j->requests.count, inputs = j->request->inputs;
+    for (int64_t lo = 0; lo < n; lo += inputs)
+        add_group(j, lo, lo + inputs < n ? lo + inputs : n);
+    struct asker asker = {.state = j,
+                          .path = "/embeddings",
+                          .requests = j->groups,
+                          .answers = n,
+                          .body = body_of,
+                          .take = take,
+                          .fail = fail,
+                          .split = split};
+    return ask(j->comm, &j->request->ask, &asker, &j->asked);
+}
+
+/* ---- texts and keys ---- */
+
+/* The text of an item; the caller's. NULL: it has none. */
+static char *text_of(const struct h5_strings *texts, const struct h5_strings *more, int64_t i) {
+    const char *first = texts->text[i], *second = more->count ? more->text[i] : "";
+    size_t size = strlen(first) + strlen(second) + 2;
+    if (size == 2)
+        return NULL;
+    char *text = mem_alloc((int64_t)size, 1);
+    snprintf(text, size, "%s%s%s", first, *first && *second ? "\n" : "", second);
+    return text;
+}
+
+static enum status prepare_item(struct job *j, int64_t i, char *text) {
+    if (!text) {
+        j->silent++;
+        return STATUS_OK;
+    }
+    j->text[i] = text;
+    if (!utf8_valid(text))
+        return log_error(STATUS_INPUT,
+                         "%s: a text of item %lld is not UTF-8; make the file again with 'cdsr "
+                         "prepare'",
+                         j->dataset->path, (long long)(j->mine.lo + i));
+    embedding_key(&j->embedding, text, j->key[i]);
+    if (cache_has(&j->cache, j->key[i])) {
+        mem_free(text);
+        j->text[i] = NULL;
+    }
+    return STATUS_OK;
+}
+
+static enum status prepare_items(struct job *j) {
+    struct h5_strings texts = {0}, more = {0};
+    enum status status = encode_source_read(j->comm, j->dataset, j->request->from, j->mine.lo,
+                                            j->mine.hi, &texts, &more);
+    for (int64_t i = 0; i < j->mine.hi - j->mine.lo && status == STATUS_OK; i++)
+        status = prepare_item(j, i, text_of(&texts, &more, i));
+    h5_strings_free(&texts);
+    h5_strings_free(&more);
+    return comm_agree(j->comm, status);
+}
+
+static void free_texts(struct job *j) {
+    for (int64_t i = 0; j->text && i < j->mine.hi - j->mine.lo; i++)
+        mem_free(j->text[i]);
+    mem_free(j->text);
+    j->text = NULL;
+}
+
+static enum status get_vectors(struct job *j) {
+    const char *path = j->request->ask.cache;
+    TRY(answers_read(j->comm, path, 0, &j->cache));
+    TRY(prepare_items(j));
+    requests_share(j->comm, j->mine.lo, j->mine.hi - j->mine.lo, j->key, j->text, false,
+                   &j->requests);
+    free_texts(j);
+    int64_t wanted = j->requests.count, had = j->cache.keys.list.count;
+    comm_sum_i64(j->comm, &wanted, 1);
+    if (wanted == 0 || !j->request->ask.endpoint)
+        return STATUS_OK;
+    enum status status = ask_all(j);
+    enum status mended = answers_read(j->comm, path, had + j->asked, &j->cache);
+    return status != STATUS_OK ? status : mended;
+}
+
+/* ---- rows ---- */
+
+/* The width of all vectors; items without one lose their key. */
+static enum status check_vectors(struct job *j) {
+    int64_t odd = 0, width = 0;
+    enum status status = STATUS_OK;
+    for (int64_t i = 0; i < j->mine.hi - j->mine.lo && status == STATUS_OK; i++) {
+        struct answer answer = {0};
+        float *numbers = NULL;
+        if (!*j->key[i] || !cache_has(&j->cache, j->key[i])) {
+            j->key[i][0] = '\0';
+            j->missing++;
+            continue;
+        }
+        status = cache_get(&j->cache, j->key[i], &answer);
+        int64_t w = status == STATUS_OK ? embedding_decode(answer.text, &numbers) : 0;
+        odd += w == 0 || (width > 0 && w != width);
+        width = w;
+        mem_free(numbers);
+        answer_free(&answer);
+    }
+    TRY(comm_agree(j->comm, status));
+    j->width = width;
+    comm_max_i64(j->comm, &j->width, 1);
+    odd += width > 0 && width != j->width;
+    comm_sum_i64(j->comm, &odd, 1);
+    int64_t wanted = j->request->dimensions;
+    if (odd == 0 && wanted > 0 && j->width > 0 && j->width != wanted)
+        return comm_error(j->comm, STATUS_INPUT,
+                          "%s: gives vectors of %lld numbers, not of --dim %lld; leave --dim out",
+                          j->embedding.model, (long long)j->width, (long long)wanted);
+    if (odd == 0)
+        return STATUS_OK;
+    return comm_error(j->comm, STATUS_INPUT,
+                      "%s: the vectors of %s are not of one width, or no vectors; give --cache "
+                      "another file and ask again",
+                      j->request->ask.cache, j->embedding.model);
+}
+
+static enum status judge(struct job *j) {
+    const struct ask_options *o = &j->request->ask;
+    TRY(failures_list(j->comm, &j->failures, j->dataset, o->failed));
+    int64_t counts[2] = {j->missing, j->silent};
+    comm_sum_i64(j->comm, counts, 2);
+    j->missing = counts[0];
+    int64_t unanswered = counts[0] - counts[1];
+    if (j->width == 0 || (unanswered > 0 && !o->allow_missing))
+        return comm_error(j->comm, o->endpoint ? STATUS_IO : STATUS_INPUT,
+                          "%s: %lld of %lld items have no vector; the others are in %s; %s, or "
+                          "give --allow-missing",
+                          j->dataset->path, (long long)unanswered, (long long)j->dataset->items,
+                          o->cache,
+                          o->endpoint ? "run it again to ask for them once more"
+                                      : "ask for them with --endpoint");
+    return STATUS_OK;
+}
+
+/* Rows [lo, hi) of mine; zero where there is none. */
+static enum status fill_rows(const struct job *j, int64_t lo, int64_t hi, float *rows,
+                             unsigned char *mask) {
+    memset(rows, 0, (size_t)((hi - lo) * j->width) * sizeof *rows);
+    for (int64_t i = lo; i < hi; i++) {
+        struct answer answer;
+        float *numbers;
+        mask[i] = *j->key[i] != '\0';
+        if (!mask[i])
+            continue;
+        TRY(cache_get(&j->cache, j->key[i], &answer));
+        embedding_decode(answer.text, &numbers);
+        memcpy(rows + (i - lo) * j->width, numbers, (size_t)j->width * sizeof *rows);
+        mem_free(numbers);
+        answer_free(&answer);
+    }
+    return STATUS_OK;
+}
+
+static enum status write_rows(const struct job *j, struct h5_writer *w,
+                              const struct feature_paths *paths) {
+    int64_t block = BLOCK_BYTES / (j->width * (int64_t)sizeof(float)) + 1;
+    int64_t n = j->mine.hi - j->mine.lo;
+    float *rows = mem_alloc(block * j->width, sizeof *rows);
+    unsigned char *mask = mem_alloc(n, 1);
+    enum status status = STATUS_OK;
+    for (int64_t lo = 0; lo < n && status == STATUS_OK; lo += block) {
+        int64_t hi = lo + block < n ? lo + block : n;
+        status = fill_rows(j, lo, hi, rows, mask);
+        if (status == STATUS_OK)
+            status =
+                h5_writer_write(w, paths->table, H5_F32, j->mine.lo + lo, j->mine.lo + hi, rows);
+    }
+    if (status == STATUS_OK && j->missing > 0)
+        status = h5_writer_write(w, paths->mask, H5_U8, j->mine.lo, j->mine.hi, mask);
+    mem_free(rows);
+    mem_free(mask);
+    return status;
+}
+
+static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
+    const struct server_request *r = j->request;
+    char text[1024], *before;
+    TRY(encode_source_provenance(j->dataset, r->from, &before));
+    snprintf(text, sizeof text, "%.200s of %.80s%s%.500s%s", j->embedding.model, r->from.name,
+             before ? " (" : "", before ? before : "", before ? ")" : "");
+    mem_free(before);
+    TRY(h5_writer_put_text(w, path, "encoder", "server"));
+    TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
+    TRY(h5_writer_put_text(w, path, "model", j->embedding.model));
+    TRY(h5_writer_put_text(w, path, "source", r->from.name));
+    TRY(h5_writer_put_text(w, path, "provenance", text));
+    return h5_writer_put_int(w, path, "normalised", 0);
+}
+
+static enum status write_table(const struct job *j, struct h5_writer *w) {
+    struct feature_paths paths;
+    feature_paths(&paths, j->request->name);
+    TRY(feature_declare(w, &paths, j->dataset->items, j->width, j->request->half, j->missing > 0));
+    TRY(put_attributes(j, w, paths.table));
+    TRY(h5_writer_reserve(w));
+    return write_rows(j, w, &paths);
+}
+
+/* ---- all of it ---- */
+
+/* On rank 0. */
+static enum status check_request(const struct job *j) {
+    const struct server_request *r = j->request;
+    struct feature_paths paths;
+    feature_paths(&paths, r->name);
+    TRY(feature_check_name(j->dataset, &paths, r->name, r->overwrite));
+    return terms_check(j->dataset, r->from);
+}
+
+static enum status run(struct job *j) {
+    struct h5_writer writer;
+    TRY(get_vectors(j));
+    TRY(check_vectors(j));
+    TRY(judge(j));
+    TRY(h5_writer_edit(&writer, j->comm, j->dataset->path, H5_PARALLEL));
+    TRY(h5_writer_commit(&writer, write_table(j, &writer)));
+    if (j->comm->rank == 0)
+        printf("%s: table %s, %lld rows of %lld columns by %s of %s, %lld missing\n"
+               "vectors: %lld new, the others from %s; %.1f s\n",
+               j->dataset->path, j->request->name, (long long)j->dataset->items,
+               (long long)j->width, j->embedding.model, j->request->from.name,
+               (long long)j->missing, (long long)j->asked, j->request->ask.cache,
+               phase_clock() - j->since);
+    return STATUS_OK;
+}
+
+enum status encode_server(const struct comm *comm, const struct dataset *dataset,
+                          const struct server_request *request) {
+    struct lock lock;
+    struct job j = {.comm = comm,
+                    .dataset = dataset,
+                    .request = request,
+                    .embedding = {request->ask.model, request->dimensions, request->floats},
+                    .mine = range_of(dataset->items, comm->size, comm->rank),
+                    .cache.file = -1,
+                    .since = phase_clock()};
+    TRY(COMM_ON_ROOT(comm, check_request(&j)));
+    TRY(lock_file(&lock, comm, request->ask.cache, request->wait));
+    j.key = mem_zero(j.mine.hi - j.mine.lo, sizeof *j.key);
+    j.text = mem_zero(j.mine.hi - j.mine.lo, sizeof *j.text);
+    enum status status = run(&j);
+    lock_release(&lock);
+    free_texts(&j);
+    requests_free(&j.requests);
+    failures_free(&j.failures);
+    cache_close(&j.cache);
+    mem_free(j.key);
+    mem_free(j.group);
+    return status;
+}
