@@ -185,10 +185,14 @@ static bool choose(struct http *h, double now, struct attempt *attempt) {
     return true;
 }
 
+static bool is_closed(const struct http *h) {
+    return h->closing || h->silent || h->barren;
+}
+
 static void start_all(struct http *h) {
     double now = phase_clock();
     struct attempt attempt;
-    for (int64_t i = 0; i < h->options.concurrency && !h->closing && !h->gone; i++)
+    for (int64_t i = 0; i < h->options.concurrency && !is_closed(h); i++)
         if (!h->slot[i].busy && choose(h, now, &attempt))
             start(h, &h->slot[i], &attempt);
 }
@@ -210,27 +214,30 @@ static void put_off(struct http *h, const struct attempt *attempt, double pause)
     h->waiting[h->waits++].attempt.number++;
 }
 
-static bool is_overload(long code) {
-    return code == 0 || code == 429 || code >= 500;
+static bool is_silence(long code) {
+    return code == 0 || code == 429 || (code >= 502 && code <= 504);
 }
 
+/* No request that has failed because the server is silent is to blame for it. */
 static void refuse(struct http *h, const struct attempt *a, const struct http_reply *reply) {
-    if (is_overload(reply->code) && a->successes == h->successes && !h->gone) {
-        h->gone = true;
-        snprintf(h->why, sizeof h->why, "%s", reply->reason);
-    }
-    if (!h->gone)
+    bool silent = is_silence(reply->code) && a->successes == h->successes;
+    if (!silent) {
         h->caller.fail(h->caller.state, a->request, reply->reason);
+        h->barren = h->barren || ++h->in_vain == HTTP_BARREN;
+    }
+    if ((silent || h->barren) && !h->why[0])
+        snprintf(h->why, sizeof h->why, "%s", reply->reason);
+    h->silent = h->silent || silent;
 }
 
 static void judge(struct http *h, const struct attempt *a, struct http_reply *reply,
                   curl_off_t retry_after) {
     enum http_verdict verdict = h->caller.take(h->caller.state, a->request, reply);
-    if (verdict == HTTP_TAKEN)
+    bool last = a->number == h->options.retries || retry_after > RETRY_AFTER_MOST;
+    if (verdict == HTTP_TAKEN) {
         h->successes++;
-    else if (verdict == HTTP_FAILED)
-        h->caller.fail(h->caller.state, a->request, reply->reason);
-    else if (a->number == h->options.retries || retry_after > RETRY_AFTER_MOST)
+        h->in_vain = 0;
+    } else if (verdict == HTTP_FAILED || last)
         refuse(h, a, reply);
     else
         put_off(h, a, retry_after > 0 ? (double)retry_after : pause_of(h, a));
@@ -275,7 +282,7 @@ static void finish_all(struct http *h) {
 /* ---- working ---- */
 
 int64_t http_left(const struct http *http) {
-    if (http->closing || http->gone)
+    if (is_closed(http))
         return http->running;
     return http->count - http->next + http->waits + http->running;
 }

@@ -4,8 +4,10 @@
  * Requests are numbers; what is sent and what becomes of a reply is the caller's. A request that is to
  * be tried again waits: as long as the reply's Retry-After says, else pause, 2 pause, 4 pause, ...,
  * PAUSE_MOST at most, of which up to a quarter is left to chance, so that what failed together does
- * not come together again. Where the last attempt of a request has no reply, or one of 429 or 5xx,
- * and no other request had any success since its first, the server counts as gone.
+ * not come together again. Where the last attempt of a request has no reply, or one of 429, 502,
+ * 503 or 504, and no other request had any success since its first, the server is silent. Where
+ * HTTP_BARREN requests fail for good without a success between them, something is wrong with all. In
+ * both cases no more are made.
  *
  * Certificates are verified, by those of the system or of the file that CURL_CA_BUNDLE names.
  * Redirections are not followed, as the key would go along. */
@@ -16,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HTTP_REASON = 320 };
+enum { HTTP_REASON = 320, HTTP_BARREN = 20 };
 
 struct http_reply {
     long code;        /* 0: none came */
@@ -53,8 +55,9 @@ struct http {
     struct http_caller caller;
     int64_t next, count; /* requests that are not begun: next .. count - 1 */
     bool closing;        /* begin no request, and repeat none */
-    bool gone;           /* the server is, for the reason `why` */
+    bool silent, barren; /* no more are made, for the reason `why` */
     char why[HTTP_REASON];
+    int64_t in_vain;        /* requests that failed since the last success */
     struct http_slot *slot; /* [concurrency] */
     int64_t running;
     struct http_waiting *waiting; /* to be tried again */
@@ -79,7 +82,7 @@ void http_add(struct http *http, int64_t requests);
 /* Work for at most so many seconds, or until http_left is 0. */
 void http_work(struct http *http, double seconds);
 
-/* Requests without an end so far, of which no more are begun where `closing` or `gone`. */
+/* Requests without an end so far, or, where no more are begun, those that run. */
 int64_t http_left(const struct http *http);
 
 /* A version of libcurl, in a static buffer. */

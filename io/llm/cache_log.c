@@ -99,13 +99,19 @@ static char *part_pattern(const char *path) {
     return pattern;
 }
 
+/* Of a rank, and not what somebody has put beside it. */
+static bool is_part(const char *rank) {
+    return *rank && strspn(rank, "0123456789") == strlen(rank);
+}
+
 static enum status take_parts(struct mending *m) {
     char *pattern = part_pattern(m->path);
     glob_t parts = {0};
     enum status status = STATUS_OK;
     if (!glob(pattern, 0, NULL, &parts))
         for (size_t i = 0; i < parts.gl_pathc && status == STATUS_OK; i++)
-            status = take_part(m, parts.gl_pathv[i]);
+            if (is_part(parts.gl_pathv[i] + strlen(m->path) + strlen(PART)))
+                status = take_part(m, parts.gl_pathv[i]);
     globfree(&parts);
     mem_free(pattern);
     return status;

@@ -19,7 +19,7 @@
 enum { REPLY_BYTES = 1 << 23 };
 
 /* What all ranks sum up. */
-enum { DONE, FAILED, LEFT, STOP, GONE, REFUSED, BROKEN, NOTES };
+enum { DONE, FAILED, LEFT, STOP, SILENT, BARREN, REFUSED, BROKEN, NOTES };
 
 struct asking {
     const struct comm *comm;
@@ -190,12 +190,13 @@ static void sum_up(struct asking *a, int64_t notes[NOTES]) {
     notes[FAILED] = a->failed;
     notes[LEFT] = http_left(&a->http);
     notes[STOP] = stop_requested();
-    notes[GONE] = a->http.gone;
+    notes[SILENT] = a->http.silent;
+    notes[BARREN] = a->http.barren;
     notes[REFUSED] = a->refused[0] != '\0';
     notes[BROKEN] = a->status != STATUS_OK;
     comm_sum_i64(a->comm, notes, NOTES);
-    a->http.closing =
-        a->http.closing || notes[STOP] || notes[GONE] || notes[REFUSED] || notes[BROKEN];
+    for (int n = STOP; n < NOTES; n++)
+        a->http.closing = a->http.closing || notes[n];
 }
 
 static void say_progress(struct asking *a, const int64_t notes[NOTES]) {
@@ -242,12 +243,18 @@ static enum status judge(const struct asking *a, const int64_t notes[NOTES]) {
                              "%s: %s; check --endpoint, --model and the key in CDSR_API_KEY or "
                              "OPENAI_API_KEY",
                              a->url, a->refused);
-    first = comm_first(a->comm, a->http.gone);
+    first = comm_first(a->comm, a->http.silent);
     if (first >= 0)
         return comm_error_of(a->comm, first, STATUS_STOPPED,
                              "%s: does not answer: %s; what was answered is in the cache: run it "
                              "again",
                              a->url, a->http.why);
+    first = comm_first(a->comm, a->http.barren);
+    if (first >= 0)
+        return comm_error_of(a->comm, first, STATUS_IO,
+                             "%s: %d requests in a row failed, the last one: %s; what was answered "
+                             "is in the cache",
+                             a->url, (int)HTTP_BARREN, a->http.why);
     if (notes[STOP] && notes[DONE] + notes[FAILED] < a->all)
         return comm_error(a->comm, STATUS_STOPPED,
                           "stopped by a signal or the time limit after %lld answers, which are in "

@@ -176,6 +176,10 @@ test_gone() { # A server that is not there ends the job with 75; one that refuse
     statuses 75 75
     has err '; it is tried again'
     has err "$e http://127.0.0.1:1/v1/chat/completions: does not answer: "
+    serve --faults 1 --kinds empty
+    ranks 1 enrich gone.h5 "${said[@]}" --name about --prompt description --endpoint "$endpoint" --retries 1 --pause 0
+    statuses 3
+    has err ': 20 requests in a row failed, the last one: the answer is empty; what was answered is in the cache'
     serve --only other
     ranks 3 enrich gone.h5 "${said[@]}" --name about --prompt description --endpoint "$endpoint/v1/"
     statuses 2 2 2
