@@ -101,9 +101,23 @@ static enum status share_key(struct asking *a) {
 }
 
 /* A server may repeat the key that it was given. */
-static void hide_key(const struct asking *a, char *text) {
-    for (char *at = text; a->key && (at = strstr(at, a->key));)
-        memset(at, '*', strlen(a->key));
+static void hide_key(const struct asking *a, char *text, size_t n) {
+    size_t length = a->key ? strlen(a->key) : 0;
+    char *at = text;
+    while (length > 0 && (at = memmem(at, n - (size_t)(at - text), a->key, length)))
+        memset(at, '*', length);
+}
+
+/* What a reply says of a failure; the key is hidden before the reply is cut to a line, and after, where
+ * it was written with escapes. */
+static void read_error(const struct asking *a, const struct http_reply *reply,
+                       char said[CHAT_REASON]) {
+    char *body = mem_alloc((int64_t)reply->bytes + 1, 1);
+    memcpy(body, reply->body, reply->bytes + 1);
+    hide_key(a, body, reply->bytes);
+    chat_error(body, reply->bytes, said);
+    hide_key(a, said, strlen(said));
+    mem_free(body);
 }
 
 /* ---- one request ---- */
@@ -145,8 +159,7 @@ static enum http_verdict refuse(struct asking *a, int64_t request, struct http_r
         warn_of_silence(a, reply->reason);
         return HTTP_AGAIN;
     }
-    chat_error(reply->body, reply->bytes, said);
-    hide_key(a, said);
+    read_error(a, reply, said);
     snprintf(reply->reason, sizeof reply->reason, "status %ld: %.250s", reply->code, said);
     if (is_about_the_asker(reply->code)) {
         snprintf(a->refused, sizeof a->refused, "%s", reply->reason);
@@ -173,6 +186,7 @@ static enum http_verdict take(void *state, int64_t request, struct http_reply *r
     a->done += answers;
     if (a->status != STATUS_OK || answers > 0)
         return HTTP_TAKEN;
+    hide_key(a, reason, strlen(reason));
     snprintf(reply->reason, sizeof reply->reason, "%s", reason);
     return HTTP_AGAIN;
 }

@@ -84,10 +84,10 @@ test_ranks() { # Any number of ranks makes the same file, also of a cache that o
     serve
     local n
     for n in 1 2 3; do
-        fresh ranks$n
-        enriches $n ranks$n --name about --prompt specific --endpoint "$endpoint"
-        enriches $((4 - n)) ranks$n --prompt tags --endpoint "$endpoint"
-        same ranks1 ranks$n
+        fresh "ranks$n"
+        enriches "$n" "ranks$n" --name about --prompt specific --endpoint "$endpoint"
+        enriches $((4 - n)) "ranks$n" --prompt tags --endpoint "$endpoint"
+        same ranks1 "ranks$n"
     done
     [ "$(wc -l <served)" = $((9 * 118)) ] || complain "$((9 * 118)) requests, but $(wc -l <served)"
     tidy
