@@ -111,16 +111,16 @@ test_tags() { # Tags are parsed, folded, told apart, and asked about a second ti
     has out 'answers: 0 new, '
 }
 
-test_faults() { # Thousands of items come through 5 % faults of every kind.
+test_faults() { # Ten thousand items come through 5 % faults of every kind.
     rm -rf many
-    items many 3000 2000
+    items many 6000 4000
     cp many.h5 calm.h5
     serve --faults 0.05 --slow 3
     enriches 2 many --name about --prompt description --endpoint "$endpoint" --concurrency 64 --timeout 1 \
         --pause 0.1 --retries 8 --quiet
     says_nothing err
-    has out 'many.h5: text about of 4999 items by m, 1 missing, 0 truncated'
-    [ "$(wc -l <many.h5.answers.jsonl)" = 4998 ] || complain "4998 answers"
+    has out 'many.h5: text about of 9999 items by m, 1 missing, 0 truncated'
+    [ "$(wc -l <many.h5.answers.jsonl)" = 9998 ] || complain "9998 answers"
     for kind in 429 500 413 slow drop half json index; do
         [ "$(served $kind)" -gt 5 ] || complain "faults of kind $kind"
     done
