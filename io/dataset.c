@@ -508,8 +508,7 @@ enum status dataset_feature_provenance(const struct dataset *dataset, const char
     return provenance(dataset, path, text);
 }
 
-enum status dataset_text_provenance(const struct dataset *dataset, const char *name,
-                                    char **text) {
+enum status dataset_text_provenance(const struct dataset *dataset, const char *name, char **text) {
     char path[512];
     snprintf(path, sizeof path, "/items/text/%s", name);
     return provenance(dataset, path, text);
@@ -597,7 +596,7 @@ enum status dataset_find_text(const struct dataset *dataset, const char *name) {
     const struct h5_file *file = &dataset->file;
     char list[1024], path[512];
     snprintf(path, sizeof path, "/items/text/%s", name);
-    if (!strchr(name, '/') && h5_exists(file, path))
+    if (*name && !strchr(name, '/') && h5_exists(file, path))
         return h5_expect(file, path, H5_STRING, 1, dataset->items, 1);
     TRY(list_members(file, "/items/text", list, sizeof list));
     return log_error(STATUS_INPUT, "%s: has no text '%s'; it has: %s; add one with 'cdsr enrich'",
@@ -701,7 +700,7 @@ static enum status tag_vectors_extent(const struct h5_file *file, const char *na
     int64_t entries = 0, vocabulary = 0;
     char list[1024];
     TRY(tag_extents(file, items, &entries, &vocabulary));
-    if (!strchr(name, '/') && h5_exists(file, path)) {
+    if (*name && !strchr(name, '/') && h5_exists(file, path)) {
         TRY(h5_expect(file, path, H5_FLOAT, 2, vocabulary, -1));
         return h5_extent(file, path, extent);
     }

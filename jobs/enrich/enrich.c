@@ -10,10 +10,10 @@
 #include "io/h5_file.h"
 #include "io/llm/batch_files.h"
 #include "io/llm/cache.h"
-#include "io/llm/cache_log.h"
 #include "io/llm/tag_list.h"
 #include "jobs/enrich/answers.h"
 #include "jobs/enrich/ask_chat.h"
+#include "jobs/enrich/batch_answers.h"
 #include "jobs/enrich/requests.h"
 #include "jobs/enrich/write.h"
 #include "jobs/launch/dataset_lock.h"
@@ -250,83 +250,14 @@ static void drop_unanswered(struct job *j) {
 
 /* ---- three ways to answers ---- */
 
-static enum status write_batch(struct job *j, const struct requests *requests) {
-    for (int64_t i = 0; i < requests->count; i++) {
-        char *body = chat_body(j->chat, requests->request[i].prompt);
-        enum status status = batch_writer_add(&j->batch, requests->request[i].key, body);
-        mem_free(body);
-        TRY(status);
-    }
-    return STATUS_OK;
-}
-
-struct results {
-    struct job *job;
-    const struct requests *requests;
-    struct string_map wanted; /* keys of the requests */
-    bool *answered;           /* [wanted] */
-    char **reason;            /* [wanted] of a failure */
-    struct cache_log log;
-};
-
-/* A result that nobody waits for is left out, as nobody can say what it answers. */
-static enum status take_result(void *state, enum batch_outcome outcome,
-                               struct batch_result *result) {
-    struct results *r = state;
-    int64_t i = string_map_find(&r->wanted, result->key);
-    enum status status = STATUS_OK;
-    if (i >= 0 && outcome == BATCH_ANSWER && !r->answered[i]) {
-        status = cache_log_append(&r->log, result->key, r->job->chat->model, &result->answer);
-        r->answered[i] = true;
-        r->job->asked++;
-    } else if (i >= 0 && outcome == BATCH_FAILED) {
-        mem_free(r->reason[i]);
-        r->reason[i] = mem_string(result->reason);
-    }
-    answer_free(&result->answer);
-    return status;
-}
-
-static enum status read_results(struct results *r) {
-    struct job *j = r->job;
-    int64_t damaged;
-    TRY(batch_read(j->request->batch_in, take_result, r, &damaged));
-    if (damaged > 0)
-        log_warn("%s: %lld lines of results are damaged, and left out", j->request->batch_in,
-                 (long long)damaged);
-    for (int64_t i = 0; i < r->requests->count; i++)
-        if (!r->answered[i])
-            failures_add(&j->failures, r->requests->request[i].item,
-                         r->reason[i] ? r->reason[i] : "has no result");
-    return cache_log_sync(&r->log);
-}
-
-/* On rank 0, which has all requests. */
-static enum status read_batch(struct job *j, const struct requests *requests) {
-    struct results r = {.job = j,
-                        .requests = requests,
-                        .answered = mem_zero(requests->count, sizeof *r.answered),
-                        .reason = mem_zero(requests->count, sizeof *r.reason)};
-    for (int64_t i = 0; i < requests->count; i++)
-        string_map_add(&r.wanted, requests->request[i].key, NULL);
-    cache_log_open(&r.log, j->request->ask.cache, 0);
-    enum status status = read_results(&r);
-    cache_log_close(&r.log);
-    for (int64_t i = 0; i < requests->count; i++)
-        mem_free(r.reason[i]);
-    mem_free(r.answered);
-    mem_free(r.reason);
-    string_map_free(&r.wanted);
-    return status;
-}
-
 static enum status get_answers(struct job *j, const struct requests *requests) {
     const struct enrich_request *r = j->request;
     int64_t answered = 0;
     if (r->batch_out)
-        return COMM_ON_ROOT(j->comm, write_batch(j, requests));
+        return COMM_ON_ROOT(j->comm, batch_answers_write(&j->batch, j->chat, requests));
     if (r->batch_in)
-        return COMM_ON_ROOT(j->comm, read_batch(j, requests));
+        return COMM_ON_ROOT(j->comm, batch_answers_read(r->batch_in, r->ask.cache, j->chat,
+                                                        requests, &j->failures, &j->asked));
     if (!r->ask.endpoint)
         return STATUS_OK;
     enum status status = ask_chat(j->comm, &r->ask, j->chat, requests, &j->failures, &answered);
