@@ -212,7 +212,7 @@ static struct tensor *attend(const struct at *at, const struct stream *stream,
     struct dropout drop = dropout_at(at, AT_ATTENTION);
     struct tensor *a =
         op_attention(tape, layer_linear(p, tape, x, block->qkv), stream->offsets, stream->sequences,
-                     (int)at->model->config->model.heads, &dropout_none);
+                     (int)at->model->config->model.heads, ATTEND_CAUSAL, &dropout_none);
     a = op_residual(tape, x, layer_linear(p, tape, a, block->out), &drop);
     return norm(at, a, block->ln);
 }

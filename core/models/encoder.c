@@ -93,7 +93,7 @@ static struct tensor *attend(const struct run *r, int b, struct tensor *x) {
     struct tensor *qkv = layer_linear(r->params, r->tape, n, block->qkv);
     struct dropout drop = layer_dropout(r->key, b, AT_WEIGHTS);
     struct tensor *a = op_attention(r->tape, qkv, r->stream->offsets, r->stream->sequences,
-                                    r->encoder->heads, &drop);
+                                    r->encoder->heads, ATTEND_CAUSAL, &drop);
     drop = layer_dropout(r->key, b, AT_ATTENTION);
     return op_residual(r->tape, x, layer_linear(r->params, r->tape, a, block->out), &drop);
 }
@@ -105,7 +105,7 @@ static struct tensor *attend_tags(const struct run *r, int b, struct tensor *x) 
                                  layer_linear(r->params, r->tape, r->tags, block->tag_kv));
     struct dropout drop = layer_dropout(r->key, b, AT_TAG_WEIGHTS);
     struct tensor *a = op_attention(r->tape, qkv, r->stream->offsets, r->stream->sequences,
-                                    r->encoder->heads, &drop);
+                                    r->encoder->heads, ATTEND_CAUSAL, &drop);
     drop = layer_dropout(r->key, b, AT_TAGS);
     return op_residual(r->tape, x, layer_linear(r->params, r->tape, a, block->tag_out), &drop);
 }

@@ -4,7 +4,12 @@
 #include "core/ops/dropout.h"
 #include "core/tape.h"
 
-enum activation { ACTIVATION_RELU, ACTIVATION_GELU /* x Phi(x), exact */, ACTIVATION_TANH };
+enum activation {
+    ACTIVATION_RELU,
+    ACTIVATION_GELU, /* x Phi(x), exact */
+    ACTIVATION_TANH,
+    ACTIVATION_QUICK_GELU /* x sigma(1.702 x): CLIP's (Radford et al., 2021, the authors' code) */
+};
 
 /* y = dropout(f(x)), x [T, d]. The derivative of tanh is told by y: it takes no dropout. */
 struct tensor *op_activation(struct tape *tape, struct tensor *x, enum activation f,

@@ -233,6 +233,11 @@ static struct tensor *build_gelu(struct tape *tape, struct check *c) {
     return op_activation(tape, in(tape, c, 0), ACTIVATION_GELU, &drop);
 }
 
+static struct tensor *build_quick_gelu(struct tape *tape, struct check *c) {
+    struct dropout drop = some_dropout();
+    return op_activation(tape, in(tape, c, 0), ACTIVATION_QUICK_GELU, &drop);
+}
+
 /* Both inputs of the residual come from operations, as in a block. */
 static struct tensor *build_residual(struct tape *tape, struct check *c) {
     struct dropout drop = some_dropout();
@@ -406,9 +411,11 @@ Test(table, embed) {
 
 static const int64_t offsets[] = {0, 1, 5, 7};
 
+static enum attention_mask mask;
+
 static struct tensor *build_attention(struct tape *tape, struct check *c) {
     struct dropout drop = c->data ? some_dropout() : dropout_none;
-    return op_attention(tape, in(tape, c, 0), offsets, 3, 2, &drop);
+    return op_attention(tape, in(tape, c, 0), offsets, 3, 2, mask, &drop);
 }
 
 /* softmax(q k^T / sqrt(D / heads)) v by the definition. */
@@ -418,7 +425,8 @@ static void attention_reference(const real *qkv, int heads, double *out) {
         for (int64_t i = offsets[s]; i < offsets[s + 1]; i++)
             for (int h = 0; h < heads; h++) {
                 double p[T], sum = 0;
-                for (int64_t j = offsets[s]; j <= i; j++) {
+                int64_t last = mask == ATTEND_CAUSAL ? i : offsets[s + 1] - 1;
+                for (int64_t j = offsets[s]; j <= last; j++) {
                     double z = 0;
                     for (int k = 0; k < width; k++)
                         z += (double)qkv[i * 3 * D + h * width + k] *
@@ -427,14 +435,15 @@ static void attention_reference(const real *qkv, int heads, double *out) {
                 }
                 for (int k = 0; k < width; k++) {
                     double y = 0;
-                    for (int64_t j = offsets[s]; j <= i; j++)
+                    for (int64_t j = offsets[s]; j <= last; j++)
                         y += p[j] / sum * (double)qkv[j * 3 * D + 2 * D + h * width + k];
                     out[i * D + h * width + k] = y;
                 }
             }
 }
 
-Test(attention, gradients_and_values) {
+static void check_attention(enum attention_mask which) {
+    mask = which;
     struct check c = {.build = build_attention};
     struct tape tape = {0};
     double want[T * D];
@@ -449,6 +458,11 @@ Test(attention, gradients_and_values) {
     check_near("attention", build_attention(&tape, &c)->x, want, T * D, 8 * D);
     tape_free(&tape);
     check_close(&c);
+}
+
+Test(attention, gradients_and_values) {
+    check_attention(ATTEND_CAUSAL);
+    check_attention(ATTEND_ALL);
 }
 
 /* A later token changes nothing before it, nor in another sequence. */

@@ -48,11 +48,11 @@ static void exp_scale_of_vector(struct tape *tape) {
 }
 
 static void attention_heads(struct tape *tape) {
-    op_attention(tape, zeros(tape, T, 3 * D), offsets, 2, 4, &dropout_none);
+    op_attention(tape, zeros(tape, T, 3 * D), offsets, 2, 4, ATTEND_CAUSAL, &dropout_none);
 }
 
 static void attention_offsets(struct tape *tape) {
-    op_attention(tape, zeros(tape, T + 1, 3 * D), offsets, 2, 2, &dropout_none);
+    op_attention(tape, zeros(tape, T + 1, 3 * D), offsets, 2, 2, ATTEND_CAUSAL, &dropout_none);
 }
 
 static void embed_width(struct tape *tape) {
@@ -148,7 +148,7 @@ static void embed_index(struct tape *tape) {
 
 static void attention_descending(struct tape *tape) {
     static const int64_t descending[] = {0, 3, 1, T};
-    op_attention(tape, zeros(tape, T, 3 * D), descending, 3, 2, &dropout_none);
+    op_attention(tape, zeros(tape, T, 3 * D), descending, 3, 2, ATTEND_CAUSAL, &dropout_none);
 }
 
 static void mix_index(struct tape *tape) {
