@@ -109,6 +109,13 @@ enum status file_remove_temporary(const char *directory) {
     return remove_those(directory, is_temporary, ".tmp.");
 }
 
+enum status file_remove_directory(const char *path) {
+    TRY(file_remove_all(path, ""));
+    if (rmdir(path) && errno != ENOENT)
+        return refused(path, "cannot be removed");
+    return STATUS_OK;
+}
+
 bool file_exists(const char *path) {
     return access(path, F_OK) == 0;
 }

@@ -21,6 +21,9 @@ CHECKED enum status file_remove(const char *path);
 /* Remove the files of a directory whose names begin with `prefix`; no error if there are none. */
 CHECKED enum status file_remove_all(const char *directory, const char *prefix);
 
+/* Remove a directory with the files in it; no error if it is not there. */
+CHECKED enum status file_remove_directory(const char *path);
+
 /* Remove the files of a directory whose names end in .tmp.PID: what processes that were killed have
  * left of atomic writes. */
 CHECKED enum status file_remove_temporary(const char *directory);

@@ -1,8 +1,10 @@
 /* The command line of `cdsr features`, and which of the ways a table comes from: a file
- * (features/import), the built-in encoder (features/encode), a server (features/server), or tags made of terms (features/make_tags). */
+ * (features/import), the built-in encoder of texts (features/encode), a server (features/server), a model
+ * of texts and pictures (features/clip), or tags made of terms (features/make_tags). */
 #include "core/mem.h"
 #include "io/dataset.h"
 #include "jobs/enrich/ask_args.h"
+#include "jobs/features/clip.h"
 #include "jobs/features/encode.h"
 #include "jobs/features/feature_table.h"
 #include "jobs/features/import.h"
@@ -22,7 +24,8 @@ struct request {
     struct import_request import;
     struct encode_request encode; /* name, whiten, half and overwrite are the import's */
     struct server_request server; /* name, from, half, overwrite and wait are set last */
-    const char *encoder;
+    struct clip_request clip;     /* name, model, half and overwrite are set last */
+    const char *encoder, *precision;
     double wait;  /* seconds */
     int64_t tags; /* of an item, to be made of terms; 0: a table is wanted */
 };
@@ -54,6 +57,7 @@ enum {
     KEY_GRAPH,
     KEY_SMOOTH,
     KEY_MAKE_TAGS,
+    KEY_PRECISION,
     KEY_INPUTS,
     KEY_ENCODING
 };
@@ -70,6 +74,14 @@ static const char doc[] =
     "--encoder server asks a server for the vectors, OpenAI's /v1/embeddings, by the options "
     "below. "
     "They stay in the cache, as the answers of 'cdsr enrich' do, and are not asked for again.\n\n"
+    "--encoder clip makes the rows with a model that you have, --model names its folder in the "
+    "layout "
+    "of the library transformers (config.json, model.safetensors; for texts vocab.json, "
+    "merges.txt): "
+    "from texts, or with --from images:DIR from pictures DIR/KEY.jpg, .jpeg, .png or .webp, KEY an "
+    "item's key. What cannot be read is named and marked as missing. A job that ended early goes "
+    "on "
+    "when it is started again.\n\n"
     "Any other --from is a file. The table has one row per item, in the order of the items or of a "
     "file of keys, and is stored "
     "as it is; models normalise rows when they load them. Rows that are all zero, or too large "
@@ -83,11 +95,14 @@ static const char doc[] =
 static const struct argp_option options[] = {
     {"name", KEY_NAME, "NAME", 0, "Name of the table: text, image, ...", 0},
     {"from", KEY_FROM, "SOURCE", 0,
-     "titles, titles+description, tags, text:NAME, or a file: FILE.npy, FILE.safetensors, "
-     "FILE.h5:DATASET, or "
-     "FILE.h5 with one dataset; may be a pattern and may be repeated",
+     "titles, titles+description, tags, text:NAME, images:DIR, or a file: FILE.npy, "
+     "FILE.safetensors, FILE.h5:DATASET, or FILE.h5 with one dataset; may be a pattern and may be "
+     "repeated",
      0},
-    {"encoder", KEY_ENCODER, "ENCODER", 0, "How texts become rows: lsa, the default, or server", 0},
+    {"encoder", KEY_ENCODER, "ENCODER", 0,
+     "How texts become rows: lsa, the default, server, or clip, which also takes pictures", 0},
+    {"precision", KEY_PRECISION, "TYPE", 0,
+     "With --encoder clip: fp32 (default), or bf16 to multiply in bfloat16", 0},
     {"dim", KEY_DIM, "D", 0,
      "Columns that are made of texts (256); a server is asked for so many, by default for the "
      "model's "
@@ -134,8 +149,8 @@ static bool name_allowed(const char *name) {
            !(n >= 5 && !strcmp(name + n - 5, "_mask"));
 }
 
-static bool is_by_server(const struct request *r) {
-    return r->encoder && !strcmp(r->encoder, "server");
+static bool is_by(const struct request *r, const char *encoder) {
+    return r->encoder && !strcmp(r->encoder, encoder);
 }
 
 /* What a server encodes. */
@@ -158,16 +173,51 @@ static error_t check_server(const struct argp_state *state, struct request *r) {
     return EINVAL;
 }
 
+#define IMAGES "images:"
+
+static bool is_text(enum encode_kind kind) {
+    return kind <= ENCODE_TITLES_DESCRIPTIONS || kind == ENCODE_TEXT;
+}
+
+/* What a model encodes. */
+static error_t check_clip(const struct argp_state *state, struct request *r) {
+    const struct import_request *m = &r->import;
+    const struct encode_request *e = &r->encode;
+    const char *from = string_at(&m->from, 0);
+    bool pictures = !strncmp(from, IMAGES, strlen(IMAGES));
+    r->clip.from = encode_source_find(from);
+    r->clip.pictures = pictures ? from + strlen(IMAGES) : NULL;
+    r->clip.bf16 = r->precision && !strcmp(r->precision, "bf16");
+    if (!r->server.ask.model)
+        argp_error(state, "--encoder clip: give the folder of the model, --model DIR");
+    else if (m->from.count > 1 || (!pictures && !is_text(r->clip.from.kind)))
+        argp_error(state, "--encoder clip: goes with one --from titles, titles+description, "
+                          "text:NAME or images:DIR");
+    else if (m->tensor || m->keys || m->mask || m->pca || m->whiten || e->dim || e->terms ||
+             e->chi_square > 0 || e->graph > 0 || e->smooth || e->vocabulary ||
+             r->server.ask.endpoint)
+        argp_error(state, "--encoder clip: goes with --model, --precision, --dtype and --overwrite "
+                          "alone");
+    else
+        return 0;
+    return EINVAL;
+}
+
 /* Options that are about files and options that are about texts do not mix. */
 static error_t check_source(const struct argp_state *state, struct request *r) {
     const struct import_request *m = &r->import;
     const char *from = string_at(&m->from, 0);
-    if (is_by_server(r))
+    if (is_by(r, "clip"))
+        return check_clip(state, r);
+    if (is_by(r, "server"))
         return check_server(state, r);
     r->encode.from = encode_source_find(from);
     bool text = r->encode.from.kind < ENCODE_KINDS;
-    if (r->server.ask.model || r->server.ask.endpoint)
-        argp_error(state, "--model and --endpoint are about --encoder server");
+    if (!strncmp(from, IMAGES, strlen(IMAGES)))
+        argp_error(state, "--from %s: goes with --encoder clip and --model DIR", from);
+    else if (r->server.ask.model || r->server.ask.endpoint || r->precision)
+        argp_error(state, "--model is about --encoder clip and server, --precision about clip, "
+                          "--endpoint about server");
     else if (text && (m->from.count > 1 || m->tensor || m->keys || m->mask))
         argp_error(state, "--from %s: is alone, without files, --tensor, --keys and --mask", from);
     else if (text && m->pca)
@@ -197,8 +247,8 @@ static error_t check_make_tags(const struct argp_state *state, struct request *r
     const struct import_request *m = &r->import;
     const struct encode_request *e = &r->encode;
     bool table = m->name || m->tensor || m->keys || m->mask || m->ignore_unknown || m->pca ||
-                 m->whiten || m->half || r->encoder || r->server.ask.model || e->dim ||
-                 e->chi_square > 0 || e->graph > 0 || e->vocabulary;
+                 m->whiten || m->half || r->encoder || r->server.ask.model || r->precision ||
+                 e->dim || e->chi_square > 0 || e->graph > 0 || e->vocabulary;
     r->encode.from = encode_source_find(string_at(&m->from, 0));
     if (!table && m->from.count == 1 && e->from.kind <= ENCODE_TITLES_DESCRIPTIONS)
         return 0;
@@ -282,6 +332,22 @@ static error_t set_chi_square(const struct argp_state *state, const char *text,
     return EINVAL;
 }
 
+static error_t set_encoder(const struct argp_state *state, const char *text, struct request *r) {
+    r->encoder = text;
+    if (is_by(r, "lsa") || is_by(r, "server") || is_by(r, "clip"))
+        return 0;
+    argp_error(state, "--encoder: '%.100s' is not one of lsa, server, clip", text);
+    return EINVAL;
+}
+
+static error_t set_precision(const struct argp_state *state, const char *text, struct request *r) {
+    r->precision = text;
+    if (!strcmp(text, "fp32") || !strcmp(text, "bf16"))
+        return 0;
+    argp_error(state, "--precision: '%.100s' is not one of fp32, bf16", text);
+    return EINVAL;
+}
+
 static error_t set_encoding(const struct argp_state *state, const char *text,
                             struct server_request *r) {
     r->floats = !strcmp(text, "float");
@@ -294,11 +360,9 @@ static error_t set_encoding(const struct argp_state *state, const char *text,
 static error_t parse_encode(int key, char *arg, const struct argp_state *state, struct request *r) {
     switch (key) {
     case KEY_ENCODER:
-        r->encoder = arg;
-        if (!strcmp(arg, "lsa") || !strcmp(arg, "server"))
-            return 0;
-        argp_error(state, "--encoder: '%.100s' is not one of lsa, server", arg);
-        return EINVAL;
+        return set_encoder(state, arg, r);
+    case KEY_PRECISION:
+        return set_precision(state, arg, r);
     case KEY_INPUTS:
         return args_integer(state, "--inputs", arg, 1, 4096, &r->server.inputs);
     case KEY_ENCODING:
@@ -359,10 +423,22 @@ static enum status add_by_server(const struct comm *comm, const struct dataset *
     return status;
 }
 
+static enum status add_by_clip(const struct comm *comm, const struct dataset *dataset,
+                               struct request *r) {
+    r->clip.name = r->import.name;
+    r->clip.model = r->server.ask.model;
+    r->clip.half = r->import.half;
+    r->clip.overwrite = r->import.overwrite;
+    TRY(memory_limit_reserve(comm));
+    return encode_clip(comm, dataset, &r->clip);
+}
+
 static enum status add(const struct comm *comm, const struct dataset *dataset, struct request *r) {
     struct encode_request *e = &r->encode;
     r->import.vocabulary = e->vocabulary;
-    if (is_by_server(r))
+    if (is_by(r, "clip"))
+        return add_by_clip(comm, dataset, r);
+    if (is_by(r, "server"))
         return add_by_server(comm, dataset, r);
     if (e->from.kind != ENCODE_KINDS || r->import.pca)
         TRY(memory_limit_reserve(comm));

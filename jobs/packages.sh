@@ -7,7 +7,8 @@ set -eu
 
 packages=(build-essential cmake ninja-build pkg-config openmpi-bin libopenmpi-dev
     libscalapack-openmpi-dev libopenblas-pthread-dev libhdf5-openmpi-dev libcriterion-dev
-    libjansson-dev libssl-dev libyaml-dev libunistring-dev zlib1g-dev libcurl4-openssl-dev gnuplot-nox)
+    libjansson-dev libssl-dev libyaml-dev libunistring-dev zlib1g-dev libcurl4-openssl-dev libjpeg-dev
+    libpng-dev libwebp-dev gnuplot-nox)
 [ $# = 0 ] || packages=("$@")
 
 if ! command -v dpkg-query >/dev/null; then

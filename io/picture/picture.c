@@ -1,0 +1,74 @@
+#include "io/picture/picture.h"
+#include "core/mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool fail(char why[PICTURE_WHY], const char *what) {
+    snprintf(why, PICTURE_WHY, "%s", what);
+    return false;
+}
+
+bool picture_alloc(struct picture *picture, int64_t width, int64_t height, char why[PICTURE_WHY]) {
+    if (width < 1 || height < 1)
+        return fail(why, "it has no pixels");
+    if (width > PICTURE_SIDE || height > PICTURE_SIDE || width * height > PICTURE_PIXELS) {
+        snprintf(why, PICTURE_WHY, "it has %lld x %lld pixels, more than %d or than %d a side",
+                 (long long)width, (long long)height, (int)PICTURE_PIXELS, (int)PICTURE_SIDE);
+        return false;
+    }
+    *picture = (struct picture){width, height, mem_alloc(width * height, 3)};
+    return true;
+}
+
+void picture_free(struct picture *picture) {
+    mem_free(picture->rgb);
+    *picture = (struct picture){0};
+}
+
+bool picture_decode(const uint8_t *bytes, size_t size, struct picture *picture,
+                    char why[PICTURE_WHY]) {
+    *picture = (struct picture){0};
+    if (size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3))
+        return picture_decode_jpeg(bytes, size, picture, why);
+    if (size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8))
+        return picture_decode_png(bytes, size, picture, why);
+    if (size >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4))
+        return picture_decode_webp(bytes, size, picture, why);
+    return fail(why, "it is no JPEG, PNG or WebP");
+}
+
+/* A whole regular file; nothing that could be waited for is opened. */
+static bool read_file(int file, uint8_t **bytes, size_t *size, char why[PICTURE_WHY]) {
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return fail(why, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return fail(why, "it is not a regular file");
+    if (info.st_size > PICTURE_BYTES)
+        return fail(why, "it has more than 64 MiB");
+    *bytes = mem_alloc(info.st_size, 1);
+    for (*size = 0; *size < (size_t)info.st_size;) {
+        ssize_t got = read(file, *bytes + *size, (size_t)info.st_size - *size);
+        if (got <= 0)
+            return fail(why, got < 0 ? strerror(errno) : "it became shorter while it was read");
+        *size += (size_t)got;
+    }
+    return true;
+}
+
+bool picture_read(const char *path, struct picture *picture, char why[PICTURE_WHY]) {
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    *picture = (struct picture){0};
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0)
+        return fail(why, strerror(errno));
+    bool good = read_file(file, &bytes, &size, why) && picture_decode(bytes, size, picture, why);
+    close(file);
+    mem_free(bytes);
+    return good;
+}

@@ -1,0 +1,39 @@
+/* Pictures in files that nobody vouches for. Not collective.
+ *
+ * JPEG, PNG and WebP, told by their first bytes whatever the name says. Colours are taken as they
+ * stand, without profiles and without the turn that EXIF may ask for; transparency is left out, not
+ * painted on anything; 16 bits become 8; CMYK becomes red, green and blue as in the Python Imaging
+ * Library. Of an animation the first picture counts, of a WebP animation nothing. */
+#ifndef IO_PICTURE_PICTURE_H
+#define IO_PICTURE_PICTURE_H
+#include "core/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a picture may take: bytes of its file, pixels of a side and of the whole. A decoder's own
+ * memory is bounded by what these make of it. */
+enum { PICTURE_BYTES = 1 << 26, PICTURE_SIDE = 1 << 15, PICTURE_PIXELS = 1 << 26 };
+
+struct picture {
+    int64_t width, height;
+    uint8_t *rgb; /* [height, width, 3] */
+};
+
+enum { PICTURE_WHY = 200 };
+
+/* False for a file that is no whole picture of these kinds or is beyond the limits; `why` then says so
+ * in few words, and nothing is printed. */
+bool picture_read(const char *path, struct picture *picture, char why[PICTURE_WHY]);
+void picture_free(struct picture *picture); /* safe on a zeroed object; zeroes it */
+
+/* ---- for the decoders: of a file's bytes, with `why` set on failure ---- */
+
+typedef bool picture_decoder(const uint8_t *bytes, size_t size, struct picture *picture,
+                             char why[PICTURE_WHY]);
+picture_decoder picture_decode, picture_decode_jpeg, picture_decode_png, picture_decode_webp;
+
+/* Memory for a picture of that size; false, with `why`, beyond the limits. */
+bool picture_alloc(struct picture *picture, int64_t width, int64_t height, char why[PICTURE_WHY]);
+
+#endif

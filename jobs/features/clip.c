@@ -1,0 +1,331 @@
+/* Blocks of items, each rank a run of them: a block is found in the store or made and put there; when all
+ * are there, the table is written from the store. */
+#include "jobs/features/clip.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/phase.h"
+#include "io/clip/weights.h"
+#include "io/file.h"
+#include "io/h5_writer.h"
+#include "jobs/engine/peak.h"
+#include "jobs/features/block_store.h"
+#include "jobs/features/clip_items.h"
+#include "jobs/features/feature_table.h"
+#include "partition/range.h"
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK = 256 /* items */, LONG = 10 /* seconds: worth to be compared */ };
+
+struct job {
+    const struct comm *comm;
+    const struct dataset *dataset;
+    const struct clip_request *request;
+    struct clip_items items;
+    struct clip_weights weights;
+    char files[SHA256_TEXT]; /* of the model's other files */
+    struct block_store store;
+    struct range blocks;       /* of this rank */
+    char (*keys)[SHA256_TEXT]; /* [blocks] */
+    unsigned char *mask;       /* [items of this rank] */
+    int64_t missing, found;    /* items; blocks that were in the store */
+    int64_t made;              /* rows */
+    double since, seconds;     /* of the making */
+};
+
+static const struct clip_shape *shape_of(const struct job *j) {
+    return j->request->pictures ? &j->items.config.pictures : &j->items.config.texts;
+}
+
+/* The source as people name it; text of `size` bytes. */
+static const char *source_of(const struct job *j, char *text, size_t size) {
+    const struct clip_request *r = j->request;
+    snprintf(text, size, "%s%s", r->pictures ? "images:" : r->from.name,
+             r->pictures ? r->pictures : "");
+    return text;
+}
+
+/* ---- opening ---- */
+
+/* On rank 0. */
+static enum status check_request(const struct job *j) {
+    const struct clip_request *r = j->request;
+    struct feature_paths paths;
+    feature_paths(&paths, r->name);
+    TRY(feature_check_name(j->dataset, &paths, r->name, r->overwrite));
+    if (!r->pictures)
+        return terms_check(j->dataset, r->from);
+    DIR *folder = opendir(r->pictures);
+    if (!folder)
+        return log_error(STATUS_IO, "%s: cannot be listed: %s; name the folder of the pictures",
+                         r->pictures, strerror(errno));
+    closedir(folder);
+    if (!h5_exists(&j->dataset->file, "/items/key"))
+        return log_error(STATUS_INPUT, "%s: has no keys of items, by which pictures are found",
+                         j->dataset->path);
+    return STATUS_OK;
+}
+
+/* Of the files that say how the weights are used. */
+static enum status hash_files(struct job *j) {
+    static const char *const names[] = {"config.json", "preprocessor_config.json", "vocab.json",
+                                        "merges.txt"};
+    char path[4096];
+    struct sha256 hash;
+    enum status status = STATUS_OK;
+    sha256_begin(&hash);
+    for (int i = 0; i < 4 && status == STATUS_OK; i++) {
+        snprintf(path, sizeof path, "%s/%s", j->request->model, names[i]);
+        if (file_exists(path))
+            status = sha256_add_file(&hash, path);
+    }
+    sha256_end(&hash, j->files);
+    return status;
+}
+
+/* On rank 0. */
+static enum status read_model(struct job *j) {
+    const struct clip_request *r = j->request;
+    TRY(check_request(j));
+    TRY(clip_config_read(r->model, &j->items.config));
+    TRY(hash_files(j));
+    if (r->pictures)
+        return STATUS_OK;
+    return clip_tokens_read(r->model, j->items.config.texts.vocabulary, &j->items.tokens);
+}
+
+/* What rank 0 has read, on all ranks. */
+static void share_model(struct job *j) {
+    struct clip_tokens *t = &j->items.tokens;
+    struct clip_merge *merge = t->merge;
+    comm_bcast(j->comm, &j->items.config, sizeof j->items.config);
+    comm_bcast(j->comm, j->files, sizeof j->files);
+    comm_bcast(j->comm, t, sizeof *t);
+    if (t->slots == 0)
+        return;
+    t->merge = j->comm->rank == 0 ? merge : mem_alloc(t->slots, sizeof *merge);
+    comm_bcast(j->comm, t->merge, t->slots * (int64_t)sizeof *merge);
+}
+
+static enum status open_model(struct job *j) {
+    TRY(COMM_ON_ROOT(j->comm, read_model(j)));
+    share_model(j);
+    TRY(clip_weights_read(j->comm, j->request->model, shape_of(j), &j->weights));
+    j->items.tower = (struct clip_tower){
+        .shape = *shape_of(j), .weights = j->weights.numbers, .bf16 = j->request->bf16};
+    return STATUS_OK;
+}
+
+static enum status open_items(struct job *j) {
+    int64_t items = j->dataset->items, blocks = (items + BLOCK - 1) / BLOCK;
+    j->blocks = range_of(blocks, j->comm->size, j->comm->rank);
+    j->items.lo = j->blocks.lo * BLOCK < items ? j->blocks.lo * BLOCK : items;
+    j->items.hi = j->blocks.hi * BLOCK < items ? j->blocks.hi * BLOCK : items;
+    j->mask = mem_alloc(j->items.hi - j->items.lo, 1);
+    j->keys = mem_alloc(j->blocks.hi - j->blocks.lo, sizeof *j->keys);
+    block_store_open(&j->store, j->dataset->path, j->request->name, shape_of(j)->projection);
+    TRY(clip_items_read(j->comm, j->request->from, &j->items));
+    return COMM_ON_ROOT(j->comm, block_store_make(&j->store));
+}
+
+/* ---- making ---- */
+
+static struct range items_of(const struct job *j, int64_t block) {
+    int64_t lo = block * BLOCK, hi = lo + BLOCK;
+    return (struct range){lo, hi < j->items.hi ? hi : j->items.hi};
+}
+
+/* A hash of all that the rows of a block are made of. */
+static void find_key(struct job *j, int64_t block) {
+    struct range range = items_of(j, block);
+    struct sha256 hash;
+    sha256_begin(&hash);
+    sha256_add(&hash, CDSR_VERSION, sizeof CDSR_VERSION);
+    sha256_add(&hash, j->weights.sha256, SHA256_TEXT);
+    sha256_add(&hash, j->files, SHA256_TEXT);
+    sha256_add(&hash, &j->request->bf16, sizeof j->request->bf16);
+    for (int64_t i = range.lo; i < range.hi; i++)
+        clip_items_hash(&j->items, i, &hash);
+    sha256_end(&hash, j->keys[block - j->blocks.lo]);
+}
+
+static enum status check_finite(const struct job *j, struct range range, const float *rows) {
+    int64_t width = j->store.width;
+    for (int64_t i = 0; i < (range.hi - range.lo) * width; i++)
+        if (!isfinite(rows[i]))
+            return log_error(
+                STATUS_INPUT,
+                "%s: encodes item %lld to a number that is not finite; the weights are "
+                "damaged, or beyond what float32 can hold",
+                j->request->model, (long long)(range.lo + i / width));
+    return STATUS_OK;
+}
+
+static enum status make_block(struct job *j, int64_t block, float *rows) {
+    struct range range = items_of(j, block);
+    int64_t n = range.hi - range.lo;
+    unsigned char *mask = j->mask + range.lo - j->items.lo;
+    const char *key = j->keys[block - j->blocks.lo];
+    find_key(j, block);
+    if (block_store_load(&j->store, block, key, n, mask, rows)) {
+        j->found++;
+    } else {
+        TRY(clip_items_encode(&j->items, range.lo, range.hi, mask, rows));
+        TRY(check_finite(j, range, rows));
+        TRY(block_store_save(&j->store, block, key, n, mask, rows));
+        j->made += n;
+    }
+    for (int64_t i = 0; i < n; i++)
+        j->missing += !mask[i];
+    return STATUS_OK;
+}
+
+static enum status make_blocks(struct job *j) {
+    float *rows = mem_alloc(BLOCK * j->store.width, sizeof *rows);
+    enum status status = STATUS_OK;
+    double since = phase_clock();
+    for (int64_t b = j->blocks.lo; b < j->blocks.hi && status == STATUS_OK; b++) {
+        status = make_block(j, b, rows);
+        double seconds = phase_clock() - since;
+        log_progress("clip: block %lld of %lld of this rank, %.1f items/s",
+                     (long long)(b - j->blocks.lo + 1), (long long)(j->blocks.hi - j->blocks.lo),
+                     (double)j->made / (seconds > 0 ? seconds : 1));
+    }
+    mem_free(rows);
+    j->seconds = phase_clock() - since;
+    return comm_agree(j->comm, status);
+}
+
+/* ---- writing ---- */
+
+static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
+    char source[512], text[640];
+    source_of(j, source, sizeof source);
+    snprintf(text, sizeof text, "clip of %s (weights %.12s%s)", source, j->weights.sha256,
+             j->request->bf16 ? ", bf16" : "");
+    TRY(h5_writer_put_text(w, path, "encoder", "clip"));
+    TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
+    TRY(h5_writer_put_text(w, path, "source", source));
+    TRY(h5_writer_put_text(w, path, "provenance", text));
+    TRY(h5_writer_put_text(w, path, "weights_sha256", j->weights.sha256));
+    TRY(h5_writer_put_text(w, path, "precision", j->request->bf16 ? "bf16" : "fp32"));
+    return h5_writer_put_int(w, path, "normalised", 1);
+}
+
+/* This rank's blocks. */
+static enum status write_rows(const struct job *j, struct h5_writer *w, const char *path) {
+    float *rows = mem_alloc(BLOCK * j->store.width, sizeof *rows);
+    enum status status = STATUS_OK;
+    for (int64_t b = j->blocks.lo; b < j->blocks.hi && status == STATUS_OK; b++) {
+        struct range range = items_of(j, b);
+        if (block_store_load(&j->store, b, j->keys[b - j->blocks.lo], range.hi - range.lo,
+                             j->mask + range.lo - j->items.lo, rows))
+            status = h5_writer_write(w, path, H5_F32, range.lo, range.hi, rows);
+        else
+            status = log_error(STATUS_IO, "%s/%lld: is not as it was written; start again",
+                               j->store.folder, (long long)b);
+    }
+    mem_free(rows);
+    return status;
+}
+
+/* Collective up to the reservation; then each rank for itself, until the commit. */
+static enum status write_table(const struct job *j, struct h5_writer *w) {
+    struct feature_paths paths;
+    feature_paths(&paths, j->request->name);
+    TRY(feature_declare(w, &paths, j->dataset->items, j->store.width, j->request->half,
+                        j->missing > 0));
+    TRY(put_attributes(j, w, paths.table));
+    TRY(h5_writer_reserve(w));
+    TRY(write_rows(j, w, paths.table));
+    if (j->missing == 0)
+        return STATUS_OK;
+    return h5_writer_write(w, paths.mask, H5_U8, j->items.lo, j->items.hi, j->mask);
+}
+
+/* ---- what came out ---- */
+
+/* On rank 0, of the ranks' lists of pictures; the first few. */
+static void name_lacking(const struct job *j) {
+    int64_t bytes, n = 0;
+    char *all = comm_collect(j->comm, j->items.lacking.bytes, j->items.lacking.used, &bytes);
+    for (int64_t at = 0; j->comm->rank == 0 && at < bytes && n < CLIP_LACKING; n++) {
+        log_warn("%s", all + at);
+        at += (int64_t)strlen(all + at) + 1;
+    }
+    mem_free(all);
+}
+
+/* How fast it was, against what large products reach here, which takes a second to measure. */
+static void print_speed(struct job *j) {
+    const char *what = j->request->pictures ? "pictures" : "texts";
+    double flops = j->items.tower.flops;
+    struct peak peak;
+    comm_sum_i64(j->comm, &j->made, 1);
+    comm_sum_f64(j->comm, &flops, 1);
+    comm_max_f64(j->comm, &j->seconds, 1);
+    if (j->seconds < LONG)
+        return;
+    peak_rates(j->comm, &peak);
+    if (j->comm->rank == 0)
+        printf("clip: %.1f %s/s, %.1f GFLOP/s, %.0f %% of a large product's %.1f in float32\n",
+               (double)j->made / j->seconds, what, flops / j->seconds * 1e-9,
+               flops / j->seconds * 1e-7 / peak.sgemm_gflops, peak.sgemm_gflops);
+}
+
+static void print_outcome(struct job *j) {
+    char source[512];
+    comm_sum_i64(j->comm, &j->found, 1);
+    print_speed(j);
+    if (j->comm->rank != 0)
+        return;
+    printf("%s: table %s, %lld rows of %lld columns by clip of %s, %lld missing\n",
+           j->dataset->path, j->request->name, (long long)j->dataset->items,
+           (long long)j->store.width, source_of(j, source, sizeof source), (long long)j->missing);
+    if (j->found > 0)
+        printf("clip: %lld blocks of %d items were there from before\n", (long long)j->found,
+               (int)BLOCK);
+    printf("clip: weights %s; %.1f s\n", j->weights.sha256, phase_clock() - j->since);
+}
+
+static enum status check_any(struct job *j) {
+    char source[512];
+    comm_sum_i64(j->comm, &j->missing, 1);
+    name_lacking(j);
+    if (j->missing < j->dataset->items)
+        return STATUS_OK;
+    return comm_error(j->comm, STATUS_INPUT, "%s: no item of %s has one that can be encoded",
+                      source_of(j, source, sizeof source), j->dataset->path);
+}
+
+static enum status run(struct job *j) {
+    struct h5_writer writer;
+    TRY(open_model(j));
+    TRY(open_items(j));
+    TRY(make_blocks(j));
+    TRY(check_any(j));
+    TRY(h5_writer_edit(&writer, j->comm, j->dataset->path, H5_PARALLEL));
+    TRY(h5_writer_commit(&writer, write_table(j, &writer)));
+    TRY(COMM_ON_ROOT(j->comm, block_store_remove(&j->store)));
+    print_outcome(j);
+    return STATUS_OK;
+}
+
+enum status encode_clip(const struct comm *comm, const struct dataset *dataset,
+                        const struct clip_request *request) {
+    struct job j = {.comm = comm,
+                    .dataset = dataset,
+                    .request = request,
+                    .items = {.dataset = dataset, .pictures = request->pictures},
+                    .since = phase_clock()};
+    enum status status = run(&j);
+    clip_items_free(&j.items);
+    clip_weights_close(&j.weights);
+    block_store_close(&j.store);
+    mem_free(j.keys);
+    mem_free(j.mask);
+    return status;
+}
