@@ -1,5 +1,5 @@
-/* JPEG by libjpeg-turbo. What the library warns of, such as a file that ends early, is a failure here:
- * half of a picture says little about an item. */
+/* JPEG by libjpeg-turbo. What the library warns of, such as a file that ends early, is a failure here,
+ * as half of a picture says little about an item; but not bytes that are one too many. */
 #include "core/mem.h"
 #include "io/picture/picture.h"
 #include <setjmp.h>
@@ -7,9 +7,11 @@
 
 #include <jpeglib.h> /* needs stdio.h before it */
 
-/* Of a progressive picture every scan goes over all of it: more than any encoder makes would take
- * longer than the size of the file lets expect. */
-enum { SCANS = 100, MEMORY = 1 << 29 };
+#include <jerror.h>
+
+/* Every scan of a progressive picture may go over all of it, whatever its few bytes: so many pixels are
+ * visited in all, which takes seconds. Encoders make about ten scans. */
+enum { VISITS = 1 << 30, MEMORY = 1 << 29 };
 
 struct decoder {
     struct jpeg_error_mgr errors;
@@ -32,15 +34,16 @@ _Noreturn static void give_up(j_common_ptr info) {
 }
 
 static void on_message(j_common_ptr info, int level) {
-    if (level < 0)
+    int code = info->err->msg_code;
+    if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_TOO_MUCH_DATA)
         give_up(info);
 }
 
 static void on_progress(j_common_ptr info) {
     struct decoder *d = info->client_data;
-    if (d->jpeg.input_scan_number <= SCANS)
+    if (d->jpeg.input_scan_number * d->picture->width * d->picture->height <= VISITS)
         return;
-    snprintf(d->why, PICTURE_WHY, "it has more than %d scans", (int)SCANS);
+    snprintf(d->why, PICTURE_WHY, "it has too many scans, %d", d->jpeg.input_scan_number);
     longjmp(d->failed, 1);
 }
 

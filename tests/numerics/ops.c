@@ -294,6 +294,7 @@ Test(elementwise, tangent) {
 
 Test(elementwise, gelu) {
     check_elementwise(build_gelu, false);
+    check_elementwise(build_quick_gelu, false);
 }
 
 Test(elementwise, residual) {
