@@ -115,23 +115,23 @@ static inline struct model_tensor *test_model_tensor(struct test_model *m, const
 
 /* ---- files ---- */
 
-static inline FILE *model_file(const char *folder, const char *name) {
+static inline FILE *model_file(const char *dir, const char *name) {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *file = fopen(path, "wb");
     if (!file)
         abort();
     return file;
 }
 
-static inline void model_put_json(const char *folder, const char *name, json_t *json) {
-    FILE *file = model_file(folder, name);
+static inline void model_put_json(const char *dir, const char *name, json_t *json) {
+    FILE *file = model_file(dir, name);
     json_dumpf(json, file, 0);
     fclose(file);
     json_decref(json);
 }
 
-static inline void test_model_put_weights(const struct test_model *m, const char *folder) {
+static inline void test_model_put_weights(const struct test_model *m, const char *dir) {
     json_t *header = json_object();
     int64_t at = 0;
     for (int i = 0; i < m->count; i++) {
@@ -146,7 +146,7 @@ static inline void test_model_put_weights(const struct test_model *m, const char
     }
     char *text = json_dumps(header, 0);
     uint64_t length = strlen(text);
-    FILE *file = model_file(folder, "model.safetensors");
+    FILE *file = model_file(dir, "model.safetensors");
     fwrite(&length, sizeof length, 1, file);
     fwrite(text, 1, length, file);
     for (int i = 0; i < m->count; i++)
@@ -163,7 +163,7 @@ static inline json_t *model_section(const struct clip_shape *s) {
                      s->activation == ACTIVATION_GELU ? "gelu" : "quick_gelu");
 }
 
-static inline void test_model_put_config(const struct test_model *m, const char *folder) {
+static inline void test_model_put_config(const struct test_model *m, const char *dir) {
     const struct clip_config *c = &m->config;
     json_t *texts = model_section(&c->texts), *pictures = model_section(&c->pictures);
     json_object_set_new(texts, "vocab_size", json_integer(c->texts.vocabulary));
@@ -171,10 +171,10 @@ static inline void test_model_put_config(const struct test_model *m, const char 
     json_object_set_new(texts, "eos_token_id", json_integer(c->end));
     json_object_set_new(pictures, "image_size", json_integer(c->pictures.side));
     json_object_set_new(pictures, "patch_size", json_integer(c->pictures.patch));
-    model_put_json(folder, "config.json",
+    model_put_json(dir, "config.json",
                    json_pack("{s:s, s:I, s:o, s:o}", "model_type", "clip", "projection_dim",
                              c->texts.projection, "text_config", texts, "vision_config", pictures));
-    model_put_json(folder, "preprocessor_config.json",
+    model_put_json(dir, "preprocessor_config.json",
                    json_pack("{s:[f, f, f], s:[f, f, f]}", "image_mean", c->mean[0], c->mean[1],
                              c->mean[2], "image_std", c->deviation[0], c->deviation[1],
                              c->deviation[2]));
@@ -200,14 +200,14 @@ static const char *const model_merges[][2] = {
 enum { MODEL_MERGES = sizeof model_merges / sizeof *model_merges, MODEL_START = 528, MODEL_END };
 
 /* Bytes are 0 to 255, at the end of a word 256 to 511, then come the merges. */
-static inline void test_model_put_tokens(const char *folder) {
+static inline void test_model_put_tokens(const char *dir) {
     json_t *tokens = json_object();
     char token[32];
     for (int i = 0; i < 512; i++) {
         model_byte(i % 256, i < 256 ? "" : "</w>", token);
         json_object_set_new(tokens, token, json_integer(i));
     }
-    FILE *file = model_file(folder, "merges.txt");
+    FILE *file = model_file(dir, "merges.txt");
     fputs("#version: 0.2\n", file);
     for (int i = 0; i < MODEL_MERGES; i++) {
         fprintf(file, "%s %s\n", model_merges[i][0], model_merges[i][1]);
@@ -217,16 +217,16 @@ static inline void test_model_put_tokens(const char *folder) {
     fclose(file);
     json_object_set_new(tokens, "<|startoftext|>", json_integer(MODEL_START));
     json_object_set_new(tokens, "<|endoftext|>", json_integer(MODEL_END));
-    model_put_json(folder, "vocab.json", tokens);
+    model_put_json(dir, "vocab.json", tokens);
 }
 
 /* All files of the model, in a new folder. */
-static inline void test_model_put(const struct test_model *m, const char *folder) {
-    if (mkdir(folder, 0777))
+static inline void test_model_put(const struct test_model *m, const char *dir) {
+    if (mkdir(dir, 0777))
         abort();
-    test_model_put_config(m, folder);
-    test_model_put_weights(m, folder);
-    test_model_put_tokens(folder);
+    test_model_put_config(m, dir);
+    test_model_put_weights(m, dir);
+    test_model_put_tokens(dir);
 }
 
 #endif

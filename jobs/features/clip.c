@@ -297,6 +297,7 @@ static enum status check_any(struct job *j) {
     name_lacking(j);
     if (j->missing < j->dataset->items)
         return STATUS_OK;
+    TRY(COMM_ON_ROOT(j->comm, block_store_remove(&j->store)));
     return comm_error(j->comm, STATUS_INPUT, "%s: no item of %s has one that can be encoded",
                       source_of(j, source, sizeof source), j->dataset->path);
 }

@@ -78,8 +78,8 @@ test_no_descriptions() { # Descriptions have to be in the data set.
 }
 
 test_arguments() { # Arguments that are out of range or do not belong together are refused.
-    refuses 'features: --encoder: '"'clip'"' is not one of lsa, server' \
-        --name text --from titles --encoder clip
+    refuses 'features: --encoder: '"'bert'"' is not one of lsa, server, clip' \
+        --name text --from titles --encoder bert
     refuses "features: --dim: '0' is not an integer from 1 to 32767" \
         --name text --from titles --dim 0
     refuses 'features: --from titles: is alone, without files, --tensor, --keys and --mask' \
@@ -100,6 +100,50 @@ test_too_many_columns() { # More columns than there are to take are refused.
     statuses 2 2
     has err 'too few for --dim 500; lower it'
     cmp -s data.h5 before.h5 || complain 'data.h5 is as before'
+}
+
+test_models() { # What goes with a CLIP model, and what there has to be.
+    refuses 'features: --encoder clip: give the folder of the model, --model DIR' \
+        --name text --from titles --encoder clip
+    refuses 'features: --from images:dir: goes with --encoder clip and --model DIR' \
+        --name image --from images:dir
+    refuses 'features: --model is about --encoder clip and server, --precision about clip, --endpoint about server' \
+        --name text --from titles --model dir
+    refuses 'features: --encoder clip: goes with one --from titles, titles+description or images:DIR' \
+        --name text --from tags --encoder clip --model dir
+    refuses 'features: --encoder clip: goes with --model, --precision, --dtype and --overwrite alone' \
+        --name text --from titles --encoder clip --model dir --dim 8
+    refuses "features: --precision: 'f16' is not one of fp32, bf16" \
+        --name text --from titles --encoder clip --model dir --precision f16
+    refuses "data.h5: has a table 'wide' already; name another or give --overwrite" \
+        --name wide --from titles --encoder clip --model dir
+    mkdir -p empty
+    ranks 2 features data.h5 --name text --from titles --encoder clip --model empty
+    statuses 3 3
+    says err 'cdsr: error: empty/config.json: cannot be read: No such file or directory'
+    ranks 2 features data.h5 --name image --from images:nowhere --encoder clip --model empty
+    statuses 3 3
+    says err 'cdsr: error: nowhere: cannot be listed: No such file or directory; name the folder of the pictures'
+}
+
+test_golden_model() { # Titles and pictures by a model, damaged ones named, in both precisions.
+    local golden=${CDSR_SHARED:-../shared}/golden/clip-tiny name picture
+    [ -r "$golden/model.safetensors" ] || skip "$golden is not there"
+    mkdir pictures
+    for picture in "$golden"/images/*; do
+        name=A$(ls pictures | wc -l)
+        cp "$picture" "pictures/$name.${picture##*.}"
+    done
+    head -c 900 "$golden/images/photo.jpg" >pictures/A11.jpg
+    encodes 2 image --from images:pictures --encoder clip --model "$golden"
+    has out 'copy.h5: table image, 200 rows of 32 columns by clip of images:pictures, 189 missing'
+    has out 'clip: weights a64510582508edc45c069b4cbdd84edf3cfa0099af2f6bc5189af2acc5a149eb; '
+    has err 'cdsr: warning: item 11, pictures/A11.jpg: Premature end of JPEG file'
+    has err 'cdsr: warning: item 12, A12: there is no .jpg, .jpeg, .png or .webp'
+    [ "$(wc -l <"$work/err")" = 5 ] || complain "five warnings: $(cat "$work/err")"
+    encodes 3 text --from titles --encoder clip --model "$golden" --precision bf16 --dtype f16
+    says_nothing err
+    has out 'copy.h5: table text, 200 rows of 32 columns by clip of titles, 0 missing'
 }
 
 # described: in/, a folder with descriptions.
