@@ -4,11 +4,19 @@
 #include <cblas.h>
 #include <hdf5.h>
 #include <jansson.h>
+#include <png.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistring/version.h>
+#include <webp/decode.h>
 #include <yaml.h>
 #include <zlib.h>
+
+#include <jpeglib.h> /* needs stdio.h before it */
+
+/* libjpeg-turbo does not say it when it runs: this is what the program was built with. */
+#define TEXT_OF(macro) TEXT(macro)
+#define TEXT(text) #text
 
 /* Open MPI adds its package and build after a comma; others continue on a second line. */
 static void mpi_version(char *text, size_t size) {
@@ -33,8 +41,9 @@ static void blas_version(char *text, size_t size) {
 }
 
 void versions_get(struct version versions[VERSIONS]) {
-    static const char *const names[VERSIONS] = {
-        "cdsr", "mpi", "hdf5", "openblas", "jansson", "libyaml", "libunistring", "zlib", "libcurl"};
+    static const char *const names[VERSIONS] = {"cdsr",    "mpi",     "hdf5",         "openblas",
+                                                "jansson", "libyaml", "libunistring", "zlib",
+                                                "libcurl", "libjpeg", "libpng",       "libwebp"};
     for (int i = 0; i < VERSIONS; i++)
         versions[i].name = names[i];
     snprintf(versions[0].text, sizeof versions[0].text, "%s", CDSR_VERSION);
@@ -47,4 +56,8 @@ void versions_get(struct version versions[VERSIONS]) {
              _libunistring_version >> 8 & 255, _libunistring_version & 255);
     snprintf(versions[7].text, sizeof versions[7].text, "%s", zlibVersion());
     snprintf(versions[8].text, sizeof versions[8].text, "%s", http_library());
+    snprintf(versions[9].text, sizeof versions[9].text, "%s", TEXT_OF(LIBJPEG_TURBO_VERSION));
+    snprintf(versions[10].text, sizeof versions[10].text, "%s", png_get_libpng_ver(NULL));
+    snprintf(versions[11].text, sizeof versions[11].text, "%d.%d.%d", WebPGetDecoderVersion() >> 16,
+             WebPGetDecoderVersion() >> 8 & 255, WebPGetDecoderVersion() & 255);
 }

@@ -2,7 +2,7 @@
 #ifndef IO_VERSION_H
 #define IO_VERSION_H
 
-enum { VERSIONS = 9 };
+enum { VERSIONS = 12 };
 
 struct version {
     const char *name; /* the program first */

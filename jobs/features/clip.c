@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 256 /* items */, LONG = 5 /* seconds: worth to be compared */ };
+enum { BLOCK = 64 /* items */, LONG = 5 /* seconds: worth to be compared */ };
 
 struct job {
     const struct comm *comm;

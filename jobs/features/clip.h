@@ -12,8 +12,8 @@ struct clip_request {
     const char *model; /* folder of config.json, model.safetensors and, for texts, vocab.json and
                               * merges.txt */
     struct encode_source from; /* texts: titles, with descriptions, or text:NAME */
-    const char *pictures;    /* or the folder of KEY.jpg, .jpeg, .png or .webp; NULL: texts */
-    bool bf16;               /* multiply in bfloat16 */
+    const char *pictures;      /* or the folder of KEY.jpg, .jpeg, .png or .webp; NULL: texts */
+    bool bf16;                 /* multiply in bfloat16 */
     bool half, overwrite;
 };
 

@@ -16,10 +16,8 @@ enum status clip_items_read(const struct comm *comm, struct encode_source from,
                             struct clip_items *items) {
     if (items->pictures)
         return dataset_read_keys(comm, items->dataset, items->lo, items->hi, &items->texts);
-    TRY(dataset_read_titles(comm, items->dataset, items->lo, items->hi, &items->texts));
-    return from.kind == ENCODE_TITLES_DESCRIPTIONS
-               ? dataset_read_descriptions(comm, items->dataset, items->lo, items->hi, &items->more)
-               : STATUS_OK;
+    return encode_source_read(comm, items->dataset, from, items->lo, items->hi, &items->texts,
+                              &items->more);
 }
 
 void clip_items_free(struct clip_items *items) {

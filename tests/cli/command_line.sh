@@ -13,7 +13,7 @@ test_version() { # The versions are those of the program and of its libraries.
     ranks 4 --version
     statuses 0 0 0 0
     says_nothing err
-    for name in cdsr mpi hdf5 openblas jansson libyaml libunistring zlib libcurl; do
+    for name in cdsr mpi hdf5 openblas jansson libyaml libunistring zlib libcurl libjpeg libpng libwebp; do
         [ "$(grep -c "^$name [0-9A-Za-z]" "$work/out")" = 1 ] || complain "one version of $name"
     done
 }
