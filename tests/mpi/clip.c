@@ -323,7 +323,7 @@ static int shell(const char *format, ...) {
 
 #define FEATURES CDSR_PROGRAM " features %s --name text --from titles --encoder clip --model model"
 
-/* Eleven blocks, of which two are there when the job is killed; it goes on on two ranks. A block that is
+/* Also where the ranks of a node can have no memory together. Eleven blocks, of which two are there when the job is killed; it goes on on two ranks. A block that is
  * damaged is made again. */
 Test(clip, goes_on_where_it_was, .timeout = 120) {
     char dir[] = "/tmp/cdsr-test-XXXXXX";
@@ -338,7 +338,7 @@ Test(clip, goes_on_where_it_was, .timeout = 120) {
     test_model_free(&model);
     cr_assert_eq(
         shell(CDSR_PROGRAM " synth --items-a 400 --items-b 300 --users 40 -o a.h5 >/dev/null"), 0);
-    cr_assert_eq(shell("cp a.h5 b.h5 && cp a.h5 c.h5"), 0);
+    cr_assert_eq(shell("cp a.h5 b.h5 && cp a.h5 c.h5 && cp a.h5 d.h5"), 0);
     cr_assert_eq(shell(FEATURES " >/dev/null", "a.h5"), 0);
     cr_expect_neq(shell("CDSR_TEST_KILL=0:renamed:2 " FEATURES " >/dev/null 2>&1", "b.h5"), 0);
     cr_expect_eq(shell("[ \"$(ls b.h5.text.part | wc -l)\" = 2 ]"), 0);
@@ -349,9 +349,10 @@ Test(clip, goes_on_where_it_was, .timeout = 120) {
     cr_expect_eq(shell("printf x | dd of=c.h5.text.part/1 bs=1 seek=5000 conv=notrunc 2>/dev/null"),
                  0);
     cr_expect_eq(shell(FEATURES " >out && grep -q '^clip: 2 blocks of 64' out", "c.h5"), 0);
-    for (const char *file = "abc"; *file; file++)
+    cr_expect_eq(shell("OMPI_MCA_osc=^sm mpirun -n 2 " FEATURES " >/dev/null", "d.h5"), 0);
+    for (const char *file = "abcd"; *file; file++)
         cr_expect_eq(shell("h5dump -d /features/text %c.h5 | tail -n +2 >%c.txt", *file, *file), 0);
-    cr_expect_eq(shell("cmp a.txt b.txt && cmp a.txt c.txt"), 0);
+    cr_expect_eq(shell("cmp a.txt b.txt && cmp a.txt c.txt && cmp a.txt d.txt"), 0);
     cr_expect_eq(shell("cd / && rm -r %s", dir), 0);
 }
 
