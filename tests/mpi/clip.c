@@ -323,8 +323,8 @@ static int shell(const char *format, ...) {
 
 #define FEATURES CDSR_PROGRAM " features %s --name text --from titles --encoder clip --model model"
 
-/* Also where the ranks of a node can have no memory together. Eleven blocks, of which two are there when the job is killed; it goes on on two ranks. A block that is
- * damaged is made again. */
+/* Eleven blocks, of which two are there when the job is killed; it goes on on two ranks. A block that is
+ * damaged is made again. The rows are also the same where ranks can have no memory together. */
 Test(clip, goes_on_where_it_was, .timeout = 120) {
     char dir[] = "/tmp/cdsr-test-XXXXXX";
     cr_assert(mkdtemp(dir) && chdir(dir) == 0);
