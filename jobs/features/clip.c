@@ -202,10 +202,14 @@ static enum status make_blocks(struct job *j) {
 /* ---- writing ---- */
 
 static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
-    char source[512], text[640];
+    char source[512], text[1200], *before = NULL;
     source_of(j, source, sizeof source);
-    snprintf(text, sizeof text, "clip of %s (weights %.12s%s)", source, j->weights.sha256,
+    if (!j->request->pictures)
+        TRY(encode_source_provenance(j->dataset, j->request->from, &before));
+    snprintf(text, sizeof text, "clip of %s%s%.500s%s (weights %.12s%s)", source,
+             before ? " (" : "", before ? before : "", before ? ")" : "", j->weights.sha256,
              j->request->bf16 ? ", bf16" : "");
+    mem_free(before);
     TRY(h5_writer_put_text(w, path, "encoder", "clip"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
     TRY(h5_writer_put_text(w, path, "source", source));

@@ -109,7 +109,7 @@ test_models() { # What goes with a CLIP model, and what there has to be.
         --name image --from images:dir
     refuses 'features: --model is about --encoder clip and server, --precision about clip, --endpoint about server' \
         --name text --from titles --model dir
-    refuses 'features: --encoder clip: goes with one --from titles, titles+description or images:DIR' \
+    refuses 'features: --encoder clip: goes with one --from titles, titles+description, text:NAME or images:DIR' \
         --name text --from tags --encoder clip --model dir
     refuses 'features: --encoder clip: goes with --model, --precision, --dtype and --overwrite alone' \
         --name text --from titles --encoder clip --model dir --dim 8

@@ -144,7 +144,7 @@ static void check_ranks(bool pictures) {
     struct comm self;
     struct clip_request request = {.name = "one",
                                    .model = "model",
-                                   .from = ENCODE_TITLES,
+                                   .from = {ENCODE_TITLES, "titles"},
                                    .pictures = pictures ? "pictures" : NULL};
     enter(&dataset);
     comm_open(&self, MPI_COMM_SELF);
@@ -225,7 +225,9 @@ static void check_pictures(const float *rows) {
 
 MPI_TEST(clip, rows_are_those_of_the_reference, 2) {
     struct dataset dataset;
-    struct clip_request texts = {.name = "text", .model = "model", .from = ENCODE_TITLES},
+    struct clip_request texts = {.name = "text",
+                                 .model = "model",
+                                 .from = {ENCODE_TITLES, "titles"}},
                         pictures = {.name = "image", .model = "model", .pictures = "pictures"};
     enter(&dataset);
     MPI_REQUIRE(encode(&test_comm, &dataset, &texts) == STATUS_OK);
@@ -253,7 +255,8 @@ static void expect_refused(const struct dataset *dataset, const struct clip_requ
 
 MPI_TEST(clip, models_that_do_not_fit, 2) {
     struct dataset dataset;
-    struct clip_request request = {.name = "text", .model = "model", .from = ENCODE_TITLES};
+    struct clip_request request = {
+        .name = "text", .model = "model", .from = {ENCODE_TITLES, "titles"}};
     enter(&dataset);
     if (test_comm.rank == 0) {
         model.config.texts.inner = 41;
