@@ -4,15 +4,15 @@
  * down, by bicubic interpolation (Keys, 1981, a = -1/2); of a picture that becomes smaller the kernel is
  * stretched by the reduction, against aliasing. Rows first, then columns, with weights of 22 binary
  * places and values rounded to 8 bits after each. The middle of the result is cut out. These are the
- * steps of PIL's resize, on which the published models were trained; decided here: only what is cut
- * out is computed. */
+ * steps of PIL's resize, by which pictures are prepared for the published models; decided here: only
+ * what is cut out is computed. */
 #ifndef CORE_CLIP_RESAMPLE_H
 #define CORE_CLIP_RESAMPLE_H
 #include "core/real.h"
 #include <stdint.h>
 
-/* rgb [height, width, 3] into out [side, side, 3]. Sides at least 1, below 2^20; for its time it takes
- * memory of 3 side height bytes. */
+/* rgb [height, width, 3] into out [side, side, 3]. Sides at least 1, below 2^20. Takes 3 side height bytes
+ * for the time of the call. */
 void resample_picture(const uint8_t *rgb, int64_t width, int64_t height, int64_t side,
                       uint8_t *out);
 

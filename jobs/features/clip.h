@@ -10,7 +10,7 @@
 struct clip_request {
     const char *name;  /* of the table; shorter than FEATURE_NAME */
     const char *model; /* folder of config.json, model.safetensors and, for texts, vocab.json and
-                              * merges.txt */
+                        * merges.txt */
     struct encode_source from; /* texts: titles, with descriptions, or text:NAME */
     const char *pictures;      /* or the folder of KEY.jpg, .jpeg, .png or .webp; NULL: texts */
     bool bf16;                 /* multiply in bfloat16 */

@@ -144,6 +144,10 @@ test_golden_model() { # Titles and pictures by a model, damaged ones named, in b
     encodes 3 text --from titles --encoder clip --model "$golden" --precision bf16 --dtype f16
     says_nothing err
     has out 'copy.h5: table text, 200 rows of 32 columns by clip of titles, 0 missing'
+    described
+    ranks 1 prepare --format c2dsr in -o small.h5
+    ranks 2 features small.h5 --name text --from titles+description --encoder clip --model "$golden" --quiet
+    has out 'small.h5: table text, 5 rows of 32 columns by clip of titles+description, 2 missing'
 }
 
 # described: in/, a folder with descriptions.
