@@ -165,7 +165,7 @@ static error_t check_server(const struct argp_state *state, struct request *r) {
         argp_error(state, "--encoder server: goes with one --from titles, titles+description or "
                           "text:NAME");
     else if (m->tensor || m->keys || m->mask || m->pca || m->whiten || e->terms ||
-             e->chi_square > 0 || e->graph > 0 || e->smooth || e->vocabulary)
+             e->chi_square > 0 || e->graph > 0 || e->smooth || e->vocabulary || r->precision)
         argp_error(state, "--encoder server: goes with the options of servers, --dim, --inputs, "
                           "--encoding, --dtype and --overwrite alone");
     else

@@ -145,9 +145,9 @@ test_golden_model() { # Titles and pictures by a model, damaged ones named, in b
     says_nothing err
     has out 'copy.h5: table text, 200 rows of 32 columns by clip of titles, 0 missing'
     described
-    ranks 1 prepare --format c2dsr in -o small.h5
-    ranks 2 features small.h5 --name text --from titles+description --encoder clip --model "$golden" --quiet
-    has out 'small.h5: table text, 5 rows of 32 columns by clip of titles+description, 2 missing'
+    ranks 1 prepare --format c2dsr in -o golden.h5
+    ranks 2 features golden.h5 --name text --from titles+description --encoder clip --model "$golden" --quiet
+    has out 'golden.h5: table text, 5 rows of 32 columns by clip of titles+description, 2 missing'
 }
 
 # described: in/, a folder with descriptions.

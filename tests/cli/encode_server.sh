@@ -107,7 +107,7 @@ test_refused() { # Arguments that do not go together, models and widths that are
         features plain.h5 --name x --from a.npy --encoder server --model m
     refused "$e features: --encoder server: goes with the options of servers, --dim, --inputs, --encoding, --dtype and --overwrite alone" \
         features plain.h5 --name x --from titles --encoder server --model m --whiten
-    refused "$e features: --model and --endpoint are about --encoder server" \
+    refused "$e features: --model is about --encoder clip and server, --precision about clip, --endpoint about server" \
         features plain.h5 --name x --from titles --model m
     fresh none
     refused "$e none.h5: 500 of 500 items have no vector; the others are in none.h5.answers.jsonl; ask for them with --endpoint, or give --allow-missing" \
