@@ -118,4 +118,17 @@ test_refused() { # Arguments that do not go together, models and widths that are
     has err "$e m: gives vectors of 16 numbers, not of --dim 5; leave --dim out"
 }
 
+test_written_texts_by_a_model() { # Texts that a model wrote are encoded by a CLIP model, which says who wrote them.
+    local golden=${CDSR_SHARED:-../shared}/golden/clip-tiny
+    [ -r "$golden/model.safetensors" ] || skip "$golden is not there"
+    fresh written
+    serve
+    ranks 1 enrich written.h5 --name about --prompt description --model writer --endpoint "$endpoint" --quiet
+    statuses 0
+    ranks 2 features written.h5 --name text --from text:about --encoder clip --model "$golden" --quiet
+    statuses 0 0
+    has out 'written.h5: table text, 500 rows of 32 columns by clip of text:about, 0 missing'
+    grep -qa 'clip of text:about (.*writer.*) (weights a64510582508)' written.h5 || complain 'who wrote the texts is said'
+}
+
 run_tests "$@"
