@@ -1,7 +1,7 @@
 /* An item is a place: domain, topic and rank in it; a multiplication modulo the number of items,
  * and its inverse, lead from one to the other, so that neighbouring numbers have nothing in
  * common. Events of a user are drawn one after another from counters of the user's own, and the
- * texts, tags and features of an item from its place. */
+ * texts, tags, picture and features of an item from its place. */
 #include "io/synth.h"
 #include "core/rng.h"
 #include <math.h>
@@ -12,7 +12,7 @@
 enum { SERIES = 8, PREFERRED = 3, TOPIC_WORDS = 8, TRIES = 8, LONGEST = 10, KINDS = 20 };
 
 /* Streams of random numbers, the third part of the key. */
-enum stream { LENGTH, USER, EVENT, TIME, TOPIC_VECTOR, SERIES_VECTOR, NOISE, WORD };
+enum stream { LENGTH, USER, EVENT, TIME, TOPIC_VECTOR, SERIES_VECTOR, NOISE, WORD, COLOUR };
 
 static const double SUCCESSOR = 0.6, NEXT_TOPIC = 0.2; /* else: a preferred topic */
 static const int64_t EPOCH = 1500000000, SPREAD = 100000000, HOUR = 3600;
@@ -212,6 +212,43 @@ void synth_item_tags(const struct synth *synth, int64_t item, int32_t tags[SYNTH
     weights[0] = 1;
     weights[1] = 0.75f;
     weights[2] = 0.5f;
+}
+
+/* ---- pictures and features ---- */
+
+enum { FIGURES = 5 };
+
+/* Is the point (x, y) in a figure of radius 1 around (0, 0)? */
+static bool in_figure(int64_t figure, double x, double y) {
+    double r = x * x + y * y, longer = fmax(fabs(x), fabs(y)), shorter = fmin(fabs(x), fabs(y));
+    switch (figure) {
+    case 0: /* disc */
+        return r < 1;
+    case 1: /* square */
+        return longer < 0.85;
+    case 2: /* ring */
+        return r < 1 && r > 0.3;
+    case 3: /* cross */
+        return longer < 1 && shorter < 0.3;
+    default: /* diamond */
+        return fabs(x) + fabs(y) < 1;
+    }
+}
+
+void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *rgb) {
+    struct place p = place_of(synth, item);
+    uint64_t noise = key(synth, NOISE, item), colour = key(synth, COLOUR, p.topic);
+    double radius = 0.4 + 0.1 * (double)(p.rank / SERIES % 5);
+    double dx = 0.3 * (rng_uniform(noise, 0) - 0.5), dy = 0.3 * (rng_uniform(noise, 1) - 0.5);
+    for (int i = 0; i < side * side; i++) {
+        double x = (2.0 * (i % side) + 1) / side - 1, y = (2.0 * (i / side) + 1) / side - 1;
+        bool inside = in_figure(p.topic % FIGURES, (x - dx) / radius, (y - dy) / radius);
+        for (int c = 0; c < 3; c++) {
+            double value = inside ? 20 + 190 * rng_uniform(colour, (uint64_t)c) : 230;
+            value += 24 * rng_uniform(noise, (uint64_t)(2 + 3 * i + c));
+            rgb[3 * i + c] = (uint8_t)value;
+        }
+    }
 }
 
 void synth_feature(const struct synth *synth, int64_t item, int dim, float *row) {

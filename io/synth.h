@@ -2,8 +2,8 @@
  * its number. Not collective.
  *
  * Items. Both domains share the topics. Item i of a domain has a topic and a rank in it; low ranks
- * are popular (Zipf, exponent 1). Its title, tags and features tell topic and series (ranks in
- * eights). Users. A user prefers three topics. The next event is, most often, the successor of the
+ * are popular (Zipf, exponent 1). Its title, tags, picture and features tell topic and series (ranks
+ * in eights). Users. A user prefers three topics. The next event is, most often, the successor of the
  * last one: a fixed rank of the same topic, in whichever domain the event falls; else a popular
  * item of the topic that follows, or of one the user prefers. No item comes twice where there is
  * another. The second domain may be empty. */
@@ -40,6 +40,10 @@ void synth_title(const struct synth *synth, int64_t item, char title[SYNTH_TITLE
 void synth_tag(const struct synth *synth, int64_t tag, char text[SYNTH_TITLE]);
 void synth_item_tags(const struct synth *synth, int64_t item, int32_t tags[SYNTH_TAGS],
                      float weights[SYNTH_TAGS]);
+
+/* Picture of an item, rgb [side, side, 3]: a figure whose shape and colour are the topic's and whose size
+ * is the series', a little out of the middle, and noise. */
+void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *rgb);
 
 /* Row of the feature table: a vector of the topic, one of the series, and noise. */
 void synth_feature(const struct synth *synth, int64_t item, int dim, float *row);

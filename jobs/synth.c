@@ -1,12 +1,14 @@
 /* The command line of `cdsr synth`; sequences of items whose topics the users share (io/synth); titles,
- * tags and tables that follow the topics; the data set written block by block. */
+ * tags, pictures and tables that follow the topics; the data set written block by block. */
 #include "io/synth.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/content_hash.h"
 #include "io/dataset_content.h"
 #include "io/dataset_write.h"
+#include "io/file.h"
 #include "io/h5_writer.h"
+#include "io/picture/picture.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
 #include "jobs/launch/dataset_lock.h"
@@ -16,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 1 << 14, NAME = 64, MAX_DIM = 1 << 16 };
+enum { BLOCK = 1 << 14, NAME = 64, MAX_DIM = 1 << 16, SIDE = 32 /* of a picture, pixels */ };
 
 struct request {
-    const char *output, *name;
+    const char *output, *name, *pictures; /* pictures: NULL for none */
     int64_t items[2], users, seed, topics, max_len, valid, test;
     double mean_length, wait; /* seconds */
     bool tags, overwrite;
@@ -41,6 +43,7 @@ enum {
     KEY_TEST,
     KEY_TAGS,
     KEY_FEATURES,
+    KEY_PICTURES,
     KEY_NAME,
     KEY_OVERWRITE,
     KEY_WAIT
@@ -70,6 +73,8 @@ static const struct argp_option options[] = {
     {"test", KEY_TEST, "N", 0, "Of the users, those for test (a tenth)", 0},
     {"tags", KEY_TAGS, NULL, 0, "Write tags", 0},
     {"features", KEY_FEATURES, "NAME:DIM", 0, "Write a feature table", 0},
+    {"pictures", KEY_PICTURES, "DIR", 0,
+     "Write a picture of every item to the new directory DIR, KEY.png of 32 x 32 pixels", 0},
     {0}};
 
 static error_t set_feature(const struct argp_state *state, const char *text, struct request *r) {
@@ -145,6 +150,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_WAIT:
         return args_number(state, "--wait", arg, 0, 1e9, &r->wait);
+    case KEY_PICTURES:
+        r->pictures = arg;
+        return 0;
     case KEY_FEATURES:
         return set_feature(state, arg, r);
     case ARGP_KEY_ARG:
@@ -271,6 +279,31 @@ done:
     return status;
 }
 
+/* ---- pictures ---- */
+
+static enum status make_directory(const struct request *r) {
+    if (!r->overwrite && file_exists(r->pictures))
+        return log_error(STATUS_INPUT, "%s: exists; remove it, or add --overwrite to write into it",
+                         r->pictures);
+    return file_make_directory(r->pictures);
+}
+
+static enum status write_pictures(const struct job *job, int64_t items) {
+    uint8_t rgb[SIDE * SIDE * 3];
+    const struct picture picture = {SIDE, SIDE, rgb};
+    char key[SYNTH_TITLE], path[4096];
+    TRY(make_directory(job->request));
+    for (int64_t i = 0; i < items; i++) {
+        item_key(job, i, key);
+        if (snprintf(path, sizeof path, "%s/%s.png", job->request->pictures, key) >=
+            (int)sizeof path)
+            return log_error(STATUS_INPUT, "%s: the name is too long", job->request->pictures);
+        synth_picture(&job->synth, i, SIDE, rgb);
+        TRY(picture_write(path, &picture));
+    }
+    return STATUS_OK;
+}
+
 /* ---- sequences, block by block ---- */
 
 static int64_t count_events(const struct job *job, enum split split) {
@@ -374,6 +407,8 @@ static enum status write_all(struct job *job) {
     TRY(write_splits(job));
     if (job->request->tags)
         TRY(write_tags(job, items));
+    if (job->request->pictures)
+        TRY(write_pictures(job, items));
     return job->request->feature[0] ? write_features(job, items) : STATUS_OK;
 }
 

@@ -27,6 +27,9 @@ enum { PICTURE_WHY = 200 };
 bool picture_read(const char *path, struct picture *picture, char why[PICTURE_WHY]);
 void picture_free(struct picture *picture); /* safe on a zeroed object; zeroes it */
 
+/* Write it as PNG. STATUS_IO with a line where that fails; the file is gone then. */
+CHECKED enum status picture_write(const char *path, const struct picture *picture);
+
 /* ---- for the decoders: of a file's bytes, with `why` set on failure ---- */
 
 typedef bool picture_decoder(const uint8_t *bytes, size_t size, struct picture *picture,

@@ -1,4 +1,5 @@
-/* PNG by libpng, with limits of its own for what a file may have beside the pixels. */
+/* PNG by libpng, in reading with limits of its own for what a file may have beside the pixels. */
+#include "core/log.h"
 #include "core/mem.h"
 #include "io/picture/picture.h"
 #include <png.h>
@@ -94,4 +95,14 @@ bool picture_decode_png(const uint8_t *bytes, size_t size, struct picture *pictu
     if (!good)
         picture_free(picture);
     return good;
+}
+
+enum status picture_write(const char *path, const struct picture *picture) {
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = (png_uint_32)picture->width,
+                       .height = (png_uint_32)picture->height,
+                       .format = PNG_FORMAT_RGB};
+    if (png_image_write_to_file(&image, path, 0, picture->rgb, 0, NULL))
+        return STATUS_OK;
+    return log_error(STATUS_IO, "%s: writing: %s", path, image.message);
 }

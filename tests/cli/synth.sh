@@ -10,6 +10,20 @@ test_repeats() { # The same arguments give the same bytes, on four ranks as in o
     cmp synth.h5 again.h5 || complain 'synth repeats'
 }
 
+test_pictures() { # One of every item, the same every time; not into a directory that is there.
+    synth_with_pictures() {
+        "$CDSR" synth --items-a 30 --items-b 20 --users 50 --topics 2 -o "$@" >/dev/null
+    }
+    synth_with_pictures pictured.h5 --pictures pictures || complain 'synth --pictures'
+    [ "$(ls pictures | wc -l)" = 50 ] || complain "pictures: $(ls pictures | wc -l)"
+    refused 'cdsr: error: pictures: exists; remove it, or add --overwrite to write into it' \
+        synth --items-a 30 --items-b 20 --users 50 -o other.h5 --pictures pictures
+    [ ! -e other.h5 ] || complain 'a data set without its pictures'
+    cp -r pictures first
+    synth_with_pictures pictured.h5 --pictures pictures --overwrite || complain 'synth --overwrite'
+    diff -r first pictures || complain 'pictures repeat'
+}
+
 test_users_for_training() { # Some users have to be left for training.
     refused 'cdsr: error: synth: --users: 50 users leave none for training after 25 for validation and 25 for test' \
         synth --users 50 --valid 25 --test 25 -o out.h5
