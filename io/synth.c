@@ -244,9 +244,9 @@ void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *r
         double x = (2.0 * (i % side) + 1) / side - 1, y = (2.0 * (i / side) + 1) / side - 1;
         bool inside = in_figure(p.topic % FIGURES, (x - dx) / radius, (y - dy) / radius);
         for (int c = 0; c < 3; c++) {
-            double value = inside ? 20 + 190 * rng_uniform(colour, (uint64_t)c) : 230;
-            value += 24 * rng_uniform(noise, (uint64_t)(2 + 3 * i + c));
-            rgb[3 * i + c] = (uint8_t)value;
+            rgb[3 * i + c] =
+                (uint8_t)(20 + 190 * rng_uniform(colour, (uint64_t)(inside ? c : 3 + c)) +
+                          24 * rng_uniform(noise, (uint64_t)(2 + 3 * i + c)));
         }
     }
 }
