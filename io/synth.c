@@ -217,6 +217,7 @@ void synth_item_tags(const struct synth *synth, int64_t item, int32_t tags[SYNTH
 /* ---- pictures and features ---- */
 
 enum { FIGURES = 5 };
+static const double RADIUS = 0.7; /* of a figure; half a side is 1 */
 
 /* Is the point (x, y) in a figure of radius 1 around (0, 0)? */
 static bool in_figure(int64_t figure, double x, double y) {
@@ -237,17 +238,17 @@ static bool in_figure(int64_t figure, double x, double y) {
 
 void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *rgb) {
     struct place p = place_of(synth, item);
-    uint64_t noise = key(synth, NOISE, item), colour = key(synth, COLOUR, p.topic);
-    double radius = 0.4 + 0.1 * (double)(p.rank / SERIES % 5);
+    uint64_t noise = key(synth, NOISE, item);
+    uint64_t ground = key(synth, COLOUR, p.topic);
+    uint64_t figure = key(synth, COLOUR, synth->topics + p.rank / SERIES);
     double dx = 0.3 * (rng_uniform(noise, 0) - 0.5), dy = 0.3 * (rng_uniform(noise, 1) - 0.5);
     for (int i = 0; i < side * side; i++) {
         double x = (2.0 * (i % side) + 1) / side - 1, y = (2.0 * (i / side) + 1) / side - 1;
-        bool inside = in_figure(p.topic % FIGURES, (x - dx) / radius, (y - dy) / radius);
-        for (int c = 0; c < 3; c++) {
+        bool inside = in_figure(p.topic % FIGURES, (x - dx) / RADIUS, (y - dy) / RADIUS);
+        for (int c = 0; c < 3; c++)
             rgb[3 * i + c] =
-                (uint8_t)(20 + 190 * rng_uniform(colour, (uint64_t)(inside ? c : 3 + c)) +
+                (uint8_t)(20 + 190 * rng_uniform(inside ? figure : ground, (uint64_t)c) +
                           24 * rng_uniform(noise, (uint64_t)(2 + 3 * i + c)));
-        }
     }
 }
 

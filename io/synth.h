@@ -41,8 +41,8 @@ void synth_tag(const struct synth *synth, int64_t tag, char text[SYNTH_TITLE]);
 void synth_item_tags(const struct synth *synth, int64_t item, int32_t tags[SYNTH_TAGS],
                      float weights[SYNTH_TAGS]);
 
-/* Picture of an item, rgb [side, side, 3]: a figure on a ground, whose shape and colours are the
- * topic's and whose size is the series', a little out of the middle, and noise. */
+/* Picture of an item, rgb [side, side, 3]: a figure of the series' colour and the topic's shape, a little out
+ * of the middle of a ground of the topic's colour, and noise. */
 void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *rgb);
 
 /* Row of the feature table: a vector of the topic, one of the series, and noise. */

@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
 # From a fresh clone to a result: packages, build, a synthetic data set, two ranks of training; prints
 # the table of result.txt, the popularity baseline under every line of the model.
-#   jobs/quickstart.sh [DIRECTORY]      where everything goes; default runs/quickstart
+#   jobs/quickstart.sh [--full] [DIRECTORY]      where everything goes; default runs/quickstart
+# --full begins at titles and pictures: a model that only pretends to be one writes about the items
+# (tests/chat_server.py), a CLIP model of random weights encodes the pictures (tests/clip_model.py), and runs
+# of ids, with texts, with pictures and with both are compared.
 set -eu
 cd "$(dirname "$0")/.."
+full=false
+if [ "${1:-}" = --full ]; then
+    full=true
+    shift
+fi
 place=${1:-runs/quickstart}
-program=$PWD/build/release/cdsr
+home=$PWD
+program=$home/build/release/cdsr
 
 step() {
     printf '\n== %s\n' "$*" >&2
@@ -19,25 +28,90 @@ if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 
-step packages
-jobs/packages.sh
-step build
-cmake --preset release >/dev/null
-cmake --build --preset release
+ranks() {
+    mpirun -n 2 "$program" "$@"
+}
 
-mkdir -p "$place"
-cd "$place"
-step 'data: two domains with planted structure, and a feature table'
-"$program" synth --items-a 2000 --items-b 2000 --users 6000 --seed 1 --features text:64 \
-    -o data.h5 --overwrite
-cat >quickstart.yaml <<'YAML'
+train_one() {
+    step 'data: two domains with planted structure, and a feature table'
+    "$program" synth --items-a 2000 --items-b 2000 --users 6000 --seed 1 --features text:64 \
+        -o data.h5 --overwrite
+    cat >quickstart.yaml <<'YAML'
 run: {dir: run}
 data: {path: data.h5}
 model: {dim: 64, blocks: 1, dropout: 0.2, modalities: [id, text]}
 train: {epochs: 20, patience: 3, batch: 128, lr: 2.0e-3}
 eval: {candidates: both}
 YAML
-step training on two ranks
-mpirun -n 2 "$program" train quickstart.yaml --overwrite >/dev/null
-step "result, in $place/run"
-cat run/result.txt
+    step training on two ranks
+    ranks train quickstart.yaml --overwrite >/dev/null
+    step "result, in $place/run"
+    cat run/result.txt
+}
+
+# The server's port, once it listens.
+port() {
+    local tries
+    for ((tries = 0; tries < 100; tries++)); do
+        if [ -s port ]; then
+            cat port
+            return
+        fi
+        sleep 0.1
+    done
+    echo 'quickstart: tests/chat_server.py does not start' >&2
+    return 1
+}
+
+write_texts() {
+    local server status=0
+    rm -f port
+    python3 "$home/tests/chat_server.py" serve port --faults 0.02 &
+    server=$!
+    ranks enrich data.h5 --name about --prompt description --model pretended --overwrite \
+        --domain A=food --domain B=kitchen --endpoint "http://127.0.0.1:$(port)" || status=$?
+    kill $server
+    return $status
+}
+
+train_all() {
+    local modalities
+    step 'data: two domains of few events, with titles and pictures'
+    "$program" synth --items-a 3000 --items-b 3000 --users 2600 --valid 1000 --test 1000 --topics 64 \
+        --seed 1 -o data.h5 --pictures pictures --overwrite
+    step 'a language model writes about the items'
+    write_texts
+    ranks features data.h5 --name text --from text:about --dim 64
+    step 'a CLIP model encodes the pictures'
+    python3 "$home/tests/clip_model.py" clip
+    ranks features data.h5 --name image --from images:pictures --encoder clip --model clip
+    cat >quickstart.yaml <<'YAML'
+data: {path: data.h5}
+model: {dim: 64, blocks: 1, dropout: 0.2}
+train: {epochs: 30, patience: 3, batch: 32, lr: 2.0e-3}
+YAML
+    for modalities in id id,text id,image id,image,text; do
+        step "training on two ranks, $modalities"
+        ranks train quickstart.yaml model.modalities="[$modalities]" run.dir="run-$modalities" \
+            --overwrite >/dev/null
+    done
+    step "runs side by side, in $place"
+    "$program" report run-*
+}
+
+step packages
+jobs/packages.sh
+if $full; then
+    jobs/packages.sh python3
+fi
+step build
+cmake --preset release >/dev/null
+cmake --build --preset release
+
+mkdir -p "$place"
+cd "$place"
+if $full; then
+    train_all
+else
+    train_one
+fi
