@@ -4,10 +4,11 @@ demand, for the scripts in tests/cli; and what a batch service makes of request 
 
     chat_server.py serve FILE [--faults RATE] [--kinds KIND,...] [--delay S] [--slow S] [--key KEY]
                    [--inputs N] [--only MODEL] [--bad TEXT] [--tls CERT]
-                   [--log FILE]
+                   [--host ADDRESS] [--port PORT] [--loads S] [--log FILE]
     chat_server.py batch IN OUT [--faults RATE] [--form body|bare]
 
-`serve` writes its port into FILE once it listens. RATE of the requests have a fault of one of the
+`serve` writes its port into FILE once it listens, by default on any of loopback. /health says 503 for the
+first seconds, as many as it --loads. RATE of the requests have a fault of one of the
 KINDs, drawn by their number: 429 (with Retry-After: 1), 500, 413, slow (S seconds, then an answer), drop
 (the connection ends), half (so does the body), json (broken), index (of another choice), empty, length
 (the answer was cut). At most N texts are
@@ -27,6 +28,7 @@ import random
 import re
 import ssl
 import struct
+import time
 
 KINDS = "429,500,413,slow,drop,half,json,index"
 
@@ -81,6 +83,7 @@ class Server:
     def __init__(self, options):
         self.options = options
         self.number = 0
+        self.since = time.monotonic()
         self.log = open(options.log, "w", buffering=1) if options.log else None
 
     def fault(self):
@@ -104,8 +107,11 @@ class Server:
     async def request(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         fields = {k.lower(): v.strip() for k, v in (line.split(":", 1) for line in head[1:] if ":" in line)}
-        body = json.loads(await reader.readexactly(int(fields.get("content-length", 0))))
         path = head[0].split(" ")[1]
+        body = json.loads(await reader.readexactly(int(fields.get("content-length", 0))) or "{}")
+        if path == "/health":
+            loaded = time.monotonic() >= self.since + self.options.loads
+            return self.reply(writer, 200 if loaded else 503, {})
         if self.options.delay:
             await asyncio.sleep(self.options.delay)
         key = self.options.key
@@ -156,8 +162,8 @@ async def serve(options):
     if options.tls:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.tls)
-    server = await asyncio.start_server(Server(options).serve, "127.0.0.1", 0, ssl=tls, backlog=512,
-                                        limit=1 << 22)
+    server = await asyncio.start_server(Server(options).serve, options.host, options.port, ssl=tls,
+                                        backlog=512, limit=1 << 22)
     with open(options.file + ".new", "w") as file:
         file.write(str(server.sockets[0].getsockname()[1]))
     os.rename(options.file + ".new", options.file)
@@ -206,6 +212,9 @@ def main():
     one.add_argument("--bad")
     one.add_argument("--inputs", type=int, default=32)
     one.add_argument("--log")
+    one.add_argument("--host", default="127.0.0.1")
+    one.add_argument("--port", type=int, default=0)
+    one.add_argument("--loads", type=float, default=0)
     two = jobs.add_parser("batch")
     two.add_argument("folder")
     two.add_argument("out")

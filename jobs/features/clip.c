@@ -11,6 +11,7 @@
 #include "jobs/features/block_store.h"
 #include "jobs/features/clip_items.h"
 #include "jobs/features/feature_table.h"
+#include "jobs/launch/stop.h"
 #include "partition/range.h"
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 
 enum { BLOCK = 64 /* items */, LONG = 5 /* seconds: worth to be compared */ };
+#define MARGIN 120.0 /* seconds before the end of the job, for the blocks in progress */
 
 struct job {
     const struct comm *comm;
@@ -183,11 +185,14 @@ static enum status make_block(struct job *j, int64_t block, float *rows) {
     return STATUS_OK;
 }
 
+/* Ranks that were not told to stop go on to their last block. */
 static enum status make_blocks(struct job *j) {
     float *rows = mem_alloc(BLOCK * j->store.width, sizeof *rows);
     enum status status = STATUS_OK;
     double since = phase_clock();
-    for (int64_t b = j->blocks.lo; b < j->blocks.hi && status == STATUS_OK; b++) {
+    int64_t b = j->blocks.lo;
+    stop_watch(0, MARGIN);
+    for (; b < j->blocks.hi && status == STATUS_OK && !stop_requested(); b++) {
         status = make_block(j, b, rows);
         double seconds = phase_clock() - since;
         log_progress("clip: block %lld of %lld of this rank, %.1f items/s",
@@ -196,7 +201,15 @@ static enum status make_blocks(struct job *j) {
     }
     mem_free(rows);
     j->seconds = phase_clock() - since;
-    return comm_agree(j->comm, status);
+    TRY(comm_agree(j->comm, status));
+    int64_t left = j->blocks.hi - b;
+    comm_sum_i64(j->comm, &left, 1);
+    if (left == 0)
+        return STATUS_OK;
+    return comm_error(j->comm, STATUS_STOPPED,
+                      "stopped by a signal or the time limit with %lld blocks of %d items left, the "
+                      "others are in %s: run it again",
+                      (long long)left, (int)BLOCK, j->store.folder);
 }
 
 /* ---- writing ---- */

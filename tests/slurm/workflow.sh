@@ -95,7 +95,7 @@ test_wrong_settings() { # A script without what it needs, or with a wrong settin
     refused_job 'cdsr-evaluate: no run directory or checkpoint given' "$scripts/evaluate.sbatch"
     refused_job 'cdsr-prepare: FORMAT is not set' "$scripts/prepare.sbatch"
     BIND=socket refused_job "cdsr-train: BIND: 'socket' is not one of cores, none" "$scripts/train.sbatch" x.yaml
-    CDSR=/nowhere CDSR_HOME=$work refused_job 'slurm/env.sh: No such file' "$scripts/train.sbatch" x.yaml
+    CDSR=/nowhere CDSR_HOME=$work refused_job 'slurm/requeue.bash: No such file' "$scripts/train.sbatch" x.yaml
 }
 
 run_tests "$@"
