@@ -12,7 +12,7 @@
 # VLLM_API_KEY or what the server calls it, and CDSR_API_KEY.
 #
 # Gives: `start_server ARGUMENT...`, those of the program, which sets `endpoint` (an array: the option that
-# names the server, or nothing); `stop_server`.
+# names the server, or nothing) or ends the script with 2; `stop_server`, which says whether it had ended.
 endpoint=()
 server=
 server_log=${SERVER_LOG:-server-${SLURM_JOB_ID:-none}.log}
@@ -46,7 +46,7 @@ answers() {
 
 # no_server WHAT: the script ends.
 no_server() {
-    say "SERVER: $1; $server_log ends with:"
+    say "SERVER: $1; the end of $server_log:"
     tail -n 10 "$server_log" >&2
     exit 2
 }
@@ -59,17 +59,17 @@ start_server() {
     [[ " $*" != *' --endpoint'* ]] || fail 'both SERVER and --endpoint are given; leave one out'
     read -ra options <<<"${SERVER_OPTIONS:-}"
     : >"$server_log" || fail "SERVER_LOG: $server_log cannot be written"
-    trap stop_server EXIT
+    trap end_server EXIT
     say "waits up to $wait s for the server, whose output is $server_log: $SERVER"
     srun --overlap --mpi=none -N 1 -n 1 -c "${SLURM_CPUS_ON_NODE:-1}" "${options[@]}" bash -c "$STEP" server \
         "$SERVER" >>"$server_log" 2>&1 </dev/null &
     server=$!
     end=$((SECONDS + wait))
     until answers; do
-        kill -0 "$server" 2>/dev/null || {
+        if ! kill -0 "$server" 2>/dev/null; then
             wait "$server"
             no_server "ended with $? before it answered"
-        }
+        fi
         [ $SECONDS -lt $end ] || no_server "did not answer within $wait s"
         sleep 1
     done
@@ -79,11 +79,15 @@ start_server() {
 }
 
 # SLURM kills what is left of it with the job.
-stop_server() {
+end_server() {
     local tries=100
     trap - EXIT
-    [ -n "$server" ] || return 0
-    kill "$server" 2>/dev/null || say "the server has ended; the last line of $server_log: $(tail -n 1 "$server_log")"
+    kill "$server" 2>/dev/null
     while kill -0 "$server" 2>/dev/null && [ $((tries--)) -gt 0 ]; do sleep 0.1; done
-    server=
+}
+
+stop_server() {
+    [ -n "$server" ] || return 0
+    kill -0 "$server" 2>/dev/null || say "the server has ended; the last line of $server_log: $(tail -n 1 "$server_log")"
+    end_server
 }

@@ -7,8 +7,8 @@ demand, for the scripts in tests/cli; and what a batch service makes of request 
                    [--host ADDRESS] [--port PORT] [--loads S] [--log FILE]
     chat_server.py batch IN OUT [--faults RATE] [--form body|bare]
 
-`serve` writes its port into FILE once it listens, by default on any of loopback. /health says 503 for the
-first seconds, as many as it --loads. RATE of the requests have a fault of one of the
+`serve` writes its port into FILE once it listens, by default on any of loopback. With --loads it has
+/health, which says 503 for the first S seconds. RATE of the requests have a fault of one of the
 KINDs, drawn by their number: 429 (with Retry-After: 1), 500, 413, slow (S seconds, then an answer), drop
 (the connection ends), half (so does the body), json (broken), index (of another choice), empty, length
 (the answer was cut). At most N texts are
@@ -109,7 +109,7 @@ class Server:
         fields = {k.lower(): v.strip() for k, v in (line.split(":", 1) for line in head[1:] if ":" in line)}
         path = head[0].split(" ")[1]
         body = json.loads(await reader.readexactly(int(fields.get("content-length", 0))) or "{}")
-        if path == "/health":
+        if path == "/health" and self.options.loads is not None:
             loaded = time.monotonic() >= self.since + self.options.loads
             return self.reply(writer, 200 if loaded else 503, {})
         if self.options.delay:
@@ -117,9 +117,11 @@ class Server:
         key = self.options.key
         if key and fields.get("authorization") != f"Bearer {key}":
             return self.reply(writer, 401, {"error": {"message": f"bad key {fields.get('authorization')}"}})
-        if self.options.only and body["model"] != self.options.only:
+        if self.options.only and body.get("model") != self.options.only:
             self.note("404", body["model"])
             return self.reply(writer, 404, {"error": {"message": f"no model {body['model']}"}})
+        if path == "/v1/models":
+            return self.reply(writer, 200, {"object": "list", "data": []})
         if path == "/v1/chat/completions":
             return await self.work(writer, body, completion, title_of(body["messages"][0]["content"]))
         if path == "/v1/embeddings":
@@ -214,7 +216,7 @@ def main():
     one.add_argument("--log")
     one.add_argument("--host", default="127.0.0.1")
     one.add_argument("--port", type=int, default=0)
-    one.add_argument("--loads", type=float, default=0)
+    one.add_argument("--loads", type=float)
     two = jobs.add_parser("batch")
     two.add_argument("folder")
     two.add_argument("out")
