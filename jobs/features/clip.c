@@ -206,10 +206,11 @@ static enum status make_blocks(struct job *j) {
     comm_sum_i64(j->comm, &left, 1);
     if (left == 0)
         return STATUS_OK;
-    return comm_error(j->comm, STATUS_STOPPED,
-                      "stopped by a signal or the time limit with %lld blocks of %d items left, the "
-                      "others are in %s: run it again",
-                      (long long)left, (int)BLOCK, j->store.folder);
+    return comm_error(
+        j->comm, STATUS_STOPPED,
+        "stopped by a signal or the time limit with %lld blocks of %d items left, the "
+        "others are in %s: run it again",
+        (long long)left, (int)BLOCK, j->store.folder);
 }
 
 /* ---- writing ---- */

@@ -22,7 +22,8 @@ struct clip_request {
  * counted, named and marked as missing in /features/NAME_mask. Ranks share the items. A run that ends
  * early leaves the blocks of rows it has made (block_store.h), and the next one goes on; the same rows
  * come from any number of ranks. Prints what came out on rank 0. STATUS_INPUT for a model that is not
- * one, and where no item has anything to encode. */
+ * one, and where no item has anything to encode; STATUS_STOPPED where a request to stop (stop.h) came
+ * before the last block. */
 CHECKED enum status encode_clip(const struct comm *comm, const struct dataset *dataset,
                                 const struct clip_request *request);
 

@@ -4,8 +4,6 @@
 # shellcheck source=cluster.bash
 . "$(dirname "$0")/cluster.bash"
 needs python3
-# Not one that a tool chooses by the user's settings: hosts share none.
-python=$(python3 -c 'import sys; print(sys.executable)')
 enrich=$CDSR_HOME/slurm/enrich.sbatch
 export CDSR_API_KEY=of-this-test
 unset SERVER_OPTIONS SERVER_WAIT SERVER_LOG http_proxy
@@ -14,7 +12,7 @@ data_set
 
 # server ARGUMENT...: its command; each start has a log of its own, served.PORT.
 server() {
-    echo "$python $CDSR_HOME/tests/chat_server.py serve at.{port} --host 0.0.0.0 --port {port}" \
+    echo "python3 $CDSR_HOME/tests/chat_server.py serve at.{port} --host 0.0.0.0 --port {port}" \
         "--key \$CDSR_API_KEY --log served.{port} $*"
 }
 
