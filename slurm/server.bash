@@ -60,7 +60,7 @@ start_server() {
     read -ra options <<<"${SERVER_OPTIONS:-}"
     : >"$server_log" || fail "SERVER_LOG: $server_log cannot be written"
     trap end_server EXIT
-    say "waits up to $wait s for the server, whose output is $server_log: $SERVER"
+    say "waits up to $wait s for the server, whose output is $server_log"
     srun --overlap --mpi=none -N 1 -n 1 -c "${SLURM_CPUS_ON_NODE:-1}" "${options[@]}" bash -c "$STEP" server \
         "$SERVER" >>"$server_log" 2>&1 </dev/null &
     server=$!

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317 # tests are called by name
 # slurm/enrich.sbatch and features.sbatch with a server of their own, which chat_server.py plays: told to
-# requeue, cancelled, on another host; and with one that does not come up, or goes.
+# requeue, cancelled, on another host; with one that does not come up, or goes; and features.sbatch with a model.
 # shellcheck source=cluster.bash
 . "$(dirname "$0")/cluster.bash"
 needs python3
@@ -89,6 +89,20 @@ test_features() { # features.sbatch makes a table by a server.
     has features/log '../features.h5: table text, 140 rows of 16 columns by '
 }
 
+test_clip() { # By a CLIP model it goes on, after it was told to requeue, with the blocks that are not done.
+    local golden=${CDSR_SHARED:-$CDSR_HOME/../shared}/golden/clip-tiny clip
+    [ -r "$golden/model.safetensors" ] || skip "$golden is not there"
+    "$CDSR" synth --items-a 5000 --items-b 5000 --users 300 -o "$work/many.h5" >/dev/null || complain synth
+    clip=$(submit clip -n 1 -t 10 "$CDSR_HOME/slurm/features.sbatch" ../many.h5 --name text --from titles \
+        --encoder clip --model "$golden")
+    wait_for 60 test -e "$work/many.h5.text.part/9"
+    scancel -b -s USR1 "$clip"
+    becomes "$clip" COMPLETED 60
+    has clip/log 'cdsr-features: end with 75'
+    has clip/log ' blocks of 64 items were there from before'
+    has clip/log '../many.h5: table text, 10000 rows of 32 columns by clip of titles, 0 missing'
+}
+
 # refused_job LINE [ARGUMENT...]: the job fails with it, once.
 refused_job() {
     local refused
@@ -113,12 +127,14 @@ test_wrong_settings() { # So are settings that do not fit.
     SERVER='{port}' SERVER_LOG=no/where refused_job 'SERVER_LOG: no/where cannot be written'
 }
 
-test_nothing_is_left() { # No server outlives its job.
-    local job
-    for job in $told $cancelled $goes $elsewhere; do
-        wait_for 60 test -z "$(squeue -h -j "$job" -t R)"
-    done
+no_job() {
+    [ -z "$(squeue -h)" ]
+}
+
+test_nothing_is_left() { # No server outlives its job, and the key is in no log.
+    wait_for 60 no_job
     wait_for 10 no_server
+    ! grep -r "$CDSR_API_KEY" "$work" --include='*log*' >&2 || complain 'the key is in no log'
 }
 
 run_tests "$@"
