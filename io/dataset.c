@@ -9,6 +9,7 @@
 #include "core/rng.h"
 #include "io/content_hash.h"
 #include "io/h5_sum.h"
+#include "io/provenance.h"
 #include "io/sha256.h"
 #include "partition/range.h"
 #include <math.h>
@@ -494,28 +495,24 @@ enum status dataset_feature_dim(const struct comm *comm, const struct dataset *d
     return STATUS_OK;
 }
 
-static enum status provenance(const struct dataset *dataset, const char *object, char **text) {
-    *text = NULL;
-    return h5_has_attribute(&dataset->file, object, "provenance")
-               ? h5_get_text(&dataset->file, object, "provenance", text)
-               : STATUS_OK;
-}
-
-enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
-                                       char **text) {
+static json_t *read_provenance(const struct dataset *dataset, const char *group, const char *name) {
     char path[512];
-    snprintf(path, sizeof path, "/features/%s", name);
-    return provenance(dataset, path, text);
+    snprintf(path, sizeof path, "%s/%s", group, name);
+    return provenance_read(&dataset->file, path);
 }
 
-enum status dataset_text_provenance(const struct dataset *dataset, const char *name, char **text) {
-    char path[512];
-    snprintf(path, sizeof path, "/items/text/%s", name);
-    return provenance(dataset, path, text);
+json_t *dataset_feature_provenance(const struct dataset *dataset, const char *name) {
+    return read_provenance(dataset, "/features", name);
 }
 
-enum status dataset_tags_provenance(const struct dataset *dataset, char **text) {
-    return provenance(dataset, "/tags", text);
+json_t *dataset_text_provenance(const struct dataset *dataset, const char *name) {
+    return read_provenance(dataset, "/items/text", name);
+}
+
+json_t *dataset_tags_provenance(const struct dataset *dataset, const char *name) {
+    json_t *record = read_provenance(dataset, "/tags/features", name);
+    json_object_set_new(record, PROVENANCE_TAGS, provenance_read(&dataset->file, "/tags"));
+    return record;
 }
 
 static enum status clear_missing(const struct h5_file *file, const char *name, int64_t lo,

@@ -9,6 +9,7 @@
 #include "io/h5_file.h"
 #include "io/sequences.h"
 #include "mpi/comm.h"
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,13 +60,12 @@ CHECKED enum status dataset_read_block(const struct comm *comm, const struct dat
 CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                         const char *name, int *dim);
 
-/* Not collective. How feature table `name` was made, or NULL where the file does not say; the
- * caller's, to be given to mem_free. */
-CHECKED enum status dataset_feature_provenance(const struct dataset *dataset, const char *name,
-                                               char **text);
+/* Not collective. How feature table `name` was made (io/provenance.h); the caller's, to be given to
+ * json_decref. */
+json_t *dataset_feature_provenance(const struct dataset *dataset, const char *name);
 
-/* The same of the tags. */
-CHECKED enum status dataset_tags_provenance(const struct dataset *dataset, char **text);
+/* The same of tag vectors `name`, with the record of the tags under "tags". */
+json_t *dataset_tags_provenance(const struct dataset *dataset, const char *name);
 
 /* Collective. Rows [lo, hi) of a feature table as stored, into rows [hi - lo, dim]; rows that the
  * table's mask marks as missing are zero. */
@@ -87,8 +87,7 @@ CHECKED enum status dataset_read_descriptions(const struct comm *comm,
 CHECKED enum status dataset_find_text(const struct dataset *dataset, const char *name);
 
 /* Not collective. As dataset_feature_provenance, of such a text. */
-CHECKED enum status dataset_text_provenance(const struct dataset *dataset, const char *name,
-                                            char **text);
+json_t *dataset_text_provenance(const struct dataset *dataset, const char *name);
 
 /* Collective. Such a text, which exists, of the items [lo, hi), a range each rank chooses freely. */
 CHECKED enum status dataset_read_text(const struct comm *comm, const struct dataset *dataset,

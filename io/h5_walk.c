@@ -1,5 +1,6 @@
 #include "io/h5_walk.h"
 #include "core/mem.h"
+#include "io/h5_attributes.h"
 #include "io/h5_file.h"
 #include <hdf5.h>
 #include <stdio.h>
@@ -9,8 +10,7 @@ enum {
     DEPTH = 8,         /* of groups */
     OBJECTS = 20000,   /* of a file */
     STRINGS = 1 << 14, /* at once */
-    NUMBERS = 1 << 14, /* of one end of a dataset */
-    ATTRIBUTE_NAME = 256
+    NUMBERS = 1 << 14  /* of one end of a dataset */
 };
 
 struct walk {
@@ -23,37 +23,25 @@ static void come_back(enum status status) {
     (void)status;
 }
 
-static void read_attribute(const struct h5_file *file, const char *object, const char *name,
-                           H5T_class_t class) {
+static void read_attribute(const struct h5_file *file, const char *object,
+                           const struct h5_attribute *a) {
     int64_t whole;
     double number;
     char *text = NULL;
-    if (class == H5T_INTEGER)
-        come_back(h5_get_int(file, object, name, &whole));
-    else if (class == H5T_FLOAT)
-        come_back(h5_get_double(file, object, name, &number));
-    else if (class == H5T_STRING && h5_get_text(file, object, name, &text) == STATUS_OK)
+    if (a->kind == H5_INTEGER)
+        come_back(h5_get_int(file, object, a->name, &whole));
+    else if (a->kind == H5_FLOAT)
+        come_back(h5_get_double(file, object, a->name, &number));
+    else if (h5_get_text(file, object, a->name, &text) == STATUS_OK)
         mem_free(text);
 }
 
 static void read_attributes(const struct h5_file *file, const char *object) {
-    H5O_info_t info = {0};
-    char name[ATTRIBUTE_NAME];
-    if (H5Oget_info_by_name2(file->id, object, &info, H5O_INFO_NUM_ATTRS, H5P_DEFAULT) < 0)
-        return;
-    for (hsize_t i = 0; i < info.num_attrs; i++) {
-        hid_t id = H5Aopen_by_idx(file->id, object, H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT,
-                                  H5P_DEFAULT);
-        if (id < 0)
-            continue;
-        ssize_t length = H5Aget_name(id, sizeof name, name);
-        hid_t type = H5Aget_type(id);
-        H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
-        if (type >= 0)
-            H5Tclose(type);
-        H5Aclose(id);
-        if (length > 0 && (size_t)length < sizeof name)
-            read_attribute(file, object, name, class);
+    int64_t n = h5_attribute_count(file, object);
+    for (int64_t i = 0; i < n; i++) {
+        struct h5_attribute attribute;
+        if (h5_attribute_at(file, object, i, &attribute))
+            read_attribute(file, object, &attribute);
     }
 }
 

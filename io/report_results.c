@@ -4,6 +4,7 @@
 #include "io/report_results.h"
 #include "core/mem.h"
 #include "io/protocol.h"
+#include "io/provenance.h"
 #include "io/version.h"
 #include <math.h>
 #include <stdlib.h>
@@ -102,13 +103,29 @@ static json_t *popularity_json(const struct report_results *r) {
 }
 
 /* How the modalities' tables were made, as far as the data set says. */
-static json_t *tables_json(const struct config *config, char *const *provenance) {
+static json_t *tables_json(const struct config *config, json_t *const *provenance) {
+    const struct names *modalities = &config->model.modalities;
+    json_t *object = json_object();
+    for (int i = 0; provenance && i < modalities->count; i++)
+        if (provenance_line(provenance[i]))
+            json_object_set_new(object, modalities->name[i],
+                                json_string(provenance_line(provenance[i])));
+    return object;
+}
+
+/* The same whole, each with what it was made of. */
+static json_t *provenance_json(const struct config *config, json_t *const *provenance) {
     const struct names *modalities = &config->model.modalities;
     json_t *object = json_object();
     for (int i = 0; provenance && i < modalities->count; i++)
         if (provenance[i])
-            json_object_set_new(object, modalities->name[i], report_text(provenance[i]));
+            json_object_set(object, modalities->name[i], provenance[i]);
     return object;
+}
+
+static void set_tables(json_t *object, const struct config *config, json_t *const *provenance) {
+    json_object_set_new(object, "tables", tables_json(config, provenance));
+    json_object_set_new(object, "provenance", provenance_json(config, provenance));
 }
 
 static json_t *by_key_json(const struct item_counts *n) {
@@ -158,7 +175,7 @@ static json_t *run_json(const struct report_run *r, const struct dataset *datase
         json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
     if (r->config->model.repeats == REPEATS_COUNTED)
         json_object_set_new(object, "repeats", repeats_json(r->repeats));
-    json_object_set_new(object, "tables", tables_json(r->config, r->provenance));
+    set_tables(object, r->config, r->provenance);
     return object;
 }
 
@@ -203,6 +220,7 @@ static json_t *results_json(const struct report_results *r) {
         json_object_set_new(object, "config_hash", report_hash(options_hash(r->config)));
     json_object_set_new(object, "dataset_hash", report_text(r->dataset->content_hash));
     json_object_set_new(object, "items_hash", report_text(r->dataset->items_hash));
+    json_object_set_new(object, "dataset", provenance_read(&r->dataset->file, "/"));
     if (!r->run && r->by_key)
         json_object_set_new(object, "items_by_key", by_key_json(r->by_key));
     if (!r->run && r->config->model.repeats == REPEATS_COUNTED)
@@ -210,7 +228,7 @@ static json_t *results_json(const struct report_results *r) {
     json_object_set_new(object, "ranks", json_integer(r->ranks));
     json_object_set_new(object, "threads", json_integer(r->threads));
     if (!r->run)
-        json_object_set_new(object, "tables", tables_json(r->config, r->provenance));
+        set_tables(object, r->config, r->provenance);
     json_object_set_new(object, "protocol", protocol_json(r));
     for (int s = SPLIT_VALID; s < SPLITS; s++)
         json_object_set_new(object, split_names[s], split_json(r, &r->model[s]));
@@ -258,13 +276,13 @@ const char *report_repeats(const struct repeats *repeats, const struct dataset *
 
 /* Where its tables and items come from, and what its training sequences repeat. */
 static void print_sources(FILE *file, const struct dataset *dataset, const struct config *config,
-                          char *const *provenance, const struct item_counts *by_key,
+                          json_t *const *provenance, const struct item_counts *by_key,
                           const struct repeats *repeats) {
     char text[REPORT_REPEATS];
     const struct names *modalities = &config->model.modalities;
     for (int i = 0; provenance && i < modalities->count; i++)
-        if (provenance[i])
-            fprintf(file, "table %s: %s\n", modalities->name[i], provenance[i]);
+        if (provenance_line(provenance[i]))
+            fprintf(file, "table %s: %s\n", modalities->name[i], provenance_line(provenance[i]));
     if (by_key)
         fprintf(file, "items by key: %lld of the training, %lld new ones with rows not trained\n",
                 (long long)by_key->kept, (long long)by_key->added);

@@ -15,7 +15,7 @@
 struct report_run {
     const struct checkpoint_choice *choice;
     const struct config *config;
-    char *const *provenance;          /* as in struct report_results, as is ... */
+    json_t *const *provenance;        /* as in struct report_results, as is ... */
     const struct item_counts *by_key; /* ... this and ... */
     const struct repeats *repeats;    /* ... this */
 };
@@ -26,7 +26,8 @@ struct report_results {
         *run; /* [runs] whose scores were averaged; NULL: the model is one run's */
     int runs;
     const struct dataset *dataset;
-    char *const *provenance;          /* by modality, of its table or NULL; NULL: of none */
+    json_t *const
+        *provenance; /* by modality, of its table (io/provenance.h) or NULL; NULL: of none */
     const struct item_counts *by_key; /* NULL: the items are those of the training */
     const struct repeats *repeats;    /* in its sequences, where model.repeats counts them */
     int ranks, threads;

@@ -293,6 +293,16 @@ enum status run_result_read(const char *directory, const struct result_request *
     return has_metrics && !result->fault[0] ? read_results(directory, request, result) : STATUS_OK;
 }
 
+enum status run_result_metrics(const char *directory, json_t **root) {
+    char path[RESULT_PATH];
+    set_path(path, directory, "metrics.json");
+    *root = NULL;
+    if (!file_exists(path))
+        return STATUS_OK;
+    *root = load_metrics(path);
+    return *root ? STATUS_OK : STATUS_INPUT;
+}
+
 /* ---- learning curve ---- */
 
 static void read_point(const char *line, struct curve_point **points, int64_t *count) {

@@ -3,6 +3,7 @@
 #define IO_RUN_RESULT_H
 #include "core/options.h"
 #include "core/status.h"
+#include <jansson.h>
 #include <stdbool.h>
 
 enum { RESULT_SPLITS = 2, RESULT_DOMAINS = 3, RESULT_METRICS = 8, RESULT_EVALUATIONS = 8 };
@@ -47,6 +48,10 @@ extern const char *const result_candidate_names[RESULT_CANDIDATES];
  * what a run wrote. */
 CHECKED enum status run_result_read(const char *directory, const struct result_request *request,
                                     struct run_result *result);
+
+/* metrics.json whole, to be given to json_decref; *root is NULL where the run has none yet.
+ * STATUS_INPUT, with a line said, for a file that is no metrics. */
+CHECKED enum status run_result_metrics(const char *directory, json_t **root);
 
 /* Validation MRR of one epoch, of the full candidates where there are any. */
 struct curve_point {

@@ -9,6 +9,7 @@
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
 #include "jobs/report/compare.h"
+#include "jobs/report/provenance.h"
 #include "jobs/report/table.h"
 #include <errno.h>
 #include <limits.h>
@@ -21,11 +22,20 @@ struct request {
     struct result_request result;
     int split;           /* -1: both */
     bool costs, compare; /* further tables */
+    bool provenance;     /* in place of tables */
     char *plot;          /* draw the learning curves into this file */
     bool overwrite;
 };
 
-enum { KEY_OVERWRITE = 0x100, KEY_METRICS, KEY_EVALUATION, KEY_SPLIT, KEY_COSTS, KEY_COMPARE };
+enum {
+    KEY_OVERWRITE = 0x100,
+    KEY_METRICS,
+    KEY_EVALUATION,
+    KEY_SPLIT,
+    KEY_COSTS,
+    KEY_COMPARE,
+    KEY_PROVENANCE
+};
 
 static const struct argp_option options[] = {
     {"metrics", KEY_METRICS, "NAME,...", 0,
@@ -38,6 +48,10 @@ static const struct argp_option options[] = {
     {"compare", KEY_COMPARE, NULL, 0,
      "Also how much each differs from the first, with intervals by bootstrap over users", 0},
     {"costs", KEY_COSTS, NULL, 0, "Also epochs, seconds per epoch and memory", 0},
+    {"provenance", KEY_PROVENANCE, NULL, 0,
+     "Instead of tables, what the figures of each run were made of: data set, tables, texts, "
+     "prompts",
+     0},
     {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (" PLOT_ENDINGS ") by gnuplot", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {0}};
@@ -96,12 +110,20 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_COMPARE:
         r->compare = true;
         return 0;
+    case KEY_PROVENANCE:
+        r->provenance = true;
+        return 0;
     case KEY_COSTS:
         r->costs = true;
         return 0;
     case ARGP_KEY_ARG:
         r->directories[r->runs++] = arg;
         return 0;
+    case ARGP_KEY_END:
+        return r->provenance && (r->costs || r->compare || r->plot)
+                   ? refuse(state, "--provenance",
+                            "is text; leave --costs, --compare and --plot out")
+                   : 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no run directory given");
         return EINVAL;
@@ -168,7 +190,9 @@ static int count_finished(const struct entry *run, int n) {
     return finished;
 }
 
-static enum status print_tables(const struct request *request, struct entry *run, int n) {
+static enum status print_report(const struct request *request, struct entry *run, int n) {
+    if (request->provenance)
+        return provenance_print(run, n);
     int groups = entries_group(run, n);
     entries_drop_doubles(run, n);
     entries_tell_data(run, n);
@@ -192,7 +216,7 @@ static enum status report(const struct request *request) {
     struct entry *run = mem_zero(request->runs, sizeof *run);
     int n = 0;
     enum status worst = read_runs(request, run, &n);
-    enum status status = n > 0 ? print_tables(request, run, n) : STATUS_OK;
+    enum status status = n > 0 ? print_report(request, run, n) : STATUS_OK;
     mem_free(run);
     return status > worst ? status : worst;
 }

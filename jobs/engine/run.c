@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "io/provenance.h"
 #include "jobs/engine/fit_input.h"
 #include "jobs/engine/fit_memory.h"
 #include "jobs/engine/popularity.h"
@@ -56,14 +57,15 @@ static enum status check_finite_vectors(const struct run *run, const char *name,
 }
 
 /* What stands in for what a paper had is said in every run. */
-static enum status tell_provenance(struct run *run, int m, bool tags) {
+static void tell_provenance(struct run *run, int m, const char *tag_vectors) {
     const char *name = run->config.model.modalities.name[m];
-    char **text = &run->provenance[m];
-    TRY(COMM_ON_ROOT(run->comm, tags ? dataset_tags_provenance(&run->dataset, text)
-                                     : dataset_feature_provenance(&run->dataset, name, text)));
-    if (*text)
-        log_info("table %s: %s", name, *text);
-    return STATUS_OK;
+    if (run->comm->rank != 0)
+        return;
+    run->provenance[m] = tag_vectors ? dataset_tags_provenance(&run->dataset, tag_vectors)
+                                     : dataset_feature_provenance(&run->dataset, name);
+    const char *line = provenance_line(run->provenance[m]);
+    if (line)
+        log_info("table %s: %s", name, line);
 }
 
 /* Tags and their vectors, which all ranks have of all items. */
@@ -73,7 +75,7 @@ static enum status read_tags(struct run *run, int m, const char *name, struct ca
                                  &run->tag_vectors));
     TRY(check_finite_vectors(run, name, tags->tags * tags->dim));
     TRY(dataset_read_tags(run->comm, &run->dataset, 0, run->dataset.items, &run->tag_rows));
-    TRY(tell_provenance(run, m, true));
+    tell_provenance(run, m, name);
     unit_norm_rows(run->tag_vectors, tags->tags, tags->dim);
     tags->vectors = run->tag_vectors;
     tags->offsets = run->tag_rows.offsets;
@@ -92,7 +94,7 @@ static enum status read_table(struct run *run, int m, struct catalogue *shape) {
     if (model_learned_width(&run->config, m))
         return STATUS_OK;
     TRY(read_unit_rows(run, &shape->local, name, &dim, &run->tables[m]));
-    TRY(tell_provenance(run, m, false));
+    tell_provenance(run, m, NULL);
     shape->table[m] = (struct frozen_table){run->tables[m], run->tables[m], dim};
     return STATUS_OK;
 }
@@ -266,7 +268,7 @@ void run_close(struct run *run) {
     successors_close(&run->successors);
     for (int m = 0; m < OPTION_LIST; m++) {
         mem_free(run->tables[m]);
-        mem_free(run->provenance[m]);
+        json_decref(run->provenance[m]);
     }
     item_graph_free(&run->graph);
     tag_rows_free(&run->tag_rows);

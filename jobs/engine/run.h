@@ -14,8 +14,8 @@ struct run {
     struct placement *placement;
     real *tables[OPTION_LIST]; /* frozen feature tables by modality, NULL for id: the rows that are
                                 * here */
-    char *provenance[OPTION_LIST]; /* of those tables, on rank 0; NULL: the file does not say */
-    struct tag_rows tag_rows;      /* of all items, for a model that reads tags */
+    json_t *provenance[OPTION_LIST]; /* of those tables (io/provenance.h), on rank 0; else NULL */
+    struct tag_rows tag_rows;        /* of all items, for a model that reads tags */
     real *tag_vectors;
     struct item_graph graph;      /* of all items, for a model that reads one */
     struct sampler sampler;       /* of the training negatives */

@@ -215,18 +215,21 @@ static enum status make_blocks(struct job *j) {
 
 /* ---- writing ---- */
 
-static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
-    char source[512], text[1200], *before = NULL;
-    source_of(j, source, sizeof source);
+/* `text` becomes what people are told of the source. */
+static enum status put_source(const struct job *j, struct h5_writer *w, const char *path,
+                              char text[ENCODE_SOURCE_TEXT]) {
     if (!j->request->pictures)
-        TRY(encode_source_provenance(j->dataset, j->request->from, &before));
-    snprintf(text, sizeof text, "clip of %s%s%.500s%s (weights %.12s%s)", source,
-             before ? " (" : "", before ? before : "", before ? ")" : "", j->weights.sha256,
+        return encode_source_put(w, path, j->dataset, j->request->from, text);
+    return h5_writer_put_text(w, path, "source", source_of(j, text, ENCODE_SOURCE_TEXT));
+}
+
+static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
+    char source[ENCODE_SOURCE_TEXT], text[1200];
+    TRY(put_source(j, w, path, source));
+    snprintf(text, sizeof text, "clip of %s (weights %.12s%s)", source, j->weights.sha256,
              j->request->bf16 ? ", bf16" : "");
-    mem_free(before);
     TRY(h5_writer_put_text(w, path, "encoder", "clip"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
-    TRY(h5_writer_put_text(w, path, "source", source));
     TRY(h5_writer_put_text(w, path, "provenance", text));
     TRY(h5_writer_put_text(w, path, "weights_sha256", j->weights.sha256));
     TRY(h5_writer_put_text(w, path, "precision", j->request->bf16 ? "bf16" : "fp32"));

@@ -188,13 +188,10 @@ static const char *variant(const struct encode *e, char *text, size_t size) {
     return text;
 }
 
-/* What a run says about the table. */
+/* What the table is made of, and what a run says about it. */
 static enum status put_provenance(const struct encode *e, struct h5_writer *w, const char *path) {
-    char text[1024], source[640], how[80], *before;
-    TRY(encode_source_provenance(e->dataset, e->request->from, &before));
-    snprintf(source, sizeof source, "%.80s%s%.500s%s", e->request->from.name, before ? " (" : "",
-             before ? before : "", before ? ")" : "");
-    mem_free(before);
+    char text[1024], source[ENCODE_SOURCE_TEXT], how[80];
+    TRY(encode_source_put(w, path, e->dataset, e->request->from, source));
     variant(e, how, sizeof how);
     snprintf(text, sizeof text, "lsa of %s%s", source, how);
     if (e->request->chi_square > 0) {
@@ -217,7 +214,6 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     sha256_end(&sha, hash);
     TRY(h5_writer_put_text(w, path, "encoder", "lsa"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
-    TRY(h5_writer_put_text(w, path, "source", e->request->from.name));
     TRY(put_provenance(e, w, path));
     TRY(h5_writer_put_int(w, path, "terms", terms->count));
     TRY(h5_writer_put_text(w, path, "terms_sha256", hash)); /* each term with a NUL */

@@ -94,8 +94,8 @@ static void collect(struct job *j) {
 }
 
 static enum status put_attributes(const struct job *j, struct h5_writer *w) {
-    const char *source = j->request->from.name;
-    char text[256];
+    char text[ENCODE_SOURCE_TEXT + 256], source[ENCODE_SOURCE_TEXT];
+    TRY(encode_source_put(w, "/tags", j->dataset, j->request->from, source));
     snprintf(text, sizeof text,
              "the %lld terms of each item's %s with the greatest TF-IDF weight, a stand-in for a "
              "language model's tags",
@@ -103,7 +103,6 @@ static enum status put_attributes(const struct job *j, struct h5_writer *w) {
     TRY(h5_writer_put_text(w, "/tags", "provenance", text));
     TRY(h5_writer_put_text(w, "/tags", "encoder", "tf-idf"));
     TRY(h5_writer_put_text(w, "/tags", "revision", "cdsr " CDSR_VERSION));
-    TRY(h5_writer_put_text(w, "/tags", "source", source));
     TRY(h5_writer_put_int(w, "/tags", "terms", j->tfidf.terms.count));
     return h5_writer_put_int(w, "/tags", "tags_per_item", j->request->most);
 }

@@ -279,15 +279,12 @@ static enum status write_rows(const struct job *j, struct h5_writer *w,
 
 static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
     const struct server_request *r = j->request;
-    char text[1024], *before;
-    TRY(encode_source_provenance(j->dataset, r->from, &before));
-    snprintf(text, sizeof text, "%.200s of %.80s%s%.500s%s", j->embedding.model, r->from.name,
-             before ? " (" : "", before ? before : "", before ? ")" : "");
-    mem_free(before);
+    char text[1024], source[ENCODE_SOURCE_TEXT];
+    TRY(encode_source_put(w, path, j->dataset, r->from, source));
+    snprintf(text, sizeof text, "%.200s of %s", j->embedding.model, source);
     TRY(h5_writer_put_text(w, path, "encoder", "server"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
     TRY(h5_writer_put_text(w, path, "model", j->embedding.model));
-    TRY(h5_writer_put_text(w, path, "source", r->from.name));
     TRY(h5_writer_put_text(w, path, "provenance", text));
     return h5_writer_put_int(w, path, "normalised", 0);
 }

@@ -1,7 +1,9 @@
 #include "jobs/features/terms.h"
 #include "core/log.h"
 #include "io/h5_file.h"
+#include "io/provenance.h"
 #include "partition/range.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { ITEMS = 1 << 15 };
@@ -29,11 +31,25 @@ struct encode_source encode_source_find(const char *name) {
     return s;
 }
 
-enum status encode_source_provenance(const struct dataset *dataset, struct encode_source from,
-                                     char **text) {
-    *text = NULL;
-    return from.kind == ENCODE_TEXT ? dataset_text_provenance(dataset, text_name(from), text)
-                                    : STATUS_OK;
+static json_t *read_provenance(const struct dataset *dataset, struct encode_source from) {
+    static const char *const objects[ENCODE_KINDS] = {"/items/title", "/items/description",
+                                                      "/tags"};
+    return from.kind == ENCODE_TEXT ? dataset_text_provenance(dataset, text_name(from))
+                                    : provenance_read(&dataset->file, objects[from.kind]);
+}
+
+enum status encode_source_put(struct h5_writer *writer, const char *object,
+                              const struct dataset *dataset, struct encode_source from,
+                              char text[ENCODE_SOURCE_TEXT]) {
+    json_t *record = read_provenance(dataset, from);
+    const char *line = provenance_line(record);
+    snprintf(text, ENCODE_SOURCE_TEXT, "%.80s%s%.500s%s", from.name, line ? " (" : "",
+             line ? line : "", line ? ")" : "");
+    enum status status = h5_writer_put_text(writer, object, "source", from.name);
+    if (status == STATUS_OK)
+        status = provenance_put(writer, object, record);
+    json_decref(record);
+    return status;
 }
 
 enum status terms_check(const struct dataset *dataset, struct encode_source from) {

@@ -3,6 +3,7 @@
 #define JOBS_FEATURES_TERMS_H
 #include "core/status.h"
 #include "io/dataset.h"
+#include "io/h5_writer.h"
 #include "io/tfidf.h"
 #include "mpi/comm.h"
 
@@ -22,10 +23,13 @@ struct encode_source {
 /* The source of that name, whose kind is ENCODE_KINDS where it is none; `name` is kept. */
 struct encode_source encode_source_find(const char *name);
 
-/* Not collective. What is known of how the text of a source came about, or NULL; the caller's, to be
- * given to mem_free. */
-CHECKED enum status encode_source_provenance(const struct dataset *dataset,
-                                             struct encode_source from, char **text);
+/* As collective as h5_writer_put_text. Attributes of `object` that say what it is made of: `source`, the
+ * name, and the record of how that came about itself (io/provenance.h), as it is now. `text` becomes the
+ * name and, where the record has one, its line for humans in parentheses. */
+enum { ENCODE_SOURCE_TEXT = 640 };
+CHECKED enum status encode_source_put(struct h5_writer *writer, const char *object,
+                                      const struct dataset *dataset, struct encode_source from,
+                                      char text[ENCODE_SOURCE_TEXT]);
 
 /* Not collective. STATUS_INPUT when the data set lacks these texts; a text that it has not is not
  * taken as empty. */

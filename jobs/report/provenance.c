@@ -1,0 +1,174 @@
+#include "jobs/report/provenance.h"
+#include "core/models/model.h"
+#include "core/text.h"
+#include "io/protocol.h"
+#include "io/provenance.h"
+#include "jobs/features/terms.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { INDENT = 2 };
+
+/* ---- records ---- */
+
+static void print_line(int depth, const char *text) {
+    printf("%*s%s\n", depth * INDENT, "", text);
+}
+
+static void print_value(int depth, const char *name, const json_t *value) {
+    size_t i;
+    json_t *line;
+    printf("%*s%s:", depth * INDENT, "", name);
+    if (json_is_string(value))
+        printf(" %s", json_string_value(value));
+    else if (json_is_integer(value))
+        printf(" %lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        printf(" %.6g", json_real_value(value));
+    else if (json_is_null(value))
+        printf(" not known");
+    putchar('\n');
+    json_array_foreach(value, i, line)
+        print_line(depth + 1, json_is_string(line) ? json_string_value(line) : "not known");
+}
+
+/* The line for humans stands in the heading. */
+static bool is_told(const char *name, const json_t *value) {
+    return json_is_object(value) || !strcmp(name, PROVENANCE_FROM) || !strcmp(name, "provenance");
+}
+
+static void print_record(const json_t *record, int depth);
+
+/* What is made of something in the data set, without that being kept? */
+static bool lacks_source(const json_t *record) {
+    const char *source = json_string_value(json_object_get(record, "source"));
+    return source && encode_source_find(source).kind != ENCODE_KINDS;
+}
+
+static void print_from(const json_t *record, int depth) {
+    const json_t *from = json_object_get(record, PROVENANCE_FROM);
+    const char *source = json_string_value(json_object_get(record, "source"));
+    const char *line = provenance_line(from);
+    if (!from && !lacks_source(record))
+        return;
+    printf("%*sfrom %s: ", depth * INDENT, "", source ? source : "?");
+    if (json_is_object(from))
+        puts(line ? line : json_object_size(from) ? "" : "it has no record of its own");
+    else
+        puts(from ? "its record is damaged or was too long"
+                  : "not recorded, the table is of an older program");
+    print_record(from, depth + 1);
+}
+
+static void print_record(const json_t *record, int depth) {
+    const char *name;
+    json_t *value;
+    const json_t *tags = json_object_get(record, PROVENANCE_TAGS);
+    json_object_foreach((json_t *)record, name, value) if (!is_told(name, value))
+        print_value(depth, name, value);
+    print_from(record, depth);
+    if (json_is_object(tags)) {
+        print_line(depth, "tags:");
+        print_record(tags, depth + 1);
+    }
+}
+
+/* ---- a run ---- */
+
+static void print_table(const char *name, const json_t *root) {
+    const json_t *records = json_object_get(root, "provenance");
+    const json_t *record = json_object_get(records, name);
+    const char *line = json_string_value(json_object_get(json_object_get(root, "tables"), name));
+    printf("  table %s: %s\n", name, line && text_is_printable(line) ? line : "");
+    if (!records)
+        print_line(2, "not recorded, the run is of an older program");
+    else if (!provenance_is_record(record))
+        print_line(2, record ? "its record is damaged" : "not recorded");
+    else
+        print_record(record, 2);
+}
+
+static void print_tables(const struct config *config, const json_t *root) {
+    const struct names *modalities = &config->model.modalities;
+    for (int m = 0; m < modalities->count; m++)
+        if (!model_learned_width(config, m))
+            print_table(modalities->name[m], root);
+}
+
+static void print_data(const struct run_result *result, const json_t *root) {
+    static const char *const told[] = {"name", "protocol", "created_by", "sources"};
+    const json_t *record = json_object_get(root, "dataset");
+    printf("  data: %s, content %s\n", result->config.data.path,
+           result->dataset_hash[0] ? result->dataset_hash : "not known");
+    if (!provenance_is_record(record)) {
+        print_line(2, record ? "its record is damaged"
+                             : "not recorded, the run is of an older program");
+        return;
+    }
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (json_object_get(record, told[i]))
+            print_value(2, told[i], json_object_get(record, told[i]));
+}
+
+static void print_mrr(const json_t *domains) {
+    const char *label, *comma = "";
+    json_t *metrics;
+    json_object_foreach((json_t *)domains, label, metrics) {
+        json_t *mrr = json_object_get(metrics, "mrr");
+        printf("%s %s ", comma, text_is_printable(label) ? label : "?");
+        printf(json_is_number(mrr) ? "%.2f %%" : "-", 100 * json_number_value(mrr));
+        comma = ",";
+    }
+}
+
+static void print_figures(const struct run_result *result, const json_t *root) {
+    for (int s = 0; s < RESULT_SPLITS; s++)
+        for (int c = 0; c < RESULT_CANDIDATES; c++) {
+            const json_t *domains = json_object_get(json_object_get(root, result_split_names[s]),
+                                                    result_candidate_names[c]);
+            if (!json_is_object(domains))
+                continue;
+            printf("  %s, %s candidates, history %s: MRR", result_split_names[s],
+                   result_candidate_names[c], protocol_history(result->history_excluded[c]));
+            print_mrr(domains);
+            putchar('\n');
+        }
+}
+
+static void print_best(const struct run_result *r) {
+    printf("  best epoch: %lld", (long long)r->best_epoch[0]);
+    if (r->per_domain)
+        printf(" (%s), %lld (%s)", r->label[0], (long long)r->best_epoch[1], r->label[1]);
+    printf(" of %lld\n", (long long)r->epochs);
+}
+
+static enum status print_run(const struct entry *entry) {
+    const struct run_result *result = &entry->result;
+    json_t *root = NULL;
+    TRY(run_result_metrics(entry->directory, &root));
+    printf("%s: %s, %s\n", entry->directory, result->config.model.name,
+           result->fault[0] ? result->fault : "VALID");
+    if (root && !result->fault[0]) {
+        print_figures(result, root);
+        print_best(result);
+    }
+    printf("  configuration: %016llx, seed %lld\n",
+           (unsigned long long)options_hash(&result->config), (long long)result->config.run.seed);
+    if (root) {
+        print_data(result, root);
+        print_tables(&result->config, root);
+    }
+    json_decref(root);
+    return STATUS_OK;
+}
+
+enum status provenance_print(const struct entry *run, int n) {
+    enum status worst = STATUS_OK;
+    for (int r = 0; r < n; r++) {
+        if (r > 0)
+            putchar('\n');
+        enum status status = print_run(&run[r]);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}

@@ -1,0 +1,11 @@
+/* From prompt to metric: what the figures of a run were made of, as text. Not collective. */
+#ifndef JOBS_REPORT_PROVENANCE_H
+#define JOBS_REPORT_PROVENANCE_H
+#include "jobs/report/entries.h"
+
+/* Of each run: its figures, data set and tables, and under each table, level by level, what it was made
+ * of, as metrics.json has it. What an older run did not keep is said of each table. STATUS_INPUT, after
+ * the others, for a metrics.json that is none. */
+CHECKED enum status provenance_print(const struct entry *run, int n);
+
+#endif
