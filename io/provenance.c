@@ -28,8 +28,8 @@ struct reading {
 
 /* Instead of a value. */
 static json_t *leave_out(const struct reading *r, const char *name, const char *why) {
-    log_warn("%s: attribute '%s' of %s %s, and does not stand in what is said of its origin",
-             r->file->path, name, r->object, why);
+    log_warn("%s: attribute '%s' of %s %s, and is left out of its provenance", r->file->path, name,
+             r->object, why);
     return json_null();
 }
 
@@ -48,7 +48,7 @@ static char *get_text(const struct reading *r, const struct h5_attribute *a, int
                       const char **why) {
     char *text = NULL;
     *why = "is too long";
-    if (a->bytes > most)
+    if (a->bytes > most + 1) /* the NUL */
         return NULL;
     log_hold();
     enum status status = h5_get_text(r->file, r->object, a->name, &text);

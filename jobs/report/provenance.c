@@ -45,18 +45,23 @@ static bool lacks_source(const json_t *record) {
     return source && encode_source_find(source).kind != ENCODE_KINDS;
 }
 
+/* What stands behind the name of what a table is made of. */
+static const char *describe(const json_t *from) {
+    const char *line = provenance_line(from);
+    if (!from)
+        return "not recorded, by an older program";
+    if (!json_is_object(from))
+        return "its record was damaged or too long";
+    return line ? line : json_object_size(from) ? "as follows" : "it has no record of its own";
+}
+
 static void print_from(const json_t *record, int depth) {
     const json_t *from = json_object_get(record, PROVENANCE_FROM);
     const char *source = json_string_value(json_object_get(record, "source"));
-    const char *line = provenance_line(from);
     if (!from && !lacks_source(record))
         return;
-    printf("%*sfrom %s: ", depth * INDENT, "", source ? source : "?");
-    if (json_is_object(from))
-        puts(line ? line : json_object_size(from) ? "" : "it has no record of its own");
-    else
-        puts(from ? "its record is damaged or was too long"
-                  : "not recorded, the table is of an older program");
+    printf("%*sfrom %s: %s\n", depth * INDENT, "", source ? source : "what is not known",
+           describe(from));
     print_record(from, depth + 1);
 }
 
@@ -68,7 +73,7 @@ static void print_record(const json_t *record, int depth) {
         print_value(depth, name, value);
     print_from(record, depth);
     if (json_is_object(tags)) {
-        print_line(depth, "tags:");
+        printf("%*stags: %s\n", depth * INDENT, "", describe(tags));
         print_record(tags, depth + 1);
     }
 }
@@ -81,7 +86,7 @@ static void print_table(const char *name, const json_t *root) {
     const char *line = json_string_value(json_object_get(json_object_get(root, "tables"), name));
     printf("  table %s: %s\n", name, line && text_is_printable(line) ? line : "");
     if (!records)
-        print_line(2, "not recorded, the run is of an older program");
+        print_line(2, "not recorded, the run is by an older program");
     else if (!provenance_is_record(record))
         print_line(2, record ? "its record is damaged" : "not recorded");
     else
@@ -102,7 +107,7 @@ static void print_data(const struct run_result *result, const json_t *root) {
            result->dataset_hash[0] ? result->dataset_hash : "not known");
     if (!provenance_is_record(record)) {
         print_line(2, record ? "its record is damaged"
-                             : "not recorded, the run is of an older program");
+                             : "not recorded, the run is by an older program");
         return;
     }
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
@@ -114,9 +119,12 @@ static void print_mrr(const json_t *domains) {
     const char *label, *comma = "";
     json_t *metrics;
     json_object_foreach((json_t *)domains, label, metrics) {
-        json_t *mrr = json_object_get(metrics, "mrr");
+        const json_t *mrr = json_object_get(metrics, "mrr");
         printf("%s %s ", comma, text_is_printable(label) ? label : "?");
-        printf(json_is_number(mrr) ? "%.2f %%" : "-", 100 * json_number_value(mrr));
+        if (json_is_number(mrr))
+            printf("%.2f %%", 100 * json_number_value(mrr));
+        else
+            putchar('-');
         comma = ",";
     }
 }
