@@ -9,7 +9,6 @@
 #include "core/rng.h"
 #include "io/content_hash.h"
 #include "io/h5_sum.h"
-#include "io/provenance.h"
 #include "io/sha256.h"
 #include "partition/range.h"
 #include <math.h>
@@ -493,26 +492,6 @@ enum status dataset_feature_dim(const struct comm *comm, const struct dataset *d
     comm_bcast(comm, &found, sizeof found);
     *dim = found;
     return STATUS_OK;
-}
-
-static json_t *read_provenance(const struct dataset *dataset, const char *group, const char *name) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    return provenance_read(&dataset->file, path);
-}
-
-json_t *dataset_feature_provenance(const struct dataset *dataset, const char *name) {
-    return read_provenance(dataset, "/features", name);
-}
-
-json_t *dataset_text_provenance(const struct dataset *dataset, const char *name) {
-    return read_provenance(dataset, "/items/text", name);
-}
-
-json_t *dataset_tags_provenance(const struct dataset *dataset, const char *name) {
-    json_t *record = read_provenance(dataset, "/tags/features", name);
-    json_object_set_new(record, PROVENANCE_TAGS, provenance_read(&dataset->file, "/tags"));
-    return record;
 }
 
 static enum status clear_missing(const struct h5_file *file, const char *name, int64_t lo,

@@ -9,7 +9,6 @@
 #include "io/h5_file.h"
 #include "io/sequences.h"
 #include "mpi/comm.h"
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -60,13 +59,6 @@ CHECKED enum status dataset_read_block(const struct comm *comm, const struct dat
 CHECKED enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                         const char *name, int *dim);
 
-/* Not collective. How feature table `name` was made (io/provenance.h); the caller's, to be given to
- * json_decref. */
-json_t *dataset_feature_provenance(const struct dataset *dataset, const char *name);
-
-/* The same of tag vectors `name`, with the record of the tags under "tags". */
-json_t *dataset_tags_provenance(const struct dataset *dataset, const char *name);
-
 /* Collective. Rows [lo, hi) of a feature table as stored, into rows [hi - lo, dim]; rows that the
  * table's mask marks as missing are zero. */
 CHECKED enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
@@ -85,9 +77,6 @@ CHECKED enum status dataset_read_descriptions(const struct comm *comm,
 /* Texts that models wrote of the items (cdsr enrich), by name; an item without one has an empty
  * text. Not collective: STATUS_INPUT, naming the texts that exist, if there is none of that name. */
 CHECKED enum status dataset_find_text(const struct dataset *dataset, const char *name);
-
-/* Not collective. As dataset_feature_provenance, of such a text. */
-json_t *dataset_text_provenance(const struct dataset *dataset, const char *name);
 
 /* Collective. Such a text, which exists, of the items [lo, hi), a range each rank chooses freely. */
 CHECKED enum status dataset_read_text(const struct comm *comm, const struct dataset *dataset,

@@ -5,6 +5,7 @@
 #include "io/h5_attributes.h"
 #include "io/h5_sum.h"
 #include "io/report_json.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,26 @@ json_t *provenance_read(const struct h5_file *file, const char *object) {
             read_attribute(&r, &attribute, record);
     }
     return record;
+}
+
+static json_t *read_member(const struct dataset *dataset, const char *group, const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", group, name);
+    return provenance_read(&dataset->file, path);
+}
+
+json_t *provenance_of_table(const struct dataset *dataset, const char *name) {
+    return read_member(dataset, "/features", name);
+}
+
+json_t *provenance_of_tags(const struct dataset *dataset, const char *name) {
+    json_t *record = read_member(dataset, "/tags/features", name);
+    json_object_set_new(record, PROVENANCE_TAGS, provenance_read(&dataset->file, "/tags"));
+    return record;
+}
+
+json_t *provenance_of_text(const struct dataset *dataset, const char *name) {
+    return read_member(dataset, "/items/text", name);
 }
 
 /* ---- writing ---- */

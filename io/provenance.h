@@ -8,7 +8,7 @@
  * warning. A text of several lines is an array of them. `checksum` is left out. */
 #ifndef IO_PROVENANCE_H
 #define IO_PROVENANCE_H
-#include "io/h5_file.h"
+#include "io/dataset.h"
 #include "io/h5_writer.h"
 #include <jansson.h>
 
@@ -22,6 +22,12 @@ enum { PROVENANCE_ATTRIBUTES = 32, PROVENANCE_TEXT = 1 << 13 };
  * given to json_decref. "from" is missing where the object does not say it, and null where what it says
  * is damaged. */
 json_t *provenance_read(const struct h5_file *file, const char *object);
+
+/* The same of feature table `name`; of tag vectors `name`, with that of the tags; of a text that a model
+ * wrote. */
+json_t *provenance_of_table(const struct dataset *dataset, const char *name);
+json_t *provenance_of_tags(const struct dataset *dataset, const char *name);
+json_t *provenance_of_text(const struct dataset *dataset, const char *name);
 
 /* As collective as h5_writer_put_text. Keep the record of what `object` is made of with it. One that is
  * too long for an attribute loses its own "from", which is null then. */

@@ -61,8 +61,8 @@ static void tell_provenance(struct run *run, int m, const char *tag_vectors) {
     const char *name = run->config.model.modalities.name[m];
     if (run->comm->rank != 0)
         return;
-    run->provenance[m] = tag_vectors ? dataset_tags_provenance(&run->dataset, tag_vectors)
-                                     : dataset_feature_provenance(&run->dataset, name);
+    run->provenance[m] = tag_vectors ? provenance_of_tags(&run->dataset, tag_vectors)
+                                     : provenance_of_table(&run->dataset, name);
     const char *line = provenance_line(run->provenance[m]);
     if (line)
         log_info("table %s: %s", name, line);

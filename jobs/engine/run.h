@@ -6,6 +6,7 @@
 #include "io/dataset.h"
 #include "io/item_map.h"
 #include "jobs/engine/placement.h"
+#include <jansson.h>
 
 struct run {
     struct comm *comm;

@@ -34,7 +34,7 @@ struct encode_source encode_source_find(const char *name) {
 static json_t *read_provenance(const struct dataset *dataset, struct encode_source from) {
     static const char *const objects[ENCODE_KINDS] = {"/items/title", "/items/description",
                                                       "/tags"};
-    return from.kind == ENCODE_TEXT ? dataset_text_provenance(dataset, text_name(from))
+    return from.kind == ENCODE_TEXT ? provenance_of_text(dataset, text_name(from))
                                     : provenance_read(&dataset->file, objects[from.kind]);
 }
 
