@@ -185,7 +185,8 @@ static bool is_value(const json_t *json) {
 static bool is_record(const json_t *json, int depth) {
     const char *name;
     json_t *value;
-    if (!json_is_object(json) || depth == 0 || json_object_size(json) > PROVENANCE_ATTRIBUTES + 1)
+    if (!json_is_object(json) || depth == 0 ||
+        json_object_size(json) > PROVENANCE_ATTRIBUTES + 2) /* and members */
         return false;
     json_object_foreach((json_t *)json, name, value) {
         bool sound = json_is_object(value) ? is_record(value, depth - 1) : is_value(value);

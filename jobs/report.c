@@ -192,7 +192,7 @@ static int count_finished(const struct entry *run, int n) {
 
 static enum status print_report(const struct request *request, struct entry *run, int n) {
     if (request->provenance)
-        return provenance_print(run, n);
+        return provenance_print(run, n, &request->result, request->split);
     int groups = entries_group(run, n);
     entries_drop_doubles(run, n);
     entries_tell_data(run, n);

@@ -4,6 +4,8 @@
 #include "io/protocol.h"
 #include "io/provenance.h"
 #include "jobs/features/terms.h"
+#include "jobs/report/table.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,32 +117,36 @@ static void print_data(const struct run_result *result, const json_t *root) {
             print_value(2, told[i], json_object_get(record, told[i]));
 }
 
-static void print_mrr(const json_t *domains) {
-    const char *label, *comma = "";
-    json_t *metrics;
-    json_object_foreach((json_t *)domains, label, metrics) {
-        const json_t *mrr = json_object_get(metrics, "mrr");
-        printf("%s %s ", comma, text_is_printable(label) ? label : "?");
-        if (json_is_number(mrr))
-            printf("%.2f %%", 100 * json_number_value(mrr));
-        else
-            putchar('-');
-        comma = ",";
+/* Of one split and protocol. */
+static void print_values(const struct run_result *result, const struct result_figures *figures,
+                         const struct result_request *request) {
+    for (int d = 0; d < RESULT_DOMAINS; d++) {
+        printf("%s %s", d ? ";" : "", result->label[d]);
+        for (int k = 0; k < request->metrics; k++) {
+            double value = figures->value[d][k];
+            printf("%s ", k ? "," : "");
+            table_print_metric(request->metric[k], &result->config.eval.cutoffs);
+            if (isnan(value))
+                printf(" -");
+            else
+                printf(" %.2f %%", 100 * value);
+        }
     }
+    putchar('\n');
 }
 
-static void print_figures(const struct run_result *result, const json_t *root) {
+static void print_figures(const struct run_result *result, const struct result_request *request,
+                          int split) {
     for (int s = 0; s < RESULT_SPLITS; s++)
-        for (int c = 0; c < RESULT_CANDIDATES; c++) {
-            const json_t *domains = json_object_get(json_object_get(root, result_split_names[s]),
-                                                    result_candidate_names[c]);
-            if (!json_is_object(domains))
-                continue;
-            printf("  %s, %s candidates, history %s: MRR", result_split_names[s],
-                   result_candidate_names[c], protocol_history(result->history_excluded[c]));
-            print_mrr(domains);
-            putchar('\n');
-        }
+        for (int c = 0; c < RESULT_CANDIDATES; c++)
+            for (int h = 0; h < 2; h++) {
+                const struct result_figures *figures = &result->figures[s][c][h];
+                if (!figures->present || (split >= 0 && s != split))
+                    continue;
+                printf("  %s, %s candidates, history %s:", result_split_names[s],
+                       result_candidate_names[c], protocol_history(h));
+                print_values(result, figures, request);
+            }
 }
 
 static void print_best(const struct run_result *r) {
@@ -150,14 +156,15 @@ static void print_best(const struct run_result *r) {
     printf(" of %lld\n", (long long)r->epochs);
 }
 
-static enum status print_run(const struct entry *entry) {
+static enum status print_run(const struct entry *entry, const struct result_request *request,
+                             int split) {
     const struct run_result *result = &entry->result;
     json_t *root = NULL;
     TRY(run_result_metrics(entry->directory, &root));
     printf("%s: %s, %s\n", entry->directory, result->config.model.name,
            result->fault[0] ? result->fault : "VALID");
-    if (root && !result->fault[0]) {
-        print_figures(result, root);
+    if (!result->fault[0]) {
+        print_figures(result, request, split);
         print_best(result);
     }
     printf("  configuration: %016llx, seed %lld\n",
@@ -170,12 +177,13 @@ static enum status print_run(const struct entry *entry) {
     return STATUS_OK;
 }
 
-enum status provenance_print(const struct entry *run, int n) {
+enum status provenance_print(const struct entry *run, int n, const struct result_request *request,
+                             int split) {
     enum status worst = STATUS_OK;
     for (int r = 0; r < n; r++) {
         if (r > 0)
             putchar('\n');
-        enum status status = print_run(&run[r]);
+        enum status status = print_run(&run[r], request, split);
         worst = status > worst ? status : worst;
     }
     return worst;

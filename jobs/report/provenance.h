@@ -3,9 +3,10 @@
 #define JOBS_REPORT_PROVENANCE_H
 #include "jobs/report/entries.h"
 
-/* Of each run: its figures, data set and tables, and under each table, level by level, what it was made
- * of, as metrics.json has it. What an older run did not keep is said of each table. STATUS_INPUT, after
- * the others, for a metrics.json that is none. */
-CHECKED enum status provenance_print(const struct entry *run, int n);
+/* Of each run: the figures of the request, data set and tables, and under each table, level by level, what it was made
+ * of, as metrics.json has it. What an older run did not keep is said of each table. `split` < 0: both.
+ * STATUS_INPUT, after the others, for a metrics.json that is none. */
+CHECKED enum status provenance_print(const struct entry *run, int n,
+                                     const struct result_request *request, int split);
 
 #endif

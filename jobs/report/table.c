@@ -160,7 +160,7 @@ const struct run_result *table_first_figures(const struct entry *run, int n) {
     return &run[r].result;
 }
 
-static void print_metric(const char *name, const struct numbers *cutoffs) {
+void table_print_metric(const char *name, const struct numbers *cutoffs) {
     for (const char *c = name; *c; c++)
         putchar(toupper((unsigned char)*c));
     if (!strcmp(name, "ndcg"))
@@ -173,7 +173,7 @@ void table_print_metrics(const struct run_result *first, const struct result_req
         for (int k = 0; k < request->metrics; k++) {
             const char *label = first->label[d][0] ? first->label[d] : standard[d];
             printf(k == 0 ? " %s: " : " ", label);
-            print_metric(request->metric[k], &first->config.eval.cutoffs);
+            table_print_metric(request->metric[k], &first->config.eval.cutoffs);
             printf(" |");
         }
 }
@@ -247,7 +247,7 @@ void table_print_figures(const struct entry *run, int n, int groups,
 
 struct costs {
     int64_t best[2][2], epochs[2]; /* smallest and largest; the best by domain */
-    double seconds, memory;     /* mean, largest */
+    double seconds, memory;        /* mean, largest */
     int n, timed;
 };
 

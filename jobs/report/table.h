@@ -9,10 +9,11 @@ void table_print_figures(const struct entry *run, int n, int groups,
                          const struct result_request *request, int split);
 
 /* The settings of a row, as the columns on the left, and their head, whose number of columns it
- * returns; the name of a figure. Other tables of the report begin alike. */
+ * returns; the name of a figure, and those of all. Other tables of the report begin alike. */
 int table_print_settings_head(const struct entry *run, int n);
 void table_print_settings(const struct entry *run, int n, const struct entry *row);
 void table_print_rule(int columns);
+void table_print_metric(const char *name, const struct numbers *cutoffs);
 void table_print_metrics(const struct run_result *first, const struct result_request *request);
 
 /* Has each domain its own best epoch in a group's figures? */

@@ -63,7 +63,7 @@ test_chain() { # It leads from the figures to the hashes that stand in the data 
     statuses 0 0
     says_nothing err
     grep -qE '^run: llm_emf, VALID$' out || complain "$(cat out)"
-    grep -qE '^  test, full candidates, history included: MRR A [0-9.]+ %, B [0-9.]+ %, all [0-9.]+ %$' out ||
+    grep -qE '^  test, full candidates, history included: A MRR [0-9.]+ %, NDCG@10 [0-9.]+ %; B MRR [0-9.]+ %, .*; all MRR [0-9.]+ %, ' out ||
         complain "figures in: $(cat out)"
     has out "  configuration: $(sed -n 's/.*"config_hash": "\(.*\)".*/\1/p' run/metrics.json), seed 1"
     has out "  data: data.h5, content $(sed -n 's/.*"dataset_hash": "\(.*\)".*/\1/p' run/metrics.json)"
@@ -74,6 +74,18 @@ test_chain() { # It leads from the figures to the hashes that stand in the data 
     under 'from text:about: ' 'model: m'
     under 'from tags: answers of m to the prompt tags, refine' "answers_sha256: $of_tags"
     under 'table word: lsa of titles' 'from titles: it has no record of its own'
+}
+
+test_figures() { # Figures, split and evaluations are those that the tables would have.
+    cp -r run own
+    succeeds evaluate own eval.exclude_history=true -o own/own.json
+    ranks 1 report --provenance --metrics mrr --split test --evaluation own.json own
+    statuses 0
+    [ "$(grep -c ' candidates, history ' out)" = 2 ] || complain "two protocols: $(cat out)"
+    local of_all
+    of_all=$("$python" -c "import json
+print('%.2f %%' % (100 * json.load(open('own/own.json'))['test']['full']['all']['mrr']))")
+    grep -q "^  test, full candidates, history excluded: A MRR .*; all MRR $of_all$" out || complain "$of_all in: $(cat out)"
 }
 
 test_vectors_of_tags() { # A model of tags tells of their vectors and of the tags.
