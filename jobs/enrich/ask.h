@@ -43,8 +43,9 @@ struct asker {
 };
 
 /* Collective. Ask until every request has its answers or has failed for good. STATUS_STOPPED where a
- * signal or the server's silence ended it before; STATUS_IO where every request fails; STATUS_INPUT where the server refuses whoever
- * asks or does not know the model: then one line says so. What came before is in the cache
+ * signal or the server's silence ended it before; STATUS_IO where every request fails; STATUS_INPUT
+ * where the server refuses whoever asks or does not know the model: then one line says so. What came
+ * before is in the cache
  * (io/llm/cache_log.h) in every case. *answered is the number of answers of all ranks.
  *
  * The key comes from the environment variable CDSR_API_KEY, else OPENAI_API_KEY, of rank 0, and

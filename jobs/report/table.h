@@ -4,7 +4,8 @@
 #include "jobs/report/entries.h"
 
 /* Percent, mean and standard deviation over the runs of a group; a row for each split, protocol and
- * group that has figures, of those on one data set the best ones bold, and one for each run that does not count. `split` < 0: both. */
+ * group that has figures, of those on one data set the best ones bold, and one for each run that does
+ * not count. `split` < 0: both. */
 void table_print_figures(const struct entry *run, int n, int groups,
                          const struct result_request *request, int split);
 

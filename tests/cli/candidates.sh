@@ -66,7 +66,7 @@ test_no_other_item() { # A target without another candidate is not ranked, and i
     has result "full: $((30 - ranked)) of 30 targets of test have no other candidate: not ranked"
     grep -q '^test   B        model       full              - ' result || complain 'B has no figures'
     [ "$(tail -n 1 result)" = 'VALID, without the targets that have no other candidate' ] || complain verdict
-    ! grep -qi 'nan' result run/metrics.json run/log.jsonl || complain 'a figure that is none'
+    ! grep -qiw -- '-\?nan' result run/metrics.json run/log.jsonl || complain 'a figure that is none'
 }
 
 test_sampled_negatives() { # As many as there are are all of them, fewer are drawn, more are all again.
