@@ -32,8 +32,12 @@ OUT=runs RUNGS=1 EVALUATE='eval.exclude_history=true' REPORT='--evaluation evalu
     submit list --array=0-1 -n 1 -t 10 -o log.%A.%a "$sweep" "${list[@]}" eval.every=1 train.epochs=2 >"$work/jobs"
 wait_for 120 test -s "$work/list/runs/table.md"
 
+queue_is_empty() {
+    [ -z "$(squeue -h)" ]
+}
+
 test_list() { # Of two points one goes on, has both seeds, is evaluated once more and stands in the table.
-    [ "$(squeue -h | wc -l)" = 0 ] || wait_for 30 test -z "$(squeue -h)"
+    wait_for 30 queue_is_empty
     (cd "$work/list/runs" && grep -c '^  "epochs": [12],' 0/metrics.json 1/metrics.json ./*-seed-2/metrics.json) \
         >"$work/epochs"
     [ "$(wc -l <"$work/epochs")" = 3 ] || complain "two points and a seed: $(cat "$work/epochs")"
