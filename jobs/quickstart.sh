@@ -63,16 +63,17 @@ port() {
     return 1
 }
 
-write_texts() {
-    local server status=0
+# In a shell of its own, which ends the server however it ends itself.
+write_texts() (
     rm -f port
     python3 "$home/tests/chat_server.py" serve port --faults 0.02 &
     server=$!
+    trap 'kill $server' EXIT
+    trap 'exit 130' INT TERM
+    endpoint=http://127.0.0.1:$(port)
     ranks enrich data.h5 --name about --prompt description --model pretended --overwrite \
-        --domain A=food --domain B=kitchen --endpoint "http://127.0.0.1:$(port)" || status=$?
-    kill $server
-    return $status
-}
+        --domain A=food --domain B=kitchen --endpoint "$endpoint"
+)
 
 train_all() {
     local modalities
