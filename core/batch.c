@@ -1,5 +1,5 @@
 /* Packing. Of every sequence and stream the last items are found backwards and turned round (cut), and
- * copied behind those before; append gives each token its position and its key for dropout. The functions
+ * copied behind those before; append gives each token its position, its time and its key for dropout. The functions
  * for training, for histories, for the mixed stream and for one stream differ only in which items count
  * (build_stream). */
 #include "core/batch.h"
@@ -26,6 +26,7 @@ static void reserve_tokens(struct stream *s, int64_t n) {
     s->targets = mem_resize(s->targets, s->token_room, sizeof *s->targets);
     s->positions = mem_resize(s->positions, s->token_room, sizeof *s->positions);
     s->places = mem_resize(s->places, s->token_room, sizeof *s->places);
+    s->times = mem_resize(s->times, s->token_room, sizeof *s->times);
     s->keys = mem_resize(s->keys, s->token_room, sizeof *s->keys);
 }
 
@@ -49,13 +50,15 @@ static int64_t cut(const struct sample *sample, enum stream_name stream, int64_t
     return have;
 }
 
-/* Append `n` inputs (and targets one further, when training). */
+/* Append `n` inputs; the place behind theirs is that of the item that comes next in the stream. */
 static void append(struct stream *s, enum stream_name name, const struct sample *sample,
                    int64_t index, int64_t n) {
     uint64_t key = rng_bits((uint64_t)sample->id, (uint64_t)name);
     for (int64_t t = 0; t < n; t++) {
-        s->positions[s->tokens + t] = (int32_t)t;
-        s->keys[s->tokens + t] = rng_bits(key, (uint64_t)t);
+        int64_t at = s->tokens + t;
+        s->positions[at] = (int32_t)t;
+        s->times[at] = sample->times ? sample->times[s->places[at + 1] - 1] : -1;
+        s->keys[at] = rng_bits(key, (uint64_t)t);
     }
     s->sample[s->sequences] = (int32_t)index;
     s->id[s->sequences] = sample->id;
@@ -73,17 +76,20 @@ static void build_stream(struct stream *s, enum stream_name name, const struct s
     s->offsets[0] = 0;
     for (int64_t b = 0; b < n; b++) {
         reserve_tokens(s, s->tokens + max_len + 1);
-        struct sample sample = {samples[b].items, samples[b].length - drop, samples[b].id};
+        struct sample sample = samples[b];
+        sample.length -= drop;
         int32_t *at = s->items + s->tokens, *place = s->places + s->tokens;
         int64_t have = cut(&sample, name, a_items, max_len + train, place);
         int64_t inputs = have - train;
+        if (!train)
+            place[have] = (int32_t)sample.length;
         for (int64_t i = 0; i < have; i++)
             at[i] = sample.items[place[i]];
         if (inputs <= 0)
             continue;
         if (train)
             memcpy(s->targets + s->tokens, at + 1, (size_t)inputs * sizeof *at);
-        append(s, name, &samples[b], b, inputs);
+        append(s, name, &sample, b, inputs);
     }
 }
 
@@ -156,6 +162,7 @@ void batch_free(struct batch *batch) {
         mem_free(batch->stream[s].targets);
         mem_free(batch->stream[s].positions);
         mem_free(batch->stream[s].places);
+        mem_free(batch->stream[s].times);
         mem_free(batch->stream[s].keys);
     }
     *batch = (struct batch){0};

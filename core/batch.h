@@ -2,6 +2,7 @@
  * There is no padding: a stream is its tokens one after the other, with offsets. Not collective. */
 #ifndef CORE_BATCH_H
 #define CORE_BATCH_H
+#include "core/real.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ struct stream {
     int32_t *targets;          /* [T] the next item; if aimed */
     int32_t *positions;        /* [T] 0 for the oldest item kept */
     int32_t *places;           /* [T] of the item in its sequence, whatever the stream */
+    real *times;               /* [T] when the sequence had its last item before the stream's next: a
+                                * place of a clock (core/clock.h), -1: not known */
     uint64_t *keys;            /* [T] of (sample id, position, stream), for dropout */
     bool aimed;                /* there are targets */
     int64_t sequence_room, token_room;
@@ -27,11 +30,13 @@ struct batch {
     int64_t samples;
 };
 
-/* One user sequence: `length` items in time order, `id` its number in the data set. */
+/* One user sequence: `length` items in time order, `id` its number in the data set; `times`
+ * [length], the place of each on a clock (core/clock.h), NULL: not known. */
 struct sample {
     const int32_t *items;
     int64_t length;
     int64_t id;
+    const real *times;
 };
 
 /* Of each stream the last max_len + 1 items: max_len inputs and as many targets. A stream with

@@ -56,6 +56,10 @@ GENERAL("model.repeats", CHOICE, model.repeats, "auto", "free|counted|auto", NUL
     "how probable a ranking takes a user's own items to be: as the scores have it; or together as often "
     "as the targets of the training sequences, counted by domain, repeat an earlier item of theirs; auto: "
     "counted with a loss that is a softmax (exact, sampled, infonce), else free"),
+GENERAL("model.time", CHOICE, model.time, "auto", "none|state|auto", NULL,
+    "state: what is likely changes with the time of a history's last event, by a vector that is learned "
+    "and added to its state, for models that have the choice; auto: the model's own, where the data set "
+    "says when events were"),
 GENERAL("model.id_init", TEXT, model.id_init, "auto", "", NULL,
     "start of the id embedding: a feature table of width model.dim; random; or auto: the first such "
     "table of the modalities, else random"),

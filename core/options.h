@@ -18,6 +18,8 @@ enum output_table { OUTPUT_TABLE_TIED, OUTPUT_TABLE_UNTIED };
 /* What of a user's own items in a ranking: what the scores make of them, or the share that the training
  * sequences' targets have of repeated items. */
 enum repeats_kind { REPEATS_FREE, REPEATS_COUNTED, REPEATS_AUTO }; /* auto: by the loss */
+/* Do the states of histories change with the time of their events? */
+enum time_kind { TIME_NONE, TIME_STATE, TIME_AUTO }; /* auto: by model and data set */
 enum user_vector { USER_TABLE, USER_MEAN, USER_AUTO };
 /* All but the first draw items, those from LOSS_BCE on for each position; `auto` is the model's own
  * once it is configured. */
@@ -65,6 +67,7 @@ struct config {
         int output_table;          /* enum output_table */
         int user;                  /* enum user_vector */
         int repeats;               /* enum repeats_kind */
+        int time;                  /* enum time_kind */
         char id_init[OPTION_NAME]; /* "auto", "random" or a table */
         int64_t feature_proj;      /* 0: none */
         _Alignas(OPTIONS_ALIGN) unsigned char own[OPTIONS_OWN]; /* of options_register */

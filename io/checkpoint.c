@@ -20,8 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 6, BLOCK = 1 << 22 };
-enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4, BESTS = 5, REPEATS = 6 }; /* schemas that brought them */
+enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 7, BLOCK = 1 << 22 };
+enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4, BESTS = 5, REPEATS = 6, TIMES = 7 }; /* schemas that
+                                                                                * brought them */
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v", "/optim/x"};
 
@@ -94,6 +95,8 @@ static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
     for (int d = 0; d < DOMAINS && schema >= REPEATS; d++)
         fprintf(file, " %lld %lld", (long long)s->repeats.targets[d],
                 (long long)s->repeats.repeated[d]);
+    for (int k = 0; k < s->clock.knots && schema >= TIMES; k++)
+        fprintf(file, " %lld", (long long)s->clock.at[k]);
     fclose(file);
     uint64_t hash = rng_hash(text);
     free(text);
@@ -141,9 +144,38 @@ static enum status put_best(struct h5_writer *w, const struct checkpoint_best *b
 static const char *const repeats_names[DOMAINS][2] = {{"targets_a", "repeated_a"},
                                                       {"targets_b", "repeated_b"}};
 
+/* The knots of a clock as text, with blanks between them. */
+enum { CLOCK_TEXT = CLOCK_KNOTS * 21 + 1 };
+
+static void clock_write(const struct clock *clock, char text[CLOCK_TEXT]) {
+    int n = 0;
+    text[0] = '\0';
+    for (int k = 0; k < clock->knots; k++)
+        n += snprintf(text + n, (size_t)(CLOCK_TEXT - n), k ? " %lld" : "%lld",
+                      (long long)clock->at[k]);
+}
+
+/* False for a text that is none. */
+static bool clock_read(const char *text, struct clock *clock) {
+    *clock = (struct clock){0};
+    while (*text) {
+        char *end;
+        long long at = strtoll(text, &end, 10);
+        bool later = clock->knots == 0 || at > clock->at[clock->knots - 1];
+        if (end == text || !later || clock->knots == CLOCK_KNOTS)
+            return false;
+        clock->at[clock->knots++] = at;
+        text = end;
+    }
+    return true;
+}
+
 static enum status put_state(struct h5_writer *w, const struct checkpoint_state *s,
                              const struct listing *tensors) {
+    char clock[CLOCK_TEXT];
+    clock_write(&s->clock, clock);
     TRY(h5_writer_put_int(w, "/state", "schema", SCHEMA));
+    TRY(h5_writer_put_fixed_text(w, "/state", "clock", clock));
     TRY(h5_writer_put_int(w, "/state", "step", s->step));
     TRY(h5_writer_put_int(w, "/state", "epoch", s->epoch));
     TRY(h5_writer_put_int(w, "/state", "cursor", s->cursor));
@@ -346,6 +378,16 @@ static enum status get_repeats(const struct h5_file *f, struct repeats *repeats)
     return STATUS_OK;
 }
 
+static enum status get_clock(const struct h5_file *f, struct clock *clock) {
+    char *text;
+    TRY(h5_get_text(f, "/state", "clock", &text));
+    bool good = clock_read(text, clock);
+    mem_free(text);
+    return good ? STATUS_OK
+                : log_error(STATUS_INPUT, "%s: /state: clock is not a list of ascending times",
+                            f->path);
+}
+
 static enum status get_state(const struct h5_file *f, int64_t schema, struct checkpoint_state *s) {
     TRY(h5_get_int(f, "/state", "step", &s->step));
     TRY(h5_get_int(f, "/state", "epoch", &s->epoch));
@@ -357,6 +399,8 @@ static enum status get_state(const struct h5_file *f, int64_t schema, struct che
     TRY(h5_get_text(f, "/state", "dataset_hash", &s->dataset_hash));
     if (schema >= REPEATS)
         TRY(get_repeats(f, &s->repeats));
+    if (schema >= TIMES)
+        TRY(get_clock(f, &s->clock));
     if (schema >= RATE)
         TRY(get_rate(f, s));
     if (schema >= ITEMS)

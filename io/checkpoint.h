@@ -13,12 +13,13 @@
  * A tensor's checksum is its hash_elements as stored (core/hash.h): a sum over elements, so that it
  * is taken and verified by any number of ranks, each with its share of the rows, under either
  * placement. The checksum of /state covers its attributes and the names and checksums of all
- * tables; HDF5 itself has one for what describes the datasets. Files of schema 5 know of no repeats;
- * those of schema 4 have one best evaluation, which is that of both domains; those of schema 3 know
+ * tables; HDF5 itself has one for what describes the datasets. Files of schema 6 know of no times;
+ * those of schema 5 of no repeats; those of schema 4 have one best evaluation, which is that of both domains; those of schema 3 know
  * of no reductions of the learning rate and of no averages either; those of schema 2 have no keys;
  * those of schema 1, and files of others, have no checksums. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
+#include "core/clock.h"
 #include "core/params.h"
 #include "core/repeats.h"
 #include "core/schedule.h"
@@ -57,6 +58,7 @@ struct checkpoint_state {
     struct plateau plateau; /* of the learning rate */
     int64_t averaged;       /* steps in the average of the parameters; 0: there is none */
     struct repeats repeats; /* of the training sequences; zero: not counted */
+    struct clock clock;     /* of the training events, which the model reads; no knots: it does not */
 };
 
 /* Zero it; safe on a zeroed object. */

@@ -272,6 +272,8 @@ enum status config_from_text(const char *text, const char *where, struct config 
         config->eval.select_domain = SELECT_DOMAIN_BOTH;
     if (!strstr(text, "repeats:"))
         config->model.repeats = REPEATS_FREE;
+    if (!strstr(text, " time:"))
+        config->model.time = TIME_NONE;
     return STATUS_OK;
 }
 

@@ -446,6 +446,34 @@ enum status dataset_read_block(const struct comm *comm, const struct dataset *da
     return dataset_read_sequences(comm, dataset, split, mine.lo, mine.hi, out);
 }
 
+static enum status read_times(const struct dataset *dataset, enum split split, const char *path,
+                              int64_t lo, int64_t hi, int64_t **times) {
+    char offsets[64];
+    int64_t from, to;
+    sequences_name(offsets, split, "offsets");
+    TRY(h5_read(&dataset->file, offsets, H5_I64, lo, lo + 1, &from));
+    TRY(h5_read(&dataset->file, offsets, H5_I64, hi, hi + 1, &to));
+    *times = mem_alloc(to - from, sizeof **times);
+    return h5_read(&dataset->file, path, H5_I64, from, to, *times);
+}
+
+enum status dataset_read_times(const struct comm *comm, const struct dataset *dataset,
+                               enum split split, int64_t lo, int64_t hi, int64_t **times) {
+    char path[64];
+    enum status status = STATUS_OK;
+    *times = NULL;
+    sequences_name(path, split, "times");
+    TRY(dataset_verify(comm, dataset, path));
+    if (h5_exists(&dataset->file, path))
+        status = read_times(dataset, split, path, lo, hi, times);
+    status = comm_agree(comm, status);
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    mem_free(*times);
+    *times = NULL;
+    return status;
+}
+
 /* ---- features ---- */
 
 /* The members of a group for a message, masks left out. */

@@ -50,6 +50,11 @@ CHECKED enum status dataset_read_sequences(const struct comm *comm, const struct
                                            enum split split, int64_t lo, int64_t hi,
                                            struct sequences *out);
 
+/* Collective. When the events of these sequences were; *times is to be given to mem_free, NULL where the
+ * data set does not say. */
+CHECKED enum status dataset_read_times(const struct comm *comm, const struct dataset *dataset,
+                                       enum split split, int64_t lo, int64_t hi, int64_t **times);
+
 /* Collective. This rank's block of a split (range_of). */
 CHECKED enum status dataset_read_block(const struct comm *comm, const struct dataset *dataset,
                                        enum split split, struct sequences *out);

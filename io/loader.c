@@ -20,7 +20,8 @@ enum status loader_open(struct loader *loader, const struct comm *comm, int shar
                               .model = model,
                               .price = price_targets(model),
                               .epoch = -1};
-    TRY(shard_open(&loader->train, comm, dataset, SPLIT_TRAIN, cost_of, loader));
+    TRY(shard_open(&loader->train, comm, dataset, SPLIT_TRAIN, &model->catalogue.clock, cost_of,
+                   loader));
     return STATUS_OK;
 }
 
@@ -72,9 +73,7 @@ int64_t loader_step(const struct loader *loader, int64_t k, int share, struct ba
     int64_t at = k * loader->batch, size = step_size(loader, k), n = 0;
     for (int64_t i = first_at(hand, at); i < hand->count && hand->place[i] < at + size; i++)
         if (hand->share[i] == share)
-            loader->samples[n++] =
-                (struct sample){hand->values + hand->offsets[i],
-                                hand->offsets[i + 1] - hand->offsets[i], hand->sequence[i]};
+            loader->samples[n++] = hand_sample(hand, i, hand->sequence[i]);
     model_pack(loader->model, batch, loader->samples, n);
     return size;
 }

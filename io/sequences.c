@@ -7,6 +7,7 @@ const char *const split_names[SPLITS] = {"train", "valid", "test"};
 void sequences_free(struct sequences *s) {
     mem_free(s->offsets);
     mem_free(s->items);
+    mem_free(s->times);
     *s = (struct sequences){0};
 }
 

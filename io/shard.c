@@ -9,11 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+static enum status read_times(struct shard *shard, const struct dataset *dataset, enum split split,
+                              const struct clock *clock) {
+    struct sequences *home = &shard->home;
+    int64_t *moment;
+    TRY(dataset_read_times(shard->comm, dataset, split, shard->first, shard->first + home->count,
+                           &moment));
+    if (!moment)
+        return STATUS_OK;
+    int64_t n = home->offsets[home->count];
+    home->times = mem_alloc(n, sizeof *home->times);
+    for (int64_t i = 0; i < n; i++)
+        home->times[i] = clock_place(clock, moment[i]);
+    mem_free(moment);
+    return STATUS_OK;
+}
+
 enum status shard_open(struct shard *shard, const struct comm *comm, const struct dataset *dataset,
-                       enum split split, shard_cost_fn *cost, const void *context) {
+                       enum split split, const struct clock *clock, shard_cost_fn *cost,
+                       const void *context) {
     struct range block = range_of(dataset->counts[split], comm->size, comm->rank);
     *shard = (struct shard){.comm = comm, .count = dataset->counts[split], .first = block.lo};
     TRY(dataset_read_sequences(comm, dataset, split, block.lo, block.hi, &shard->home));
+    if (clock->knots > 0)
+        TRY(read_times(shard, dataset, split, clock));
     shard->cost = mem_alloc(shard->home.count, sizeof *shard->cost);
     for (int64_t i = 0; i < shard->home.count; i++) {
         int64_t at = shard->home.offsets[i];
@@ -143,28 +162,39 @@ static void find_shares(const struct shard *shard, const int64_t *place, int64_t
 
 /* ---- the sequences ---- */
 
-/* Before its items, where a sequence travels. */
+/* Bytes of an event: its item, and its time where times are known. */
+static int64_t event_bytes(const struct shard *shard) {
+    return (int64_t)(sizeof *shard->home.items + (shard->home.times ? sizeof *shard->home.times : 0));
+}
+
+/* Before its items and its times, where a sequence travels. */
 struct label {
     int64_t place, sequence;
     int32_t share, length;
 };
+
+/* Returns what is behind it. */
+static char *put(char *to, const void *data, int64_t bytes) {
+    memcpy(to, data, (size_t)bytes);
+    return to + bytes;
+}
 
 /* This rank's sequences for rank r from at[r] on. */
 static char *pack(const struct shard *shard, const int64_t *place, const int32_t *share,
                   const struct sorting *owner, int64_t *at) {
     const struct sequences *home = &shard->home;
     int64_t labels = home->count * (int64_t)sizeof(struct label),
-            items = home->offsets[home->count] * (int64_t)sizeof *home->items;
-    char *data = mem_alloc(labels + items, 1), *to = data;
+            events = home->offsets[home->count] * event_bytes(shard);
+    char *data = mem_alloc(labels + events, 1), *to = data;
     for (int r = 0; r < shard->comm->size; r++) {
         at[r] = to - data;
         for (int64_t k = owner->at[r]; k < owner->at[r + 1]; k++) {
             int64_t i = owner->list[k], length = home->offsets[i + 1] - home->offsets[i];
             struct label label = {place[i], shard->first + i, share[i], (int32_t)length};
-            memcpy(to, &label, sizeof label);
-            memcpy(to + sizeof label, home->items + home->offsets[i],
-                   (size_t)length * sizeof *home->items);
-            to += sizeof label + (size_t)length * sizeof *home->items;
+            to = put(to, &label, sizeof label);
+            to = put(to, home->items + home->offsets[i], length * (int64_t)sizeof *home->items);
+            if (home->times)
+                to = put(to, home->times + home->offsets[i], length * (int64_t)sizeof *home->times);
         }
     }
     at[shard->comm->size] = to - data;
@@ -188,11 +218,11 @@ static struct label label_at(const char *data, int64_t at) {
 }
 
 /* Where the sequence after this one is. */
-static int64_t after(const struct label *label, int64_t at) {
-    return at + (int64_t)sizeof *label + label->length * (int64_t)sizeof(int32_t);
+static int64_t after(const struct label *label, int64_t at, int64_t event) {
+    return at + (int64_t)sizeof *label + label->length * event;
 }
 
-static struct arrival *find_arrivals(const char *data, int64_t bytes, int64_t *n) {
+static struct arrival *find_arrivals(const char *data, int64_t bytes, int64_t event, int64_t *n) {
     struct arrival *arrival = NULL;
     int64_t room = 0;
     *n = 0;
@@ -203,31 +233,36 @@ static struct arrival *find_arrivals(const char *data, int64_t bytes, int64_t *n
             arrival = mem_resize(arrival, room, sizeof *arrival);
         }
         arrival[(*n)++] = (struct arrival){label.place, at};
-        at = after(&label, at);
+        at = after(&label, at, event);
     }
     if (*n > 0)
         qsort(arrival, (size_t)*n, sizeof *arrival, by_place);
     return arrival;
 }
 
-static void unpack(const char *data, int64_t bytes, struct hand *hand) {
-    int64_t n, values;
-    struct arrival *arrival = find_arrivals(data, bytes, &n);
-    values = (bytes - n * (int64_t)sizeof(struct label)) / (int64_t)sizeof *hand->values;
+static void unpack(const char *data, int64_t bytes, int64_t event, struct hand *hand) {
+    int64_t n, events;
+    struct arrival *arrival = find_arrivals(data, bytes, event, &n);
+    events = (bytes - n * (int64_t)sizeof(struct label)) / event;
     *hand = (struct hand){.count = n,
                           .place = mem_alloc(n, sizeof *hand->place),
                           .sequence = mem_alloc(n, sizeof *hand->sequence),
                           .share = mem_alloc(n, sizeof *hand->share),
                           .offsets = mem_zero(n + 1, sizeof *hand->offsets),
-                          .values = mem_alloc(values, sizeof *hand->values)};
+                          .values = mem_alloc(events, sizeof *hand->values)};
+    if (event > (int64_t)sizeof *hand->values)
+        hand->times = mem_alloc(events, sizeof *hand->times);
     for (int64_t i = 0; i < n; i++) {
         struct label label = label_at(data, arrival[i].at);
         hand->place[i] = label.place;
         hand->sequence[i] = label.sequence;
         hand->share[i] = label.share;
         hand->offsets[i + 1] = hand->offsets[i] + label.length;
-        memcpy(hand->values + hand->offsets[i], data + arrival[i].at + sizeof label,
-               (size_t)label.length * sizeof *hand->values);
+        const char *from = data + arrival[i].at + sizeof label;
+        size_t length = (size_t)label.length, items = length * sizeof *hand->values;
+        memcpy(hand->values + hand->offsets[i], from, items);
+        if (hand->times)
+            memcpy(hand->times + hand->offsets[i], from + items, length * sizeof *hand->times);
     }
     mem_free(arrival);
 }
@@ -247,7 +282,7 @@ static void bring(const struct shard *shard, const int64_t *place, const int32_t
     sorting_free(&owner);
     char *in = exchange_bytes(comm, out, at, from);
     mem_free(out);
-    unpack(in, from[comm->size], hand);
+    unpack(in, from[comm->size], event_bytes(shard), hand);
     mem_free(in);
     mem_free(from);
     mem_free(at);
@@ -264,11 +299,18 @@ void shard_deal(const struct shard *shard, const int64_t *place, int64_t step, i
     mem_free(share);
 }
 
+struct sample hand_sample(const struct hand *hand, int64_t i, int64_t id) {
+    int64_t at = hand->offsets[i];
+    return (struct sample){hand->values + at, hand->offsets[i + 1] - at, id,
+                           hand->times ? hand->times + at : NULL};
+}
+
 void hand_free(struct hand *hand) {
     mem_free(hand->place);
     mem_free(hand->sequence);
     mem_free(hand->share);
     mem_free(hand->offsets);
     mem_free(hand->values);
+    mem_free(hand->times);
     *hand = (struct hand){0};
 }

@@ -171,7 +171,7 @@ static enum status list_batch(struct work *w, int64_t at, int64_t n, struct top_
     for (int64_t i = 0; i < n; i++) {
         int64_t u = w->index[at + i];
         samples[i] =
-            (struct sample){s->items + s->offsets[u], s->offsets[u + 1] - s->offsets[u], u};
+            (struct sample){s->items + s->offsets[u], s->offsets[u + 1] - s->offsets[u], u, NULL};
         top[i] = (struct top){list + (u - w->mine.lo) * k, k, 0};
     }
     struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);

@@ -453,7 +453,10 @@ static enum status resume(struct trainer *t) {
 /* What the run needs, and where it starts from. */
 static enum status open_run(struct trainer *t, const struct config *config) {
     struct run *run = &t->run;
-    TRY(run_open(run, t->comm, config, true));
+    struct config settled = *config;
+    if (t->resume.path)
+        settled.model.time = t->resume.was.model.time;
+    TRY(run_open(run, t->comm, &settled, NULL));
     TRY(stepper_open(&t->stepper, run));
     t->stepper.write_notes = write_notes;
     t->stepper.writer = t;
@@ -470,7 +473,8 @@ static enum status open_run(struct trainer *t, const struct config *config) {
         .dataset_hash = mem_string(run->dataset.content_hash),
         .items_hash = mem_string(run->dataset.items_hash),
         .domain_items = {run->dataset.domain_items[0], run->dataset.domain_items[1]},
-        .repeats = run->repeats};
+        .repeats = run->repeats,
+        .clock = run->model.catalogue.clock};
     t->saved_step = -1;
     protocol_select(&run->config, &run->dataset, t->select);
     return t->resume.path ? resume(t) : STATUS_OK;

@@ -6,7 +6,7 @@
 static double operations(struct model *model, int32_t before, int32_t target, int sequences,
                          bool encoders_only) {
     int32_t items[] = {before, target};
-    struct sample samples[] = {{items, 2, 0}, {items, 2, 1}};
+    struct sample samples[] = {{items, 2, 0, NULL}, {items, 2, 1, NULL}};
     struct batch batch = {0};
     struct cost_step step;
     double sum = 0;

@@ -41,7 +41,7 @@ void encoder_add(struct params *p, const char *name, const struct encoder_shape 
     char norm[PARAM_NAME], tag[PARAM_NAME];
     snprintf(norm, sizeof norm, "%.120s.ln", name);
     snprintf(tag, sizeof tag, "%.120s.tag", name);
-    *e = (struct encoder){.tag = -1, .blocks = shape->blocks, .heads = shape->heads};
+    *e = (struct encoder){.time = -1, .tag = -1, .blocks = shape->blocks, .heads = shape->heads};
     e->pos = params_add(p, 2, shape->max_len, shape->dim, PARAM_NORMAL, shape->dim, "%s.pos", name);
     if (shape->tag_dim)
         e->tag = layer_add_linear(p, tag, shape->dim, shape->tag_dim);
@@ -50,6 +50,8 @@ void encoder_add(struct params *p, const char *name, const struct encoder_shape 
         if (shape->tag_dim)
             add_tag_attention(p, &e->block[b], name, b, shape->dim);
     }
+    if (shape->knots > 0)
+        e->time = params_add(p, 2, shape->knots, shape->dim, PARAM_ZERO, shape->dim, "%s.time", name);
     e->ln = layer_add_norm(p, norm, shape->dim);
 }
 
@@ -120,6 +122,12 @@ static struct tensor *feed_forward(const struct run *r, int b, struct tensor *x)
     return op_residual(r->tape, x, layer_linear(r->params, r->tape, f, block->ffn2), &drop);
 }
 
+static struct tensor *add_time(const struct run *r, struct tensor *x) {
+    struct tensor *table = tape_param(r->tape, r->params, r->encoder->time);
+    struct tensor *rows = op_interpolate(r->tape, table, r->stream->times, r->stream->tokens);
+    return op_residual(r->tape, x, rows, &dropout_none);
+}
+
 struct tensor *encoder_run(const struct encoder *e, struct params *params, struct tape *tape,
                            const struct stream *stream, const struct encoder_input *in,
                            const struct dropout_key *key) {
@@ -137,5 +145,7 @@ struct tensor *encoder_run(const struct encoder *e, struct params *params, struc
             x = attend_tags(&r, b, x);
         x = feed_forward(&r, b, x);
     }
+    if (e->time >= 0)
+        x = add_time(&r, x);
     return layer_norm(params, tape, x, e->ln);
 }

@@ -1,7 +1,15 @@
 /* The causal self-attention encoder that all models share (core/models/README.md): pre-norm blocks
  * over packed sequences. With tags each block has a second attention behind the first, whose keys
  * and values are the tag states of the same positions:
- *     x += Drop( MHA( q = LN(x), k = v = g ) ),   g = W E_tag[s_t] + b. Not collective. */
+ *     x += Drop( MHA( q = LN(x), k = v = g ) ),   g = W E_tag[s_t] + b.
+ *
+ * Where the times of events are known, what is bought changes with them, as the biases of items do in
+ * Koren, "Collaborative filtering with temporal dynamics", KDD 2009. Decided here: a state is moved by a
+ * vector that is linear between knots of time (core/clock.h) and begins as zero,
+ *     h = LN( x + (1 - f) T_k + f T_{k+1} ),
+ * with k + f the time of the sequence's last event of either domain before the item that is asked for.
+ * As logits are products of states and item rows, every item has a bias that changes with time.
+ * Not collective. */
 #ifndef CORE_MODELS_ENCODER_H
 #define CORE_MODELS_ENCODER_H
 #include "core/batch.h"
@@ -19,6 +27,7 @@ struct encoder_block {
 
 struct encoder {
     int pos, ln; /* parameter; layer */
+    int time;    /* parameter, -1: without */
     int tag;     /* layer of the tag states, -1: no tags */
     int blocks, heads;
     struct encoder_block block[MODEL_BLOCKS];
@@ -28,6 +37,7 @@ struct encoder_shape {
     int64_t dim, max_len;
     int blocks, heads; /* heads divide dim */
     int64_t tag_dim;   /* width of tag rows, 0: no tags */
+    int knots;         /* of time, 0: without */
 };
 
 /* Declare the parameters `name`.pos, `name`.0.ln1.g and so on. */

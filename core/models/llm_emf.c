@@ -220,6 +220,7 @@ void emf_query(struct model *model, struct pass *pass, int domain, struct query 
 
 const struct model_ops llm_emf = {
     .name = "llm_emf",
+    .time = TIME_IF_KNOWN,
     .state_size = sizeof(struct emf),
     .scale = 7,
     .share_encoders = SHARE_STREAMS,

@@ -57,6 +57,16 @@ static bool learns_probabilities(const struct model_ops *ops, const struct confi
     return !ops->fit && (loss == LOSS_EXACT || loss == LOSS_SAMPLED || loss == LOSS_INFONCE);
 }
 
+/* Of those that leave it to the data set, that decides when it is open. */
+static enum status configure_time(const struct model_ops *ops, struct config *config) {
+    if (ops && ops->time == TIME_NEVER && config->model.time == TIME_STATE)
+        return log_error(STATUS_INPUT, "model.time: %s knows no time of events; leave the key out",
+                         config->model.name);
+    if (ops && ops->time != TIME_IF_KNOWN && config->model.time == TIME_AUTO)
+        config->model.time = TIME_NONE;
+    return STATUS_OK;
+}
+
 enum status model_configure(struct config *config) {
     const struct model_ops *ops = find(config->model.name);
     if (ops && config->train.loss == LOSS_AUTO)
@@ -67,6 +77,7 @@ enum status model_configure(struct config *config) {
         TRY(ops->configure(config));
     if (ops && config->model.repeats == REPEATS_AUTO)
         config->model.repeats = learns_probabilities(ops, config) ? REPEATS_COUNTED : REPEATS_FREE;
+    TRY(configure_time(ops, config));
     if (config->train.bce_negatives == 0)
         config->train.bce_negatives = 1;
     if (config->model.mixed_softmax == MIXED_AUTO)

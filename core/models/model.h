@@ -6,6 +6,7 @@
 #define CORE_MODELS_MODEL_H
 #include "core/batch.h"
 #include "core/catalogue/query.h"
+#include "core/clock.h"
 #include "core/models/item_graph.h"
 #include "core/models/item_set.h"
 #include "core/models/successors.h"
@@ -41,6 +42,7 @@ struct catalogue {
     const struct sampler *sampler; /* of the training negatives */
     struct item_block local;
     int64_t max_local[DOMAINS];
+    struct clock clock; /* of the events of the training; no knots: states do not change with time */
     int64_t users; /* training sequences, which a model may know by their numbers; 0: no training */
 };
 
@@ -131,6 +133,10 @@ enum batch_kind {
     BATCH_ONE      /* batch_one: the mixed stream alone */
 };
 
+/* Can the states of a model change with time (core/models/encoder.h)? model.time=auto leaves it to
+ * those that can and are not told otherwise by their authors. */
+enum model_time { TIME_NEVER, TIME_IF_ASKED, TIME_IF_KNOWN };
+
 struct model;
 
 /* What one model adds to what all have in common: the functions behind model.name. */
@@ -144,6 +150,7 @@ struct model_ops {
     size_t options_size;
 
     bool two_domains; /* it cannot do with one */
+    enum model_time time;
     bool successors;  /* it reads which items follow which */
 
     /* See model_configure, model_use_one_domain, model_tag_vectors, model_learned_width,

@@ -56,6 +56,7 @@ static void add_query(struct model *model, struct pass *pass, int domain, struct
 
 const struct model_ops sasrec = {
     .name = "sasrec",
+    .time = TIME_IF_ASKED,
     .state_size = sizeof(struct encoder),
     .batch = BATCH_ONE,
     .options = options,

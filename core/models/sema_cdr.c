@@ -186,6 +186,7 @@ static void add_query(struct model *model, struct pass *pass, int domain, struct
 
 const struct model_ops sema_cdr = {
     .name = "sema_cdr",
+    .time = TIME_IF_KNOWN,
     .state_size = sizeof(struct sema),
     .batch = BATCH_MIXED,
     .scale = 7,

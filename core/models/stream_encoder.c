@@ -8,7 +8,8 @@ static void add(struct model *model, struct encoder *encoder, const char *stream
                                   .max_len = model->catalogue.max_len,
                                   .blocks = (int)config->model.blocks,
                                   .heads = (int)config->model.heads,
-                                  .tag_dim = tag_dim};
+                                  .tag_dim = tag_dim,
+                                  .knots = model->catalogue.clock.knots};
     char name[PARAM_NAME];
     snprintf(name, sizeof name, "enc.%s.%s", stream, config->model.modalities.name[m]);
     encoder_add(&model->params, name, &shape, encoder);

@@ -98,6 +98,7 @@ static struct tensor *item_rows(struct model *model, struct tape *tape,
 
 const struct model_ops tema_llm = {
     .name = "tema_llm",
+    .time = TIME_IF_KNOWN,
     .state_size = sizeof(struct tema),
     .scale = 7,
     .share_encoders = SHARE_STREAMS,

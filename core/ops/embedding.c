@@ -96,3 +96,71 @@ struct tensor *op_embed(struct tape *tape, struct tensor *table, const int32_t *
     }
     return y;
 }
+
+struct interpolate_node {
+    struct tape_node node;
+    struct tensor *table, *y;
+    const real *at;
+};
+
+/* The row before place `at`, and how far the place is from it: nothing at a knot, as at the last. */
+static int64_t knot_before(real at, int64_t rows, real *f) {
+    int64_t k = at < 0 ? rows - 1 : (int64_t)at;
+    *f = at < 0 ? 0 : at - (real)k;
+    return k;
+}
+
+HOT static void interpolate_row(const real *table, int64_t rows, int64_t d, real at, real *y) {
+    real f;
+    const real *knot = table + knot_before(at, rows, &f) * d;
+    for (int64_t i = 0; i < d; i++)
+        y[i] = (1 - f) * knot[i];
+    if (f > 0)
+        vec_axpy(f, knot + d, y, d);
+}
+
+/* Columns [lo, hi) of both, as scatter_columns. */
+HOT static void spread_columns(const struct interpolate_node *n, int64_t lo, int64_t hi,
+                               real *dtable) {
+    int64_t d = n->y->cols;
+    for (int64_t t = 0; t < n->y->rows; t++) {
+        real f;
+        real *knot = dtable + knot_before(n->at[t], n->table->rows, &f) * d;
+        const real *dy = n->y->g + t * d + lo;
+        vec_axpy(1 - f, dy, knot + lo, hi - lo);
+        if (f > 0)
+            vec_axpy(f, dy, knot + d + lo, hi - lo);
+    }
+}
+
+static void interpolate_backward(struct tape *tape, void *node) {
+    struct interpolate_node *n = node;
+    int64_t d = n->y->cols;
+    real *dtable = tape_grad_zeroed(tape, n->table);
+    if (tape->dry || !dtable)
+        return;
+#pragma omp parallel for schedule(static) if (n->y->rows * d > 10000)
+    for (int64_t lo = 0; lo < d; lo += BLOCK)
+        spread_columns(n, lo, lo + BLOCK < d ? lo + BLOCK : d, dtable);
+}
+
+/* Do all of at[0..n) stand at or before the last knot? */
+static inline bool all_up_to(const real *at, int64_t n, int64_t last) {
+    for (int64_t t = 0; t < n; t++)
+        if (!(at[t] <= (real)last))
+            return false;
+    return true;
+}
+
+struct tensor *op_interpolate(struct tape *tape, struct tensor *table, const real *at, int64_t n) {
+    int64_t d = table->cols;
+    debug_assert(all_up_to(at, n, table->rows - 1));
+    struct tensor *y = tape_tensor(tape, n, d, table->learned);
+#pragma omp parallel for schedule(static) if (n * d > 10000)
+    for (int64_t t = 0; t < tape_rows(tape, n); t++)
+        interpolate_row(table->x, table->rows, d, at[t], y->x + t * d);
+    struct interpolate_node *node = tape_push(tape, sizeof *node, y, interpolate_backward, &table, 1);
+    if (node)
+        node->table = table, node->y = y, node->at = at;
+    return y;
+}

@@ -50,7 +50,8 @@ enum status evaluation_open(struct evaluation *e, const struct run *run, enum sp
                              .split = split,
                              .count = run->dataset.counts[split],
                              .shares = shares_per_rank(run)};
-    TRY(shard_open(&shard, run->comm, &run->dataset, split, target_cost, &run->dataset));
+    TRY(shard_open(&shard, run->comm, &run->dataset, split, &run->model.catalogue.clock, target_cost,
+                   &run->dataset));
     deal(e, &shard);
     shard_close(&shard);
     return STATUS_OK;
@@ -63,6 +64,13 @@ void evaluation_close(struct evaluation *e) {
 
 static int32_t target_of(const struct evaluation *e, int64_t i) {
     return e->hand.values[e->hand.offsets[i + 1] - 1];
+}
+
+/* What is known when the target is asked for. */
+static struct sample history_of(const struct evaluation *e, int64_t i) {
+    struct sample sample = hand_sample(&e->hand, i, e->hand.place[i]);
+    sample.length--;
+    return sample;
 }
 
 static int domain_of(const struct evaluation *e, int32_t item) {
@@ -265,10 +273,8 @@ static enum status rank_batch(struct work *w, const int64_t *index, int64_t n, i
     bool all = e->run->config.eval.candidates != CANDIDATES_SAMPLED;
     struct ranking ranking = {.target = target, .full = all ? full : NULL, .sampled = sampled};
     for (int64_t k = 0; k < n; k++) {
-        int64_t i = index[k], at = e->hand.offsets[i];
-        samples[k] =
-            (struct sample){e->hand.values + at, e->hand.offsets[i + 1] - at - 1, e->hand.place[i]};
-        target[k] = target_of(e, i);
+        samples[k] = history_of(e, index[k]);
+        target[k] = target_of(e, index[k]);
     }
     struct arena *arena = ranker_ask(&w->ranker, samples, n, &ranking.query);
     if (query_has_repeats(&ranking.query)) {
@@ -368,8 +374,8 @@ static struct rank_count count_all(const int32_t *sorted, int64_t n, int32_t eve
 /* Take the user's own items of the target's domain from the candidates of sample i. */
 static void leave_out(const struct evaluation *e, int64_t i, const int32_t *events,
                       struct arena *arena, struct rank_count *count) {
-    int64_t at = e->hand.offsets[i], split = e->run->dataset.domain_items[0];
-    struct sample sample = {e->hand.values + at, e->hand.offsets[i + 1] - at - 1, 0};
+    int64_t split = e->run->dataset.domain_items[0];
+    struct sample sample = history_of(e, i);
     int32_t target = target_of(e, i);
     struct arena_mark mark = arena_mark(arena);
     struct rank_lists own = rank_own_items(arena, &sample, &target, 1);

@@ -33,6 +33,8 @@ static enum status settle(const struct resume *r, struct config *now) {
                            .labels = {label, label},
                            .domain_items = {known ? items[0] : 1, known ? items[1] : 1},
                            .max_len = (int)r->was.data.max_len};
+    if (now->model.time == TIME_AUTO)
+        now->model.time = r->was.model.time;
     return run_settle(r->comm, &data, now);
 }
 
@@ -94,6 +96,8 @@ static enum status check_data(const struct resume *r, const struct run *run) {
         return refuse_data(r, run, "items");
     if (strcmp(r->state.dataset_hash, data->content_hash))
         return refuse_data(r, run, "sequences");
+    if (!clock_equal(&r->state.clock, &run->model.catalogue.clock))
+        return refuse_data(r, run, "times");
     if (r->was.data.max_len != run->config.data.max_len)
         return refuse_data(r, run, "max_len");
     return STATUS_OK;

@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/ops/norm.h"
 #include "io/provenance.h"
+#include "jobs/engine/event_times.h"
 #include "jobs/engine/fit_input.h"
 #include "jobs/engine/fit_memory.h"
 #include "jobs/engine/popularity.h"
@@ -174,11 +175,16 @@ static enum status read_graph(struct run *run, struct catalogue *shape) {
     return STATUS_OK;
 }
 
-static enum status open_model(struct run *run, bool training) {
+static enum status open_model(struct run *run, const struct clock *trained) {
+    bool training = !trained;
     struct catalogue shape = {.items = run->dataset.items,
                               .a_items = run->dataset.domain_items[0],
                               .max_len = run->config.data.max_len,
                               .users = training ? run->dataset.counts[SPLIT_TRAIN] : 0};
+    if (training)
+        TRY(event_times_settle(run->comm, &run->dataset, &run->config, &shape.clock));
+    else if (run->config.model.time != TIME_NONE)
+        shape.clock = *trained;
     run->placement = placement_new(run->comm, &run->config, &shape);
     placement_share_out(&shape, run->placement->sharded ? &run->placement->collectives : NULL);
     if (training && run->config.train.loss != LOSS_EXACT)
@@ -233,14 +239,14 @@ enum status run_settle(const struct comm *comm, const struct dataset *dataset,
 }
 
 enum status run_open(struct run *run, struct comm *comm, const struct config *config,
-                     bool training) {
+                     const struct clock *trained) {
     *run = (struct run){.comm = comm, .config = *config};
     TRY(memory_limit_reserve(comm));
     TRY(dataset_open(comm, config->data.path, &run->dataset));
     fault_point("load");
     enum status status = run_settle(comm, &run->dataset, &run->config);
     if (status == STATUS_OK)
-        status = open_model(run, training);
+        status = open_model(run, trained);
     if (status != STATUS_OK)
         run_close(run);
     return status;

@@ -141,6 +141,7 @@ static enum status make_config(const char *file, const char *stored,
         log_warn("%s: no stored configuration; defaults and key=value count", file);
         snprintf(config->data.path, sizeof config->data.path, "%s", file);
         config->model.repeats = REPEATS_FREE; /* nothing is known of a training */
+        config->model.time = TIME_NONE;
     }
     if (first) {
         config->train.placement = first->config.train.placement;
@@ -151,7 +152,8 @@ static enum status make_config(const char *file, const char *stored,
 
 static enum status load_config(struct comm *comm, struct checkpoint_choice *choice,
                                const struct args_config *request, const struct run *first,
-                               struct config *config, struct repeats *repeats) {
+                               struct config *config, struct repeats *repeats,
+                               struct clock *clock) {
     const char *file = choice->file[0];
     struct checkpoint_state state = {.step = -1};
     bool has;
@@ -163,6 +165,7 @@ static enum status load_config(struct comm *comm, struct checkpoint_choice *choi
     for (int d = 0; d < DOMAINS; d++)
         choice->step[d] = choice->step[d] < 0 ? state.step : choice->step[d];
     *repeats = state.repeats;
+    *clock = state.clock;
     checkpoint_state_free(&state);
     TRY(status);
     comm_bcast(comm, config, sizeof *config);
@@ -202,14 +205,15 @@ static enum status open_once(struct comm *comm, const struct saved_request *requ
     int k = saved->count;
     struct config config;
     struct repeats repeats;
+    struct clock clock;
     struct run *run = &saved->run[k];
     struct checkpoint_choice *choice = &saved->choice[k];
     enum status status = find(comm, request->path[k], choice);
     if (status == STATUS_OK)
         status = load_config(comm, choice, &request->config, k > 0 ? saved->run : NULL, &config,
-                             &repeats);
+                             &repeats, &clock);
     if (status == STATUS_OK)
-        status = run_open(run, comm, &config, false);
+        status = run_open(run, comm, &config, &clock);
     if (status == STATUS_OK)
         status = restore(run, choice, request->by_key);
     if (status == STATUS_OK)

@@ -18,7 +18,7 @@ static int64_t at_most(int64_t n, int64_t most) {
 }
 
 static struct sample sample_of(const struct sequences *s, int64_t i) {
-    return (struct sample){s->items + s->offsets[i], s->offsets[i + 1] - s->offsets[i], i};
+    return (struct sample){s->items + s->offsets[i], s->offsets[i + 1] - s->offsets[i], i, NULL};
 }
 
 /* ---- the largest step ---- */

@@ -2,6 +2,7 @@
 #include "jobs/plan/data.h"
 #include "core/mem.h"
 #include "io/synth.h"
+#include "jobs/engine/event_times.h"
 #include "jobs/engine/fit_input.h"
 #include <stdio.h>
 #include <string.h>
@@ -163,6 +164,18 @@ static void count_all(const struct comm *comm, struct plan_data *data) {
     data->shape.successors = &data->successors;
 }
 
+/* Synthetic events have times. */
+static enum status settle_time(const struct comm *comm, bool synthetic, struct plan_data *data) {
+    struct config *config = &data->config;
+    if (!synthetic)
+        return event_times_settle(comm, &data->dataset, config, &data->shape.clock);
+    if (config->model.time == TIME_AUTO)
+        config->model.time = TIME_STATE;
+    if (config->model.time == TIME_STATE)
+        data->shape.clock.knots = CLOCK_KNOTS;
+    return STATUS_OK;
+}
+
 enum status plan_data_open(struct plan_data *data, const struct comm *comm,
                            const struct config *config, const struct synthetic *synthetic,
                            int64_t batch) {
@@ -178,6 +191,8 @@ enum status plan_data_open(struct plan_data *data, const struct comm *comm,
                                      .a_items = data->dataset.domain_items[0],
                                      .max_len = data->config.data.max_len,
                                      .sampler = &data->sampler};
+    if (status == STATUS_OK)
+        status = settle_time(comm, synthetic->items > 0, data);
     if (status == STATUS_OK)
         status =
             synthetic->items > 0 ? make_all(comm, synthetic, batch, data) : read_all(comm, data);
@@ -201,8 +216,9 @@ void plan_data_close(struct plan_data *data) {
 int64_t plan_data_bytes(const struct plan_data *data, int64_t ranks) {
     const struct dataset *d = &data->dataset;
     int64_t n = d->counts[SPLIT_TRAIN];
+    int64_t event = 4 + (data->shape.clock.knots > 0 ? (int64_t)sizeof(real) : 0);
     int64_t block = 8 + 8 + 8 + 4, hand = 8 + 8 + 4 + 8, come = 24 + 16;
-    int64_t train = (block + come + hand) * n + 3 * 4 * d->events[SPLIT_TRAIN],
-            valid = hand * d->counts[SPLIT_VALID] + 4 * d->events[SPLIT_VALID];
+    int64_t train = (block + come + hand) * n + 3 * event * d->events[SPLIT_TRAIN],
+            valid = hand * d->counts[SPLIT_VALID] + event * d->events[SPLIT_VALID];
     return (train + valid) / ranks;
 }

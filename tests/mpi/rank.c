@@ -28,7 +28,7 @@ static void fill_history(struct fixture *f, int t, uint64_t key) {
     for (; n < HISTORY - 1 && t > 1; n += 2)
         f->history[t][n] = f->history[t][n + 1] =
             n ? (int32_t)rng_below(key, (uint64_t)n, N) : f->target[t];
-    f->samples[t] = (struct sample){f->history[t], n, t};
+    f->samples[t] = (struct sample){f->history[t], n, t, NULL};
 }
 
 static void fill(struct fixture *f) {

@@ -635,7 +635,7 @@ static void fill_histories(int32_t history[OWN_SAMPLES][2 * OWN_N], struct sampl
         if (t == 0)
             for (; n < (int64_t)(sizeof some / sizeof *some); n++)
                 history[t][n] = some[n];
-        samples[t] = (struct sample){history[t], n, t};
+        samples[t] = (struct sample){history[t], n, t, NULL};
     }
 }
 

@@ -43,7 +43,7 @@ static void fill_samples(struct fixture *f, struct sample samples[USERS]) {
         f->items[i] = (int32_t)rng_below(check_key(80), (uint64_t)i, ITEMS);
     for (int u = 0; u < USERS; u++) {
         int64_t n = 4 + rng_below(check_key(81), u, LENGTH - 4);
-        samples[u] = (struct sample){f->items + LENGTH * u, n, u};
+        samples[u] = (struct sample){f->items + LENGTH * u, n, u, NULL};
     }
 }
 
@@ -77,6 +77,8 @@ static struct catalogue make_shape(struct fixture *f) {
         fill_successors(f);
         shape.successors = &f->successors;
     }
+    if (f->config.model.time == TIME_STATE)
+        shape.clock.knots = 9;
     if (!strcmp(f->config.model.name, "sema_cdr"))
         shape.table[2] = (struct frozen_table){f->other, f->other, OTHER};
     else if (f->config.model.modalities.count > 2)
@@ -215,6 +217,8 @@ static const char *const settings[] = {
     "model.output_table=untied",
     "model.output_table=untied train.loss=sampled model.mixed_softmax=all",
     "model.name=sasrec model.output_table=untied",
+    "model.name=sasrec model.time=state",
+    "model.name=sema_cdr model.time=state",
     "model.name=tema_llm",
     "model.name=tema_llm train.loss=sampled",
     "model.name=tema_llm model.tags=uniform model.feature_proj=16 train.loss=sampled",
@@ -454,7 +458,7 @@ Test(cost, operations_of_the_stages) {
 /* The histories of a batch, ranked as they are and on a dry tape. */
 static void check_ranking(const char *pairs, double states, double rows) {
     const int32_t items[2][3] = {{1, 2, 3}, {4, 5, 6}};
-    struct sample samples[2] = {{items[0], 3, 0}, {items[1], 3, 1}};
+    struct sample samples[2] = {{items[0], 3, 0, NULL}, {items[1], 3, 1, NULL}};
     int32_t target[2] = {A_ITEMS, A_ITEMS + 1};
     struct rank_count full[2];
     struct tape tape = {0}, made = {0};

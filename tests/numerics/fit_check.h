@@ -100,7 +100,7 @@ static inline void compare_scores(struct model *model, const struct fit_data *hi
     int lo = domain ? FIT_A : 0, hi = domain ? FIT_N : FIT_A;
     real score[FIT_HISTORIES * FIT_N];
     for (int s = 0; s < histories->count; s++) {
-        samples[s] = (struct sample){histories->items[s], histories->length[s], s};
+        samples[s] = (struct sample){histories->items[s], histories->length[s], s, NULL};
         target[s] = lo + s;
     }
     model_pack_histories(model, &batch, samples, histories->count);

@@ -203,7 +203,7 @@ static struct sample *read_samples(struct golden *g, const char *split, int64_t 
     *n = (int64_t)dims[0] - 1;
     struct sample *samples = mem_alloc(*n, sizeof *samples);
     for (int64_t s = 0; s < *n; s++)
-        samples[s] = (struct sample){*items + offsets[s], offsets[s + 1] - offsets[s] - drop, s};
+        samples[s] = (struct sample){*items + offsets[s], offsets[s + 1] - offsets[s] - drop, s, NULL};
     mem_free(offsets);
     return samples;
 }

@@ -11,7 +11,7 @@
 
 BALANCED(model, .init = models_register);
 
-enum { ITEMS = 40, A_ITEMS = 18, TEXT = 6, USERS = 7, DIRECTIONS = 3 };
+enum { ITEMS = 40, A_ITEMS = 18, TEXT = 6, USERS = 7, DIRECTIONS = 3, KNOTS = 4 };
 
 struct fixture {
     struct config config;
@@ -20,6 +20,7 @@ struct fixture {
     struct item_set set;
     real *text;
     int32_t items[USERS * 12];
+    real times[USERS * 12]; /* places of KNOTS knots */
 };
 
 static void fixture_open(struct fixture *f, const char *pairs) {
@@ -35,13 +36,18 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     for (int64_t i = 0; i < ITEMS * TEXT; i++)
         f->text[i] = (real)(i / TEXT == 5 ? 0 : rng_normal(check_key(60), (uint64_t)i));
     struct catalogue shape = {ITEMS, A_ITEMS, 5, {{0}, {f->text, f->text, TEXT}}};
+    if (f->config.model.time == TIME_STATE)
+        shape.clock.knots = KNOTS;
     cr_assert_eq(model_create(&f->model, &f->config, &shape, true), STATUS_OK);
     for (int64_t i = 0; i < f->model.params.total; i++) /* away from the small initial values */
         f->model.params.x[i] += (real)(0.3 * rng_normal(check_key(61), (uint64_t)i));
-    for (int64_t i = 0; i < USERS * 12; i++)
+    for (int64_t i = 0; i < USERS * 12; i++) {
         f->items[i] = (int32_t)rng_below(check_key(62), (uint64_t)i, ITEMS);
+        f->times[i] = (real)((KNOTS - 1) * rng_uniform(check_key(63), (uint64_t)i));
+    }
     for (int u = 0; u < USERS; u++)
-        samples[u] = (struct sample){f->items + 12 * u, 2 + rng_below(check_key(63), u, 10), u};
+        samples[u] = (struct sample){f->items + 12 * u, 2 + rng_below(check_key(63), u, 10), u,
+                                     f->times + 12 * u};
     batch_train(&f->batch, samples, USERS, A_ITEMS, 5);
 }
 
@@ -138,6 +144,8 @@ static const char *const settings[] = {
     "train.loss=gbce model.modalities=id train.gbce_t=1",
     "train.loss=bce model.modalities=id",
     "train.loss=bce model.modalities=id train.bce_negatives=3 model.mixed_softmax=all",
+    "model.time=state",
+    "model.time=state model.share_encoders=none model.blocks=0 train.loss=sampled",
 };
 
 Test(model, gradients) {
@@ -209,6 +217,49 @@ Test(model, corrected_negatives_estimate_the_exact_loss) {
     snprintf(pairs, sizeof pairs, "%s train.loss=sampled", common);
     cr_expect(fabs(corrected - exact) < 0.32, "%g, exactly %g", corrected, exact);
     cr_expect(loss_under(pairs) > exact + 10);
+}
+
+/* The rows of knots of the shared encoders, of dimension d; NULL where there are none. */
+static real *knot_rows(struct fixture *f, const char *modality) {
+    char name[64];
+    snprintf(name, sizeof name, "enc.shared.%s.time", modality);
+    struct param *p = params_find(&f->model.params, name);
+    return p ? p->tensor.x : NULL;
+}
+
+enum rows { ROWS_ZERO, ROWS_OF_KNOT_1, ROWS_ALIKE };
+
+/* The loss with `rows` at the knots, each event at place `at`, or where that is below zero, its own. */
+static double loss_with(enum rows rows, double at) {
+    static const char *const modality[2] = {"id", "text"};
+    struct tape tape = {0};
+    struct fixture f;
+    fixture_open(&f, "model.time=state model.dropout=0");
+    for (int m = 0; m < 2; m++)
+        for (int64_t i = 0, d = m ? TEXT : 8; i < KNOTS * d; i++) {
+            bool same = rows == ROWS_ALIKE || (rows == ROWS_OF_KNOT_1 && i / d == 1);
+            knot_rows(&f, modality[m])[i] = (real)(same ? rng_normal(check_key(71), i % d) : 0);
+        }
+    for (int s = 0; s < STREAMS && at >= 0; s++)
+        for (int64_t t = 0; t < f.batch.stream[s].tokens; t++)
+            f.batch.stream[s].times[t] = (real)at;
+    double loss = total_loss(&f, &tape);
+    tape_free(&tape);
+    fixture_close(&f);
+    return loss;
+}
+
+/* A state is moved by what its own time says: by nothing where all rows are zero, as without times; by
+ * the row of the knot that it stands at; by as much at any time where all knots say the same. */
+Test(model, states_move_with_their_time) {
+    double eps = sizeof(real) == sizeof(double) ? 1e-12 : 1e-5, moved = loss_with(ROWS_ALIKE, -1);
+    double still = loss_with(ROWS_ZERO, -1);
+    cr_expect_float_eq(loss_with(ROWS_OF_KNOT_1, 1), moved, eps * moved);
+    cr_expect_float_eq(loss_with(ROWS_OF_KNOT_1, 2), still, eps * still);
+    cr_expect_float_eq(loss_with(ROWS_ALIKE, 2), moved, eps * moved);
+    cr_expect_gt(fabs(moved - still), 1e-3);
+    cr_expect_gt(fabs(loss_with(ROWS_OF_KNOT_1, -1) - still), 1e-3);
+    cr_expect_gt(fabs(loss_with(ROWS_OF_KNOT_1, -1) - moved), 1e-3);
 }
 
 static bool has(const struct fixture *f, const char *name) {

@@ -83,7 +83,7 @@ static void fill_samples(struct fixture *f) {
         for (int i = 0; u == 1 && i < LENGTH; i++) /* of three items, again and again */
             items[i] = items[0] / 3 * 3 + items[i] % 3;
         f->samples[u] =
-            (struct sample){items, 2 + rng_below(check_key(63), (uint64_t)u, LENGTH - 2), u};
+            (struct sample){items, 2 + rng_below(check_key(63), (uint64_t)u, LENGTH - 2), u, NULL};
         if (u == USERS - 1) /* nothing to learn from, but a history */
             f->samples[u].length = 1;
     }

@@ -398,6 +398,34 @@ Test(table, gather) {
     check_close(&c);
 }
 
+static const real between[] = {0, (real)0.25, 1, (real)2.5, 4, -1, (real)3.9};
+
+static struct tensor *build_interpolate(struct tape *tape, struct check *c) {
+    return op_interpolate(tape, in(tape, c, 0), between, T);
+}
+
+/* The place behind the last knot is never asked for; a negative one is the last. */
+Test(table, interpolate) {
+    struct check c = {.build = build_interpolate};
+    struct tape tape = {0};
+    double want[T * D];
+    check_input(&c, N, D);
+    check_fill(&c, 1);
+    check_gradients(&c);
+    const real *x = c.params.list[0].tensor.x;
+    for (int t = 0; t < T; t++) {
+        double at = between[t] < 0 ? N - 1 : (double)between[t];
+        int lo = (int)floor(at), hi = (int)ceil(at);
+        for (int i = 0; i < D; i++)
+            want[t * D + i] =
+                (double)x[lo * D + i] + (at - lo) * ((double)x[hi * D + i] - (double)x[lo * D + i]);
+    }
+    tape_begin(&tape, false, 0);
+    check_near("interpolate", build_interpolate(&tape, &c)->x, want, T * D, 2);
+    tape_free(&tape);
+    check_close(&c);
+}
+
 Test(table, embed) {
     struct check c = {.build = build_embed};
     check_input(&c, N, D), check_input(&c, 4, D);

@@ -61,7 +61,7 @@ static void fill_history(struct fixture *f, int t) {
                       : (int32_t)(LO + rng_below(check_key(3), (uint64_t)(t * LENGTH + k), WIDTH));
     for (int32_t i = LO; i < HI && t == ALL_OF_THEM; i++)
         item[n++] = i;
-    f->samples[t] = (struct sample){item, n, t};
+    f->samples[t] = (struct sample){item, n, t, NULL};
 }
 
 static struct query_head *add_head(struct fixture *f, struct query *query, int s, double weight) {

@@ -8,7 +8,7 @@ BALANCED(batch);
 
 /* Items below 10 are A's. */
 static const int32_t first[] = {1, 12, 2, 3, 15, 4}, second[] = {11}, third[] = {5, 11};
-static const struct sample samples[] = {{first, 6, 0}, {second, 1, 1}, {third, 2, 2}};
+static const struct sample samples[] = {{first, 6, 0, NULL}, {second, 1, 1, NULL}, {third, 2, 2, NULL}};
 
 static void expect_row(const struct stream *s, int64_t b, const int32_t *items,
                        const int32_t *targets, int64_t n) {
@@ -39,7 +39,7 @@ Test(batch, training_streams) {
 /* Of sequences with two items of both domains alone: that of A 5 B 11 12, and short ones, give none. */
 Test(batch, both) {
     static const int32_t fourth[] = {5, 11, 12};
-    const struct sample some[] = {{fourth, 3, 3}, samples[1], samples[0], samples[2]};
+    const struct sample some[] = {{fourth, 3, 3, NULL}, samples[1], samples[0], samples[2]};
     struct batch batch = {0};
     batch_both(&batch, some, 4, 10, 3);
     cr_expect_eq(batch.samples, 4);
@@ -81,7 +81,6 @@ Test(batch, mixed) {
     batch_free(&batch);
 }
 
-/* The counts that balance the load are those of the batch. */
 /* Of A's items 1 2 3 4 the last is a target only, of B's 12 15 too: before target 4 stands 3, before
  * 15 stands 12. */
 Test(batch, aligned) {
@@ -96,6 +95,33 @@ Test(batch, aligned) {
     batch_free(&batch);
 }
 
+static void expect_times(const struct stream *s, int64_t b, const real *times, int64_t n) {
+    cr_assert_eq(s->offsets[b + 1] - s->offsets[b], n);
+    cr_expect_arr_eq(s->times + s->offsets[b], times, (size_t)n * sizeof *times);
+}
+
+/* A token has the time of the event before the stream's next item, which may be the other domain's:
+ * between 3 and 4 of A stands 15. */
+Test(batch, times_are_of_the_last_event_before_the_next) {
+    static const real times[] = {10, 11, 12, 13, 14, 15};
+    const struct sample timed[] = {{first, 6, 0, times}, samples[1]};
+    struct batch batch = {0};
+    batch_train(&batch, timed, 2, 10, 3);
+    expect_times(&batch.stream[STREAM_A], 0, (real[]){11, 12, 14}, 3);
+    expect_times(&batch.stream[STREAM_B], 0, (real[]){13}, 1);
+    expect_times(&batch.stream[STREAM_MIXED], 0, (real[]){12, 13, 14}, 3);
+    batch_history(&batch, timed, 2, 10, 3);
+    expect_times(&batch.stream[STREAM_A], 0, (real[]){12, 14, 15}, 3);
+    expect_times(&batch.stream[STREAM_B], 0, (real[]){13, 15}, 2);
+    expect_times(&batch.stream[STREAM_B], 1, (real[]){-1}, 1);
+    expect_times(&batch.stream[STREAM_MIXED], 0, (real[]){13, 14, 15}, 3);
+    batch_mixed(&batch, timed, 2, 10, 3);
+    expect_times(&batch.stream[STREAM_A], 0, (real[]){11, 12, 14}, 3);
+    expect_times(&batch.stream[STREAM_B], 0, (real[]){13, 14}, 2);
+    batch_free(&batch);
+}
+
+/* The counts that balance the load are those of the batch. */
 Test(batch, counts_agree_with_the_streams) {
     struct batch batch = {0};
     uint64_t key = rng_key(4, RNG_TEST, 0, 0);
@@ -104,7 +130,7 @@ Test(batch, counts_agree_with_the_streams) {
         int64_t length = 1 + rng_below(key, 100 * trial, 20), count[STREAMS][2];
         for (int64_t i = 0; i < length; i++)
             items[i] = (int32_t)rng_below(key, 100 * trial + 1 + (uint64_t)i, 20);
-        struct sample sample = {items, length, 0};
+        struct sample sample = {items, length, 0, NULL};
         batch_train(&batch, &sample, 1, 10, 6);
         batch_count_targets(items, length, 10, 6, count);
         for (int s = 0; s < STREAMS; s++) {

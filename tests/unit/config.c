@@ -63,6 +63,7 @@ Test(config, nothing_means_defaults) {
     struct config fresh;
     options_defaults(&fresh);
     fresh.model.repeats = REPEATS_FREE;
+    fresh.model.time = TIME_NONE;
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         cr_assert_eq(parse(empty[i]), STATUS_OK, "%s", empty[i]);
         cr_expect_arr_eq(&config, &fresh, sizeof fresh);
@@ -106,6 +107,13 @@ Test(config, each_domain_selects_where_both_are_trained_for) {
     cr_expect_eq(options_select_target(&config), TARGET_B);
     cr_assert_eq(parse("eval: {select_domain: both}\n"), STATUS_OK);
     cr_expect(!options_select_each(&config));
+}
+
+Test(config, without_time_states_did_not_change_with_it) {
+    cr_assert_eq(parse("run: {time_limit: 60}\nmodel: {dim: 8}\n"), STATUS_OK);
+    cr_expect_eq(config.model.time, TIME_NONE);
+    cr_assert_eq(parse("model:\n  time: state\n"), STATUS_OK);
+    cr_expect_eq(config.model.time, TIME_STATE);
 }
 
 Test(config, without_repeats_nothing_was_counted) {

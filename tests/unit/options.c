@@ -71,6 +71,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"model.output_table", "tied"},
                                               {"model.user", "auto"},
                                               {"model.repeats", "auto"},
+                                              {"model.time", "auto"},
                                               {"model.id_init", "auto"},
                                               {"model.feature_proj", "0"},
                                               {"model.fusion", "probability"},
@@ -163,6 +164,7 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"model.output_table", "untied"},
                                         {"model.user", "mean"},
                                         {"model.repeats", "counted"},
+                                        {"model.time", "state"},
                                         {"model.id_init", "text"},
                                         {"model.feature_proj", "128"},
                                         {"model.fusion", "logit"},
@@ -582,7 +584,7 @@ static bool may_change(const char *key) {
 Test(options, a_run_that_goes_on_keeps_its_parameters_and_its_data) {
     static const char *const fixed[] = {"run.seed",    "data.max_len",  "model.name",
                                         "model.dim",   "model.lambda1", "model.id_init",
-                                        "model.heads", "train.init"};
+                                        "model.heads", "train.init",    "model.time"};
     static const char *const free_ones[] = {
         "run.dir",      "run.margin",      "model.dropout", "train.lr",        "train.batch",
         "train.epochs", "train.placement", "eval.select",   "checkpoint.keep", "model.repeats"};
