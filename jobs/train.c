@@ -310,6 +310,7 @@ static enum status validate(struct trainer *t) {
     bool any = event.best[0] || event.best[1];
     t->eval_seconds += event.seconds;
     t->state.stale = any ? 0 : t->state.stale + 1;
+    t->saved_step = -1; /* a checkpoint of this step that there may be does not know the outcome */
     report_eval(&t->report, &event);
     log_valid(t, &event);
     if (!model_is_fitted(config_of(t)))
@@ -536,6 +537,9 @@ static void log_start(struct trainer *t) {
         char repeats[REPORT_REPEATS];
         log_info("%s", report_repeats(&t->run.repeats, &t->run.dataset, repeats));
     }
+    if (t->run.model.catalogue.clock.knots > 0)
+        log_info("time: states change with that of the events, knots %d",
+                 t->run.model.catalogue.clock.knots);
     if (config_of(t)->train.ema > 0)
         log_info("train.ema: the figures are those of an average of the parameters, of decay %g",
                  config_of(t)->train.ema);

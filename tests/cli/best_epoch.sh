@@ -56,6 +56,17 @@ test_patience() { # Patience counts from the best epoch of the domain.
         complain 'two evaluations after the best of A'
 }
 
+test_checkpoint_before_the_evaluation() { # One that is due with the last step of an epoch is written again behind its evaluation.
+    ranks 1 train run.yaml run.dir=due train.epochs=2 checkpoint.every_s=1e-6
+    statuses 0
+    grep -q '"best_epoch": 2,' due/metrics.json || complain 'the second epoch is to be the best'
+    ranks 1 evaluate due -o due.json
+    statuses 0
+    for file in due.json due/metrics.json; do sed -n '/^  "valid"/,/^  }/p' $file | grep '"mrr"' >${file##*/}.mrr; done
+    [ -s due.json.mrr ] || complain 'no figures'
+    diff due.json.mrr metrics.json.mrr >&2 || complain 'figures of another epoch than the best'
+}
+
 test_figure() { # The figure has a cut-off of its own, and candidates of those that are ranked.
     ranks 2 train run.yaml run.dir=figure train.epochs=3 eval.candidates=both eval.sampled_negatives=20 \
         eval.select=ndcg@7 eval.select_candidates=sampled
