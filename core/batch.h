@@ -18,10 +18,10 @@ struct stream {
     int32_t *targets;          /* [T] the next item; if aimed */
     int32_t *positions;        /* [T] 0 for the oldest item kept */
     int32_t *places;           /* [T] of the item in its sequence, whatever the stream */
-    real *times;               /* [T] when the sequence had its last item before the stream's next: a
+    real *times;    /* [T] when the sequence had its last item before the stream's next: a
                                 * place of a clock (core/clock.h), -1: not known */
-    uint64_t *keys;            /* [T] of (sample id, position, stream), for dropout */
-    bool aimed;                /* there are targets */
+    uint64_t *keys; /* [T] of (sample id, position, stream), for dropout */
+    bool aimed;     /* there are targets */
     int64_t sequence_room, token_room;
 };
 

@@ -3,8 +3,7 @@
 #include <string.h>
 
 bool clock_equal(const struct clock *a, const struct clock *b) {
-    return a->knots == b->knots &&
-           !memcmp(a->at, b->at, (size_t)a->knots * sizeof *a->at);
+    return a->knots == b->knots && !memcmp(a->at, b->at, (size_t)a->knots * sizeof *a->at);
 }
 
 /* at[lo] <= moment < at[hi] where the moment lies within the knots. */

@@ -21,7 +21,14 @@
 #include <string.h>
 
 enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 7, BLOCK = 1 << 22 };
-enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4, BESTS = 5, REPEATS = 6, TIMES = 7 }; /* schemas that
+enum {
+    CHECKSUMS = 2,
+    ITEMS = 3,
+    RATE = 4,
+    BESTS = 5,
+    REPEATS = 6,
+    TIMES = 7
+}; /* schemas that
                                                                                 * brought them */
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v", "/optim/x"};

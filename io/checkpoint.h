@@ -51,14 +51,14 @@ struct checkpoint_state {
     struct checkpoint_best best[DOMAINS]; /* for the targets of each domain: the same, unless
                                            * eval.select_domain is each */
     int64_t stale;                        /* evaluations since the later one */
-    char *config;       /* the resolved configuration, YAML */
-    char *dataset_hash; /* content hash of the data set */
-    char *items_hash;   /* of its items, "": not known */
+    char *config;                         /* the resolved configuration, YAML */
+    char *dataset_hash;                   /* content hash of the data set */
+    char *items_hash;                     /* of its items, "": not known */
     int64_t domain_items[2];
     struct plateau plateau; /* of the learning rate */
     int64_t averaged;       /* steps in the average of the parameters; 0: there is none */
     struct repeats repeats; /* of the training sequences; zero: not counted */
-    struct clock clock;     /* of the training events, which the model reads; no knots: it does not */
+    struct clock clock; /* of the training events, which the model reads; no knots: it does not */
 };
 
 /* Zero it; safe on a zeroed object. */

@@ -164,7 +164,8 @@ static void find_shares(const struct shard *shard, const int64_t *place, int64_t
 
 /* Bytes of an event: its item, and its time where times are known. */
 static int64_t event_bytes(const struct shard *shard) {
-    return (int64_t)(sizeof *shard->home.items + (shard->home.times ? sizeof *shard->home.times : 0));
+    return (int64_t)(sizeof *shard->home.items +
+                     (shard->home.times ? sizeof *shard->home.times : 0));
 }
 
 /* Before its items and its times, where a sequence travels. */

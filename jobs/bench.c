@@ -109,7 +109,7 @@ static void shrink(struct config *config) {
 static enum status open_bench(struct bench *b, const struct config *given) {
     struct config config = *given;
     shrink(&config);
-    TRY(run_open(&b->run, b->comm, &config, NULL));
+    TRY(run_open(&b->run, b->comm, &config, NULL, true));
     TRY(restore_init(&b->run));
     if (skips(b, "loss")) /* nor those over the items of the whole batch */
         b->run.model.whole_batch = false;

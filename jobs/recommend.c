@@ -33,7 +33,8 @@ static const char doc[] =
     "own, in the order of the input, also where a user has several lines. The output is .h5, "
     ".jsonl or .tsv. Items of the history are not listed unless --seen is given. Where fewer than "
     "N are left, the list is shorter; in .h5 its last places have item -1 and score "
-    "NaN. " SAVED_DOC;
+    "NaN. A model whose states change with time lists what is likely at the end of its "
+    "training. " SAVED_DOC;
 
 static const struct argp_option options[] = {
     {"input", 'i', "FILE", 0, "Histories", 0},

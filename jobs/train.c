@@ -455,9 +455,10 @@ static enum status resume(struct trainer *t) {
 static enum status open_run(struct trainer *t, const struct config *config) {
     struct run *run = &t->run;
     struct config settled = *config;
-    if (t->resume.path)
+    bool begun = t->resume.path != NULL;
+    if (begun)
         settled.model.time = t->resume.was.model.time;
-    TRY(run_open(run, t->comm, &settled, NULL));
+    TRY(run_open(run, t->comm, &settled, begun ? &t->resume.state.clock : NULL, true));
     TRY(stepper_open(&t->stepper, run));
     t->stepper.write_notes = write_notes;
     t->stepper.writer = t;

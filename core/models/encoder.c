@@ -51,7 +51,8 @@ void encoder_add(struct params *p, const char *name, const struct encoder_shape 
             add_tag_attention(p, &e->block[b], name, b, shape->dim);
     }
     if (shape->knots > 0)
-        e->time = params_add(p, 2, shape->knots, shape->dim, PARAM_ZERO, shape->dim, "%s.time", name);
+        e->time =
+            params_add(p, 2, shape->knots, shape->dim, PARAM_ZERO, shape->dim, "%s.time", name);
     e->ln = layer_add_norm(p, norm, shape->dim);
 }
 

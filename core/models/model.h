@@ -42,7 +42,8 @@ struct catalogue {
     const struct sampler *sampler; /* of the training negatives */
     struct item_block local;
     int64_t max_local[DOMAINS];
-    struct clock clock; /* of the events of the training; no knots: states do not change with time */
+    struct clock
+        clock;     /* of the events of the training; no knots: states do not change with time */
     int64_t users; /* training sequences, which a model may know by their numbers; 0: no training */
 };
 
@@ -151,7 +152,7 @@ struct model_ops {
 
     bool two_domains; /* it cannot do with one */
     enum model_time time;
-    bool successors;  /* it reads which items follow which */
+    bool successors; /* it reads which items follow which */
 
     /* See model_configure, model_use_one_domain, model_tag_vectors, model_learned_width,
      * model_neighbours; each may be NULL. */

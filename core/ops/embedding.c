@@ -159,7 +159,8 @@ struct tensor *op_interpolate(struct tape *tape, struct tensor *table, const rea
 #pragma omp parallel for schedule(static) if (n * d > 10000)
     for (int64_t t = 0; t < tape_rows(tape, n); t++)
         interpolate_row(table->x, table->rows, d, at[t], y->x + t * d);
-    struct interpolate_node *node = tape_push(tape, sizeof *node, y, interpolate_backward, &table, 1);
+    struct interpolate_node *node =
+        tape_push(tape, sizeof *node, y, interpolate_backward, &table, 1);
     if (node)
         node->table = table, node->y = y, node->at = at;
     return y;

@@ -50,8 +50,8 @@ enum status evaluation_open(struct evaluation *e, const struct run *run, enum sp
                              .split = split,
                              .count = run->dataset.counts[split],
                              .shares = shares_per_rank(run)};
-    TRY(shard_open(&shard, run->comm, &run->dataset, split, &run->model.catalogue.clock, target_cost,
-                   &run->dataset));
+    TRY(shard_open(&shard, run->comm, &run->dataset, split, &run->model.catalogue.clock,
+                   target_cost, &run->dataset));
     deal(e, &shard);
     shard_close(&shard);
     return STATUS_OK;

@@ -20,7 +20,8 @@ static int ascending(const void *a, const void *b) {
 }
 
 static void look_at_all(const struct comm *comm, struct events *e) {
-    int64_t ends[2] = {e->n > 0 ? -e->time[0] : INT64_MIN, e->n > 0 ? e->time[e->n - 1] : INT64_MIN};
+    int64_t ends[2] = {e->n > 0 ? -e->time[0] : INT64_MIN,
+                       e->n > 0 ? e->time[e->n - 1] : INT64_MIN};
     e->all = e->n;
     comm_sum_i64(comm, &e->all, 1);
     comm_max_i64(comm, ends, 2);

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "io/config.h"
 #include "io/protocol.h"
+#include "jobs/engine/event_times.h"
 #include <string.h>
 
 void resume_close(struct resume *resume) {
@@ -89,6 +90,15 @@ static enum status refuse_data(const struct resume *r, const struct run *run, co
                       r->path, before, moved ? " -> " : "", moved ? after : "", what);
 }
 
+/* That of train.init is of other data. */
+static enum status check_times(const struct resume *r, const struct run *run) {
+    struct clock clock;
+    if (r->state.clock.knots == 0 || run->config.train.init[0])
+        return STATUS_OK;
+    TRY(event_times_clock(r->comm, &run->dataset, &clock));
+    return clock_equal(&r->state.clock, &clock) ? STATUS_OK : refuse_data(r, run, "times");
+}
+
 static enum status check_data(const struct resume *r, const struct run *run) {
     const struct dataset *data = &run->dataset;
     const char *items = r->state.items_hash;
@@ -96,11 +106,9 @@ static enum status check_data(const struct resume *r, const struct run *run) {
         return refuse_data(r, run, "items");
     if (strcmp(r->state.dataset_hash, data->content_hash))
         return refuse_data(r, run, "sequences");
-    if (!clock_equal(&r->state.clock, &run->model.catalogue.clock))
-        return refuse_data(r, run, "times");
     if (r->was.data.max_len != run->config.data.max_len)
         return refuse_data(r, run, "max_len");
-    return STATUS_OK;
+    return check_times(r, run);
 }
 
 /* The value of eval.select_domain that says it whatever train.target is. */

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/ops/norm.h"
+#include "io/checkpoint.h"
 #include "io/provenance.h"
 #include "jobs/engine/event_times.h"
 #include "jobs/engine/fit_input.h"
@@ -175,16 +176,34 @@ static enum status read_graph(struct run *run, struct catalogue *shape) {
     return STATUS_OK;
 }
 
-static enum status open_model(struct run *run, const struct clock *trained) {
-    bool training = !trained;
+/* Of a training that begins: its parameters' in train.init, or the data set's. */
+static enum status settle_time(struct run *run, struct clock *clock) {
+    const char *init = run->config.train.init;
+    struct checkpoint_state state = {0};
+    bool has;
+    if (!init[0])
+        return event_times_settle(run->comm, &run->dataset, &run->config, clock);
+    TRY(checkpoint_has_state(run->comm, init, &has));
+    if (has)
+        TRY(checkpoint_read_state(run->comm, init, &state));
+    if (run->config.model.time == TIME_AUTO)
+        run->config.model.time = state.clock.knots > 0 ? TIME_STATE : TIME_NONE;
+    *clock = state.clock;
+    checkpoint_state_free(&state);
+    return STATUS_OK;
+}
+
+static enum status open_model(struct run *run, const struct clock *clock, bool training) {
     struct catalogue shape = {.items = run->dataset.items,
                               .a_items = run->dataset.domain_items[0],
                               .max_len = run->config.data.max_len,
                               .users = training ? run->dataset.counts[SPLIT_TRAIN] : 0};
-    if (training)
-        TRY(event_times_settle(run->comm, &run->dataset, &run->config, &shape.clock));
-    else if (run->config.model.time != TIME_NONE)
-        shape.clock = *trained;
+    if (clock)
+        shape.clock = *clock;
+    else
+        TRY(settle_time(run, &shape.clock));
+    if (run->config.model.time == TIME_NONE)
+        shape.clock.knots = 0;
     run->placement = placement_new(run->comm, &run->config, &shape);
     placement_share_out(&shape, run->placement->sharded ? &run->placement->collectives : NULL);
     if (training && run->config.train.loss != LOSS_EXACT)
@@ -239,14 +258,14 @@ enum status run_settle(const struct comm *comm, const struct dataset *dataset,
 }
 
 enum status run_open(struct run *run, struct comm *comm, const struct config *config,
-                     const struct clock *trained) {
+                     const struct clock *clock, bool training) {
     *run = (struct run){.comm = comm, .config = *config};
     TRY(memory_limit_reserve(comm));
     TRY(dataset_open(comm, config->data.path, &run->dataset));
     fault_point("load");
     enum status status = run_settle(comm, &run->dataset, &run->config);
     if (status == STATUS_OK)
-        status = open_model(run, trained);
+        status = open_model(run, clock, training);
     if (status != STATUS_OK)
         run_close(run);
     return status;

@@ -42,10 +42,10 @@ CHECKED enum status run_open_sampler(const struct comm *comm, const struct datas
 
 /* Collective. `config` is checked and the same on all ranks. Takes what the BLAS needs of a limited
  * address space, reads the feature tables that the modalities name, normalises their rows, creates
- * the model with initial parameters: of a training, whose clock is `trained`, to be restored; or, where
- * that is NULL, for a training. On failure nothing stays open. */
+ * the model with initial parameters. `clock` is that of the training that the model is of; NULL: the
+ * training begins, with the clock of train.init or of the data set. On failure nothing stays open. */
 CHECKED enum status run_open(struct run *run, struct comm *comm, const struct config *config,
-                             const struct clock *trained);
+                             const struct clock *clock, bool training);
 
 /* Collective. Start the rows of item tables as a new training would, from a feature table where
  * model.id_init says so; run_open does it for training. */

@@ -213,7 +213,7 @@ static enum status open_once(struct comm *comm, const struct saved_request *requ
         status = load_config(comm, choice, &request->config, k > 0 ? saved->run : NULL, &config,
                              &repeats, &clock);
     if (status == STATUS_OK)
-        status = run_open(run, comm, &config, &clock);
+        status = run_open(run, comm, &config, &clock, false);
     if (status == STATUS_OK)
         status = restore(run, choice, request->by_key);
     if (status == STATUS_OK)

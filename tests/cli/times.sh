@@ -85,6 +85,15 @@ test_a_run_goes_on() { # With the same bits; where events were at other times it
         train run.yaml run.dir=other --resume --quiet
 }
 
+test_a_training_from_another() { # It has the clock of what it starts from; where that has none, neither has it.
+    run from 1 train.init=timed/$last train.epochs=1
+    has_key from 'time: state'
+    run bare 1 model.time=none train.max_steps=1
+    run from-still 1 train.init=bare/checkpoints/step-1.h5 train.epochs=1
+    has_key from-still 'time: none'
+    run from 1 train.init=timed/$last --resume
+}
+
 test_without_times() { # There is no time in the model, and none can be asked for.
     run places 1 data.path=places.h5 train.max_steps=1
     has_key places 'time: none'

@@ -142,7 +142,7 @@ MPI_TEST(train, names_tensor_step_and_rank_of_a_nan, 3) {
     snprintf(config.data.path, sizeof config.data.path, "%s", data);
     config.model.dim = 8;
     MPI_REQUIRE(model_configure(&config) == STATUS_OK, "configuration");
-    MPI_REQUIRE(run_open(&run, &test_comm, &config, NULL) == STATUS_OK, "run");
+    MPI_REQUIRE(run_open(&run, &test_comm, &config, NULL, true) == STATUS_OK, "run");
     MPI_REQUIRE(stepper_open(&stepper, &run) == STATUS_OK, "stepper");
     loader_epoch(&stepper.loader, 0);
     struct param *p = params_find(&run.model.params, "embed.id");

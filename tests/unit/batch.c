@@ -8,7 +8,8 @@ BALANCED(batch);
 
 /* Items below 10 are A's. */
 static const int32_t first[] = {1, 12, 2, 3, 15, 4}, second[] = {11}, third[] = {5, 11};
-static const struct sample samples[] = {{first, 6, 0, NULL}, {second, 1, 1, NULL}, {third, 2, 2, NULL}};
+static const struct sample samples[] = {
+    {first, 6, 0, NULL}, {second, 1, 1, NULL}, {third, 2, 2, NULL}};
 
 static void expect_row(const struct stream *s, int64_t b, const int32_t *items,
                        const int32_t *targets, int64_t n) {
