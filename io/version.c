@@ -1,7 +1,7 @@
 #include "io/version.h"
+#include "core/blas.h"
 #include "io/http.h"
 #include "mpi/comm.h"
-#include <cblas.h>
 #include <hdf5.h>
 #include <jansson.h>
 #include <png.h>
@@ -18,9 +18,16 @@
 #define TEXT_OF(macro) TEXT(macro)
 #define TEXT(text) #text
 
-/* Open MPI adds its package and build after a comma; others continue on a second line. */
+/* Open MPI adds its package and build after a comma; others continue on a second line. MPICH begins
+ * with "MPICH Version:" and a tab. */
 static void mpi_version(char *text, size_t size) {
+    static const char mpich[] = "MPICH Version:\t";
     const char *all = comm_library();
+    if (!strncmp(all, mpich, strlen(mpich))) {
+        all += strlen(mpich);
+        snprintf(text, size, "MPICH %.*s", (int)strcspn(all, "\n"), all);
+        return;
+    }
     snprintf(text, size, "%.*s", (int)strcspn(all, ",\n"), all);
 }
 
@@ -32,16 +39,8 @@ static void hdf5_version(char *text, size_t size) {
         snprintf(text, size, "%u.%u.%u", major, minor, release);
 }
 
-/* The name comes again in OpenBLAS's own description, the number of cores is not a version. */
-static void blas_version(char *text, size_t size) {
-    const char *config = openblas_get_config();
-    if (!strncmp(config, "OpenBLAS ", 9))
-        config += 9;
-    snprintf(text, size, "%s", config);
-}
-
 void versions_get(struct version versions[VERSIONS]) {
-    static const char *const names[VERSIONS] = {"cdsr",    "mpi",     "hdf5",         "openblas",
+    static const char *const names[VERSIONS] = {"cdsr",    "mpi",     "hdf5",         NULL,
                                                 "jansson", "libyaml", "libunistring", "zlib",
                                                 "libcurl", "libjpeg", "libpng",       "libwebp"};
     for (int i = 0; i < VERSIONS; i++)
@@ -49,6 +48,7 @@ void versions_get(struct version versions[VERSIONS]) {
     snprintf(versions[0].text, sizeof versions[0].text, "%s", CDSR_VERSION);
     mpi_version(versions[1].text, sizeof versions[1].text);
     hdf5_version(versions[2].text, sizeof versions[2].text);
+    versions[3].name = blas_name();
     blas_version(versions[3].text, sizeof versions[3].text);
     snprintf(versions[4].text, sizeof versions[4].text, "%s", jansson_version_str());
     snprintf(versions[5].text, sizeof versions[5].text, "%s", yaml_get_version_string());

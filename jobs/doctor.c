@@ -1,4 +1,5 @@
 /* cdsr doctor: what is wrong with this launch, a line per finding; nothing is trained. */
+#include "core/blas.h"
 #include "core/log.h"
 #include "core/rng.h"
 #include "io/file.h"
@@ -9,7 +10,6 @@
 #include "jobs/launch/args.h"
 #include "jobs/launch/launch.h"
 #include "jobs/launch/memory_limit.h"
-#include <cblas.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static void say(const char *format, ...) {
 
 static void check_blas(struct launch *l) {
     char line[256];
-    int threads = openblas_get_num_threads();
+    int threads = blas_threads();
     snprintf(line, sizeof line,
              "the BLAS has %d threads of its own for each of %d; link one that obeys "
              "openblas_set_num_threads",

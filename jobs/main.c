@@ -1,5 +1,6 @@
 /* Finds the job, starts MPI with what it needs, and ends it: help and version without MPI, exit
  * statuses, an end that no rank waits for. */
+#include "core/blas.h"
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -16,7 +17,6 @@
 #include "jobs/launch/args.h"
 #include "jobs/launch/memory_limit.h"
 #include "jobs/launch/streams.h"
-#include <cblas.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +155,7 @@ int main(int argc, char **argv) {
     streams_open();
     models_register();
     TRY(memory_limit_begin(argv));
-    openblas_set_num_threads(1); /* threads are ours: BLAS is called from inside them */
+    blas_set_threads(1); /* threads are ours: BLAS is called from inside them */
     comm_prepare();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);

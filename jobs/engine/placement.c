@@ -96,7 +96,7 @@ void placement_view(struct placement *p, struct model *model, const struct item_
 static void give(struct placement *p, const struct model *model, const struct item_set *set,
                  struct item_grads *grads) {
     struct lookup_part part[OPTION_LIST];
-    struct row_grad sum[OPTION_LIST];
+    struct row_grad sum[OPTION_LIST] = {0};
     int parts = 0, taken = 0;
     for (int k = 0; k < model->tables; k++)
         if (model->table[k].param >= 0)

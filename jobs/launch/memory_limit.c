@@ -1,8 +1,8 @@
 /* What a limit of the address space leaves, what the BLAS and the libraries take of it per thread, and
  * one line that says so before they fail in their own way. */
 #include "jobs/launch/memory_limit.h"
+#include "core/blas.h"
 #include "core/log.h"
-#include <cblas.h>
 #include <limits.h>
 #include <omp.h>
 #include <pthread.h>
@@ -12,10 +12,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* OpenBLAS has no header for these. Any number below 3 as the argument does. */
-void *blas_memory_alloc(int purpose);
-void blas_memory_free(void *buffer);
 
 /* MiB. BUFFER is OpenBLAS's BUFFER_SIZE for x86-64 and Arm; LIBRARIES is for HDF5, MPI's messages
  * and the heaps of threads. */
@@ -92,7 +88,7 @@ static void start_without_blas_threads(char **argv) {
     static const char variable[] = "OPENBLAS_NUM_THREADS";
     char program[PATH_MAX] = "";
     const char *set = getenv(variable);
-    if (openblas_get_num_threads() == 1 || (set && !strcmp(set, "1")) ||
+    if (blas_threads() == 1 || (set && !strcmp(set, "1")) ||
         readlink("/proc/self/exe", program, sizeof program - 1) < 0)
         return;
     setenv(variable, "1", 1);
@@ -101,7 +97,8 @@ static void start_without_blas_threads(char **argv) {
 
 /* What the launcher says of this process; alone it is the first. */
 static bool is_first_of_node(void) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"};
+    static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
+                                        "SLURM_LOCALID"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (getenv(names[i]))
             return !strcmp(getenv(names[i]), "0");
@@ -160,9 +157,9 @@ bool memory_limit_finding(int64_t bytes, char *text, size_t size) {
 static void take_buffers(void) {
 #pragma omp parallel
     {
-        void *buffer = blas_memory_alloc(0);
+        void *buffer = blas_take_buffer();
 #pragma omp barrier
-        blas_memory_free(buffer);
+        blas_give_buffer(buffer);
     }
 }
 
