@@ -331,3 +331,14 @@ void option_expected(const struct option_spec *o, char *text, size_t size) {
     if (o->otherwise)
         snprintf(text + at, size - at, " or %s", o->otherwise);
 }
+
+void option_choices(const struct option_spec *o, char *text, size_t size) {
+    char name[OPTION_NAME];
+    size_t at = (size_t)snprintf(text, size, "%s", o->type == OPTION_TRUTH ? "true|false" : "");
+    for (int i = 0;
+         o->type == OPTION_CHOICE && at < size && choice_name(o->allowed, i, name, sizeof name);
+         i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%s", i ? "|" : "", name);
+    if (o->otherwise && at < size)
+        snprintf(text + at, size - at, "%s%s", at ? "|" : "", o->otherwise);
+}

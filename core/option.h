@@ -62,6 +62,9 @@ void option_print(const struct option_spec *o, const void *block, char *text, si
 /* What values the option takes, in words: "a number in [0, 1) or null". */
 void option_expected(const struct option_spec *o, char *text, size_t size);
 
+/* The words among these, for completion: "exact|sampled"; "" where there are none. */
+void option_choices(const struct option_spec *o, char *text, size_t size);
+
 /* Is `text` the name that a choice had in an earlier version? Then `name` becomes today's. */
 bool option_renamed(const struct option_spec *o, const char *text, char name[OPTION_NAME]);
 

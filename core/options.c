@@ -336,6 +336,10 @@ void options_expected(int i, char *text, size_t size) {
     option_expected(keys[i].option, text, size);
 }
 
+void options_choices(int i, char *text, size_t size) {
+    option_choices(keys[i].option, text, size);
+}
+
 bool options_is_text(int i) {
     return keys[i].option->type == OPTION_TEXT;
 }

@@ -183,9 +183,10 @@ void options_value(const struct config *config, int i, char *text, size_t size);
 /* The number of a key by its name, or its former one; -1: there is none. */
 int options_find(const char *key);
 
-/* What values option i takes, in words ("a number in [0, 1)"); whether it is free text, which a
- * file has to quote. */
+/* What values option i takes, in words ("a number in [0, 1)"); those of them that are words, between bars;
+ * whether it is free text, which a file has to quote. */
 void options_expected(int i, char *text, size_t size);
+void options_choices(int i, char *text, size_t size);
 bool options_is_text(int i);
 
 /* Whether option i decides the result: not run.dir, run.time_limit, run.margin, data.path (the data

@@ -99,9 +99,9 @@ static const struct argp_option options[] = {
      "FILE.safetensors, FILE.h5:DATASET, or FILE.h5 with one dataset; may be a pattern and may be "
      "repeated",
      0},
-    {"encoder", KEY_ENCODER, "ENCODER", 0,
+    {"encoder", KEY_ENCODER, "lsa|server|clip", 0,
      "How texts become rows: lsa, the default, server, or clip, which also takes pictures", 0},
-    {"precision", KEY_PRECISION, "TYPE", 0,
+    {"precision", KEY_PRECISION, "fp32|bf16", 0,
      "With --encoder clip: fp32 (default), or bf16 to multiply in bfloat16", 0},
     {"dim", KEY_DIM, "D", 0,
      "Columns that are made of texts (256); a server is asked for so many, by default for the "
@@ -110,7 +110,7 @@ static const struct argp_option options[] = {
      0},
     {"inputs", KEY_INPUTS, "N", 0,
      "With a server: texts of a request (32); it is halved where the server takes fewer", 0},
-    {"encoding", KEY_ENCODING, "FORM", 0, "With a server: ask for base64 (default) or float", 0},
+    {"encoding", KEY_ENCODING, "base64|float", 0, "With a server: ask for base64 (default) or float", 0},
     {"terms", KEY_TERMS, "N", 0, "Words and word pairs that count, the most frequent (4096)", 0},
     {"agnostic", KEY_AGNOSTIC, "CHI2", OPTION_ARG_OPTIONAL,
      "Leave out the terms that tell the domain, by a chi-square above CHI2 (10.83: p = 0.001): a "
@@ -137,7 +137,7 @@ static const struct argp_option options[] = {
      0},
     {"smooth", KEY_SMOOTH, NULL, 0,
      "With --graph: an item's row is the mean of its own and of those that occur beside it", 0},
-    {"dtype", KEY_DTYPE, "TYPE", 0, "Store as f32 (default) or f16", 0},
+    {"dtype", KEY_DTYPE, "f32|f16", 0, "Store as f32 (default) or f16", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace a table of that name, or the tags", 0},
     DATASET_WAIT(KEY_WAIT),
     {0}};

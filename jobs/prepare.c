@@ -76,7 +76,7 @@ static const char doc[] =
     "findings, and a last line without line end, errors.";
 
 static const struct argp_option options[] = {
-    {"format", KEY_FORMAT, "FORMAT", 0, "c2dsr or interactions (RecBole atomic files, CSV)", 0},
+    {"format", KEY_FORMAT, "c2dsr|interactions", 0, "interactions: RecBole's atomic files, CSV", 0},
     {"output", 'o', "FILE", 0, "Data set to write (HDF5)", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing output", 0},
     DATASET_WAIT(KEY_WAIT),
@@ -94,12 +94,12 @@ static const struct argp_option options[] = {
      "items "
      "and times (the lists)",
      0},
-    {"split", KEY_SPLIT, "SPLIT", 0,
-     "interactions: loo (default), temporal or given (default where the files are that)", 0},
+    {"split", KEY_SPLIT, "loo|temporal|given", 0,
+     "interactions: loo (default), or given where the files are that", 0},
     {"temporal-fractions", KEY_FRACTIONS, "T,V,T", 0,
      "interactions: training, validation and test (0.8,0.1,0.1)", 0},
-    {"ties", KEY_TIES, "RULE", 0, "interactions: file (default), key or drop", 0},
-    {"deduplicate", KEY_DEDUPLICATE, "WHICH", 0,
+    {"ties", KEY_TIES, "file|key|drop", 0, "interactions: see below (file)", 0},
+    {"deduplicate", KEY_DEDUPLICATE, "first|last|none", 0,
      "interactions: of a user's events with one item keep the first or the last; none (default): "
      "all",
      0},

@@ -1,24 +1,27 @@
 #include "jobs/launch/args.h"
 #include "core/log.h"
+#include "jobs/launch/manual.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LOG_LEVEL = 0x1000 };
+enum { KEY_LOG_LEVEL = 0x1000, KEY_MAN, KEY_WORDS };
 
 static const struct argp_option common_options[] = {
     {"quiet", 'q', NULL, 0, "Only warnings and errors on stderr", -2},
-    {"log-level", KEY_LOG_LEVEL, "LEVEL", 0, "One of error, warn, info (default) or debug", -2},
+    {"log-level", KEY_LOG_LEVEL, "error|warn|info|debug", 0, "What is said on stderr (info)", -2},
     {"help", 'h', NULL, 0, "This text", -1},
+    {"man", KEY_MAN, NULL, 0, "This text as a page for man", -1},
+    {"words", KEY_WORDS, NULL, OPTION_HIDDEN, NULL, -1}, /* manual_words */
     {0}};
 
 /* The input of the parser that stands around the job's own. */
 struct around {
     const struct comm *comm;
     void *input; /* of the job's parser */
-    bool help;
+    int wanted;  /* 'h', KEY_MAN or KEY_WORDS instead of the job; 0: the job */
 };
 
 static enum log_level peers_or(const struct comm *comm, enum log_level level) {
@@ -49,7 +52,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state) {
     case KEY_LOG_LEVEL:
         return set_log_level(state, arg);
     case 'h':
-        around->help = true;
+    case KEY_MAN:
+    case KEY_WORDS:
+        around->wanted = key;
         return ECANCELED; /* ends the parsing without a message */
     }
     return ARGP_ERR_UNKNOWN;
@@ -79,19 +84,29 @@ static error_t parse(struct around *around, const struct argp *argp, int argc, c
     return error;
 }
 
+/* What the tables say, in the form that was asked for. */
+static void tell(int wanted, const char *job, const struct argp *argp, const struct argp *whole) {
+    char name[64];
+    if (wanted == KEY_MAN)
+        manual_page(stdout, job, argp, common_options);
+    else if (wanted == KEY_WORDS)
+        manual_words(stdout, job, argp, common_options);
+    else {
+        snprintf(name, sizeof name, "cdsr%s%s", *job ? " " : "", job);
+        argp_help(whole, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, name);
+    }
+}
+
 enum status args_parse(const struct comm *comm, const struct argp *argp, int argc, char **argv,
                        void *input, bool *done) {
     const struct argp_child children[] = {{argp, 0, NULL, 0}, {0}};
     const struct argp whole = {common_options, parse_common, NULL, NULL, children, NULL, NULL};
-    struct around around = {comm, input, false};
-    char name[64];
+    struct around around = {comm, input, 0};
     error_t error = parse(&around, &whole, argc, argv);
-    *done = around.help;
-    if (around.help && comm->rank == 0) {
-        snprintf(name, sizeof name, "cdsr%s%s", *argv[0] ? " " : "", argv[0]);
-        argp_help(&whole, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, name);
-    }
-    return comm_agree(comm, error && !around.help ? STATUS_INPUT : STATUS_OK);
+    *done = around.wanted != 0;
+    if (*done && comm->rank == 0)
+        tell(around.wanted, argv[0], argp, &whole);
+    return comm_agree(comm, error && !*done ? STATUS_INPUT : STATUS_OK);
 }
 
 error_t args_integer(const struct argp_state *state, const char *name, const char *text,

@@ -7,7 +7,7 @@ command -v shellcheck >/dev/null || skip 'there is no shellcheck'
 
 test_shellcheck() { # It has nothing to say.
     shellcheck slurm/*.sh slurm/*.bash slurm/*.sbatch tests/hosts.bash tests/slurm/* tests/net/*sh tests/cli/scripts.sh tests/cli/sweep.sh \
-        jobs/*.sh tests/run.sh >"$work/out"
+        jobs/*.sh jobs/install/completion.bash.in tests/run.sh tests/toolchains.sh >"$work/out"
     says_nothing out
 }
 
