@@ -1,22 +1,35 @@
 #include "core/blas.h"
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Sets *function, a pointer to a function, to the library's of that name. False: it has none. */
-static int find(const char *name, void *function) {
-    void *found = dlsym(RTLD_DEFAULT, name);
+/* Sets *function, a pointer to a function, to that of this name. False: there is none. */
+static bool find_in(void *library, const char *name, void *function) {
+    void *found = dlsym(library, name);
     memcpy(function, &found, sizeof found);
     return found != NULL;
 }
 
+/* In the library that the products come from, or those that it needs. LAPACK may bring another one along. */
+static bool find(const char *name, void *function) {
+    Dl_info info;
+    void *product = dlsym(RTLD_DEFAULT, "cblas_sgemm"), *library = NULL;
+    if (product && dladdr(product, &info))
+        library = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    bool found = find_in(library ? library : RTLD_DEFAULT, name, function);
+    if (library)
+        dlclose(library);
+    return found;
+}
+
 /* FlexiBLAS has functions of OpenBLAS's names too, but for its configuration. */
-static int is_flexiblas(void) {
+static bool is_flexiblas(void) {
     void (*version)(int *, int *, int *);
     return find("flexiblas_get_version", &version);
 }
 
-static int is_openblas(void) {
+static bool is_openblas(void) {
     char *(*config)(void);
     return !is_flexiblas() && find("openblas_get_config", &config);
 }
@@ -58,12 +71,12 @@ void blas_version(char *text, size_t size) {
 
 int blas_threads(void) {
     int (*threads)(void);
-    return find("openblas_get_num_threads", &threads) ? threads() : 1;
+    return find_in(RTLD_DEFAULT, "openblas_get_num_threads", &threads) ? threads() : 1;
 }
 
 void blas_set_threads(int n) {
     void (*set)(int);
-    if (find("openblas_set_num_threads", &set))
+    if (find_in(RTLD_DEFAULT, "openblas_set_num_threads", &set))
         set(n);
 }
 

@@ -93,13 +93,16 @@ static inline enum status start_job(job_fn *job, const char *const *args) {
 
 /* In the child of fork(): becomes mpirun, with its output in `out`. */
 static _Noreturn void mpi_become_job(int np, const char *name, int out, pid_t parent) {
-    static const char *const settings[][2] = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
-                                              {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
-                                              {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
-                                              {"OMPI_MCA_hwloc_base_binding_policy", "none"},
-                                              {"OMPI_MCA_pml", "ob1"},
-                                              {"OMPI_MCA_btl", "self,vader,tcp"},
-                                              {"OMP_NUM_THREADS", "1"}};
+    static const char *const settings[][2] = {
+        {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+        {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+        {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+        {"OMPI_MCA_hwloc_base_binding_policy", "none"},
+        {"PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"},
+        {"PRTE_MCA_hwloc_default_binding_policy", "none"},
+        {"OMPI_MCA_pml", "ob1"},
+        {"OMPI_MCA_btl", "self,vader,tcp"},
+        {"OMP_NUM_THREADS", "1"}};
     char self[4096], ranks[16];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that Criterion times out takes its job along */
