@@ -34,11 +34,12 @@ load_modules() {
     set -u
 }
 
-# Without PMIx in SLURM every rank that srun starts would be a run of its own.
+# Without PMIx in SLURM every rank that srun starts would be a run of its own, and MPICH mostly speaks another PMI.
 choose_launcher() {
     if [ -n "${LAUNCH:-}" ]; then
         echo "$LAUNCH"
-    elif [ -n "${SLURM_JOB_ID:-}" ] && srun --mpi=list 2>&1 | grep -q pmix; then
+    elif [ -n "${SLURM_JOB_ID:-}" ] && "$program" --version | grep -q '^mpi Open MPI' &&
+        srun --mpi=list 2>&1 | grep -q pmix; then
         echo srun
     else
         command -v mpirun >/dev/null || fail 'no launcher: neither srun with PMIx nor mpirun; set LAUNCH'
@@ -49,8 +50,13 @@ choose_launcher() {
 # srun takes the number of cores per rank not from the job. --kill-on-bad-exit=0: a rank that has
 # stopped early with 75 does not end the others. Open MPI binds a rank to one core even if it has threads.
 launcher_options() {
-    case $1-${BIND:-} in
+    local kind=$1
+    case $kind-$("$1" --version 2>&1) in
+        mpirun-*HYDRA*) kind=hydra ;; # MPICH's, which binds nothing by itself
+    esac
+    case $kind-${BIND:-} in
         srun-*) launch+=(--mpi=pmix --kill-on-bad-exit=0 -c "$threads") ;;&
+        hydra-cores) launch+=(-bind-to "core:$threads") ;;
         srun-cores) launch+=(--cpu-bind=cores) ;;
         srun-none) launch+=(--cpu-bind=none) ;;
         mpirun-cores) launch+=(--map-by "slot:PE=$threads" --bind-to core) ;;
