@@ -302,6 +302,7 @@ MPI_TEST(clip, weights_are_shared, 3) {
     MPI_EXPECT(!memcmp(weights.numbers, table, 530 * 24 * sizeof *table), "other weights");
     MPI_EXPECT(strlen(weights.sha256) == 64, "%s", weights.sha256);
     MPI_EXPECT(s->window == MPI_WIN_NULL || s->writer == (s->node.rank == 0), "many write");
+    comm_wait(&test_comm); /* all have read */
     if (s->window != MPI_WIN_NULL) {
         if (s->writer)
             ((real *)s->data)[3] = 42;
