@@ -51,10 +51,11 @@ static void put_char(FILE *out, char c) {
         fputc(c, out);
 }
 
-/* At the start of a line a dot or a quote would be a request. */
+/* Up to a \v, which parts a job's description from what --help says last. At the start of a line a dot or a
+ * quote would be a request. */
 static void put_text(FILE *out, const char *text) {
     bool start = true;
-    for (; *text; start = *text++ == '\n') {
+    for (; *text && *text != '\v'; start = *text++ == '\n') {
         if (start && (*text == '.' || *text == '\''))
             fputs("\\&", out);
         if (*text == '\n' && text[1] == '\n')
@@ -116,8 +117,7 @@ static void put_keys(FILE *out) {
     char value[OPTION_PATH], expected[256];
     options_defaults(&config);
     fputs(".SH CONFIGURATION\nKeys of configuration files (YAML, section by section) and of "
-          "command lines "
-          "(\\fIKEY\\fR=\\fIVALUE\\fR).\n",
+          "command lines (\\fIKEY\\fR=\\fIVALUE\\fR).\n",
           out);
     for (int i = 0; i < options_count(); i++) {
         const char *model = options_model(i);
@@ -151,7 +151,7 @@ void manual_page(FILE *out, const char *job, const struct argp *argp,
     put_text(out, purpose_of(job));
     put_synopsis(out, job, argp->args_doc);
     fputs(".SH DESCRIPTION\n", out);
-    fprintf(out, "%.*s\n", rest ? (int)(rest - doc) : (int)strlen(doc), doc);
+    put_text(out, doc);
     if (rest) {
         fputs(".PP\n", out);
         put_text(out, rest + 1);
