@@ -25,7 +25,7 @@ alone=(unshare --mount --net --uts --ipc --pid --fork --kill-child --mount-proc)
 if [ -z "${HOSTS_HEAD:-}" ]; then
     [ "$(id -u)" = 0 ] || skip 'only root can play several hosts'
     needs unshare setpriv nsenter ip tc mpirun
-    mpirun --version 2>&1 | grep -q 'Open MPI' || skip 'the launcher is not Open MPI, whose options these tests take'
+    ! mpirun --version 2>&1 | grep -q HYDRA || skip 'the launcher is not Open MPI, whose options these tests take'
     "${alone[@]}" true 2>/dev/null || skip 'this machine does not allow namespaces'
     HOSTS_HEAD=1 setpriv --pdeathsig KILL "${alone[@]}" bash "$0" "$@" &
     trap 'kill -KILL $!; exit 130' HUP INT TERM
