@@ -1,9 +1,10 @@
 """Spack package; needs Spack 1.0. With cdsr-0.1.0.tar.gz in the current folder (see README.md):
-spack repo create DIR; copy this file to DIR/packages/cdsr/; spack repo add DIR; spack install -n cdsr"""
+spack repo create . local; this file goes to spack_repo/local/packages/cdsr/; spack repo add spack_repo/local;
+spack install -n cdsr"""
 
 import os
 
-from spack_repo.builtin.build_systems.cmake import CMakePackage
+from spack_repo.builtin.build_systems.cmake import CMakePackage, generator
 
 from spack.package import *
 

@@ -20,10 +20,10 @@ class CMakePackage:
 package = types.ModuleType('spack.package')
 package.depends_on = lambda spec, type=None: needed.append(re.split('[@ +]', spec)[0])
 package.version = versions.append
-package.license = package.generator = lambda name: None
+package.license = lambda name: None
 package.which = None
 cmake = types.ModuleType('spack_repo.builtin.build_systems.cmake')
-cmake.CMakePackage = CMakePackage
+cmake.CMakePackage, cmake.generator = CMakePackage, lambda name: None
 for name in 'spack', 'spack_repo', 'spack_repo.builtin', 'spack_repo.builtin.build_systems':
     sys.modules[name] = types.ModuleType(name)
 sys.modules |= {'spack.package': package, cmake.__name__: cmake}
