@@ -106,10 +106,17 @@ static void put_option(FILE *out, const char *job, const struct argp_option *o) 
     put_text(out, o->doc ? o->doc : "");
 }
 
+/* A line of a job's arguments for each way to call it. */
 static void put_synopsis(FILE *out, const char *job, const char *arguments) {
-    fputs(".SH SYNOPSIS\n\\fBcdsr", out);
-    fprintf(out, "%s%s\\fR [\\fIOPTION\\fR...] ", *job ? " " : "", job);
-    put_text(out, arguments ? arguments : "");
+    char line[256];
+    fputs(".SH SYNOPSIS\n", out);
+    for (const char *next = arguments; next; next = strchr(next, '\n')) {
+        next += *next == '\n';
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(next, "\n"), next);
+        fprintf(out, "%s\\fBcdsr%s%s\\fR [\\fIOPTION\\fR...] ", next > arguments ? ".br\n" : "",
+                *job ? " " : "", job);
+        put_text(out, line);
+    }
 }
 
 static void put_keys(FILE *out) {
@@ -149,7 +156,7 @@ void manual_page(FILE *out, const char *job, const struct argp *argp,
     fprintf(out, " 1 \"\" \"cdsr %s\" \"User Commands\"\n.SH NAME\ncdsr%s%s \\- ", CDSR_VERSION,
             *job ? "\\-" : "", job);
     put_text(out, purpose_of(job));
-    put_synopsis(out, job, argp->args_doc);
+    put_synopsis(out, job, argp->args_doc ? argp->args_doc : "");
     fputs(".SH DESCRIPTION\n", out);
     put_text(out, doc);
     if (rest) {
