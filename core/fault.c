@@ -30,7 +30,28 @@ static void arm(struct fault *f, int rank) {
     }
 }
 
+static struct {
+    char constant[32]; /* "": none is wrong */
+    double factor;
+} wrong;
+
+static void arm_constant(void) {
+    const char *text = getenv("CDSR_TEST_FACTOR");
+    if (!text)
+        return;
+    if (sscanf(text, "%31[^:]:%lf", wrong.constant, &wrong.factor) != 2) {
+        log_warn("CDSR_TEST_FACTOR: '%s' is not NAME:FACTOR and does nothing", text);
+        wrong.constant[0] = '\0';
+    } else
+        fault_armed = true;
+}
+
+double fault_wrong(const char *constant) {
+    return strcmp(constant, wrong.constant) ? 1 : wrong.factor;
+}
+
 void fault_arm(int rank) {
+    arm_constant();
     for (int i = 0; i < FAULTS; i++)
         arm(&faults[i], rank);
 }

@@ -1,7 +1,8 @@
 /* Points at which a test can have one rank killed, as a node that fails would be, or stopped, so
  * that something else happens meanwhile. The environment variable
  * CDSR_TEST_KILL="RANK:POINT:COUNT" sends that rank SIGKILL when it comes to the point for the
- * COUNT-th time (1: the first), CDSR_TEST_STOP SIGSTOP. For tests only; without a variable a point
+ * COUNT-th time (1: the first), CDSR_TEST_STOP SIGSTOP. And constants that a test can have wrong:
+ * CDSR_TEST_FACTOR="NAME:FACTOR" multiplies the constant of that name. For tests only; without a variable a point
  * costs a test of a flag that is never set. Not collective.
  *
  * | point | where |
@@ -24,7 +25,12 @@
  * | answered | the cache has it |
  * | part | the answers of another rank are in the cache, and still in its own file (rank 0) |
  * | report | before metrics.json (rank 0) |
- * | result | between metrics.json and result.txt (rank 0) | */
+ * | result | between metrics.json and result.txt (rank 0) |
+ *
+ * | constant | what |
+ * |---|---|
+ * | scale | the factor of the cosine in the losses and the ranking |
+ * | gradient | the weight of a loss, for its gradients alone | */
 #ifndef CORE_FAULT_H
 #define CORE_FAULT_H
 #include <stdbool.h>
@@ -39,6 +45,13 @@ void fault_reach(const char *point);
 static inline void fault_point(const char *point) {
     if (fault_armed)
         fault_reach(point);
+}
+
+/* What the constant is multiplied by. */
+double fault_wrong(const char *constant);
+
+static inline double fault_factor(const char *constant) {
+    return fault_armed ? fault_wrong(constant) : 1;
 }
 
 #endif

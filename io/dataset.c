@@ -381,12 +381,28 @@ enum status dataset_open(const struct comm *comm, const char *path, struct datas
     return STATUS_OK;
 }
 
+void dataset_make(const struct synth_recipe *r, struct dataset *dataset) {
+    *dataset = (struct dataset){.path = mem_string(r->name),
+                                .name = mem_string(r->name),
+                                .labels = {mem_string("A"), mem_string("B")},
+                                .items = r->domain_items[0] + r->domain_items[1],
+                                .domain_items = {r->domain_items[0], r->domain_items[1]},
+                                .max_len = r->max_len,
+                                .synth = mem_alloc(1, sizeof *dataset->synth)};
+    *dataset->synth = synth_data_of(r);
+    for (int s = 0; s < SPLITS; s++) {
+        dataset->counts[s] = r->counts[s];
+        dataset->events[s] = (int64_t)(r->mean_length * (double)r->counts[s]);
+    }
+}
+
 void dataset_close(struct dataset *dataset) {
     h5_close(&dataset->file);
     mem_free(dataset->path);
     mem_free(dataset->name);
     mem_free(dataset->labels[0]);
     mem_free(dataset->labels[1]);
+    mem_free(dataset->synth);
     if (dataset->verified)
         string_map_free(dataset->verified);
     mem_free(dataset->verified);
@@ -427,6 +443,10 @@ static enum status read_sequences(const struct dataset *dataset, enum split spli
     if (lo < 0 || hi < lo || hi > dataset->counts[split])
         return log_error(STATUS_FAIL, "%s: sequences %lld to %lld of %s are not there",
                          dataset->path, (long long)lo, (long long)hi, split_names[split]);
+    if (dataset->synth) {
+        synth_data_sequences(dataset->synth, split, lo, hi, out);
+        return STATUS_OK;
+    }
     return read_ranges(&dataset->file, split, lo, hi, out);
 }
 
@@ -516,7 +536,10 @@ static enum status feature_dim(const struct dataset *dataset, const char *name, 
 enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                 const char *name, int *dim) {
     int found = 0;
-    TRY(COMM_ON_ROOT(comm, feature_dim(dataset, name, &found)));
+    if (dataset->synth)
+        found = dataset->synth->width;
+    else
+        TRY(COMM_ON_ROOT(comm, feature_dim(dataset, name, &found)));
     comm_bcast(comm, &found, sizeof found);
     *dim = found;
     return STATUS_OK;
@@ -551,6 +574,10 @@ static enum status read_feature(const struct dataset *dataset, const char *name,
 enum status dataset_read_feature(const struct comm *comm, const struct dataset *dataset,
                                  const char *name, int64_t lo, int64_t hi, real *rows) {
     char path[512];
+    if (dataset->synth) {
+        synth_data_feature(dataset->synth, lo, hi, rows);
+        return STATUS_OK;
+    }
     snprintf(path, sizeof path, "/features/%s", name);
     TRY(dataset_verify(comm, dataset, path));
     snprintf(path, sizeof path, "/features/%s_mask", name);

@@ -7,7 +7,7 @@
 #include "core/real.h"
 #include "core/status.h"
 #include "io/h5_file.h"
-#include "io/sequences.h"
+#include "io/synth_data.h"
 #include "mpi/comm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +23,7 @@ struct dataset {
     int max_len;
     char content_hash[65];       /* lower-case hexadecimal SHA-256 */
     char items_hash[65];         /* of the items' keys in their order; "": the file has no keys */
+    struct synth_data *synth;    /* what makes it in memory; NULL: the file has it */
     struct string_map *verified; /* names of the HDF5 datasets that were found to have their
                                     checksums, by all ranks together */
 };
@@ -38,6 +39,12 @@ struct dataset {
  * another one under that name; STATUS_IO for one that cannot be read. */
 CHECKED enum status dataset_open(const struct comm *comm, const char *path,
                                  struct dataset *dataset);
+
+/* Not collective. A data set that no file has: what is read of it is made in memory, by every rank for
+ * itself. `events` are those expected of so many users; items have no keys, titles or tags, and there are
+ * no hashes. */
+void dataset_make(const struct synth_recipe *recipe, struct dataset *dataset);
+
 void dataset_close(
     struct dataset *dataset); /* safe on a zeroed object; zeroes it. Not collective. */
 

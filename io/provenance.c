@@ -132,6 +132,8 @@ static json_t *read_member(const struct dataset *dataset, const char *group, con
 }
 
 json_t *provenance_of_table(const struct dataset *dataset, const char *name) {
+    if (dataset->synth)
+        return json_pack("{s:s}", "encoder", "synth");
     return read_member(dataset, "/features", name);
 }
 

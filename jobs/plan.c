@@ -8,6 +8,7 @@
 #include "io/config.h"
 #include "io/output.h"
 #include "io/plot.h"
+#include "jobs/bench/deck.h"
 #include "jobs/engine/peak.h"
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
@@ -26,8 +27,10 @@ struct request {
     struct args_config config;
     int64_t ranks, per_node;
     double memory, latency, bandwidth; /* GB per node, us, GB/s; 0: not given */
-    struct synthetic synthetic;
-    int scaling; /* enum scaling_kind, or none */
+    int64_t items, users, width;       /* of a synthetic catalogue; items 0: there is none */
+    double mean_length;
+    const struct deck *deck; /* NULL: none */
+    int scaling;             /* enum scaling_kind, or none */
     double gflops, memory_gbs;
     const char *plot;
     bool overwrite, json;
@@ -43,6 +46,7 @@ enum {
     KEY_USERS,
     KEY_LENGTH,
     KEY_WIDTH,
+    KEY_DECK,
     KEY_SCALING,
     KEY_GFLOPS,
     KEY_MEMORY_RATE,
@@ -62,12 +66,14 @@ static const struct argp_option options[] = {
     {"mean-length", KEY_LENGTH, "L", 0, "Mean events of a sequence with --items, at least 3 (12)",
      0},
     {"width", KEY_WIDTH, "D", 0, "Columns of a feature table with --items (768)", 0},
+    {"deck", KEY_DECK, "NAME", 0, "Plan for a deck of cdsr bench, without any file: " DECK_NAMES,
+     0},
     {"scaling", KEY_SCALING, "KIND", 0,
      "Simulate 1, 2, 4, ... ranks; strong: one batch, weak: one for each rank", 0},
     {"gflops", KEY_GFLOPS, "G", 0,
-     "Arithmetic of a rank, in --scaling and of a fit (default: measured)", 0},
+     "Arithmetic of a rank, in --scaling, of a fit and a deck (default: measured)", 0},
     {"memory-rate", KEY_MEMORY_RATE, "GB/S", 0,
-     "Memory bandwidth of a rank, in --scaling (default: measured)", 0},
+     "Memory bandwidth of a rank, in --scaling and of a deck (default: measured)", 0},
     {"plot", KEY_PLOT, "FILE", 0,
      "Draw the efficiencies of --scaling into FILE (" PLOT_ENDINGS ") by gnuplot", 0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
@@ -98,9 +104,8 @@ static error_t check(struct request *r, const struct argp_state *state) {
         r->per_node = scales ? 1 : r->ranks;
     if (r->per_node > r->ranks)
         r->per_node = r->ranks;
-    if (r->synthetic.users == 0)
-        r->synthetic.users =
-            r->synthetic.items > SYNTHETIC_SEQUENCES ? r->synthetic.items : SYNTHETIC_SEQUENCES;
+    if (r->users == 0)
+        r->users = r->items > SYNTHETIC_SEQUENCES ? r->items : SYNTHETIC_SEQUENCES;
     if (r->plot && !scales)
         argp_error(state, "--plot belongs to --scaling");
     else if ((r->latency > 0) == (r->bandwidth > 0))
@@ -132,16 +137,16 @@ static error_t parse_cluster(int key, const char *arg, const struct argp_state *
 }
 
 static error_t parse_synthetic(int key, const char *arg, const struct argp_state *state,
-                               struct synthetic *s) {
+                               struct request *r) {
     switch (key) {
     case KEY_ITEMS:
-        return args_integer(state, "--items", arg, 1000, INT32_MAX, &s->items);
+        return args_integer(state, "--items", arg, 1000, INT32_MAX, &r->items);
     case KEY_USERS:
-        return args_integer(state, "--users", arg, 1, INT64_C(1) << 40, &s->users);
+        return args_integer(state, "--users", arg, 1, INT64_C(1) << 40, &r->users);
     case KEY_LENGTH:
-        return args_number(state, "--mean-length", arg, 3, 1000, &s->mean_length);
+        return args_number(state, "--mean-length", arg, 3, 1000, &r->mean_length);
     case KEY_WIDTH:
-        return args_integer(state, "--width", arg, 1, 1 << 16, &s->width);
+        return args_integer(state, "--width", arg, 1, 1 << 16, &r->width);
     }
     return ARGP_ERR_UNKNOWN;
 }
@@ -150,19 +155,25 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
     error_t error = parse_cluster(key, arg, state, r);
     if (error == ARGP_ERR_UNKNOWN)
-        error = parse_synthetic(key, arg, state, &r->synthetic);
+        error = parse_synthetic(key, arg, state, r);
     if (error != ARGP_ERR_UNKNOWN)
         return error;
     if (key == KEY_SCALING)
         return set_scaling(state, arg, r);
     if (key == KEY_PLOT)
         return set_plot(state, arg, r);
+    if (key == KEY_DECK) {
+        r->deck = deck_parse(state, arg);
+        return r->deck ? 0 : EINVAL;
+    }
     if (key == KEY_JSON || key == KEY_OVERWRITE) {
         *(key == KEY_JSON ? &r->json : &r->overwrite) = true;
         return 0;
     }
     if (key == ARGP_KEY_END && check(r, state))
         return EINVAL;
+    if (key == ARGP_KEY_END && r->deck)
+        return args_config_pairs(&r->config, state);
     return args_config_parse(&r->config, key, arg, state, "configuration file");
 }
 
@@ -174,6 +185,7 @@ struct line {
     struct estimate estimate;
     double seconds; /* of the traffic; NaN: not asked for */
     double fit;     /* seconds; NaN: there is none */
+    double step;    /* seconds at the peak of this machine; of a deck, NaN without */
 };
 
 struct plan {
@@ -183,7 +195,8 @@ struct plan {
     int threads;
     double node;              /* bytes */
     bool fitted;              /* the model is: one column, of the fit */
-    double gflops;            /* of a rank, for the fit */
+    double gflops;            /* of a rank, for the fit and the steps of a deck */
+    double memory_gbs;        /* of a rank, for these */
     int losses, loss[LOSSES]; /* enum loss_kind */
     struct line line[LOSSES][PLACEMENTS];
     const char *choice;
@@ -204,6 +217,15 @@ static bool takes(const struct plan *plan, int loss) {
 static double fit_seconds(const struct plan *plan, const struct fit_cost *fit) {
     const double count = 2.5e-9;
     return fit->flops / (0.25e9 * plan->gflops) + count * fit->counts / plan->threads;
+}
+
+/* Phase by phase at the rate that bounds it, of arithmetic or of memory. */
+static double step_seconds(const struct plan *plan, const struct estimate *e) {
+    double sum = 0;
+    for (int p = 0; p < PHASES; p++)
+        sum += fmax(e->work[p].flops / (plan->gflops * 1e9),
+                    e->work[p].bytes / (plan->memory_gbs * 1e9));
+    return sum;
 }
 
 /* The exact one and one that draws items. gbce draws them as the sampled one does, with the same
@@ -230,6 +252,7 @@ static enum status plan_loss(struct plan *plan, int k) {
                                                traffic->bytes / (r->bandwidth * 1e9)
                                          : NAN;
         line->fit = plan->fitted ? fit_seconds(plan, &line->estimate.fit) : NAN;
+        line->step = r->deck ? step_seconds(plan, &line->estimate) : NAN;
     }
     return STATUS_OK;
 }
@@ -272,6 +295,8 @@ static json_t *line_json(const struct line *line) {
         json_object_set_new(object, "traffic_seconds", json_real(line->seconds));
     if (isfinite(line->fit))
         json_object_set_new(object, "fit_seconds", json_real(line->fit));
+    if (isfinite(line->step))
+        json_object_set_new(object, "step_seconds", json_real(line->step));
     return object;
 }
 
@@ -322,6 +347,16 @@ static double fit_time(const struct line *line, int i) {
     return line->fit;
 }
 
+static double step_time(const struct line *line, int i) {
+    (void)i;
+    return line->step;
+}
+
+/* `n` steps. */
+static double steps_time(const struct line *line, int n) {
+    return n * line->step;
+}
+
 /* One number per column, by loss and placement. */
 static void print_row(const struct plan *plan, const char *name, value_fn *value, int i,
                       int digits) {
@@ -342,6 +377,10 @@ static void print_traffic(const struct plan *plan) {
     print_row(plan, "traffic, MB per step", traffic_mb, 0, 2);
     if (plan->request->bandwidth > 0)
         print_row(plan, "traffic, s per step", traffic_seconds, 0, 5);
+    if (!plan->request->deck)
+        return;
+    print_row(plan, "step at peak, s", step_time, 0, 4);
+    print_row(plan, "training at peak, s", steps_time, (int)deck_steps(plan->request->deck), 1);
 }
 
 static void print_text(const struct plan *plan) {
@@ -378,9 +417,11 @@ static enum status make_plan(struct plan *plan) {
     struct peak peak;
     plan->threads = omp_get_max_threads();
     plan->gflops = r->gflops;
-    if (plan->fitted && r->gflops == 0) {
+    plan->memory_gbs = r->memory_gbs;
+    if ((plan->fitted || r->deck) && (r->gflops == 0 || r->memory_gbs == 0)) {
         peak_rates(plan->comm, &peak);
-        plan->gflops = peak.sgemm_gflops / plan->comm->size;
+        plan->gflops = r->gflops > 0 ? r->gflops : peak.sgemm_gflops / plan->comm->size;
+        plan->memory_gbs = r->memory_gbs > 0 ? r->memory_gbs : peak.triad_gbs / plan->comm->size;
     }
     find_losses(plan);
     for (int k = 0; k < plan->losses; k++)
@@ -417,24 +458,40 @@ static enum status make_scaling(const struct plan *plan) {
     return scaling_print(&scaling, plan->comm, plan->data, r->json);
 }
 
+/* Topics and length as of cdsr synth, half of the items in each domain; and more histories than are
+ * ranked at once. */
+static struct synth_recipe recipe_of(const struct request *r) {
+    int64_t histories = r->users / 10 > 1 << 10 ? r->users / 10 : 1 << 10;
+    return (struct synth_recipe){.name = "synthetic",
+                                 .domain_items = {r->items - r->items / 2, r->items / 2},
+                                 .counts = {r->users, histories, 0},
+                                 .topics = 32,
+                                 .mean_length = r->mean_length,
+                                 .max_len = 15,
+                                 .width = r->width,
+                                 .seed = 1};
+}
+
 enum status job_plan(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options,
                                      parse,
-                                     "CONFIG.yaml [KEY=VALUE...]",
+                                     "CONFIG.yaml [KEY=VALUE...]\n--deck NAME [KEY=VALUE...]",
                                      "Tell the memory and the traffic of a run without running it.",
                                      NULL,
                                      NULL,
                                      NULL};
-    struct request request = {.scaling = NO_SCALING,
-                              .synthetic = {.mean_length = 12, .width = 768}};
+    struct request request = {.scaling = NO_SCALING, .mean_length = 12, .width = 768};
     struct config config;
     struct plan_data data;
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
-    TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
-                    &config));
+    if (request.deck)
+        TRY(deck_config(comm, request.deck, &request.config, true, &config));
+    else
+        TRY(config_load(comm, request.config.path, request.config.pairs, request.config.npairs,
+                        &config));
     if (request.plot)
         TRY(output_check(comm, request.plot, OUTPUT_TEXT, request.overwrite));
     double here = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
@@ -444,7 +501,11 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
                         .fitted = model_is_fitted(&config),
                         .node = request.memory > 0 ? request.memory * 1e9 : here};
     int64_t most = config.train.batch * (request.scaling == SCALING_WEAK ? request.ranks : 1);
-    TRY(plan_data_open(&data, comm, &config, &request.synthetic, most));
+    struct synth_recipe made = recipe_of(&request);
+    const struct synth_recipe *recipe = request.deck        ? &request.deck->data
+                                        : request.items > 0 ? &made
+                                                            : NULL;
+    TRY(plan_data_open(&data, comm, &config, recipe, most));
     enum status status = request.scaling == NO_SCALING ? make_plan(&plan) : make_scaling(&plan);
     plan_data_close(&data);
     return status;

@@ -38,12 +38,14 @@ void reduce_open(struct reduce *reduce, const struct comm *comm, struct params *
     for (int b = 0; b < reduce->buckets; b++)
         reduce->room += (int)((reduce->bucket[b].hi - reduce->bucket[b].lo + PIECE - 1) / PIECE);
     reduce->request = mem_alloc(reduce->room, sizeof *reduce->request);
+    reduce->bytes = mem_alloc(reduce->room, sizeof *reduce->bytes);
 }
 
 void reduce_close(struct reduce *reduce) {
     mem_free(reduce->bucket);
     mem_free(reduce->bucket_of);
     mem_free(reduce->request);
+    mem_free(reduce->bytes);
     if (reduce->comm.size)
         comm_close(&reduce->comm);
     *reduce = (struct reduce){0};
@@ -59,6 +61,7 @@ void reduce_begin(struct reduce *reduce) {
 static void start_bucket(struct reduce *reduce, const struct reduce_bucket *b) {
     for (int64_t at = b->lo; at < b->hi; at += PIECE) {
         int64_t n = b->hi - at < PIECE ? b->hi - at : PIECE;
+        reduce->bytes[reduce->requests] = n * (int64_t)sizeof(real);
         MPI_Iallreduce(MPI_IN_PLACE, reduce->params->g + at, (int)n, COMM_REAL, MPI_SUM,
                        reduce->comm.mpi, &reduce->request[reduce->requests++]);
     }
@@ -76,12 +79,32 @@ void reduce_ready(void *context, int param) {
     MPI_Testall(reduce->requests, reduce->request, &done, MPI_STATUSES_IGNORE);
 }
 
+/* Whole item tables, whose sums begin when all others are started. */
+static bool comes_last(const struct param *p) {
+    return p->of_items && !p->partial && !p->by_rows;
+}
+
+static int64_t bytes_left(struct reduce *reduce) {
+    const struct params *params = reduce->params;
+    int64_t left = 0;
+    for (int i = 0; i < reduce->requests; i++) {
+        int done;
+        MPI_Test(&reduce->request[i], &done, MPI_STATUS_IGNORE);
+        left += done ? 0 : reduce->bytes[i];
+    }
+    for (int i = 0; i < params->count; i++)
+        if (comes_last(&params->list[i]))
+            left += param_size(&params->list[i]) * (int64_t)sizeof(real);
+    return left;
+}
+
 void reduce_finish(struct reduce *reduce) {
     const struct params *params = reduce->params;
+    reduce->left = bytes_left(reduce);
     MPI_Waitall(reduce->requests, reduce->request, MPI_STATUSES_IGNORE);
     for (int i = 0; i < params->count && reduce->comm.size > 1; i++) {
         const struct param *p = &params->list[i];
-        if (p->of_items && !p->partial && !p->by_rows)
+        if (comes_last(p))
             comm_sum_real(&reduce->comm, params->g + p->at, param_end(p) - p->at);
     }
 }

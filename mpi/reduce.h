@@ -28,7 +28,9 @@ struct reduce {
     struct reduce_bucket *bucket;
     int *bucket_of; /* by parameter */
     MPI_Request *request;
+    int64_t *bytes; /* of each */
     int requests, room;
+    int64_t left; /* bytes that were not summed when the last reduce_finish began, for measurements */
 };
 
 /* Collective; lays out the buckets. */

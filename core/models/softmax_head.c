@@ -5,6 +5,7 @@
 #include "core/models/softmax_head.h"
 #include "core/catalogue/drawn_loss.h"
 #include "core/catalogue/loss.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/models/layers.h"
 #include "core/models/tables.h"
@@ -45,7 +46,8 @@ struct tensor *softmax_head_query(struct model *model, struct tape *tape, int m,
     if (head->scale >= 0)
         return op_exp_scale(tape, x, tape_param(tape, &model->params, head->scale),
                             (real)SCALE_LIMIT);
-    return isnan(scale) || scale == 1 ? x : op_scale(tape, x, (real)scale);
+    return isnan(scale) || scale == 1 ? x
+                                      : op_scale(tape, x, (real)(scale * fault_factor("scale")));
 }
 
 /* ---- item rows ---- */
@@ -176,7 +178,7 @@ static double group_loss(struct model *model, struct tape *tape, const struct gr
                                   .share = g->share,
                                   .other = g->other,
                                   .mixture = g->mixture,
-                                  .weight = weight};
+                                  .weight = weight * fault_factor("gradient")};
     double mean = 1; /* gBCE is the mean over the target and its negatives */
     if (fusion) {
         loss.fusion = fusion->fusion;

@@ -343,8 +343,11 @@ enum status evaluation_run(struct evaluation *e, struct run *runs, int count,
                      .outcomes = mem_zero(e->hand.count, sizeof(struct outcome))};
     fault_point("evaluate");
     e->work = (struct tape_work){0};
+    double start = phase_clock();
     ranker_open(&w.ranker, runs, count);
-    enum status status = finish(e, w.outcomes, rank_all(&w), result);
+    enum status status = rank_all(&w);
+    e->seconds = phase_clock() - start;
+    status = finish(e, w.outcomes, status, result);
     e->work.flops += w.ranker.work.flops;
     e->work.bytes += w.ranker.work.bytes;
     ranker_close(&w.ranker);

@@ -21,6 +21,7 @@ struct evaluation {
     int shares;            /* ranked one after another on this rank, see evaluation_open */
     struct hand hand;      /* this rank's samples */
     struct tape_work work; /* of this rank in the last evaluation_run */
+    double seconds;        /* that it ranked for there, without what came after */
     struct ranks *ranks;   /* NULL, or where rank 0 is to put them in evaluation_run; the owner's */
 };
 

@@ -257,18 +257,27 @@ enum status run_settle(const struct comm *comm, const struct dataset *dataset,
     return dataset->domain_items[1] > 0 ? STATUS_OK : use_one_domain(comm, dataset, config);
 }
 
-enum status run_open(struct run *run, struct comm *comm, const struct config *config,
-                     const struct clock *clock, bool training) {
-    *run = (struct run){.comm = comm, .config = *config};
-    TRY(memory_limit_reserve(comm));
-    TRY(dataset_open(comm, config->data.path, &run->dataset));
-    fault_point("load");
+enum status run_open_with(struct run *run, struct comm *comm, const struct config *config,
+                          const struct dataset *dataset, const struct clock *clock, bool training) {
+    *run = (struct run){.comm = comm, .config = *config, .dataset = *dataset};
     enum status status = run_settle(comm, &run->dataset, &run->config);
+    if (status == STATUS_OK)
+        status = memory_limit_reserve(comm);
     if (status == STATUS_OK)
         status = open_model(run, clock, training);
     if (status != STATUS_OK)
         run_close(run);
     return status;
+}
+
+enum status run_open(struct run *run, struct comm *comm, const struct config *config,
+                     const struct clock *clock, bool training) {
+    struct dataset dataset;
+    *run = (struct run){0};
+    TRY(memory_limit_reserve(comm)); /* once: it comes before what it makes room for */
+    TRY(dataset_open(comm, config->data.path, &dataset));
+    fault_point("load");
+    return run_open_with(run, comm, config, &dataset, clock, training);
 }
 
 void run_keep_second(struct run *run) {

@@ -47,6 +47,11 @@ CHECKED enum status run_open_sampler(const struct comm *comm, const struct datas
 CHECKED enum status run_open(struct run *run, struct comm *comm, const struct config *config,
                              const struct clock *clock, bool training);
 
+/* Collective. The same with a data set that is open, which becomes the run's, also on failure. */
+CHECKED enum status run_open_with(struct run *run, struct comm *comm, const struct config *config,
+                                  const struct dataset *dataset, const struct clock *clock,
+                                  bool training);
+
 /* Collective. Start the rows of item tables as a new training would, from a feature table where
  * model.id_init says so; run_open does it for training. */
 CHECKED enum status run_init_items(struct run *run);

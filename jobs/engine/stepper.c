@@ -386,13 +386,14 @@ enum status stepper_compute(struct stepper *s, int64_t step, double lr, struct p
     const struct config *c = &s->run->config;
     struct pass pass = {
         .tape = &s->tape, .step = step, .shares = s->shares * s->comm->size, .phases = phases};
-    struct item_grads grads = {0};
+    struct item_grads *grads = &s->grads;
     struct collectives peers = collectives_of(s->comm);
     enum status status = STATUS_OK;
     if (s->comm->size > 1 && !c->train.reproducible)
         pass.peers = &peers;
     count_positions(s, pass.count);
     arena_reset(&s->arena);
+    *grads = (struct item_grads){0};
     memset(s->work, 0, sizeof s->work);
     if (c->train.loss != LOSS_EXACT && c->train.sampler == SAMPLER_BATCH)
         pool_targets(s);
@@ -402,16 +403,16 @@ enum status stepper_compute(struct stepper *s, int64_t step, double lr, struct p
     if (c->train.reproducible)
         gradients_by_shares(s, &pass, loss);
     else
-        gradients(s, &pass, loss, &grads);
+        gradients(s, &pass, loss, grads);
     for (int k = 0; k < LOSS_TERMS; k++)
         loss[k] /= pass.count[k] ? (double)pass.count[k] : 1;
-    s->touched = count_touched(&s->run->model, &grads);
+    s->touched = count_touched(&s->run->model, grads);
     phases_enter(phases, PHASE_OPTIMIZER);
     fault_point("update");
     if (!all_finite(loss, LOSS_TERMS))
         status = not_finite(s, step);
     else if (!s->without_optimizer)
-        status = update(s, step, lr, &grads);
+        status = update(s, step, lr, grads);
     phases_stop(phases);
     return status;
 }

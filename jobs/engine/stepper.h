@@ -39,7 +39,8 @@ struct stepper {
     int64_t averaged;                          /* steps in the average of the parameters */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
     struct tape_work work[PHASES];             /* of this rank in the last step */
-    int64_t touched;                           /* parameters here that its gradient moves */
+    struct item_grads grads; /* of the last step, until the next one: what comes as rows */
+    int64_t touched;         /* parameters here that its gradient moves */
 };
 
 /* Collective. STATUS_INPUT when the data set has no training sequences, or when the ranks do not

@@ -151,3 +151,21 @@ error_t args_config_parse(struct args_config *config, int key, char *arg,
         return ARGP_ERR_UNKNOWN;
     return 0;
 }
+
+error_t args_config_pairs(struct args_config *config, const struct argp_state *state) {
+    if (!config->path)
+        return 0;
+    if (!strchr(config->path, '=')) {
+        argp_error(state, "'%.100s' is no KEY=VALUE, and no file is needed", config->path);
+        return EINVAL;
+    }
+    if (config->npairs == ARGS_PAIRS) {
+        argp_error(state, "more than %d key=value arguments", (int)ARGS_PAIRS);
+        return EINVAL;
+    }
+    memmove(config->pairs + 1, config->pairs, (size_t)config->npairs * sizeof *config->pairs);
+    config->pairs[0] = config->path;
+    config->npairs++;
+    config->path = NULL;
+    return 0;
+}

@@ -42,4 +42,8 @@ struct args_config {
 error_t args_config_parse(struct args_config *config, int key, char *arg,
                           const struct argp_state *state, const char *what);
 
+/* For parsers that need no path, at ARGP_KEY_END: the first argument is a pair like the others. Complains of
+ * one without a =. */
+error_t args_config_pairs(struct args_config *config, const struct argp_state *state);
+
 #endif

@@ -1,14 +1,13 @@
-/* Reading a data set, or making one up; what both come to. */
+/* Opening a data set or making one up; reading what a plan takes of it. */
 #include "jobs/plan/data.h"
 #include "core/mem.h"
-#include "io/synth.h"
 #include "jobs/engine/event_times.h"
 #include "jobs/engine/fit_input.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* ---- of a data set ---- */
+/* ---- what is read ---- */
 
 /* What the model will read of the tags; of their vectors the size tells. */
 static enum status read_tags(const struct comm *comm, const char *name, struct plan_data *data) {
@@ -35,6 +34,11 @@ static enum status read_widths(const struct comm *comm, struct plan_data *data) 
         if (model_learned_width(c, m))
             continue;
         const char *tag_vectors = model_tag_vectors(c, m);
+        if (tag_vectors && data->dataset.synth)
+            return comm_error(comm, STATUS_INPUT,
+                              "--items: '%s' is made of tags, of which synthetic items have none; "
+                              "plan for a data set, or without that modality",
+                              modalities->name[m]);
         if (tag_vectors) {
             TRY(read_tags(comm, tag_vectors, data));
             table->dim = data->shape.tags.dim;
@@ -46,80 +50,47 @@ static enum status read_widths(const struct comm *comm, struct plan_data *data) 
     return STATUS_OK;
 }
 
-static enum status read_all(const struct comm *comm, struct plan_data *data) {
-    const struct dataset *d = &data->dataset;
-    if (d->counts[SPLIT_TRAIN] == 0)
-        return comm_error(comm, STATUS_INPUT, "%s: no training sequences", data->config.data.path);
-    TRY(read_widths(comm, data));
-    TRY(dataset_read_sequences(comm, d, SPLIT_TRAIN, 0, d->counts[SPLIT_TRAIN], &data->train));
-    TRY(dataset_read_sequences(comm, d, SPLIT_VALID, 0, d->counts[SPLIT_VALID], &data->valid));
-    return run_open_sampler(comm, d, &data->config, &data->sampler);
+/* More histories than are ranked at once. */
+enum { HISTORIES = 1 << 10 };
+
+static int64_t at_most(int64_t n, int64_t most) {
+    return n < most ? n : most;
 }
 
-/* ---- of none ---- */
-
-/* More histories than are ranked at once; topics and length as of cdsr synth. */
-enum { HISTORIES = 1 << 10, TOPICS = 32, MAX_LEN = 15 };
-
-static void describe(struct dataset *d, const struct synthetic *s) {
-    *d = (struct dataset){.name = mem_string("synthetic"),
-                          .items = s->items,
-                          .domain_items = {s->items - s->items / 2, s->items / 2},
-                          .max_len = MAX_LEN};
-    d->counts[SPLIT_TRAIN] = s->users;
-    d->counts[SPLIT_VALID] = s->users / 10;
-    for (int k = 0; k < SPLITS; k++)
-        d->events[k] = (int64_t)(s->mean_length * (double)d->counts[k]);
-}
-
-/* The users [first, first + n). */
-static void make_sequences(const struct synth *synth, int64_t first, int64_t n,
-                           struct sequences *out) {
-    out->count = n;
-    out->offsets = mem_zero(n + 1, sizeof *out->offsets);
-    for (int64_t i = 0; i < n; i++)
-        out->offsets[i + 1] = out->offsets[i] + synth_length(synth, first + i);
-    out->items = mem_alloc(out->offsets[n], sizeof *out->items);
-    for (int64_t i = 0; i < n; i++)
-        synth_events(synth, first + i, out->items + out->offsets[i], NULL);
-}
-
-static void make_sampler(struct plan_data *data) {
+/* Of a synthetic one the popularity of the sequences that are here stands for that of all. */
+static enum status open_sampler(const struct comm *comm, struct plan_data *data) {
     const struct config *c = &data->config;
+    if (!data->dataset.synth)
+        return run_open_sampler(comm, &data->dataset, c, &data->sampler);
     if (c->train.sampler == SAMPLER_UNIFORM)
-        return;
+        return STATUS_OK;
     int32_t *events = mem_zero(data->dataset.items, sizeof *events);
     for (int64_t i = 0; i < data->train.offsets[data->train.count]; i++)
         events[data->train.items[i]]++;
     sampler_open(&data->sampler, data->dataset.items, events,
                  c->train.sampler == SAMPLER_BATCH ? 1 : c->train.sampler_alpha);
     mem_free(events);
-}
-
-static enum status make_all(const struct comm *comm, const struct synthetic *s, int64_t batch,
-                            struct plan_data *data) {
-    const struct names *modalities = &data->config.model.modalities;
-    const struct dataset *d = &data->dataset;
-    int64_t most = batch > SYNTHETIC_SEQUENCES ? batch : SYNTHETIC_SEQUENCES,
-            n = s->users < most ? s->users : most;
-    struct synth synth;
-    for (int m = 0; m < modalities->count; m++) {
-        if (model_tag_vectors(&data->config, m))
-            return comm_error(comm, STATUS_INPUT,
-                              "--items: '%s' is made of tags, of which synthetic items have none; "
-                              "plan for a data set, or without that modality",
-                              modalities->name[m]);
-        if (!model_learned_width(&data->config, m))
-            data->shape.table[m] = table_of(s->width);
-    }
-    synth_init(&synth, d->domain_items[0], d->domain_items[1], TOPICS, s->mean_length, 1);
-    make_sequences(&synth, 0, n, &data->train);
-    make_sequences(&synth, n, HISTORIES, &data->valid);
-    make_sampler(data);
     return STATUS_OK;
 }
 
-/* ---- of either ---- */
+/* The widths of the tables, and the sequences: of a synthetic one so many as steps of up to `batch`
+ * take. */
+static enum status read_all(const struct comm *comm, int64_t batch, struct plan_data *data) {
+    const struct dataset *d = &data->dataset;
+    int64_t train = d->counts[SPLIT_TRAIN], valid = d->counts[SPLIT_VALID];
+    if (train == 0)
+        return comm_error(comm, STATUS_INPUT, "%s: no training sequences", data->config.data.path);
+    if (d->synth) {
+        train = at_most(train, batch > SYNTHETIC_SEQUENCES ? batch : SYNTHETIC_SEQUENCES);
+        valid = at_most(valid, HISTORIES);
+    }
+    TRY(read_widths(comm, data));
+    TRY(dataset_read_sequences(comm, d, SPLIT_TRAIN, 0, train, &data->train));
+    TRY(dataset_read_sequences(comm, d, SPLIT_VALID, 0, valid, &data->valid));
+    return open_sampler(comm, data);
+}
+
+/* ---- both together ---- */
 
 /* Resident now. */
 static int64_t resident_bytes(void) {
@@ -177,11 +148,11 @@ static enum status settle_time(const struct comm *comm, bool synthetic, struct p
 }
 
 enum status plan_data_open(struct plan_data *data, const struct comm *comm,
-                           const struct config *config, const struct synthetic *synthetic,
+                           const struct config *config, const struct synth_recipe *recipe,
                            int64_t batch) {
     *data = (struct plan_data){.config = *config};
-    if (synthetic->items > 0)
-        describe(&data->dataset, synthetic);
+    if (recipe)
+        dataset_make(recipe, &data->dataset);
     else
         TRY(dataset_open(comm, config->data.path, &data->dataset));
     data->base = resident_bytes();
@@ -192,10 +163,9 @@ enum status plan_data_open(struct plan_data *data, const struct comm *comm,
                                      .max_len = data->config.data.max_len,
                                      .sampler = &data->sampler};
     if (status == STATUS_OK)
-        status = settle_time(comm, synthetic->items > 0, data);
+        status = settle_time(comm, recipe != NULL, data);
     if (status == STATUS_OK)
-        status =
-            synthetic->items > 0 ? make_all(comm, synthetic, batch, data) : read_all(comm, data);
+        status = read_all(comm, batch, data);
     if (status == STATUS_OK)
         count_all(comm, data);
     else

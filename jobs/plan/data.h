@@ -9,18 +9,10 @@
 /* Sequences that are made: 256 for each of 1,024 ranks; more where a step takes more. */
 enum { SYNTHETIC_SEQUENCES = 1 << 18 };
 
-/* Of a synthetic one; half of the items belong to each domain. */
-struct synthetic {
-    int64_t items;      /* 0: there is none, the data set is read */
-    int64_t users;      /* with a sequence for training each; in memory are those of the steps */
-    int64_t width;      /* of feature tables */
-    double mean_length; /* events of a user */
-};
-
 struct plan_data {
-    struct dataset dataset; /* of a synthetic one without a file */
-    struct sequences train, valid;
-    struct catalogue shape; /* no rows: widths, and offsets of the tags */
+    struct dataset dataset;
+    struct sequences train, valid; /* of a synthetic one some of them */
+    struct catalogue shape;        /* no rows: widths, and offsets of the tags */
     struct tag_rows tags;
     struct sampler sampler;
     struct successors successors; /* for a model that reads them */
@@ -29,11 +21,11 @@ struct plan_data {
     int64_t base; /* bytes of the process with MPI and the libraries, without sequences */
 };
 
-/* Collective; the same on all ranks. A synthetic one has sequences for steps of up to `batch`.
- * STATUS_INPUT for a bad data set or one without training sequences, and for a model that reads
+/* Collective; the same on all ranks. `recipe`: of a synthetic one, of which there are sequences for
+ * steps of up to `batch`; NULL: the configuration names a data set. STATUS_INPUT for a bad data set or one without training sequences, and for a model that reads
  * tags where the data is synthetic. On failure nothing stays open. */
 CHECKED enum status plan_data_open(struct plan_data *data, const struct comm *comm,
-                                   const struct config *config, const struct synthetic *synthetic,
+                                   const struct config *config, const struct synth_recipe *recipe,
                                    int64_t batch);
 void plan_data_close(struct plan_data *data); /* not collective */
 
