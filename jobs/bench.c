@@ -4,14 +4,25 @@
 #include "io/output.h"
 #include "jobs/bench/deck_run.h"
 #include "jobs/bench/stages.h"
+#include "jobs/bench/target.h"
 #include "jobs/job.h"
 
 struct request {
     struct deck_request deck;
+    struct target_request target;
     bool overwrite;
 };
 
-enum { KEY_OVERWRITE = 0x100, KEY_DECK, KEY_MINUTES, KEY_OPEN, KEY_SCRATCH, KEY_REFERENCE };
+enum {
+    KEY_OVERWRITE = 0x100,
+    KEY_DECK,
+    KEY_MINUTES,
+    KEY_OPEN,
+    KEY_SCRATCH,
+    KEY_REFERENCE,
+    KEY_TARGET,
+    KEY_SEEDS
+};
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0,
@@ -25,11 +36,22 @@ static const struct argp_option options[] = {
     {"scratch", KEY_SCRATCH, "DIR", 0,
      "Where checkpoints of a deck are written and read (default: the run directory)", 1},
     {"reference", KEY_REFERENCE, NULL, 0, "Print the first losses of a deck and end", 1},
+    {"target", KEY_TARGET, "FIGURE=X", 0,
+     "Train until the validation split has it (mrr=0.025, ndcg@10=0.03), and tell the seconds", 2},
+    {"seeds", KEY_SEEDS, "N", 0,
+     "Trainings with --target, whose quickest and slowest do not count (5)", 2},
     {0}};
+
+enum { SEEDS = 5 };
 
 /* A deck has no configuration file: all arguments are pairs. */
 static error_t finish(struct request *r, const struct argp_state *state) {
     struct deck_request *d = &r->deck;
+    bool target = r->target.figure[0];
+    if (target ? d->deck != NULL : r->target.seeds != SEEDS) {
+        argp_error(state, "--target belongs to a configuration, and --seeds to --target");
+        return EINVAL;
+    }
     bool only = d->minutes > 0 || d->open || d->scratch || d->reference;
     if (d->deck)
         return args_config_pairs(&d->config, state);
@@ -63,6 +85,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_REFERENCE:
         d->reference = true;
         return 0;
+    case KEY_TARGET:
+        return target_parse(state, arg, &r->target);
+    case KEY_SEEDS:
+        return args_integer(state, "--seeds", arg, TARGET_LEAST_SEEDS, TARGET_SEEDS,
+                            &r->target.seeds);
     case ARGP_KEY_END:
         return finish(r, state);
     default:
@@ -86,10 +113,13 @@ static enum status measure(struct bench *b, const char *output) {
     return COMM_ON_ROOT(b->comm, stages_write(stages_json(b), c->run.dir, output));
 }
 
-static enum status bench_config(struct comm *comm, const struct deck_request *r) {
+static enum status bench_config(struct comm *comm, const struct request *request) {
+    const struct deck_request *r = &request->deck;
     struct bench bench;
     struct config config;
     TRY(config_load(comm, r->config.path, r->config.pairs, r->config.npairs, &config));
+    if (request->target.figure[0])
+        return target_run(comm, &config, &request->target, r->output);
     enum status status = bench_open(&bench, comm, &config, NULL);
     if (status == STATUS_OK)
         status = measure(&bench, r->output);
@@ -111,12 +141,12 @@ enum status job_bench(struct comm *comm, int argc, char **argv) {
         NULL,
         NULL,
         NULL};
-    struct request request = {0};
+    struct request request = {.target = {.seeds = SEEDS}};
     bool done;
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
     if (request.deck.output)
         TRY(output_check(comm, request.deck.output, OUTPUT_TEXT, request.overwrite));
-    return request.deck.deck ? deck_run(comm, &request.deck) : bench_config(comm, &request.deck);
+    return request.deck.deck ? deck_run(comm, &request.deck) : bench_config(comm, &request);
 }

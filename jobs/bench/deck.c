@@ -19,7 +19,7 @@ enum { TOPICS = 32, MAX_LEN = 15 };
     "model.name=llm_emf", "model.modalities=[id, text]", "model.dropout=0.3", "model.time=none"
 
 static const struct deck decks[] = {
-    {DATA("tiny", 10000, 20000, 1000, 64),
+    {DATA("tiny", 10000, 20000, 500, 64),
      .keys = {MODEL, "model.dim=64", "train.loss=exact", "train.batch=128"}, .warmup = 1,
      .steps = 3, .checked = 4, .checked_batch = 128,
      .loss = {{7.3353070584787101, 7.2682947932336068, 6.8670155701930238},

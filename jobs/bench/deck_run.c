@@ -25,7 +25,9 @@ enum { TRAIN, RANK, IO, MERITS };
 
 struct deck_result {
     const struct deck_request *request;
-    struct bench bench;
+    const struct config *config;
+    struct comm *comm;
+    struct bench bench; /* zero where the proof failed before */
     struct proof proof;
     struct storage storage;
     struct merit merit[MERITS];
@@ -80,18 +82,21 @@ static enum status measure_ranking(struct deck_result *r) {
 
 static enum status measure_storage(struct deck_result *r) {
     const char *scratch = r->request->scratch;
-    TRY(storage_measure(&r->storage, &r->bench.run, scratch ? scratch : r->bench.run.config.run.dir,
+    TRY(storage_measure(&r->storage, &r->bench.run, scratch ? scratch : r->config->run.dir,
                         DECK_REPETITIONS));
     r->merit[IO].rate = r->storage.both;
     proof_equal(&r->proof, "checkpoint", r->storage.same, "what was read is not what was written");
     return STATUS_OK;
 }
 
-static enum status measure(struct deck_result *r, struct comm *comm, const struct config *config) {
+/* What is wrong at once is not measured. */
+static enum status measure(struct deck_result *r) {
     struct dataset data;
-    TRY(proof_of_steps(&r->proof, comm, r->request->deck, config));
+    TRY(proof_of_steps(&r->proof, r->comm, r->request->deck, r->config));
+    if (r->proof.reason[0])
+        return STATUS_OK;
     dataset_make(&r->request->deck->data, &data);
-    TRY(bench_open(&r->bench, comm, config, &data));
+    TRY(bench_open(&r->bench, r->comm, r->config, &data));
     TRY(measure_training(r));
     TRY(measure_ranking(r));
     TRY(measure_storage(r));
@@ -121,25 +126,31 @@ static json_t *merit_json(const struct merit *m) {
     return object;
 }
 
+static json_t *merits_json(const struct deck_result *r) {
+    json_t *object = json_object();
+    for (int i = 0; i < MERITS; i++)
+        json_object_set_new(object, r->merit[i].name, merit_json(&r->merit[i]));
+    return object;
+}
+
+static bool is_valid(const struct deck_result *r) {
+    return !r->proof.reason[0];
+}
+
 /* An INVALID run has no figures of merit. */
 static json_t *result_json(const struct deck_result *r) {
-    json_t *object = stages_json(&r->bench), *merits = json_object();
-    bool valid = !r->proof.reason[0];
+    json_t *object = r->bench.comm ? stages_json(&r->bench) : json_object();
     json_object_set_new(object, "deck", json_string(r->request->deck->name));
     json_object_set_new(object, "division", json_string(division(r)));
     json_object_set_new(object, "training_seconds", json_real(r->seconds));
     json_object_set_new(object, "official", json_boolean(r->seconds >= OFFICIAL));
     json_object_set_new(object, "checks", proof_json(&r->proof));
     json_object_set_new(object, "checkpoint_bytes", json_real(r->storage.bytes));
-    json_object_set_new(object, "verdict", json_string(valid ? "VALID" : "INVALID"));
-    if (!valid) {
+    json_object_set_new(object, "verdict", json_string(is_valid(r) ? "VALID" : "INVALID"));
+    if (is_valid(r))
+        json_object_set_new(object, "fom", merits_json(r));
+    else
         json_object_set_new(object, "reason", json_string(r->proof.reason));
-        json_decref(merits);
-        return object;
-    }
-    for (int i = 0; i < MERITS; i++)
-        json_object_set_new(merits, r->merit[i].name, merit_json(&r->merit[i]));
-    json_object_set_new(object, "fom", merits);
     return object;
 }
 
@@ -164,11 +175,7 @@ static void print_merits(const struct deck_result *r) {
     }
 }
 
-static void print_verdict(const struct deck_result *r) {
-    if (r->proof.reason[0]) {
-        printf("INVALID: %s\n", r->proof.reason);
-        return;
-    }
+static void print_figures(const struct deck_result *r) {
     print_merits(r);
     if (r->seconds < OFFICIAL)
         printf("not official: %.1f s of training, of which an official run has %.0f "
@@ -181,23 +188,27 @@ static void print_verdict(const struct deck_result *r) {
 }
 
 static void print(const struct deck_result *r) {
-    const struct bench *b = &r->bench;
-    printf("deck %s, %s: items %lld, batch %lld, steps %lld\n", r->request->deck->name, division(r),
-           (long long)b->run.dataset.items, (long long)b->sequences, (long long)b->done);
-    stages_print(b);
+    const struct deck *deck = r->request->deck;
+    printf("deck %s, %s: items %lld, batch %lld, steps %lld\n", deck->name, division(r),
+           (long long)(deck->data.domain_items[0] + deck->data.domain_items[1]),
+           (long long)r->config->train.batch, (long long)r->bench.done);
+    if (r->bench.comm)
+        stages_print(&r->bench);
     proof_print(&r->proof);
-    print_verdict(r);
+    if (is_valid(r))
+        print_figures(r);
+    else
+        printf("INVALID: %s\n", r->proof.reason);
 }
 
 /* ---- the job ---- */
 
 static enum status conclude(const struct deck_result *r) {
-    const struct bench *b = &r->bench;
     const char *output = r->request->output;
-    TRY(COMM_ON_ROOT(b->comm, stages_write(result_json(r), b->run.config.run.dir, output)));
-    if (b->comm->rank == 0 && (!output || !output_is_stdout(output)))
+    TRY(COMM_ON_ROOT(r->comm, stages_write(result_json(r), r->config->run.dir, output)));
+    if (r->comm->rank == 0 && (!output || !output_is_stdout(output)))
         print(r);
-    return r->proof.reason[0] ? STATUS_FAIL : STATUS_OK;
+    return is_valid(r) ? STATUS_OK : STATUS_FAIL;
 }
 
 static void close_all(struct deck_result *r) {
@@ -209,15 +220,17 @@ static void close_all(struct deck_result *r) {
 }
 
 enum status deck_run(struct comm *comm, const struct deck_request *request) {
+    struct config config;
     struct deck_result r = {.request = request,
+                            .config = &config,
+                            .comm = comm,
                             .merit = {{"train", "sequences/s", {0}, NAN, NAN, NAN},
                                       {"rank", "users/s", {0}, NAN, NAN, NAN},
                                       {"io", "GB/s", {0}, NAN, NAN, NAN}}};
-    struct config config;
     TRY(deck_config(comm, request->deck, &request->config, request->open, &config));
     if (request->reference)
         return proof_reference(comm, request->deck, &config);
-    enum status status = measure(&r, comm, &config);
+    enum status status = measure(&r);
     if (status == STATUS_OK)
         status = conclude(&r);
     close_all(&r);
