@@ -482,6 +482,8 @@ enum status dataset_read_times(const struct comm *comm, const struct dataset *da
     char path[64];
     enum status status = STATUS_OK;
     *times = NULL;
+    if (dataset->synth)
+        return STATUS_OK;
     sequences_name(path, split, "times");
     TRY(dataset_verify(comm, dataset, path));
     if (h5_exists(&dataset->file, path))

@@ -41,8 +41,8 @@ CHECKED enum status dataset_open(const struct comm *comm, const char *path,
                                  struct dataset *dataset);
 
 /* Not collective. A data set that no file has: what is read of it is made in memory, by every rank for
- * itself. `events` are those expected of so many users; items have no keys, titles or tags, and there are
- * no hashes. */
+ * itself. `events` are those expected of so many users; items have no keys, titles or tags, events no
+ * times, and there are no hashes. */
 void dataset_make(const struct synth_recipe *recipe, struct dataset *dataset);
 
 void dataset_close(

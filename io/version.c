@@ -61,3 +61,15 @@ void versions_get(struct version versions[VERSIONS]) {
     snprintf(versions[11].text, sizeof versions[11].text, "%d.%d.%d", WebPGetDecoderVersion() >> 16,
              WebPGetDecoderVersion() >> 8 & 255, WebPGetDecoderVersion() & 255);
 }
+
+const char *version_compiler(void) {
+#ifdef __clang__
+    return "clang " __clang_version__;
+#else
+    return "gcc " __VERSION__;
+#endif
+}
+
+const char *version_flags(void) {
+    return CDSR_FLAGS;
+}

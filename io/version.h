@@ -11,4 +11,8 @@ struct version {
 
 void versions_get(struct version versions[VERSIONS]);
 
+/* The compiler, and the flags that CMake gave it for this kind of build. */
+const char *version_compiler(void);
+const char *version_flags(void);
+
 #endif

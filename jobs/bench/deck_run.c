@@ -4,7 +4,9 @@
 #include "jobs/bench/deck_run.h"
 #include "core/mem.h"
 #include "io/output.h"
+#include "jobs/bench/energy.h"
 #include "jobs/bench/proof.h"
+#include "jobs/bench/record.h"
 #include "jobs/bench/stages.h"
 #include "jobs/bench/storage.h"
 #include <stdio.h>
@@ -32,6 +34,7 @@ struct deck_result {
     struct storage storage;
     struct merit merit[MERITS];
     double seconds; /* of training */
+    double joules;  /* of the processors of all nodes, meanwhile; NaN: not known */
 };
 
 /* ---- measuring ---- */
@@ -52,17 +55,41 @@ static double sum_of(const struct series *s, int64_t from) {
     return sum;
 }
 
-static enum status measure_training(struct deck_result *r) {
+/* Collective. Of all nodes, of which the first ranks have read it. */
+static double sum_energy(const struct comm *comm, const struct comm *node,
+                         const struct energy *energy) {
+    double known[2] = {node->rank == 0 ? energy->joules : 0,
+                       node->rank == 0 && energy->packages == 0};
+    comm_sum_f64(comm, known, 2);
+    return known[1] > 0 ? NAN : known[0];
+}
+
+static enum status train(struct deck_result *r, struct energy *energy) {
     const struct deck *deck = r->request->deck;
     struct bench *b = &r->bench;
     struct merit *m = &r->merit[TRAIN];
-    double busiest;
+    TRY(bench_steps(b, deck->warmup, 0));
+    energy_begin(energy, ENERGY_ROOT);
     for (int i = 0; i < DECK_REPETITIONS || r->seconds < 60 * r->request->minutes; i++) {
-        TRY(bench_steps(b, i == 0 ? deck->warmup : 0, deck->steps));
+        TRY(bench_steps(b, 0, deck->steps));
+        energy_poll(energy);
         double seconds = sum_of(&b->step, b->step.n - deck->steps);
         series_add(&m->rate, (double)(b->sequences * deck->steps) / seconds);
         r->seconds += seconds;
     }
+    return STATUS_OK;
+}
+
+static enum status measure_training(struct deck_result *r) {
+    struct bench *b = &r->bench;
+    struct merit *m = &r->merit[TRAIN];
+    struct energy energy;
+    struct comm node;
+    double busiest;
+    TRY(train(r, &energy));
+    comm_open_node(&node, r->comm);
+    r->joules = sum_energy(r->comm, &node, &energy);
+    comm_close(&node);
     m->imbalance = imbalance_of(b->comm, b->own, &busiest);
     m->network = b->comm->size > 1 ? sum_of(&b->phase[PHASE_REDUCE], 0) / r->seconds : 0;
     return STATUS_OK;
@@ -138,11 +165,13 @@ static bool is_valid(const struct deck_result *r) {
 }
 
 /* An INVALID run has no figures of merit. */
-static json_t *result_json(const struct deck_result *r) {
+static json_t *result_json(const struct deck_result *r, json_t *record) {
     json_t *object = r->bench.comm ? stages_json(&r->bench) : json_object();
     json_object_set_new(object, "deck", json_string(r->request->deck->name));
     json_object_set_new(object, "division", json_string(division(r)));
+    json_object_set_new(object, "record", record);
     json_object_set_new(object, "training_seconds", json_real(r->seconds));
+    json_object_set_new(object, "training_joules", number(r->joules));
     json_object_set_new(object, "official", json_boolean(r->seconds >= OFFICIAL));
     json_object_set_new(object, "checks", proof_json(&r->proof));
     json_object_set_new(object, "checkpoint_bytes", json_real(r->storage.bytes));
@@ -177,6 +206,10 @@ static void print_merits(const struct deck_result *r) {
 
 static void print_figures(const struct deck_result *r) {
     print_merits(r);
+    if (isfinite(r->joules))
+        printf("energy of the processors in training: %.4g J, %.4g W, %.4g sequences/J\n",
+               r->joules, r->joules / r->seconds,
+               series_median(&r->merit[TRAIN].rate) * r->seconds / r->joules);
     if (r->seconds < OFFICIAL)
         printf("not official: %.1f s of training, of which an official run has %.0f "
                "(--minutes %.0f)\n",
@@ -205,7 +238,8 @@ static void print(const struct deck_result *r) {
 
 static enum status conclude(const struct deck_result *r) {
     const char *output = r->request->output;
-    TRY(COMM_ON_ROOT(r->comm, stages_write(result_json(r), r->config->run.dir, output)));
+    json_t *record = record_json(r->comm);
+    TRY(COMM_ON_ROOT(r->comm, stages_write(result_json(r, record), r->config->run.dir, output)));
     if (r->comm->rank == 0 && (!output || !output_is_stdout(output)))
         print(r);
     return is_valid(r) ? STATUS_OK : STATUS_FAIL;
@@ -224,6 +258,7 @@ enum status deck_run(struct comm *comm, const struct deck_request *request) {
     struct deck_result r = {.request = request,
                             .config = &config,
                             .comm = comm,
+                            .joules = NAN,
                             .merit = {{"train", "sequences/s", {0}, NAN, NAN, NAN},
                                       {"rank", "users/s", {0}, NAN, NAN, NAN},
                                       {"io", "GB/s", {0}, NAN, NAN, NAN}}};
