@@ -538,10 +538,11 @@ static enum status feature_dim(const struct dataset *dataset, const char *name, 
 enum status dataset_feature_dim(const struct comm *comm, const struct dataset *dataset,
                                 const char *name, int *dim) {
     int found = 0;
-    if (dataset->synth)
-        found = dataset->synth->width;
-    else
-        TRY(COMM_ON_ROOT(comm, feature_dim(dataset, name, &found)));
+    if (dataset->synth) {
+        *dim = dataset->synth->width;
+        return STATUS_OK;
+    }
+    TRY(COMM_ON_ROOT(comm, feature_dim(dataset, name, &found)));
     comm_bcast(comm, &found, sizeof found);
     *dim = found;
     return STATUS_OK;

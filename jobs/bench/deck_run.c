@@ -268,6 +268,8 @@ enum status deck_run(struct comm *comm, const struct deck_request *request) {
     enum status status = measure(&r);
     if (status == STATUS_OK)
         status = conclude(&r);
+    else if (comm->rank == 0 && !(request->output && output_is_stdout(request->output)))
+        printf("INVALID: the run failed, see its error\n");
     close_all(&r);
     return status;
 }

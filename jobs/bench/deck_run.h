@@ -14,7 +14,7 @@ struct deck_request {
     bool open, reference;
 };
 
-/* Collective. STATUS_FAIL for a run that is INVALID, after that line; else as what failed. */
+/* Collective. STATUS_FAIL for a run that is INVALID, after that line; other failures after it too. */
 CHECKED enum status deck_run(struct comm *comm, const struct deck_request *request);
 
 #endif

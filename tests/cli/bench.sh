@@ -99,6 +99,32 @@ test_unknown_stage() { # A stage that there is not cannot be left out.
 evaluation" bench run.yaml bench.skip=forward
 }
 
+test_target() { # Of three trainings to a figure the middle one's seconds count.
+    ranks 2 bench run.yaml model.modalities=[id] --target mrr=0.001 --seeds 3 -o target.json
+    statuses 0 0
+    tail -n 2 out | head -n 1 | grep -q '^TIME mrr=0.001 [0-9.e-]* s$' && [ "$(tail -n 1 out)" = VALID ] ||
+        complain "time to target: $(cat out)"
+    middle=$(sed -n 's/^ *"seconds": \([0-9.e-]*\),*$/\1/p' target.json | sort -g | sed -n 2p)
+    [ "$(sed -n 's/^ *"seconds_to_target": \([0-9.e-]*\),*$/\1/p' target.json)" = "$middle" ] ||
+        complain "the middle, $middle: $(cat target.json)"
+    [ "$(awk '$1 ~ /^[123]$/ && $2 == 1' out | wc -l)" = 3 ] || complain "an epoch each: $(cat out)"
+}
+
+test_missed_target() { # A training that does not get there makes it no result.
+    ranks 2 bench run.yaml model.modalities=[id] --target hr@5=1 --seeds 3 train.epochs=2
+    statuses 1 1
+    tail -n 1 out | grep -q '^INVALID: seed 1 ended with hr@5 0.[0-9]*, below 1$' || complain "missed: $(cat out)"
+    grep -q '"verdict": "INVALID"' $json && ! grep -q seconds_to_target $json || complain "$json: $(cat $json)"
+}
+
+test_target_usage() { # What has no steps, or no evaluation, has no time to a target.
+    refused "cdsr: error: bench: --target: 'mrr' is not FIGURE=VALUE, as mrr=0.025 or ndcg@10=0.03" \
+        bench run.yaml --target mrr
+    refused 'cdsr: error: --target: eval.every=0 never looks whether the target is reached' \
+        bench run.yaml --target mrr=0.1 eval.every=0
+    refused 'cdsr: error: bench: --target belongs to a configuration, and --seeds to --target' bench run.yaml --seeds 4
+}
+
 test_scaling() { # slurm/scaling.sh makes a table of strong and weak scaling.
     RANKS='1 2' BATCH=32 OUT=scaling timeout 300 "$scaling" run.yaml bench.skip=evaluation >table 2>err ||
         complain "scaling.sh: $(cat err)"

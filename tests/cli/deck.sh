@@ -80,9 +80,21 @@ test_usage() { # A deck has a name that there is, and takes no file.
         bench run.yaml --open
 }
 
-test_open() { # An open run may round to bfloat16, and writes where it is told.
-    ranks 2 bench --deck tiny --open train.precision=bf16 --scratch elsewhere -o open.json
+test_scratch() { # A run that cannot write its checkpoints is INVALID, with the status of what failed.
+    echo text >file
+    ranks 2 bench --deck tiny --scratch file
+    statuses 3 3
+    has err 'file'
+    tail -n 1 out | grep -q '^INVALID: ' && ! grep -q '^FOM' out || complain "INVALID: $(cat out)"
+}
+
+test_open() { # An open run may round to bfloat16; it takes as long, and writes where it is told, and records the machine.
+    ranks 2 bench --deck tiny --open train.precision=bf16 --scratch elsewhere -o open.json --minutes 0.02
     statuses 0 0
+    awk -F '[:,]' '/"training_seconds"/ { seen = $2 >= 1.2 } END { exit !seen }' open.json || complain 'minutes'
+    for name in openblas flags compiler host processors_of_rank; do
+        grep -q "\"$name\": " open.json || complain "record of $name"
+    done
     [ "$(tail -n 1 out)" = VALID ] || complain "VALID: $(cat out)"
     grep -q '"division": "open"' open.json || complain 'division'
     [ -d elsewhere ] && [ -z "$(ls elsewhere)" ] || complain 'the checkpoint is gone'
