@@ -4,6 +4,7 @@
 #include "jobs/bench/deck_run.h"
 #include "core/mem.h"
 #include "io/output.h"
+#include "io/report_json.h"
 #include "jobs/bench/energy.h"
 #include "jobs/bench/proof.h"
 #include "jobs/bench/record.h"
@@ -139,17 +140,13 @@ static const char *division(const struct deck_result *r) {
     return r->request->open ? "open" : "closed";
 }
 
-static json_t *number(double x) {
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *merit_json(const struct merit *m) {
     json_t *object = series_json(&m->rate);
     json_object_set_new(object, "value", json_real(series_median(&m->rate)));
     json_object_set_new(object, "unit", json_string(m->unit));
-    json_object_set_new(object, "fraction_of_peak", number(m->fraction));
-    json_object_set_new(object, "network_share", number(m->network));
-    json_object_set_new(object, "imbalance", number(m->imbalance));
+    json_object_set_new(object, "fraction_of_peak", report_number(m->fraction));
+    json_object_set_new(object, "network_share", report_number(m->network));
+    json_object_set_new(object, "imbalance", report_number(m->imbalance));
     return object;
 }
 
@@ -171,7 +168,7 @@ static json_t *result_json(const struct deck_result *r, json_t *record) {
     json_object_set_new(object, "division", json_string(division(r)));
     json_object_set_new(object, "record", record);
     json_object_set_new(object, "training_seconds", json_real(r->seconds));
-    json_object_set_new(object, "training_joules", number(r->joules));
+    json_object_set_new(object, "training_joules", report_number(r->joules));
     json_object_set_new(object, "official", json_boolean(r->seconds >= OFFICIAL));
     json_object_set_new(object, "checks", proof_json(&r->proof));
     json_object_set_new(object, "checkpoint_bytes", json_real(r->storage.bytes));

@@ -15,6 +15,7 @@
 #include "core/optim.h"
 #include "core/rng.h"
 #include "io/checkpoint.h"
+#include "io/report_json.h"
 #include "jobs/engine/popularity.h"
 #include <math.h>
 #include <stdio.h>
@@ -50,8 +51,7 @@ json_t *proof_json(const struct proof *p) {
         json_t *one = json_object();
         json_object_set_new(one, "passed", json_boolean(c->passed));
         if (isfinite(c->allowed)) {
-            json_object_set_new(one, "found",
-                                isfinite(c->found) ? json_real(c->found) : json_null());
+            json_object_set_new(one, "found", report_number(c->found));
             json_object_set_new(one, "allowed", json_real(c->allowed));
         }
         json_object_set_new(object, c->name, one);

@@ -2,6 +2,7 @@
 #include "core/gemm_bf16.h"
 #include "io/file.h"
 #include "io/output.h"
+#include "io/report_json.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,36 +13,33 @@ static bool shown(const struct bench *b, int stage) {
            stage == STAGE_LOSS || !bench_skips(b, stage_names[stage]);
 }
 
-static json_t *number(double x) {
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *rate_json(const struct stage_rate *f) {
     json_t *object = json_object();
-    json_object_set_new(object, "seconds", number(f->seconds));
-    json_object_set_new(object, "gflops", number(f->gflops));
-    json_object_set_new(object, "gbs", number(f->gbs));
-    json_object_set_new(object, "fraction", number(f->fraction));
+    json_object_set_new(object, "seconds", report_number(f->seconds));
+    json_object_set_new(object, "gflops", report_number(f->gflops));
+    json_object_set_new(object, "gbs", report_number(f->gbs));
+    json_object_set_new(object, "fraction", report_number(f->fraction));
     return object;
 }
 
 static json_t *peak_json(const struct peak *peak) {
     json_t *object = json_object();
-    json_object_set_new(object, "sgemm_gflops", number(peak->sgemm_gflops));
-    json_object_set_new(object, "gemm_bf16_gflops", number(peak->gemm_bf16_gflops));
-    json_object_set_new(object, "copy_gbs", number(peak->copy_gbs));
-    json_object_set_new(object, "triad_gbs", number(peak->triad_gbs));
-    json_object_set_new(object, "cache_mb", number(peak->cache_bytes / 1e6));
-    json_object_set_new(object, "allreduce_gbs", number(peak->allreduce_gbs));
+    json_object_set_new(object, "sgemm_gflops", report_number(peak->sgemm_gflops));
+    json_object_set_new(object, "gemm_bf16_gflops", report_number(peak->gemm_bf16_gflops));
+    json_object_set_new(object, "copy_gbs", report_number(peak->copy_gbs));
+    json_object_set_new(object, "triad_gbs", report_number(peak->triad_gbs));
+    json_object_set_new(object, "cache_mb", report_number(peak->cache_bytes / 1e6));
+    json_object_set_new(object, "allreduce_gbs", report_number(peak->allreduce_gbs));
     return object;
 }
 
 static json_t *step_json(const struct bench *b) {
     json_t *object = json_object();
-    json_object_set_new(object, "seconds", number(b->total.seconds));
-    json_object_set_new(object, "useful_gflops", number(b->total.gflops));
-    json_object_set_new(object, "fraction_of_peak", number(b->total.fraction));
-    json_object_set_new(object, "sequences_per_s", number((double)b->sequences / b->total.seconds));
+    json_object_set_new(object, "seconds", report_number(b->total.seconds));
+    json_object_set_new(object, "useful_gflops", report_number(b->total.gflops));
+    json_object_set_new(object, "fraction_of_peak", report_number(b->total.fraction));
+    json_object_set_new(object, "sequences_per_s",
+                        report_number((double)b->sequences / b->total.seconds));
     return object;
 }
 
@@ -75,7 +73,7 @@ json_t *stages_json(const struct bench *b) {
     json_object_set_new(object, "skipped", skip_json(&b->run.config.bench.skip));
     if (b->run.config.train.precision == PRECISION_BF16)
         json_object_set_new(object, "gemm_bf16", json_string(gemm_bf16_kernel()->name));
-    json_object_set_new(object, "peak_rss_mb", number(b->peak_rss_mb));
+    json_object_set_new(object, "peak_rss_mb", report_number(b->peak_rss_mb));
     json_object_set_new(object, "ranks", json_integer(b->comm->size));
     json_object_set_new(object, "threads", json_integer(omp_get_max_threads()));
     return object;
