@@ -5,6 +5,9 @@
 #include "io/version.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 json_t *report_number(double x) {
     return isfinite(x) ? json_real(x) : json_null();
@@ -34,6 +37,32 @@ json_t *report_program(const struct config *config) {
     if (config->train.precision == PRECISION_BF16)
         json_object_set_new(program, "gemm_bf16", report_text(gemm_bf16_kernel()->name));
     return program;
+}
+
+/* The value of the first line `name : value` of /proc/cpuinfo; "" where there is none. */
+static void read_processor(const char *name, char text[256]) {
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char line[256], *value = NULL;
+    while (file && !value && fgets(line, sizeof line, file))
+        if (!strncmp(line, name, strlen(name)))
+            value = strstr(line, ": ");
+    snprintf(text, 256, "%.*s", value ? (int)strcspn(value + 2, "\n") : 0, value ? value + 2 : "");
+    if (file)
+        fclose(file);
+}
+
+json_t *report_machine(void) {
+    char processor[256], kernel[256] = "";
+    struct utsname system;
+    json_t *machine = json_object();
+    read_processor("model name", processor);
+    if (!uname(&system))
+        snprintf(kernel, sizeof kernel, "%.64s %.64s %.64s", system.sysname, system.release,
+                 system.machine);
+    json_object_set_new(machine, "processor", report_text(*processor ? processor : NULL));
+    json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
+    json_object_set_new(machine, "kernel", report_text(*kernel ? kernel : NULL));
+    return machine;
 }
 
 json_t *report_hash(uint64_t hash) {

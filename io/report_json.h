@@ -19,6 +19,9 @@ json_t *report_numbers(const struct dataset *dataset, const double x[2]);
 /* name: version. In bfloat16 also rank 0's kernel, on which the last bits depend. */
 json_t *report_program(const struct config *config);
 
+/* processor, cores and kernel of the machine that this rank is on; null for what it does not say. */
+json_t *report_machine(void);
+
 /* Metrics of one scorer on one split, by how the candidates were chosen. */
 struct report_scores {
     bool has_full, has_sampled;

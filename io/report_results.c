@@ -214,6 +214,7 @@ static json_t *results_json(const struct report_results *r) {
     judge(r, reason);
     json_object_set_new(object, "schema", json_integer(1));
     json_object_set_new(object, "program", report_program(r->config));
+    json_object_set_new(object, "machine", report_machine());
     if (r->run)
         json_object_set_new(object, "runs", runs_json(r));
     else

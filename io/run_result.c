@@ -1,6 +1,6 @@
 /* A run is read in three steps: its configuration; the end of its log, which tells whether its
  * figures count; and these figures, from metrics.json. A log may have millions of steps, of which
- * only the last is parsed. The learning curve is a pass of its own over the evaluations. */
+ * only the last is parsed. The learning curve is a pass of its own. */
 #include "io/run_result.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -305,39 +305,97 @@ enum status run_result_metrics(const char *directory, json_t **root) {
 
 /* ---- learning curve ---- */
 
-static void read_point(const char *line, struct curve_point **points, int64_t *count) {
-    json_t *event = json_loads(line, 0, NULL);
-    const char *kind = json_string_value(json_object_get(event, "event"));
-    for (int c = RESULT_CANDIDATES - 1; kind && !strcmp(kind, "eval") && c >= 0; c--) {
-        json_t *all = json_object_get(json_object_get(event, result_candidate_names[c]), "all");
-        json_t *mrr = json_object_get(all, "mrr");
-        int64_t epoch = json_integer_value(json_object_get(event, "epoch"));
-        if (!json_is_number(mrr))
-            continue;
-        if (*count == 0 || (*points)[*count - 1].epoch != epoch)
-            *points = mem_resize(*points, ++*count, sizeof **points);
-        (*points)[*count - 1] = (struct curve_point){epoch, json_number_value(mrr)};
+struct curve {
+    const char *metric;
+    double cutoff; /* the last one */
+    struct curve_point *point;
+    int64_t count;
+};
+
+/* The point of the event's epoch, the last one or a new one. */
+static struct curve_point *point_of(struct curve *c, json_t *event) {
+    int64_t epoch = json_integer_value(json_object_get(event, "epoch"));
+    if (c->count == 0 || c->point[c->count - 1].epoch != epoch) {
+        c->point = mem_resize(c->point, ++c->count, sizeof *c->point);
+        c->point[c->count - 1] = (struct curve_point){epoch, 0, 0, NAN, {NAN, NAN, NAN}};
     }
+    struct curve_point *point = &c->point[c->count - 1];
+    point->step = json_integer_value(json_object_get(event, "step"));
+    return point;
+}
+
+/* What a killed run did after the checkpoint that it goes on from is done again. */
+static void follow_start(struct curve *c, json_t *event) {
+    int64_t step = json_integer_value(json_object_get(event, "step"));
+    while (c->count > 0 && c->point[c->count - 1].step > step)
+        c->count--;
+}
+
+/* The mean so far takes in one more step. */
+static void follow_step(struct curve *c, json_t *event) {
+    json_t *loss = json_object_get(json_object_get(event, "loss"), "total");
+    struct curve_point *point = point_of(c, event);
+    double x = json_is_number(loss) ? json_number_value(loss) : NAN;
+    double mean = point->steps > 0 ? point->loss : 0;
+    point->steps++;
+    point->loss = mean + (x - mean) / (double)point->steps;
+}
+
+static void follow_eval(struct curve *c, json_t *event) {
+    char *metric = mem_string(c->metric);
+    struct result_request request = {{metric}, .metrics = 1};
+    struct curve_point *point = point_of(c, event);
+    for (int k = RESULT_CANDIDATES - 1; k >= 0; k--) {
+        json_t *domains = json_object_get(event, result_candidate_names[k]), *own;
+        const char *label;
+        int d = 0;
+        json_object_foreach(domains, label, own) if (d < RESULT_DOMAINS) {
+            double value[RESULT_METRICS];
+            read_values(own, &request, c->cutoff, value);
+            point->value[d++] = value[0];
+        }
+    }
+    mem_free(metric);
+}
+
+static void follow_curve(struct curve *c, const char *line) {
+    json_t *event = json_loads(line, 0, NULL);
+    if (is_event(line, "start"))
+        follow_start(c, event);
+    else if (is_event(line, "step"))
+        follow_step(c, event);
+    else if (is_event(line, "eval"))
+        follow_eval(c, event);
     json_decref(event);
 }
 
-enum status run_result_curve(const char *directory, struct curve_point **points, int64_t *count) {
+static enum status read_curve(struct lines *lines, struct curve *c) {
+    bool more = true;
+    enum status status = lines_next(lines, &more);
+    while (status == STATUS_OK && more) {
+        follow_curve(c, lines->text);
+        status = lines_next(lines, &more);
+    }
+    return status;
+}
+
+enum status run_result_curve(const char *directory, const char *metric,
+                             const struct numbers *cutoffs, struct curve_point **points,
+                             int64_t *count) {
     char path[RESULT_PATH];
     struct lines lines;
-    bool more = true;
+    struct curve curve = {.metric = metric, .cutoff = cutoffs->value[cutoffs->count - 1]};
     set_path(path, directory, "log.jsonl");
     *points = NULL;
     *count = 0;
     TRY(lines_open(&lines, path, false));
-    enum status status = lines_next(&lines, &more);
-    while (status == STATUS_OK && more) {
-        read_point(lines.text, points, count);
-        status = lines_next(&lines, &more);
-    }
+    enum status status = read_curve(&lines, &curve);
     lines_close(&lines);
-    if (status == STATUS_OK)
-        return STATUS_OK;
-    mem_free(*points);
-    *points = NULL;
-    return status;
+    if (status != STATUS_OK) {
+        mem_free(curve.point);
+        return status;
+    }
+    *points = curve.point;
+    *count = curve.count;
+    return STATUS_OK;
 }

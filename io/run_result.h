@@ -53,15 +53,19 @@ CHECKED enum status run_result_read(const char *directory, const struct result_r
  * STATUS_INPUT, with a line said, for a file that is no metrics. */
 CHECKED enum status run_result_metrics(const char *directory, json_t **root);
 
-/* Validation MRR of one epoch, of the full candidates where there are any. */
+/* What the log says of one epoch. */
 struct curve_point {
     int64_t epoch;
-    double mrr;
+    int64_t step, steps;          /* the last one; those that were logged */
+    double loss;                  /* their mean; NaN: of none */
+    double value[RESULT_DOMAINS]; /* a figure of the validation split; NaN: not evaluated */
 };
 
-/* The `eval` events of the run's log in their order; mem_free *points. A last line that was cut off
- * is left out. */
-CHECKED enum status run_result_curve(const char *directory, struct curve_point **points,
+/* The epochs of the run's log in their order, with a figure (as in result_request) of the full
+ * candidates where there are any; mem_free *points. A last line that was cut off is left out, and so is
+ * what a run that goes on did a second time. */
+CHECKED enum status run_result_curve(const char *directory, const char *metric,
+                                     const struct numbers *cutoffs, struct curve_point **points,
                                      int64_t *count);
 
 #endif

@@ -1,4 +1,4 @@
-/* cdsr report: runs side by side, as a Markdown table and as learning curves. Runs that differ in
+/* cdsr report: runs side by side, as Markdown tables, as learning curves and as a page of HTML. Runs that differ in
  * nothing but the seed are one line: mean and standard deviation. A run without figures that count
  * is a line that says why. */
 #include "core/figure.h"
@@ -9,10 +9,12 @@
 #include "jobs/job.h"
 #include "jobs/launch/args.h"
 #include "jobs/report/compare.h"
+#include "jobs/report/page.h"
 #include "jobs/report/provenance.h"
 #include "jobs/report/table.h"
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +26,9 @@ struct request {
     bool costs, compare; /* further tables */
     bool provenance;     /* in place of tables */
     char *plot;          /* draw the learning curves into this file */
+    char *html;          /* write all of it as a page into this file */
+    char *bench[PAGE_BENCHES];
+    int benches;
     bool overwrite;
 };
 
@@ -34,7 +39,9 @@ enum {
     KEY_SPLIT,
     KEY_COSTS,
     KEY_COMPARE,
-    KEY_PROVENANCE
+    KEY_PROVENANCE,
+    KEY_HTML,
+    KEY_BENCH
 };
 
 static const struct argp_option options[] = {
@@ -53,6 +60,14 @@ static const struct argp_option options[] = {
      "prompts",
      0},
     {"plot", 'p', "FILE", 0, "Draw the learning curves into FILE (" PLOT_ENDINGS ") by gnuplot", 0},
+    {"html", KEY_HTML, "FILE", 0,
+     "Also write one page of HTML with curves, tables, settings and provenance; -: in place of the "
+     "table",
+     0},
+    {"bench", KEY_BENCH, "FILE", 0,
+     "On the page also what bench or slurm/scaling.sh measured (bench.json, scaling.json); may be "
+     "repeated",
+     0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace an existing FILE", 0},
     {0}};
 
@@ -89,6 +104,21 @@ static error_t parse_split(const char *text, struct request *r, struct argp_stat
     return refuse(state, "--split", "is valid or test");
 }
 
+static error_t parse_bench(char *name, struct request *r, struct argp_state *state) {
+    if (r->benches == PAGE_BENCHES)
+        return refuse(state, "--bench", "takes up to 32 files");
+    r->bench[r->benches++] = name;
+    return 0;
+}
+
+/* Options that do not go together. */
+static error_t check(const struct request *r, struct argp_state *state) {
+    if (r->provenance && (r->costs || r->compare || r->plot || r->html))
+        return refuse(state, "--provenance",
+                      "is text; leave --costs, --compare, --plot and --html out");
+    return r->benches > 0 && !r->html ? refuse(state, "--bench", "is for the page of --html") : 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     struct request *r = state->input;
     switch (key) {
@@ -113,6 +143,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_PROVENANCE:
         r->provenance = true;
         return 0;
+    case KEY_HTML:
+        r->html = arg;
+        return 0;
+    case KEY_BENCH:
+        return parse_bench(arg, r, state);
     case KEY_COSTS:
         r->costs = true;
         return 0;
@@ -120,10 +155,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         r->directories[r->runs++] = arg;
         return 0;
     case ARGP_KEY_END:
-        return r->provenance && (r->costs || r->compare || r->plot)
-                   ? refuse(state, "--provenance",
-                            "is text; leave --costs, --compare and --plot out")
-                   : 0;
+        return check(r, state);
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no run directory given");
         return EINVAL;
@@ -133,10 +165,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 /* ---- learning curves ---- */
 
+enum { ALL = RESULT_DOMAINS - 1 };
+
 static void send_curve(FILE *gnuplot, int r, const struct curve_point *point, int64_t count) {
     fprintf(gnuplot, "$run%d << END\n", r);
     for (int64_t i = 0; i < count; i++)
-        fprintf(gnuplot, "%lld %.6f\n", (long long)point[i].epoch, 100 * point[i].mrr);
+        if (!isnan(point[i].value[ALL]))
+            fprintf(gnuplot, "%lld %.6f\n", (long long)point[i].epoch, 100 * point[i].value[ALL]);
     fprintf(gnuplot, "END\n");
 }
 
@@ -153,7 +188,8 @@ static enum status send_curves(FILE *gnuplot, void *context) {
         int64_t count;
         if (c->run[r].twice)
             continue;
-        TRY(run_result_curve(c->run[r].directory, &point, &count));
+        TRY(run_result_curve(c->run[r].directory, "mrr", &c->run[r].result.config.eval.cutoffs,
+                             &point, &count));
         send_curve(gnuplot, r, point, count);
         mem_free(point);
     }
@@ -190,23 +226,69 @@ static int count_finished(const struct entry *run, int n) {
     return finished;
 }
 
+static void print_figures(const struct request *request, const struct entry *run, int n,
+                          int groups) {
+    struct grid grid = {0};
+    table_figures(&grid, run, n, groups, &request->result, request->split);
+    grid_print_markdown(&grid, stdout);
+    printf("\n%s\n", TABLE_NOTE);
+    grid_free(&grid);
+}
+
+static void print_costs(const struct entry *run, int n, int groups) {
+    struct grid grid = {0};
+    table_costs(&grid, run, n, groups);
+    putchar('\n');
+    grid_print_markdown(&grid, stdout);
+    grid_free(&grid);
+}
+
+static enum status print_comparison(const struct request *request, const struct entry *run, int n,
+                                    int groups) {
+    struct grid grid = {0};
+    enum status status =
+        compare_groups(&grid, run, n, groups, &request->result, request->split, false);
+    if (status == STATUS_OK && grid.cells == 0)
+        status = log_error(STATUS_INPUT, "no two settings have ranks of the same targets to "
+                                         "compare: train with log.ranks=true, or evaluate "
+                                         "with --ranks");
+    if (status == STATUS_OK) {
+        putchar('\n');
+        grid_print_markdown(&grid, stdout);
+        printf("\n%s\n", COMPARE_NOTE);
+    }
+    grid_free(&grid);
+    return status;
+}
+
+/* The tables that were asked for. */
+static enum status print_tables(const struct request *request, const struct entry *run, int n,
+                                int groups) {
+    print_figures(request, run, n, groups);
+    if (request->costs)
+        print_costs(run, n, groups);
+    return request->compare ? print_comparison(request, run, n, groups) : STATUS_OK;
+}
+
+static enum status write_page(const struct request *request, const struct entry *run, int n,
+                              int groups) {
+    struct page page = {
+        run, n, groups, &request->result, request->split, request->bench, request->benches};
+    return page_write(request->html, &page);
+}
+
 static enum status print_report(const struct request *request, struct entry *run, int n) {
     if (request->provenance)
-        return provenance_print(run, n, &request->result, request->split);
+        return provenance_print(stdout, run, n, &request->result, request->split);
     int groups = entries_group(run, n);
     entries_drop_doubles(run, n);
     entries_tell_data(run, n);
-    table_print_figures(run, n, groups, &request->result, request->split);
-    if (request->costs) {
-        putchar('\n');
-        table_print_costs(run, n, groups);
-    }
-    if (request->compare) {
-        putchar('\n');
-        TRY(compare_print(run, n, groups, &request->result, request->split));
-    }
+    if (!request->html || !output_is_stdout(request->html))
+        TRY(print_tables(request, run, n, groups));
     if (request->plot)
         TRY(plot_draw(request->plot, send_curves, &(struct curves){run, n}));
+    if (request->html)
+        TRY(write_page(request, run, n, groups));
     return count_finished(run, n) > 0
                ? STATUS_OK
                : log_error(STATUS_INPUT, "none of the %d runs has finished with a valid result", n);
@@ -223,7 +305,7 @@ static enum status report(const struct request *request) {
 
 enum status job_report(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {
-        options, parse, "RUN_DIR...", "Compare runs: a Markdown table of their figures.",
+        options, parse, "RUN_DIR...", "Compare runs: a Markdown table of their figures, or a page.",
         NULL,    NULL,  NULL};
     static char mrr[] = "mrr", ndcg[] = "ndcg";
     struct request request = {.result = {{mrr, ndcg}, 2}, .split = -1};
@@ -232,6 +314,8 @@ enum status job_report(struct comm *comm, int argc, char **argv) {
     enum status status = args_parse(comm, &argp, argc, argv, &request, &done);
     if (status == STATUS_OK && !done && request.plot)
         status = output_check(comm, request.plot, OUTPUT_TEXT, request.overwrite);
+    if (status == STATUS_OK && !done && request.html)
+        status = output_check(comm, request.html, OUTPUT_TEXT, request.overwrite);
     if (status == STATUS_OK && !done)
         status = COMM_ON_ROOT(comm, report(&request));
     mem_free(request.directories);

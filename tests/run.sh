@@ -22,10 +22,11 @@ elif [ $# -gt 0 ]; then
     exec ctest --preset release -V -R "$(printf '%s\n' "$@" | paste -sd '|')"
 fi
 
-# For the tests of slurm/, of several hosts, of the scripts and of what is installed; without them those are
-# skipped.
+# For the tests of slurm/, of several hosts, of the scripts, of what is installed and of a page; without them those
+# are skipped.
 jobs/packages.sh slurmctld slurmd slurm-client munge iproute2 procps shellcheck mandoc lmod ||
     echo 'run.sh: without SLURM, shellcheck, mandoc and Lmod' >&2
+jobs/packages.sh chromium || echo 'run.sh: without chromium' >&2
 build release
 build asan
 failed=0

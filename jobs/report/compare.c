@@ -135,15 +135,17 @@ static void add_target(struct differences *d, int64_t user, int domain, const do
     }
 }
 
+/* Of b's figures from a's; without an a, b's figures themselves. */
 static struct differences differences_of(const struct figures *a, const struct figures *b) {
-    int64_t rows = a->targets.users * RESULT_DOMAINS;
-    struct differences d = {.users = a->targets.users,
+    static const double nothing[RESULT_METRICS];
+    int64_t rows = b->targets.users * RESULT_DOMAINS;
+    struct differences d = {.users = b->targets.users,
                             .weight = mem_zero(rows, sizeof *d.weight),
-                            .sum = mem_zero(rows * a->metrics, sizeof *d.sum)};
-    for (int64_t i = 0; i < a->targets.count; i++) {
-        const double *x = a->value + i * a->metrics, *y = b->value + i * a->metrics;
+                            .sum = mem_zero(rows * b->metrics, sizeof *d.sum)};
+    for (int64_t i = 0; i < b->targets.count; i++) {
+        const double *x = a ? a->value + i * a->metrics : nothing, *y = b->value + i * b->metrics;
         if (!isnan(x[0]) && !isnan(y[0]))
-            add_target(&d, a->targets.user[i], a->targets.domain[i], x, y, a->metrics);
+            add_target(&d, b->targets.user[i], b->targets.domain[i], x, y, b->metrics);
     }
     return d;
 }
@@ -155,19 +157,22 @@ static void differences_free(struct differences *d) {
 
 /* ---- the table ---- */
 
-static void print_interval(const struct interval *i) {
+static void add_interval(struct grid *grid, const struct interval *i, bool difference) {
     if (isnan(i->mean))
-        printf(" - |");
+        grid_cell(grid, "-");
+    else if (!difference)
+        grid_cell(grid, "%.2f [%.2f, %.2f]", 100 * i->mean, 100 * i->low, 100 * i->high);
     else
-        printf(" %+.2f [%+.2f, %+.2f]%s |", 100 * i->mean, 100 * i->low, 100 * i->high,
-               i->low > 0 || i->high < 0 ? " *" : "");
+        grid_cell(grid, "%+.2f [%+.2f, %+.2f]%s", 100 * i->mean, 100 * i->low, 100 * i->high,
+                  i->low > 0 || i->high < 0 ? " *" : "");
 }
 
 struct comparison {
+    struct grid *grid;
     const struct entry *run;
     int n, groups;
     const struct result_request *request;
-    int rows; /* printed */
+    bool own; /* a row for what the others are compared with */
 };
 
 /* The group that group g is compared with. */
@@ -189,26 +194,28 @@ static const char *name_protocol(const struct comparison *c, int g, const struct
                                name);
 }
 
-static void print_row(struct comparison *c, int g, const struct protocol *p,
-                      const struct figures *a, const struct figures *b) {
+/* As differences_of has it. */
+static void add_row(const struct comparison *c, int g, const struct protocol *p,
+                    const struct figures *a, const struct figures *b) {
     struct interval interval[COLUMNS];
     char name[PROTOCOL_CANDIDATES];
     struct differences d = differences_of(a, b);
-    bootstrap_means(d.weight, d.sum, d.users, RESULT_DOMAINS, a->metrics, interval);
-    table_print_settings(c->run, c->n, table_first_of(c->run, g));
-    printf(" %s | %s | %lld |", result_split_names[p->split], name_protocol(c, g, p, name),
-           (long long)d.with_targets);
-    for (int k = 0; k < RESULT_DOMAINS * a->metrics; k++)
-        print_interval(&interval[k]);
-    putchar('\n');
-    c->rows++;
+    bootstrap_means(d.weight, d.sum, d.users, RESULT_DOMAINS, b->metrics, interval);
+    table_settings(c->grid, c->run, c->n, table_first_of(c->run, g));
+    grid_cell(c->grid, "%s", result_split_names[p->split]);
+    grid_cell(c->grid, "%s", name_protocol(c, g, p, name));
+    grid_cell(c->grid, "%lld", (long long)d.with_targets);
+    for (int k = 0; k < RESULT_DOMAINS * b->metrics; k++)
+        add_interval(c->grid, &interval[k], a != NULL);
     differences_free(&d);
 }
 
 /* The groups whose reference is group `first`. */
-static enum status compare_with(struct comparison *c, int first, const struct protocol *p) {
+static enum status compare_with(const struct comparison *c, int first, const struct protocol *p) {
     struct figures a;
     enum status status = read_group(c->run, c->n, first, p, c->request, &a);
+    if (status == STATUS_OK && c->own && a.runs > 0)
+        add_row(c, first, p, NULL, &a);
     for (int g = first + 1; g < c->groups && status == STATUS_OK && a.runs > 0; g++) {
         struct figures b;
         if (reference_of(c, g) != first)
@@ -219,36 +226,31 @@ static enum status compare_with(struct comparison *c, int first, const struct pr
                                table_first_of(c->run, g)->directory,
                                table_first_of(c->run, first)->directory);
         else if (status == STATUS_OK && b.runs > 0)
-            print_row(c, g, p, &a, &b);
+            add_row(c, g, p, &a, &b);
         figures_free(&b);
     }
     figures_free(&a);
     return status;
 }
 
-static void print_head(const struct comparison *c) {
-    int columns =
-        table_print_settings_head(c->run, c->n) + 3 + RESULT_DOMAINS * c->request->metrics;
-    printf(" split | candidates | users |");
-    table_print_metrics(table_first_figures(c->run, c->n), c->request);
-    table_print_rule(columns);
+static void add_head(const struct comparison *c) {
+    table_settings_head(c->grid, c->run, c->n);
+    grid_band(c->grid, "split");
+    grid_band(c->grid, "candidates");
+    grid_column(c->grid, "", "users");
+    table_metrics(c->grid, table_first_figures(c->run, c->n), c->request);
 }
 
-enum status compare_print(const struct entry *run, int n, int groups,
-                          const struct result_request *request, int split) {
-    struct comparison c = {run, n, groups, request, 0};
+enum status compare_groups(struct grid *grid, const struct entry *run, int n, int groups,
+                           const struct result_request *request, int split, bool own) {
+    struct comparison c = {grid, run, n, groups, request, own};
     struct protocol p;
-    print_head(&c);
+    add_head(&c);
     for (p.split = 0; p.split < RESULT_SPLITS; p.split++)
         for (p.candidates = 0; p.candidates < RESULT_CANDIDATES; p.candidates++)
             for (p.excluded = 0; p.excluded < 2; p.excluded++)
                 for (int g = 0; g < groups; g++)
                     if ((split < 0 || split == p.split) && reference_of(&c, g) == g)
                         TRY(compare_with(&c, g, &p));
-    printf("\nPercent: difference from the first settings of the same data set, target by target, "
-           "each the mean over its runs; 95 %% interval by bootstrap over users; *: without 0.\n");
-    return c.rows > 0 ? STATUS_OK
-                      : log_error(STATUS_INPUT, "no two settings have ranks of the same targets to "
-                                                "compare: train with log.ranks=true, or evaluate "
-                                                "with --ranks");
+    return STATUS_OK;
 }

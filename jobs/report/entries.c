@@ -3,8 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Does option `i` tell settings apart? Not the seed; but the data set does. */
-static bool is_setting(int i) {
+bool entries_is_setting(int i) {
     const char *key = options_key(i);
     return !strcmp(key, "data.path") || (options_decides_result(i) && strcmp(key, "run.seed") != 0);
 }
@@ -15,7 +14,7 @@ bool entry_counts(const struct entry *e) {
 
 static bool same_settings(const struct entry *a, const struct entry *b) {
     for (int i = 0; i < options_count(); i++)
-        if (is_setting(i) && !options_equal(&a->result.config, &b->result.config, i))
+        if (entries_is_setting(i) && !options_equal(&a->result.config, &b->result.config, i))
             return false;
     return !memcmp(a->result.history_excluded, b->result.history_excluded,
                    sizeof a->result.history_excluded);
@@ -92,7 +91,7 @@ void entries_tell_data(const struct entry *run, int n) {
 }
 
 bool entries_vary(const struct entry *run, int n, int i) {
-    for (int r = 1; r < n && is_setting(i); r++)
+    for (int r = 1; r < n && entries_is_setting(i); r++)
         if (!options_equal(&run[0].result.config, &run[r].result.config, i))
             return true;
     return false;

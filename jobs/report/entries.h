@@ -26,6 +26,9 @@ void entries_tell_data(const struct entry *run, int n);
 /* Have they the same sequences and the same items? */
 bool entries_on_same_data(const struct entry *a, const struct entry *b);
 
+/* Does option `i` tell settings apart? Not the seed; but the data set does. */
+bool entries_is_setting(int i);
+
 /* Do the runs differ in option `i`, where that tells settings apart? In the data set itself? */
 bool entries_vary(const struct entry *run, int n, int i);
 bool entries_data_varies(const struct entry *run, int n);

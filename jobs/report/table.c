@@ -1,10 +1,12 @@
 #include "jobs/report/table.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/models/model.h"
 #include "io/protocol.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* With more settings that vary, one column has them all. */
@@ -19,15 +21,16 @@ static int count_varying(const struct entry *run, int n) {
     return count;
 }
 
-int table_print_settings_head(const struct entry *run, int n) {
-    int varying = count_varying(run, n), hash = entries_data_varies(run, n);
+void table_settings_head(struct grid *grid, const struct entry *run, int n) {
+    int varying = count_varying(run, n);
     if (varying > SETTING_COLUMNS)
-        printf("| settings ");
+        grid_column(grid, "", "settings");
     for (int i = 0; i < options_count() && varying <= SETTING_COLUMNS; i++)
         if (entries_vary(run, n, i))
-            printf("| `%s` ", options_key(i));
-    printf("%s|", hash ? "| data " : "");
-    return hash + (varying > SETTING_COLUMNS ? 1 : varying);
+            grid_column(grid, "", "`%s`", options_key(i));
+    if (entries_data_varies(run, n))
+        grid_column(grid, "", "data");
+    grid->heads = grid->columns;
 }
 
 /* Where one column has them all: the name of the model, the data set, and what is not the model's default. */
@@ -48,32 +51,38 @@ static void model_defaults(const struct entry *run, struct config *defaults) {
     log_release();
 }
 
-/* The data set by the first digits of its hashes. */
-void table_print_settings(const struct entry *run, int n, const struct entry *row) {
+char *table_settings_text(const struct entry *run, int n, const struct entry *row) {
     bool one = count_varying(run, n) > SETTING_COLUMNS;
     struct config defaults;
-    char value[OPTION_PATH];
+    char value[OPTION_PATH], *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
     model_defaults(row, &defaults);
-    printf("|");
-    for (int i = 0; i < options_count(); i++) {
-        if (!entries_vary(run, n, i) || (one && !is_worth_saying(row, &defaults, i)))
-            continue;
-        options_value(&row->result.config, i, value, sizeof value);
-        if (one)
-            printf(" `%s=%s`", options_key(i), value);
-        else
-            printf(" %s |", value);
-    }
-    printf("%s", one ? " |" : "");
-    if (entries_data_varies(run, n))
-        printf(" %.6s/%.6s |", row->result.dataset_hash, row->result.items_hash);
+    for (int i = 0; i < options_count(); i++)
+        if (entries_vary(run, n, i) && (!one || is_worth_saying(row, &defaults, i))) {
+            options_value(&row->result.config, i, value, sizeof value);
+            fprintf(file, "%s`%s=%s`", ftell(file) ? " " : "", options_key(i), value);
+        }
+    fclose(file);
+    char *counted = mem_string(text);
+    free(text);
+    return counted;
 }
 
-void table_print_rule(int columns) {
-    printf("\n|");
-    while (columns-- > 0)
-        printf("---|");
-    putchar('\n');
+/* The data set by the first digits of its hashes. */
+void table_settings(struct grid *grid, const struct entry *run, int n, const struct entry *row) {
+    bool one = count_varying(run, n) > SETTING_COLUMNS;
+    char value[OPTION_PATH], *all = one ? table_settings_text(run, n, row) : NULL;
+    if (one)
+        grid_cell(grid, "%s", all);
+    for (int i = 0; i < options_count() && !one; i++)
+        if (entries_vary(run, n, i)) {
+            options_value(&row->result.config, i, value, sizeof value);
+            grid_cell(grid, "%s", value);
+        }
+    if (entries_data_varies(run, n))
+        grid_cell(grid, "%.6s/%.6s", row->result.dataset_hash, row->result.items_hash);
+    mem_free(all);
 }
 
 const struct entry *table_first_of(const struct entry *run, int g) {
@@ -124,14 +133,14 @@ static struct spread spread_of(const struct entry *run, int n, int g, const stru
     return s;
 }
 
-static void print_spread(const struct spread *s, bool bold) {
-    const char *mark = bold ? "**" : "";
+static void add_spread(struct grid *grid, const struct spread *s, bool best) {
+    void (*cell)(struct grid *, const char *, ...) = best ? grid_best : grid_cell;
     if (isnan(s->mean))
-        printf(" - |");
+        grid_cell(grid, "-");
     else if (isnan(s->deviation))
-        printf(" %s%.2f%s |", mark, 100 * s->mean, mark);
+        cell(grid, "%.2f", 100 * s->mean);
     else
-        printf(" %s%.2f ± %.2f%s |", mark, 100 * s->mean, 100 * s->deviation, mark);
+        cell(grid, "%.2f ± %.2f", 100 * s->mean, 100 * s->deviation);
 }
 
 /* Is a group's figure, of several on its data set, the best one, or not further below it than the
@@ -160,29 +169,36 @@ const struct run_result *table_first_figures(const struct entry *run, int n) {
     return &run[r].result;
 }
 
-void table_print_metric(const char *name, const struct numbers *cutoffs) {
-    for (const char *c = name; *c; c++)
-        putchar(toupper((unsigned char)*c));
+const char *table_metric(const char *name, const struct numbers *cutoffs, char text[TABLE_METRIC]) {
+    int n = snprintf(text, TABLE_METRIC, "%s", name);
+    for (char *c = text; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
     if (!strcmp(name, "ndcg"))
-        printf("@%.0f", cutoffs->value[cutoffs->count - 1]);
+        snprintf(text + n, (size_t)(TABLE_METRIC - n), "@%.0f", cutoffs->value[cutoffs->count - 1]);
+    return text;
 }
 
-void table_print_metrics(const struct run_result *first, const struct result_request *request) {
+const char *table_domain(const struct run_result *first, int d) {
     static const char *const standard[RESULT_DOMAINS] = {"A", "B", "all"};
-    for (int d = 0; d < RESULT_DOMAINS; d++)
-        for (int k = 0; k < request->metrics; k++) {
-            const char *label = first->label[d][0] ? first->label[d] : standard[d];
-            printf(k == 0 ? " %s: " : " ", label);
-            table_print_metric(request->metric[k], &first->config.eval.cutoffs);
-            printf(" |");
-        }
+    return first->label[d][0] ? first->label[d] : standard[d];
 }
 
-static void print_head(const struct entry *run, int n, const struct result_request *request) {
-    int columns = table_print_settings_head(run, n) + 3 + RESULT_DOMAINS * request->metrics;
-    printf(" runs | split | candidates |");
-    table_print_metrics(table_first_figures(run, n), request);
-    table_print_rule(columns);
+void table_metrics(struct grid *grid, const struct run_result *first,
+                   const struct result_request *request) {
+    char name[TABLE_METRIC];
+    for (int d = 0; d < RESULT_DOMAINS; d++)
+        for (int k = 0; k < request->metrics; k++)
+            grid_column(grid, table_domain(first, d), "%s",
+                        table_metric(request->metric[k], &first->config.eval.cutoffs, name));
+}
+
+static void add_head(struct grid *grid, const struct entry *run, int n,
+                     const struct result_request *request) {
+    table_settings_head(grid, run, n);
+    grid_column(grid, "", "runs");
+    grid_band(grid, "split");
+    grid_band(grid, "candidates");
+    table_metrics(grid, table_first_figures(run, n), request);
 }
 
 bool table_is_per_domain(const struct entry *run, int n, int g) {
@@ -193,15 +209,17 @@ bool table_is_per_domain(const struct entry *run, int n, int g) {
 }
 
 /* Of the group and the protocol of the cell; nothing where no run has figures of them. */
-static void print_row(const struct entry *run, int n, int groups, int g, struct cell cell,
-                      int metrics) {
+static void add_row(struct grid *grid, const struct entry *run, int n, int groups, int g,
+                    struct cell cell, int metrics) {
     int runs = count_runs(run, n, g, &cell);
     char name[PROTOCOL_CANDIDATES];
     if (runs == 0)
         return;
-    table_print_settings(run, n, table_first_of(run, g));
-    printf(
-        " %d | %s | %s |", runs, result_split_names[cell.split],
+    table_settings(grid, run, n, table_first_of(run, g));
+    grid_cell(grid, "%d", runs);
+    grid_cell(grid, "%s", result_split_names[cell.split]);
+    grid_cell(
+        grid, "%s",
         protocol_candidates((struct ranking_protocol){.sampled = cell.candidates == RESULT_SAMPLED,
                                                       .history_excluded = cell.excluded,
                                                       .per_domain = table_is_per_domain(run, n, g)},
@@ -209,38 +227,31 @@ static void print_row(const struct entry *run, int n, int groups, int g, struct 
     for (cell.domain = 0; cell.domain < RESULT_DOMAINS; cell.domain++)
         for (cell.metric = 0; cell.metric < metrics; cell.metric++) {
             struct spread s = spread_of(run, n, g, &cell);
-            print_spread(&s, is_best(run, n, groups, g, &cell));
+            add_spread(grid, &s, is_best(run, n, groups, g, &cell));
         }
-    putchar('\n');
 }
 
-static void print_faults(const struct entry *run, int n, int metrics) {
+static void add_faults(struct grid *grid, const struct entry *run, int n, int metrics) {
     for (int r = 0; r < n; r++) {
         if (!run[r].result.fault[0] || run[r].twice)
             continue;
-        table_print_settings(run, n, &run[r]);
-        printf(" 0 | %s: %s |", run[r].directory, run[r].result.fault);
-        for (int i = 0; i <= RESULT_DOMAINS * metrics; i++)
-            printf(" |");
-        putchar('\n');
+        table_settings(grid, run, n, &run[r]);
+        grid_cell(grid, "0");
+        grid_wide(grid, 2 + RESULT_DOMAINS * metrics, "%s: %s", run[r].directory,
+                  run[r].result.fault);
     }
 }
 
-void table_print_figures(const struct entry *run, int n, int groups,
-                         const struct result_request *request, int split) {
+void table_figures(struct grid *grid, const struct entry *run, int n, int groups,
+                   const struct result_request *request, int split) {
     struct cell cell = {.domain = RESULT_DOMAINS - 1};
-    print_head(run, n, request);
+    add_head(grid, run, n, request);
     for (cell.split = 0; cell.split < RESULT_SPLITS; cell.split++)
         for (cell.candidates = 0; cell.candidates < RESULT_CANDIDATES; cell.candidates++)
             for (cell.excluded = 0; cell.excluded < 2; cell.excluded++)
                 for (int g = 0; g < groups && (split < 0 || split == cell.split); g++)
-                    print_row(run, n, groups, g, cell, request->metrics);
-    print_faults(run, n, request->metrics);
-    printf(
-        "\nPercent; mean ± standard deviation over runs that differ in the seed alone. The user's "
-        "history is among the candidates unless it says 'history excluded'. Bold: the best on a "
-        "data "
-        "set, and what is below it by no more than the root of both variances.\n");
+                    add_row(grid, run, n, groups, g, cell, request->metrics);
+    add_faults(grid, run, n, request->metrics);
 }
 
 /* ---- costs ---- */
@@ -264,27 +275,34 @@ static void add_costs(struct costs *c, const struct run_result *r) {
         c->seconds += r->epoch_seconds, c->timed++;
 }
 
-static void print_range(const int64_t range[2]) {
+enum { RANGE = 64 };
+
+static const char *range_text(const int64_t range[2], char text[RANGE]) {
     if (range[0] == range[1])
-        printf(" %lld", (long long)range[0]);
+        snprintf(text, RANGE, "%lld", (long long)range[0]);
     else
-        printf(" %lld to %lld", (long long)range[0], (long long)range[1]);
+        snprintf(text, RANGE, "%lld to %lld", (long long)range[0], (long long)range[1]);
+    return text;
 }
 
 /* Of one epoch, or of each domain's. */
-static void print_best(const struct costs *c, const struct run_result *labels, bool per_domain) {
-    for (int d = 0; d < (per_domain ? 2 : 1); d++) {
-        print_range(c->best[d]);
-        if (per_domain)
-            printf(" (%s)%s", labels->label[d], d ? "" : ",");
-    }
-    printf(" |");
+static void add_best(struct grid *grid, const struct costs *c, const struct run_result *labels,
+                     bool per_domain) {
+    char a[RANGE], b[RANGE];
+    if (per_domain)
+        grid_cell(grid, "%s (%s), %s (%s)", range_text(c->best[0], a), labels->label[0],
+                  range_text(c->best[1], b), labels->label[1]);
+    else
+        grid_cell(grid, "%s", range_text(c->best[0], a));
 }
 
-void table_print_costs(const struct entry *run, int n, int groups) {
-    int columns = table_print_settings_head(run, n) + 5;
-    printf(" runs | best epoch | epochs | seconds per epoch | peak memory per rank, MB |");
-    table_print_rule(columns);
+void table_costs(struct grid *grid, const struct entry *run, int n, int groups) {
+    static const char *const names[] = {"runs", "best epoch", "epochs", "seconds per epoch",
+                                        "peak memory per rank, MB"};
+    char epochs[RANGE];
+    table_settings_head(grid, run, n);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        grid_column(grid, "", "%s", names[i]);
     for (int g = 0; g < groups; g++) {
         struct costs c = {0};
         for (int r = 0; r < n; r++)
@@ -292,14 +310,84 @@ void table_print_costs(const struct entry *run, int n, int groups) {
                 add_costs(&c, &run[r].result);
         if (c.n == 0)
             continue;
-        table_print_settings(run, n, table_first_of(run, g));
-        printf(" %d |", c.n);
-        print_best(&c, table_first_figures(run, n), table_is_per_domain(run, n, g));
-        print_range(c.epochs);
-        printf(" |");
+        table_settings(grid, run, n, table_first_of(run, g));
+        grid_cell(grid, "%d", c.n);
+        add_best(grid, &c, table_first_figures(run, n), table_is_per_domain(run, n, g));
+        grid_cell(grid, "%s", range_text(c.epochs, epochs));
         if (c.timed > 0)
-            printf(" %.3g | %.0f |\n", c.seconds / c.timed, c.memory);
+            grid_cell(grid, "%.3g", c.seconds / c.timed);
         else
-            printf(" - | %.0f |\n", c.memory);
+            grid_cell(grid, "-");
+        grid_cell(grid, "%.0f", c.memory);
     }
+}
+
+/* ---- every run, every setting ---- */
+
+static void add_run(struct grid *grid, const struct entry *run, int n, const struct entry *row) {
+    const struct run_result *r = &row->result;
+    char *settings = table_settings_text(run, n, row);
+    bool per_domain = r->per_domain;
+    grid_cell(grid, "%s", row->directory);
+    grid_cell(grid, "%s", *settings ? settings : r->config.model.name);
+    grid_cell(grid, "%lld", (long long)r->config.run.seed);
+    grid_cell(grid, "%s", r->started[0] ? r->started : "-");
+    mem_free(settings);
+    if (r->fault[0] || row->twice) {
+        grid_wide(grid, 4, "%s", r->fault[0] ? r->fault : "is one of those above");
+        return;
+    }
+    if (per_domain)
+        grid_cell(grid, "%lld, %lld", (long long)r->best_epoch[0], (long long)r->best_epoch[1]);
+    else
+        grid_cell(grid, "%lld", (long long)r->best_epoch[0]);
+    grid_cell(grid, "%lld", (long long)r->epochs);
+    if (isnan(r->epoch_seconds))
+        grid_cell(grid, "-");
+    else
+        grid_cell(grid, "%.3g", r->epoch_seconds);
+    grid_cell(grid, "%.0f", r->peak_rss_mb);
+}
+
+void table_runs(struct grid *grid, const struct entry *run, int n) {
+    static const char *const names[] = {
+        "run",    "settings",          "seed",      "started", "best epoch",
+        "epochs", "seconds per epoch", "memory, MB"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        grid_column(grid, "", "%s", names[i]);
+    grid->heads = 1;
+    for (int r = 0; r < n; r++)
+        add_run(grid, run, n, &run[r]);
+}
+
+/* Has a run another value than its model's default? */
+static bool is_changed(const struct entry *run, int groups, const struct config *defaults, int i) {
+    for (int g = 0; g < groups; g++)
+        if (!options_equal(&table_first_of(run, g)->result.config, &defaults[g], i))
+            return true;
+    return false;
+}
+
+void table_all_settings(struct grid *grid, const struct entry *run, int n, int groups) {
+    struct config *defaults = mem_alloc(groups, sizeof *defaults);
+    char value[OPTION_PATH];
+    grid_column(grid, "", "key");
+    grid->heads = 1;
+    for (int g = 0; g < groups; g++) {
+        char *settings = table_settings_text(run, n, table_first_of(run, g));
+        grid_column(grid, "", "%s", *settings ? settings : "value");
+        mem_free(settings);
+        model_defaults(table_first_of(run, g), &defaults[g]);
+    }
+    for (int i = 0; i < options_count(); i++) {
+        bool name = !strcmp(options_key(i), "model.name");
+        if (!entries_is_setting(i) || !(name || is_changed(run, groups, defaults, i)))
+            continue;
+        grid_cell(grid, "`%s`", options_key(i));
+        for (int g = 0; g < groups; g++) {
+            options_value(&table_first_of(run, g)->result.config, i, value, sizeof value);
+            grid_cell(grid, "%s", value);
+        }
+    }
+    mem_free(defaults);
 }

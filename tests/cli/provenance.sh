@@ -190,7 +190,7 @@ test_unfinished_run() { # There are no figures, and that is said.
 }
 
 test_arguments() { # It stands in place of the tables.
-    refused 'cdsr: error: report: --provenance: is text; leave --costs, --compare and --plot out' \
+    refused 'cdsr: error: report: --provenance: is text; leave --costs, --compare, --plot and --html out' \
         report --provenance --costs run
 }
 
