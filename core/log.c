@@ -2,6 +2,7 @@
 #include "core/phase.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static enum log_level threshold = LOG_INFO;
@@ -90,19 +91,38 @@ void log_info(const char *format, ...) {
     PRINT(LOG_INFO, "");
 }
 
+bool log_shows_progress(void) {
+    return threshold >= LOG_INFO && isatty(STDERR_FILENO);
+}
+
+/* Columns of the terminal but the last one, where the cursor stands. */
+static int width(void) {
+    struct winsize size;
+    bool known = !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 1;
+    return (known ? size.ws_col : 80) - 1;
+}
+
 void log_progress(const char *format, ...) {
     static double shown_at;
+    char text[512];
     double now = phase_clock();
     va_list args;
-    if (threshold < LOG_INFO || now - shown_at < 0.2 || !isatty(STDERR_FILENO))
+    if (now - shown_at < 0.2 || !log_shows_progress())
         return;
     shown_at = now;
     progress_shown = true;
-    fputs("\r\033[K", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    tame(text);
+    fprintf(stderr, "\r\033[K%.*s", width(), text);
     fflush(stderr);
+}
+
+void log_progress_end(void) {
+    if (progress_shown)
+        fputs("\r\033[K", stderr);
+    progress_shown = false;
 }
 
 void log_debug(const char *format, ...) {

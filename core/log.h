@@ -32,7 +32,11 @@ void log_info(const char *format, ...) LOG_FORMAT(1, 2);
 void log_debug(const char *format, ...) LOG_FORMAT(1, 2);
 
 /* A line that the next message replaces; shown on a terminal only, at LOG_INFO, a few times a
- * second. */
+ * second, and cut at the terminal's width. */
+bool log_shows_progress(void);
 void log_progress(const char *format, ...) LOG_FORMAT(1, 2);
+
+/* Take the line away, before something else than a message is printed. */
+void log_progress_end(void);
 
 #endif

@@ -1,5 +1,7 @@
 #include "core/text.h"
+#include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST = 63 };
@@ -55,4 +57,15 @@ bool text_is_printable(const char *text) {
         s += n;
     }
     return true;
+}
+
+const char *text_duration(double seconds, char text[TEXT_DURATION]) {
+    long long s = seconds >= 0 && seconds < 1e9 ? (long long)ceil(seconds) : -1;
+    if (s < 0)
+        snprintf(text, TEXT_DURATION, "?");
+    else if (s < 3600)
+        snprintf(text, TEXT_DURATION, "%lld:%02lld", s / 60, s % 60);
+    else
+        snprintf(text, TEXT_DURATION, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+    return text;
 }

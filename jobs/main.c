@@ -168,7 +168,9 @@ int main(int argc, char **argv) {
         omp_set_num_threads(threads);
     if (comm.rank > 0)
         log_set_level(LOG_ERROR);
-    enum status status = streams_close(&comm, run(&comm, argc, argv));
+    enum status status = run(&comm, argc, argv);
+    log_progress_end();
+    status = streams_close(&comm, status);
     h5_probe_by(NULL);
     comm_close(&comm);
     MPI_Finalize();

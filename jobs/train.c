@@ -5,6 +5,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/text.h"
 #include "io/checkpoint.h"
 #include "io/config.h"
 #include "io/protocol.h"
@@ -71,7 +72,8 @@ struct trainer {
     char checkpoints[OPTION_PATH]; /* directory */
     char select[PROTOCOL_NAME];    /* what selects the best epoch */
     int64_t saved_step;            /* of the newest checkpoint, -1: none */
-    double saved_at, logged_at;    /* clock */
+    double began_at;               /* clock, as are ... */
+    double saved_at, logged_at;    /* ... these */
     double train_seconds, eval_seconds, io_seconds;
     int64_t steps;      /* of this process */
     const char *reason; /* why training ended */
@@ -94,10 +96,22 @@ static double learning_rate(const struct trainer *t) {
     return schedule_rate(&t->schedule, steps_done(t), &t->state.plateau);
 }
 
+/* Seconds until the last step, evaluations and checkpoints included, if the others take as long as those of this
+ * process; patience may end training before. */
+static double seconds_left(const struct trainer *t, double now) {
+    const struct config *c = config_of(t);
+    int64_t left = c->train.epochs * loader_steps(&t->stepper.loader) - steps_done(t);
+    int64_t limit = c->train.max_steps - t->state.step;
+    if (c->train.max_steps > 0 && limit < left)
+        left = limit;
+    return (double)left * (now - t->began_at) / (double)t->steps;
+}
+
 static void log_step(struct trainer *t, const struct phases *phases, const double loss[LOSS_TERMS],
                      double lr, int64_t sequences) {
     const struct config *c = config_of(t);
     const struct model *model = &t->run.model;
+    char left[TEXT_DURATION];
     double total = 0, seconds = phases_total(phases), now = phase_clock();
     for (int k = 0; k < model->losses; k++)
         total += model->loss[k].weight * loss[k];
@@ -112,10 +126,12 @@ static void log_step(struct trainer *t, const struct phases *phases, const doubl
                                .phases = phases};
     if (c->log.every_steps > 0 && t->state.step % c->log.every_steps == 0)
         report_step(&t->report, &step);
-    log_progress("epoch %lld step %lld of %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
-                 (long long)t->state.cursor, (long long)loader_steps(&t->stepper.loader), total,
-                 step.sequences_per_s);
-    if (now - t->logged_at >= c->log.every_s) {
+    log_progress("epoch %lld of %lld, step %lld of %lld, loss %.4f, %.0f sequences/s, %s%s left",
+                 (long long)step.epoch, (long long)c->train.epochs, (long long)t->state.cursor,
+                 (long long)loader_steps(&t->stepper.loader), total, step.sequences_per_s,
+                 c->train.patience > 0 ? "at most " : "",
+                 text_duration(seconds_left(t, now), left));
+    if (!log_shows_progress() && now - t->logged_at >= c->log.every_s) {
         log_info("epoch %lld step %lld loss %.4f sequences/s %.0f", (long long)step.epoch,
                  (long long)step.step, total, step.sequences_per_s);
         t->logged_at = now;
@@ -497,7 +513,7 @@ static enum status open_trainer(struct trainer *t, const struct config *config,
     if (t->resume.path)
         TRY(checkpoint_set_aside(t->comm, t->checkpoints, t->state.step));
     resume_close(&t->resume);
-    t->saved_at = t->logged_at = phase_clock();
+    t->began_at = t->saved_at = t->logged_at = phase_clock();
     return STATUS_OK;
 }
 

@@ -136,6 +136,7 @@ enum status bench_steps(struct bench *b, int64_t warmup, int64_t steps) {
         count_step(b);
         keep_seconds(b, &phases);
     }
+    log_progress_end();
     return STATUS_OK;
 }
 

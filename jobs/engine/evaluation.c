@@ -7,8 +7,10 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/phase.h"
 #include "core/rng.h"
 #include "core/search.h"
+#include "core/text.h"
 #include "jobs/engine/popularity.h"
 #include "jobs/engine/ranker.h"
 #include "mpi/reduce_ordered.h"
@@ -260,7 +262,21 @@ struct work {
     struct negatives negatives;
     bool sampled;
     struct outcome *outcomes;
+    int64_t ranked; /* of this rank's samples */
+    double since;
 };
+
+/* As far as this rank is with its samples all are. */
+static void show_progress(const struct work *w) {
+    const struct evaluation *e = w->e;
+    double part = (double)w->ranked / (double)e->hand.count, seconds = phase_clock() - w->since;
+    char left[TEXT_DURATION];
+    if (e->hand.count > 0)
+        log_progress("ranking %s targets, %.0f of %lld, %.0f targets/s, %s left",
+                     split_names[e->split], part * (double)e->count, (long long)e->count,
+                     part * (double)e->count / seconds,
+                     text_duration(seconds / part - seconds, left));
+}
 
 /* Rank samples index[0..n), whose targets lie in one domain. Collective where items are shared out;
  * n may be 0 then. */
@@ -318,6 +334,8 @@ static enum status rank_some(struct work *w, int share, int domain, int64_t *ind
         int64_t at = b * most < n ? b * most : n;
         int64_t size = n - at < most ? n - at : most;
         TRY(rank_batch(w, index + at, size, domain));
+        w->ranked += size;
+        show_progress(w);
     }
     return STATUS_OK;
 }
@@ -340,7 +358,8 @@ enum status evaluation_run(struct evaluation *e, struct run *runs, int count,
     struct work w = {.e = e,
                      .negatives = negatives_new(e),
                      .sampled = e->run->config.eval.candidates != CANDIDATES_FULL,
-                     .outcomes = mem_zero(e->hand.count, sizeof(struct outcome))};
+                     .outcomes = mem_zero(e->hand.count, sizeof(struct outcome)),
+                     .since = phase_clock()};
     fault_point("evaluate");
     e->work = (struct tape_work){0};
     double start = phase_clock();
@@ -351,6 +370,7 @@ enum status evaluation_run(struct evaluation *e, struct run *runs, int count,
     e->work.flops += w.ranker.work.flops;
     e->work.bytes += w.ranker.work.bytes;
     ranker_close(&w.ranker);
+    log_progress_end();
     negatives_free(&w.negatives);
     mem_free(w.outcomes);
     return status;

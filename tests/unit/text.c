@@ -1,6 +1,7 @@
 #include "core/text.h"
 #include "tests/balanced.h"
 #include <criterion/criterion.h>
+#include <math.h>
 
 BALANCED(text);
 
@@ -30,4 +31,16 @@ Test(text, printable) {
         cr_expect(text_is_printable(good[i]), "good %zu", i);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_expect_not(text_is_printable(bad[i]), "bad %zu", i);
+}
+
+Test(text, duration) {
+    static const struct {
+        double seconds;
+        const char *text;
+    } some[] = {{0, "0:00"},       {4.2, "0:05"},       {59.5, "1:00"},        {3599, "59:59"},
+                {3600, "1:00:00"}, {86399, "23:59:59"}, {360000, "100:00:00"}, {-1, "?"},
+                {INFINITY, "?"},   {NAN, "?"}};
+    char text[TEXT_DURATION];
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+        cr_expect_str_eq(text_duration(some[i].seconds, text), some[i].text, "%g", some[i].seconds);
 }
