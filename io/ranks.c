@@ -97,17 +97,17 @@ enum status ranks_write(const struct comm *comm, const char *path, const struct 
 
 /* ---- reading ---- */
 
-static enum status check_file(const struct h5_file *f, const char *dataset_hash) {
+static enum status check_file(const struct h5_file *f, const char *dataset_hash, bool several) {
     char *hash;
     int64_t schema;
     TRY(h5_get_int(f, "/", "schema", &schema));
     if (schema != 1)
         return log_error(STATUS_INPUT, "%s: schema %lld is not 1: not a file of ranks", f->path,
                          (long long)schema);
-    if (h5_has_attribute(f, "/", "runs"))
-        return log_error(STATUS_INPUT,
-                         "%s: has the ranks of several runs together, not those of the run",
-                         f->path);
+    if (h5_has_attribute(f, "/", "runs") != several)
+        return log_error(STATUS_INPUT, "%s: has the ranks of %s", f->path,
+                         several ? "one run, not those of several together"
+                                 : "several runs together, not those of the run");
     TRY(h5_get_text(f, "/", "dataset_hash", &hash));
     bool same = !strcmp(hash, dataset_hash);
     mem_free(hash);
@@ -186,14 +186,16 @@ static enum status read_split(const struct h5_file *f, int split, struct ranks *
     return read_users(f, split, r);
 }
 
-enum status ranks_read(const char *path, const char *dataset_hash, enum split split,
+enum status ranks_read(const char *path, const char *dataset_hash, enum split split, bool several,
                        struct ranks *ranks) {
     struct h5_file f;
-    *ranks = (struct ranks){0};
+    *ranks = (struct ranks){.runs = 1};
     TRY(h5_open(&f, path));
-    enum status status = check_file(&f, dataset_hash);
+    enum status status = check_file(&f, dataset_hash, several);
     if (status == STATUS_OK)
         status = read_split(&f, (int)split, ranks);
+    if (status == STATUS_OK && several)
+        status = h5_get_int(&f, "/", "runs", &ranks->runs);
     h5_close(&f);
     if (status != STATUS_OK)
         ranks_free(ranks);

@@ -20,6 +20,7 @@ struct ranks {
     double *rank[RANKS_KINDS]; /* [count]; NULL: not ranked so */
     bool excluded;             /* the user's history was no candidate */
     bool per_domain;           /* ranks_read alone: each domain's with its own best epoch */
+    int64_t runs;              /* ranks_read alone: that ranked together */
     int64_t users;             /* ranks_read alone: distinct users, and each target's */
     int64_t *user;
 };
@@ -31,10 +32,10 @@ CHECKED enum status ranks_write(const struct comm *comm, const char *path,
                                 const struct dataset *dataset, const struct config *config,
                                 int runs, bool per_domain, const struct ranks *split);
 
-/* Not collective. One split of such a file, by one run, of the data set with that content hash; a split
- * that is not there has no targets. Without users' names every target is a user's of its own.
- * STATUS_INPUT for another file. */
+/* Not collective. One split of such a file, by one run or by `several` together, of the data set with that
+ * content hash; a split that is not there has no targets. Without users' names every target is a user's of
+ * its own. STATUS_INPUT for another file. */
 CHECKED enum status ranks_read(const char *path, const char *dataset_hash, enum split split,
-                               struct ranks *ranks);
+                               bool several, struct ranks *ranks);
 
 #endif

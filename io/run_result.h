@@ -15,6 +15,8 @@ struct result_request {
     int metrics;
     char *evaluation[RESULT_EVALUATIONS]; /* files of the run directory that evaluate wrote */
     int evaluations;
+    char *together[RESULT_EVALUATIONS]; /* files of ranks by several runs together */
+    int togethers;
 };
 
 /* The targets of one split under one protocol. */

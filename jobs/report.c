@@ -40,6 +40,7 @@ enum {
     KEY_COSTS,
     KEY_COMPARE,
     KEY_PROVENANCE,
+    KEY_TOGETHER,
     KEY_HTML,
     KEY_BENCH
 };
@@ -54,6 +55,11 @@ static const struct argp_option options[] = {
     {"split", KEY_SPLIT, "valid|test", 0, "Figures of one split only", 0},
     {"compare", KEY_COMPARE, NULL, 0,
      "Also how much each differs from the first, with intervals by bootstrap over users", 0},
+    {"together", KEY_TOGETHER, "FILE.h5", 0,
+     "Compare also several runs together, whose ranks evaluate RUN RUN --ranks FILE.h5 wrote; may "
+     "be "
+     "repeated",
+     0},
     {"costs", KEY_COSTS, NULL, 0, "Also epochs, seconds per epoch and memory", 0},
     {"provenance", KEY_PROVENANCE, NULL, 0,
      "Instead of tables, what the figures of each run were made of: data set, tables, texts, "
@@ -104,6 +110,13 @@ static error_t parse_split(const char *text, struct request *r, struct argp_stat
     return refuse(state, "--split", "is valid or test");
 }
 
+static error_t parse_together(char *name, struct result_request *r, struct argp_state *state) {
+    if (r->togethers == RESULT_EVALUATIONS)
+        return refuse(state, "--together", "takes up to 8 files");
+    r->together[r->togethers++] = name;
+    return 0;
+}
+
 static error_t parse_bench(char *name, struct request *r, struct argp_state *state) {
     if (r->benches == PAGE_BENCHES)
         return refuse(state, "--bench", "takes up to 32 files");
@@ -116,6 +129,8 @@ static error_t check(const struct request *r, struct argp_state *state) {
     if (r->provenance && (r->costs || r->compare || r->plot || r->html))
         return refuse(state, "--provenance",
                       "is text; leave --costs, --compare, --plot and --html out");
+    if (r->result.togethers > 0 && !r->compare && !r->html)
+        return refuse(state, "--together", "is for --compare and --html");
     return r->benches > 0 && !r->html ? refuse(state, "--bench", "is for the page of --html") : 0;
 }
 
@@ -146,6 +161,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_HTML:
         r->html = arg;
         return 0;
+    case KEY_TOGETHER:
+        return parse_together(arg, &r->result, state);
     case KEY_BENCH:
         return parse_bench(arg, r, state);
     case KEY_COSTS:

@@ -79,10 +79,11 @@ static enum status add_ranks(struct figures *f, const struct entry *run, const c
     return STATUS_OK;
 }
 
+static const enum split splits[RESULT_SPLITS] = {SPLIT_VALID, SPLIT_TEST};
+
 /* From the first of the run's files that has ranks under the protocol. */
 static enum status add_run(struct figures *f, const struct entry *run, const struct protocol *p,
                            const struct result_request *request) {
-    static const enum split split[RESULT_SPLITS] = {SPLIT_VALID, SPLIT_TEST};
     bool found = false;
     for (int file = 0; file <= request->evaluations && !found; file++) {
         char path[PATH];
@@ -90,7 +91,7 @@ static enum status add_run(struct figures *f, const struct entry *run, const str
         set_path(path, run->directory, request, file);
         if (!file_exists(path))
             continue;
-        TRY(ranks_read(path, run->result.dataset_hash, split[p->split], &ranks));
+        TRY(ranks_read(path, run->result.dataset_hash, splits[p->split], false, &ranks));
         found = ranks.rank[p->candidates] && ranks.excluded == p->excluded &&
                 ranks.per_domain == run->result.per_domain;
         enum status status = found ? add_ranks(f, run, path, p, request, &ranks) : STATUS_OK;
@@ -194,20 +195,53 @@ static const char *name_protocol(const struct comparison *c, int g, const struct
                                name);
 }
 
-/* As differences_of has it. */
-static void add_row(const struct comparison *c, int g, const struct protocol *p,
-                    const struct figures *a, const struct figures *b) {
+/* What stands in a row behind its settings, as differences_of has it. */
+static void add_differences(const struct comparison *c, const struct protocol *p, const char *name,
+                            const struct figures *a, const struct figures *b) {
     struct interval interval[COLUMNS];
-    char name[PROTOCOL_CANDIDATES];
     struct differences d = differences_of(a, b);
     bootstrap_means(d.weight, d.sum, d.users, RESULT_DOMAINS, b->metrics, interval);
-    table_settings(c->grid, c->run, c->n, table_first_of(c->run, g));
     grid_cell(c->grid, "%s", result_split_names[p->split]);
-    grid_cell(c->grid, "%s", name_protocol(c, g, p, name));
+    grid_cell(c->grid, "%s", name);
     grid_cell(c->grid, "%lld", (long long)d.with_targets);
     for (int k = 0; k < RESULT_DOMAINS * b->metrics; k++)
         add_interval(c->grid, &interval[k], a != NULL);
     differences_free(&d);
+}
+
+static void add_row(const struct comparison *c, int g, const struct protocol *p,
+                    const struct figures *a, const struct figures *b) {
+    char name[PROTOCOL_CANDIDATES];
+    table_settings(c->grid, c->run, c->n, table_first_of(c->run, g));
+    add_differences(c, p, name_protocol(c, g, p, name), a, b);
+}
+
+/* Of the ranks of a file by several runs together, if they are under the protocol. */
+static enum status add_together(const struct comparison *c, const char *path,
+                                const struct protocol *p, const struct figures *a) {
+    const struct entry *first = table_first_of(c->run, 0);
+    struct ranking_protocol protocol = {.sampled = p->candidates == RESULT_SAMPLED,
+                                        .history_excluded = p->excluded};
+    char name[PROTOCOL_CANDIDATES];
+    struct figures b = {0};
+    struct ranks ranks;
+    TRY(ranks_read(path, first->result.dataset_hash, splits[p->split], true, &ranks));
+    bool found = ranks.rank[p->candidates] && ranks.excluded == p->excluded;
+    protocol.per_domain = ranks.per_domain;
+    protocol.runs = (int)ranks.runs;
+    enum status status = STATUS_OK;
+    if (found && !same_targets(&a->targets, &ranks))
+        status = log_error(STATUS_INPUT, "%s: has other targets than %s", path, first->directory);
+    else if (found)
+        status = add_ranks(&b, first, path, p, c->request, &ranks);
+    if (found && status == STATUS_OK) {
+        if (c->grid->heads > 0)
+            grid_wide(c->grid, c->grid->heads, "%s", path);
+        add_differences(c, p, protocol_candidates(protocol, name), a, &b);
+    }
+    ranks_free(&ranks);
+    figures_free(&b);
+    return status;
 }
 
 /* The groups whose reference is group `first`. */
@@ -229,6 +263,9 @@ static enum status compare_with(const struct comparison *c, int first, const str
             add_row(c, g, p, &a, &b);
         figures_free(&b);
     }
+    for (int k = 0; k < c->request->togethers && status == STATUS_OK && first == 0 && a.runs > 0;
+         k++)
+        status = add_together(c, c->request->together[k], p, &a);
     figures_free(&a);
     return status;
 }

@@ -123,6 +123,29 @@ test_not_one_runs() { # A report does not take them for the figures or the ranks
     has err 'report-own/own.h5: has the ranks of several runs together, not those of the run'
 }
 
+# mrr_of FILE: of all test targets.
+mrr_of() {
+    sed -n '/^  "test"/,/^  "popularity"/p' "$1" | grep '"mrr"' | sed -n '3s/[^0-9.]//gp'
+}
+
+test_compared() { # A report has a row of how much several runs together differ from the first settings.
+    "$CDSR" evaluate one two --ranks pair.h5 -o pair.json >/dev/null 2>&1 || complain evaluate
+    "$CDSR" report --compare --together pair.h5 --metrics mrr --split test one other >out || complain report
+    grep -F 'pair.h5' out >row
+    grep -q '^| pair.h5 |\( |\)* test | full, mean of 2 runs | 40 | ' row || complain "$(cat out)"
+    awk -F ' *[|] *' -v one="$(mrr_of one/metrics.json)" -v pair="$(mrr_of pair.json)" '
+        { split($(NF - 1), d, " "); off = d[1] - 100 * (pair - one) }
+        END { exit !(NR == 1 && pair > 0 && off < 0.0051 && off > -0.0051) }' row ||
+        complain "$(mrr_of pair.json) against $(mrr_of one/metrics.json): $(cat row)"
+    "$CDSR" report --compare --together pair.h5 --split test one >out || complain 'beside one run'
+    has out '| test | full, mean of 2 runs | 40 |'
+    "$CDSR" report --html pair.html --together pair.h5 one >/dev/null || complain page
+    has pair.html 'test, full, mean of 2 runs</th>'
+    refused_here 'report: --together: is for --compare and --html' report --together pair.h5 one
+    "$CDSR" report --compare --together one/ranks.h5 one other >out 2>err && complain 'of one run'
+    has err 'one/ranks.h5: has the ranks of one run, not those of several together'
+}
+
 test_refusals() { # What does not go together is refused with a line that names it.
     synth --items-a 30 --items-b 40 --users 110 --seed 4 --features text:8 -o else.h5
     run else data.path=else.h5

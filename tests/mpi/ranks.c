@@ -51,7 +51,7 @@ static void expect_figures(enum split split, const char *path, bool excluded) {
     char hash[65];
     struct ranks r;
     data_hash(hash);
-    MPI_REQUIRE(ranks_read(path, hash, split, &r) == STATUS_OK);
+    MPI_REQUIRE(ranks_read(path, hash, split, false, &r) == STATUS_OK);
     MPI_EXPECT(r.count == 20 && r.users == 20 && r.excluded == excluded);
     for (int kind = 0; kind < RANKS_KINDS; kind++)
         for (int d = 0; d < 3 && !excluded; d++) {
@@ -107,9 +107,10 @@ static void expect_ranks(const char *path, enum split split) {
     char hash[65];
     int64_t differ = 0;
     data_hash(hash);
-    MPI_REQUIRE(ranks_read(path, hash, split, &r) == STATUS_OK && r.per_domain, "%s", path);
-    MPI_REQUIRE(ranks_read("A.h5", hash, split, &apart[0]) == STATUS_OK && !apart[0].per_domain);
-    MPI_REQUIRE(ranks_read("B.h5", hash, split, &apart[1]) == STATUS_OK);
+    MPI_REQUIRE(ranks_read(path, hash, split, false, &r) == STATUS_OK && r.per_domain, "%s", path);
+    MPI_REQUIRE(ranks_read("A.h5", hash, split, false, &apart[0]) == STATUS_OK &&
+                !apart[0].per_domain);
+    MPI_REQUIRE(ranks_read("B.h5", hash, split, false, &apart[1]) == STATUS_OK);
     for (int kind = 0; kind < RANKS_KINDS; kind++)
         for (int64_t i = 0; i < r.count; i++) {
             double own = apart[r.domain[i]].rank[kind][i];
@@ -174,15 +175,16 @@ MPI_TEST(ranks, damaged_files_are_refused, 1) {
     struct ranks r;
     enter();
     data_hash(hash);
-    MPI_EXPECT(ranks_read("run/ranks.h5", "0", SPLIT_TEST, &r) == STATUS_INPUT);
-    MPI_EXPECT(ranks_read("data.h5", hash, SPLIT_TEST, &r) == STATUS_INPUT);
-    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_TRAIN, &r) == STATUS_OK && r.count == 0);
+    MPI_EXPECT(ranks_read("run/ranks.h5", "0", SPLIT_TEST, false, &r) == STATUS_INPUT);
+    MPI_EXPECT(ranks_read("data.h5", hash, SPLIT_TEST, false, &r) == STATUS_INPUT);
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_TRAIN, false, &r) == STATUS_OK &&
+               r.count == 0);
     change("/test/full", H5_F64, &(double){0.5});
-    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_TEST, &r) == STATUS_INPUT);
-    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_VALID, &r) == STATUS_OK);
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_TEST, false, &r) == STATUS_INPUT);
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_VALID, false, &r) == STATUS_OK);
     ranks_free(&r);
     change("/valid/domain", H5_U8, &(uint8_t){2});
-    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_VALID, &r) == STATUS_INPUT);
+    MPI_EXPECT(ranks_read("run/ranks.h5", hash, SPLIT_VALID, false, &r) == STATUS_INPUT);
     folder_leave();
 }
 
