@@ -94,7 +94,14 @@ test_killed_in_a_step() { # One that dies in a step costs the step.
     killed 1 update 3
 }
 
+# at_once: mpirun ends the other ranks of these runs as soon as one is dead, as a node that fails does, where it
+# otherwise lets them go on for a second or two.
+at_once() {
+    export OMPI_MCA_odls_base_sigkill_timeout=0
+}
+
 test_killed_at_a_checkpoint() { # One that dies while a checkpoint is written leaves the one before it.
+    at_once
     killed 0 save 3
     killed 1 write 3
     killed 0 flush 3
@@ -103,6 +110,7 @@ test_killed_at_a_checkpoint() { # One that dies while a checkpoint is written le
 }
 
 test_killed_at_an_evaluation() { # One that dies at an evaluation, in the log or at the results costs those.
+    at_once
     killed 1 evaluate 2
     killed 0 log 9
     killed 0 report 1

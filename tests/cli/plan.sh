@@ -13,38 +13,50 @@ model: {dim: 128, blocks: 1, tag_vectors: tagv}
 train: {epochs: 2, batch: 256}
 YAML
 
-# peak RUN: of rank 0 at the last step, after an evaluation, and total PLACEMENT: of the configured loss;
-# in MB.
+# peak RUN: of rank 0 at the last step, after an evaluation, and total LOSS PLACEMENT: of the last plan, for exact or
+# sampled, or of another loss, which is the configured one; in MB.
 peak() {
     sed -n 's/.*"event": "step".*"peak_rss_mb": \([0-9.]*\).*/\1/p' "$1/log.jsonl" | tail -n 1
 }
 total() {
-    sed -n '/"placement"/,/"choice"/p' "$work/out" | sed -n "/\"$1\"/,\$s/.*\"total\": \([0-9]*\).*/\1/p" |
-        head -n 1 | awk '{ print $1 / 1e6 }'
+    case $1 in
+    exact | sampled) sed -n '/"loss"/,$p' plan | sed -n "/\"$1\"/,\$p" ;;
+    *) cat plan ;;
+    esac | sed -n "/\"$2\"/,\$s/.*\"total\": \([0-9]*\).*/\1/p" | head -n 1 | awk '{ print $1 / 1e6 }'
 }
 
-# near_plan RANKS PLACEMENT KEY=VALUE...: the peak of a run is the total of its plan.
-near_plan() {
-    local n=$1 placement=$2
-    shift 2
-    ranks "$n" train run.yaml "$@" train.placement="$placement" run.dir=run --overwrite
-    statuses $(yes 0 | head -n "$n")
-    ranks 1 plan run.yaml "$@" --ranks "$n" --json
+# planned RANKS KEY=VALUE...: a plan.
+planned() {
+    ranks 1 plan run.yaml "${@:2}" --ranks "$1" --json
     statuses 0
     says_nothing err
-    echo "$(peak run) $(total "$placement")" |
-        awk '{ exit !($1 > 50 && $2 > 0.9 * $1 && $2 < 1.1 * $1) }' ||
-        complain "$n ranks, $placement, $*: peak $(peak run) MB, the plan says $(total "$placement")"
+    cp out plan
 }
 
-# model_near_plan MODEL 'LOSS...' KEY=VALUE...: with each of the losses and either placement.
+# near_plan RANKS LOSS PLACEMENT KEY=VALUE...: the peak of a run is the total of the last plan.
+near_plan() {
+    local n=$1 loss=$2 placement=$3
+    shift 3
+    ranks "$n" train run.yaml "$@" train.loss="$loss" train.placement="$placement" run.dir=run --overwrite
+    statuses $(yes 0 | head -n "$n")
+    echo "$(peak run) $(total "$loss" "$placement")" |
+        awk '{ exit !($1 > 50 && $2 > 0.9 * $1 && $2 < 1.1 * $1) }' ||
+        complain "$n ranks, $loss, $placement, $*: peak $(peak run) MB, the plan says $(total "$loss" "$placement")"
+}
+
+# model_near_plan MODEL 'LOSS...' KEY=VALUE...: with each of the losses and either placement; the plan, with the last
+# of them, has the others too.
 model_near_plan() {
     local model=$1 losses=$2 loss
     shift 2
+    planned 1 model.name="$model" train.loss="${losses##* }" "$@"
     for loss in $losses; do
-        near_plan 1 replicated model.name="$model" train.loss=$loss "$@"
-        near_plan 2 replicated model.name="$model" train.loss=$loss "$@"
-        near_plan 2 sharded model.name="$model" train.loss=$loss "$@"
+        near_plan 1 $loss replicated model.name="$model" "$@"
+    done
+    planned 2 model.name="$model" train.loss="${losses##* }" "$@"
+    for loss in $losses; do
+        near_plan 2 $loss replicated model.name="$model" "$@"
+        near_plan 2 $loss sharded model.name="$model" "$@"
     done
 }
 
@@ -89,8 +101,10 @@ test_memory_of_srgnn() { # So is that of SR-GNN.
 }
 
 test_memory_of_abxi() { # So is that of ABXI, with the items that each position draws.
-    near_plan 1 replicated model.name=abxi
-    near_plan 2 sharded model.name=abxi
+    planned 1 model.name=abxi
+    near_plan 1 auto replicated model.name=abxi
+    planned 2 model.name=abxi
+    near_plan 2 auto sharded model.name=abxi
 }
 
 test_memory_of_c2dsr() { # So is that of C2DSR, with the graph of its items.
@@ -110,17 +124,24 @@ test_memory_of_mifn() { # So is that of MIFN, with the graph of the items and th
 }
 
 test_memory_with_negatives_of_the_batch() { # So it is with negatives that come from the batch.
-    near_plan 1 replicated train.loss=sampled train.sampler=batch train.negatives=4000
+    planned 1 train.loss=sampled train.sampler=batch train.negatives=4000
+    near_plan 1 sampled replicated train.sampler=batch train.negatives=4000
 }
 
 test_memory_of_an_average() { # So it is with an average of the parameters.
-    near_plan 1 replicated train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
-    near_plan 2 sharded train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
+    planned 1 train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
+    near_plan 1 sampled replicated train.ema=0.99 model.dim=512 model.modalities=id
+    planned 2 train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
+    near_plan 2 sampled sharded train.ema=0.99 model.dim=512 model.modalities=id
 }
 
 test_json() { # The plan as JSON has its choice, and every part of the memory of each loss and placement.
     ranks 1 plan run.yaml train.loss=sampled --ranks 1 --json
     has out '"configured_loss": "sampled"'
+    cp out plan
+    for placement in replicated sharded; do
+        [ "$(total configured $placement)" = "$(total sampled $placement)" ] || complain "$placement: the same loss twice"
+    done
     has out '"choice": "replicated"'
     for name in parameters gradients moments average reduction features activations tiles evaluation data base; do
         [ "$(grep -c "\"$name\": [0-9]" "$work/out")" = 6 ] || complain "6 figures of $name"
