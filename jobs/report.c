@@ -1,6 +1,6 @@
-/* cdsr report: runs side by side, as Markdown tables, as learning curves and as a page of HTML. Runs that differ in
- * nothing but the seed are one line: mean and standard deviation. A run without figures that count
- * is a line that says why. */
+/* cdsr report: runs side by side, as Markdown tables, as learning curves and as a page of HTML.
+ * Runs that differ in nothing but the seed are one line: mean and standard deviation. A run without
+ * figures that count is a line that says why. */
 #include "core/figure.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -56,9 +56,8 @@ static const struct argp_option options[] = {
     {"compare", KEY_COMPARE, NULL, 0,
      "Also how much each differs from the first, with intervals by bootstrap over users", 0},
     {"together", KEY_TOGETHER, "FILE.h5", 0,
-     "Compare also several runs together, whose ranks evaluate RUN RUN --ranks FILE.h5 wrote; may "
-     "be "
-     "repeated",
+     "Compare also several runs together, with the ranks that evaluate RUN RUN --ranks FILE.h5 "
+     "wrote; may be repeated",
      0},
     {"costs", KEY_COSTS, NULL, 0, "Also epochs, seconds per epoch and memory", 0},
     {"provenance", KEY_PROVENANCE, NULL, 0,
