@@ -216,8 +216,9 @@ void synth_item_tags(const struct synth *synth, int64_t item, int32_t tags[SYNTH
 
 /* ---- pictures and features ---- */
 
-enum { FIGURES = 5 };
-static const double RADIUS = 0.7; /* of a figure; half a side is 1 */
+enum { FIGURES = 5, TILE = 8 /* pixels of a pattern's side */ };
+static const double RADIUS = 0.7,
+                    BAND = 0.5; /* of a figure, and where the band begins; half a side is 1 */
 
 /* Is the point (x, y) in a figure of radius 1 around (0, 0)? */
 static bool in_figure(int64_t figure, double x, double y) {
@@ -236,19 +237,30 @@ static bool in_figure(int64_t figure, double x, double y) {
     }
 }
 
+/* Channel c, in [0, 1), of pattern `number` at pixel (x, y): equal tiles in which a pixel has a colour or its
+ * opposite, so that a pattern is told by its form more than by its mean. */
+static double pattern(const struct synth *s, int64_t number, int x, int y, int c) {
+    uint64_t colours = key(s, COLOUR, number);
+    uint64_t pixel = (uint64_t)(y % TILE * TILE + x % TILE);
+    bool second = rng_uniform(colours, 3 + pixel) < 0.5;
+    double first = rng_uniform(colours, (uint64_t)c);
+    return second ? 1 - first : first;
+}
+
 void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *rgb) {
     struct place p = place_of(synth, item);
     uint64_t noise = key(synth, NOISE, item);
-    uint64_t ground = key(synth, COLOUR, p.topic);
-    uint64_t figure = key(synth, COLOUR, synth->topics + p.rank / SERIES);
+    int64_t band = synth->topics + p.rank % SERIES,
+            figure = synth->topics + SERIES + p.rank / SERIES;
     double dx = 0.3 * (rng_uniform(noise, 0) - 0.5), dy = 0.3 * (rng_uniform(noise, 1) - 0.5);
     for (int i = 0; i < side * side; i++) {
-        double x = (2.0 * (i % side) + 1) / side - 1, y = (2.0 * (i / side) + 1) / side - 1;
+        int column = i % side, row = i / side;
+        double x = (2.0 * column + 1) / side - 1, y = (2.0 * row + 1) / side - 1;
         bool inside = in_figure(p.topic % FIGURES, (x - dx) / RADIUS, (y - dy) / RADIUS);
+        int64_t shown = y > BAND ? band : inside ? figure : p.topic;
         for (int c = 0; c < 3; c++)
-            rgb[3 * i + c] =
-                (uint8_t)(20 + 190 * rng_uniform(inside ? figure : ground, (uint64_t)c) +
-                          24 * rng_uniform(noise, (uint64_t)(2 + 3 * i + c)));
+            rgb[3 * i + c] = (uint8_t)(20 + 190 * pattern(synth, shown, column, row, c) +
+                                       24 * rng_uniform(noise, (uint64_t)(2 + 3 * i + c)));
     }
 }
 

@@ -41,8 +41,9 @@ void synth_tag(const struct synth *synth, int64_t tag, char text[SYNTH_TITLE]);
 void synth_item_tags(const struct synth *synth, int64_t item, int32_t tags[SYNTH_TAGS],
                      float weights[SYNTH_TAGS]);
 
-/* Picture of an item, rgb [side, side, 3]: a figure of the series' colour and the topic's shape, a little out
- * of the middle of a ground of the topic's colour, and noise. */
+/* Picture of an item, rgb [side, side, 3]. It tells what the title does, each by a pattern: the topic by the
+ * ground's, the series by that of a figure a little out of the middle, whose shape is the topic's, the number in
+ * the series by that of a band at the lower edge; and there is noise. */
 void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *rgb);
 
 /* Row of the feature table: a vector of the topic, one of the series, and noise. */

@@ -129,7 +129,10 @@ static const struct argp_option options[] = {
     {"keys", KEY_KEYS, "FILE", 0, "One item key per line, one line per row of the table", 0},
     {"ignore-unknown", KEY_IGNORE_UNKNOWN, NULL, 0, "Leave out rows whose key is no item's", 0},
     {"mask", KEY_MASK, "FILE.npy", 0, "One u1 or bool per row, 0: the row is missing", 0},
-    {"pca", KEY_PCA, "D", 0, "Reduce the file's table to its D principal components", 0},
+    {"pca", KEY_PCA, "D", 0,
+     "Reduce the table of a file or of --encoder clip to its D principal components, without its "
+     "mean",
+     0},
     {"whiten", KEY_WHITEN, NULL, 0, "With texts or --pca: scale the components to variance 1", 0},
     {"graph", KEY_GRAPH, "MU", 0,
      "With texts: components by how items occur together in training sequences too, above 0 to 1: "
@@ -193,11 +196,12 @@ static error_t check_clip(const struct argp_state *state, struct request *r) {
     else if (m->from.count > 1 || (!pictures && !is_text(r->clip.from.kind)))
         argp_error(state, "--encoder clip: goes with one --from titles, titles+description, "
                           "text:NAME or images:DIR");
-    else if (m->tensor || m->keys || m->mask || m->pca || m->whiten || e->dim || e->terms ||
-             e->chi_square > 0 || e->graph > 0 || e->smooth || e->vocabulary ||
-             r->server.ask.endpoint)
-        argp_error(state, "--encoder clip: goes with --model, --precision, --dtype and --overwrite "
-                          "alone");
+    else if (m->tensor || m->keys || m->mask || e->dim || e->terms || e->chi_square > 0 ||
+             e->graph > 0 || e->smooth || e->vocabulary || r->server.ask.endpoint)
+        argp_error(state, "--encoder clip: goes with --model, --precision, --pca, --whiten, "
+                          "--dtype and --overwrite alone");
+    else if (m->whiten && !m->pca)
+        argp_error(state, "--encoder clip: --whiten goes with --pca");
     else
         return 0;
     return EINVAL;
@@ -429,6 +433,8 @@ static enum status add_by_clip(const struct comm *comm, const struct dataset *da
     r->clip.model = r->server.ask.model;
     r->clip.half = r->import.half;
     r->clip.overwrite = r->import.overwrite;
+    r->clip.pca = r->import.pca;
+    r->clip.whiten = r->import.whiten;
     TRY(memory_limit_reserve(comm));
     return encode_clip(comm, dataset, &r->clip);
 }

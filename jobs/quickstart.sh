@@ -4,7 +4,8 @@
 #   jobs/quickstart.sh [--full] [DIRECTORY]      where everything goes; default runs/quickstart
 # --full begins at titles and pictures: a model that only pretends to be one writes about the items
 # (tests/chat_server.py), a CLIP model of random weights encodes the pictures (tests/clip_model.py), and runs
-# of ids, with texts, with pictures and with both are compared.
+# of ids, with texts, with pictures and with both are compared. It fails where texts or pictures do not rank
+# validation better than ids alone.
 set -eu
 cd "$(dirname "$0")/.."
 full=false
@@ -75,6 +76,18 @@ write_texts() (
         --domain A=food --domain B=kitchen --endpoint "$endpoint"
 )
 
+# MRR of a run's validation targets of both domains.
+valid_mrr() {
+    python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["valid"]["full"]["all"]["mrr"])' "$1/metrics.json"
+}
+
+above() {
+    if ! awk -v a="$(valid_mrr "$1")" -v b="$(valid_mrr "$2")" 'BEGIN { exit !(a > b) }'; then
+        echo "quickstart: the validation MRR of $1 is not above that of $2" >&2
+        return 1
+    fi
+}
+
 train_all() {
     local modalities
     step 'data: two domains of few events, with titles and pictures'
@@ -85,7 +98,7 @@ train_all() {
     ranks features data.h5 --name text --from text:about --dim 64
     step 'a CLIP model encodes the pictures'
     python3 "$home/tests/clip_model.py" clip
-    ranks features data.h5 --name image --from images:pictures --encoder clip --model clip
+    ranks features data.h5 --name image --from images:pictures --encoder clip --model clip --pca 64
     cat >quickstart.yaml <<'YAML'
 data: {path: data.h5}
 model: {dim: 64, blocks: 1, dropout: 0.2}
@@ -98,6 +111,9 @@ YAML
     done
     step "runs side by side, in $place"
     "$program" report run-*
+    for modalities in id,text id,image; do
+        above "run-$modalities" run-id
+    done
 }
 
 step packages

@@ -1,10 +1,13 @@
 """A small CLIP model of random weights, in the layout of the library transformers: its rows still tell
-apart texts and pictures that look different. Standard library alone.
+apart texts and pictures that look different. Matrices are orthogonal, as a product of random ones keeps only a
+few directions of what goes in, and attention is nearly uniform. Standard library alone.
 
     clip_model.py DIRECTORY [--seed N]
 """
 import argparse
 import json
+import math
+import operator
 import os
 import random
 import struct
@@ -64,14 +67,29 @@ def shapes_of(words):
     return shapes
 
 
+def orthogonal(draw, rows, columns):
+    """Rows of norm 1 that are orthogonal, or, where there are more rows than columns, columns that are."""
+    if rows > columns:
+        return [list(row) for row in zip(*orthogonal(draw, columns, rows))]
+    basis = []
+    while len(basis) < rows:
+        row = [draw.gauss(0, 1) for _ in range(columns)]
+        for other in basis:
+            along = sum(map(operator.mul, row, other))
+            row = [x - along * y for x, y in zip(row, other)]
+        norm = math.sqrt(sum(x * x for x in row))
+        basis.append([x / norm for x in row])
+    return basis
+
+
 def numbers(draw, name, shape):
-    count = 1
-    for extent in shape:
-        count *= extent
+    count = math.prod(shape)
     if "norm" in name or name == "logit_scale":
         return [1.0 if name.endswith("weight") else 0.0] * count
-    columns = count // shape[0] if len(shape) > 1 else WIDTH
-    return [draw.gauss(0, columns**-0.5) for _ in range(count)]
+    if len(shape) < 2 or "embedding" in name and "patch" not in name:
+        return [draw.gauss(0, WIDTH**-0.5) for _ in range(count)]
+    scale = 0.1 if "q_proj" in name else 1
+    return [scale * x for row in orthogonal(draw, shape[0], count // shape[0]) for x in row]
 
 
 def write_weights(path, shapes, seed):

@@ -1,5 +1,5 @@
 /* Blocks of items, each rank a run of them: a block is found in the store or made and put there; when all
- * are there, the table is written from the store. */
+ * are there, the table, or its principal components, is written from the store. */
 #include "jobs/features/clip.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -12,6 +12,7 @@
 #include "jobs/features/clip_items.h"
 #include "jobs/features/feature_table.h"
 #include "jobs/launch/stop.h"
+#include "mpi/pca.h"
 #include "partition/range.h"
 #include <dirent.h>
 #include <errno.h>
@@ -35,6 +36,9 @@ struct job {
     unsigned char *mask;       /* [items of this rank] */
     int64_t missing, found;    /* items; blocks that were in the store */
     int64_t made;              /* rows */
+    struct pca pca;            /* where the request has it */
+    int64_t next;              /* block that next_rows gives first */
+    float *rows;               /* [BLOCK, width] of next_rows */
     double since, seconds;     /* of the making */
 };
 
@@ -115,6 +119,10 @@ static void share_model(struct job *j) {
 static enum status open_model(struct job *j) {
     TRY(COMM_ON_ROOT(j->comm, read_model(j)));
     share_model(j);
+    if (j->request->pca > shape_of(j)->projection)
+        return comm_error(
+            j->comm, STATUS_INPUT, "%s: makes %lld columns, fewer than --pca %lld; lower it",
+            j->request->model, (long long)shape_of(j)->projection, (long long)j->request->pca);
     TRY(clip_weights_read(j->comm, j->request->model, shape_of(j), &j->weights));
     j->items.tower = (struct clip_tower){
         .shape = *shape_of(j), .weights = j->weights.numbers, .bf16 = j->request->bf16};
@@ -213,7 +221,50 @@ static enum status make_blocks(struct job *j) {
         (long long)left, (int)BLOCK, j->store.folder);
 }
 
+/* ---- components ---- */
+
+/* A block of this rank and its mask, which are in the store. */
+static enum status load_block(const struct job *j, int64_t block, float *rows) {
+    struct range range = items_of(j, block);
+    if (block_store_load(&j->store, block, j->keys[block - j->blocks.lo], range.hi - range.lo,
+                         j->mask + range.lo - j->items.lo, rows))
+        return STATUS_OK;
+    return log_error(STATUS_IO, "%s/%lld: is not as it was written; start again", j->store.folder,
+                     (long long)block);
+}
+
+/* A pca_next_fn. */
+static enum status next_rows(void *state, const float **rows, int64_t *n) {
+    struct job *j = state;
+    int64_t width = j->store.width;
+    *rows = j->rows;
+    for (*n = 0; *n == 0 && j->next < j->blocks.hi; j->next++) {
+        struct range range = items_of(j, j->next);
+        TRY(load_block(j, j->next, j->rows));
+        for (int64_t i = range.lo; i < range.hi; i++)
+            if (j->mask[i - j->items.lo])
+                memmove(j->rows + (*n)++ * width, j->rows + (i - range.lo) * width,
+                        (size_t)width * sizeof *j->rows);
+    }
+    if (*n == 0)
+        j->next = j->blocks.lo;
+    return STATUS_OK;
+}
+
+static enum status find_components(struct job *j) {
+    const struct clip_request *r = j->request;
+    if (r->pca == 0)
+        return STATUS_OK;
+    j->next = j->blocks.lo;
+    j->rows = mem_alloc(BLOCK * j->store.width, sizeof *j->rows);
+    return pca_fit(j->comm, (int)j->store.width, (int)r->pca, r->whiten, next_rows, j, &j->pca);
+}
+
 /* ---- writing ---- */
+
+static int64_t width_of(const struct job *j) {
+    return j->request->pca ? j->request->pca : j->store.width;
+}
 
 /* `text` becomes what people are told of the source. */
 static enum status put_source(const struct job *j, struct h5_writer *w, const char *path,
@@ -226,30 +277,46 @@ static enum status put_source(const struct job *j, struct h5_writer *w, const ch
 static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
     char source[ENCODE_SOURCE_TEXT], text[1200];
     TRY(put_source(j, w, path, source));
-    snprintf(text, sizeof text, "clip of %s (weights %.12s%s)", source, j->weights.sha256,
-             j->request->bf16 ? ", bf16" : "");
+    snprintf(text, sizeof text, "clip of %s (weights %.12s%s)%s%s", source, j->weights.sha256,
+             j->request->bf16 ? ", bf16" : "", j->request->pca ? ", principal components" : "",
+             j->request->whiten ? ", whitened" : "");
     TRY(h5_writer_put_text(w, path, "encoder", "clip"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
     TRY(h5_writer_put_text(w, path, "provenance", text));
     TRY(h5_writer_put_text(w, path, "weights_sha256", j->weights.sha256));
     TRY(h5_writer_put_text(w, path, "precision", j->request->bf16 ? "bf16" : "fp32"));
-    return h5_writer_put_int(w, path, "normalised", 1);
+    if (j->request->pca) {
+        TRY(h5_writer_put_int(w, path, "pca_of", j->store.width));
+        TRY(h5_writer_put_double(w, path, "explained_share", pca_share(&j->pca)));
+        TRY(h5_writer_put_int(w, path, "whitened", j->request->whiten));
+    }
+    return h5_writer_put_int(w, path, "normalised", j->request->pca == 0);
+}
+
+/* The rows of a block [n, width] to components; the missing ones stay zero. */
+static void reduce(const struct job *j, struct range range, const float *rows, float *out) {
+    pca_apply(&j->pca, rows, range.hi - range.lo, out);
+    for (int64_t i = range.lo; i < range.hi; i++)
+        if (!j->mask[i - j->items.lo])
+            memset(out + (i - range.lo) * j->pca.dim, 0, (size_t)j->pca.dim * sizeof *out);
 }
 
 /* This rank's blocks. */
 static enum status write_rows(const struct job *j, struct h5_writer *w, const char *path) {
     float *rows = mem_alloc(BLOCK * j->store.width, sizeof *rows);
+    float *reduced = mem_alloc(BLOCK * j->request->pca, sizeof *reduced);
     enum status status = STATUS_OK;
     for (int64_t b = j->blocks.lo; b < j->blocks.hi && status == STATUS_OK; b++) {
         struct range range = items_of(j, b);
-        if (block_store_load(&j->store, b, j->keys[b - j->blocks.lo], range.hi - range.lo,
-                             j->mask + range.lo - j->items.lo, rows))
-            status = h5_writer_write(w, path, H5_F32, range.lo, range.hi, rows);
-        else
-            status = log_error(STATUS_IO, "%s/%lld: is not as it was written; start again",
-                               j->store.folder, (long long)b);
+        status = load_block(j, b, rows);
+        if (status == STATUS_OK && j->request->pca)
+            reduce(j, range, rows, reduced);
+        if (status == STATUS_OK)
+            status = h5_writer_write(w, path, H5_F32, range.lo, range.hi,
+                                     j->request->pca ? reduced : rows);
     }
     mem_free(rows);
+    mem_free(reduced);
     return status;
 }
 
@@ -257,7 +324,7 @@ static enum status write_rows(const struct job *j, struct h5_writer *w, const ch
 static enum status write_table(const struct job *j, struct h5_writer *w) {
     struct feature_paths paths;
     feature_paths(&paths, j->request->name);
-    TRY(feature_declare(w, &paths, j->dataset->items, j->store.width, j->request->half,
+    TRY(feature_declare(w, &paths, j->dataset->items, width_of(j), j->request->half,
                         j->missing > 0));
     TRY(put_attributes(j, w, paths.table));
     TRY(h5_writer_reserve(w));
@@ -304,8 +371,12 @@ static void print_outcome(struct job *j) {
     if (j->comm->rank != 0)
         return;
     printf("%s: table %s, %lld rows of %lld columns by clip of %s, %lld missing\n",
-           j->dataset->path, j->request->name, (long long)j->dataset->items,
-           (long long)j->store.width, source_of(j, source, sizeof source), (long long)j->missing);
+           j->dataset->path, j->request->name, (long long)j->dataset->items, (long long)width_of(j),
+           source_of(j, source, sizeof source), (long long)j->missing);
+    if (j->request->pca)
+        printf("pca: %lld of %lld columns%s, explained variance %.4f\n", (long long)j->request->pca,
+               (long long)j->store.width, j->request->whiten ? ", whitened" : "",
+               pca_share(&j->pca));
     if (j->found > 0)
         printf("clip: %lld blocks of %d items were there from before\n", (long long)j->found,
                (int)BLOCK);
@@ -329,6 +400,7 @@ static enum status run(struct job *j) {
     TRY(open_items(j));
     TRY(make_blocks(j));
     TRY(check_any(j));
+    TRY(find_components(j));
     TRY(h5_writer_edit(&writer, j->comm, j->dataset->path, H5_PARALLEL));
     TRY(h5_writer_commit(&writer, write_table(j, &writer)));
     TRY(COMM_ON_ROOT(j->comm, block_store_remove(&j->store)));
@@ -347,6 +419,8 @@ enum status encode_clip(const struct comm *comm, const struct dataset *dataset,
     clip_items_free(&j.items);
     clip_weights_close(&j.weights);
     block_store_close(&j.store);
+    pca_free(&j.pca);
+    mem_free(j.rows);
     mem_free(j.keys);
     mem_free(j.mask);
     return status;

@@ -14,6 +14,8 @@ struct clip_request {
     struct encode_source from; /* texts: titles, with descriptions, or text:NAME */
     const char *pictures;      /* or the folder of KEY.jpg, .jpeg, .png or .webp; NULL: texts */
     bool bf16;                 /* multiply in bfloat16 */
+    int64_t pca; /* reduce to so many principal components of the rows; 0: the rows as they are */
+    bool whiten; /* and scale these to variance 1 */
     bool half, overwrite;
 };
 

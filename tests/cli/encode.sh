@@ -111,7 +111,7 @@ test_models() { # What goes with a CLIP model, and what there has to be.
         --name text --from titles --model dir
     refuses 'features: --encoder clip: goes with one --from titles, titles+description, text:NAME or images:DIR' \
         --name text --from tags --encoder clip --model dir
-    refuses 'features: --encoder clip: goes with --model, --precision, --dtype and --overwrite alone' \
+    refuses 'features: --encoder clip: goes with --model, --precision, --pca, --whiten, --dtype and --overwrite alone' \
         --name text --from titles --encoder clip --model dir --dim 8
     refuses "features: --precision: 'f16' is not one of fp32, bf16" \
         --name text --from titles --encoder clip --model dir --precision f16
@@ -148,6 +148,30 @@ test_golden_model() { # Titles and pictures by a model, damaged ones named, in b
     ranks 1 prepare --format c2dsr in -o golden.h5
     ranks 2 features golden.h5 --name text --from titles+description --encoder clip --model "$golden" --quiet
     has out 'golden.h5: table text, 5 rows of 32 columns by clip of titles+description, 2 missing'
+}
+
+# norms TABLE: of both.h5, which signs of components do not change.
+norms() {
+    "$CDSR" features pictured.h5 --name norms --from both.h5:/features/"$1" --overwrite | grep -o 'missing; norms.*'
+}
+
+test_components_of_a_model() { # They are those of the model's own rows, on any number of ranks; missing rows stay so.
+    command -v python3 >/dev/null || skip "no python3"
+    python3 "$(dirname "$script")/../clip_model.py" model
+    "$CDSR" synth --items-a 120 --items-b 80 --users 40 --topics 8 -o pictured.h5 --pictures drawn >/dev/null
+    rm drawn/A3.png drawn/B70.png
+    ranks 2 features pictured.h5 --name own --from images:drawn --encoder clip --model model --quiet
+    ranks 3 features pictured.h5 --name reduced --from images:drawn --encoder clip --model model --pca 16 --quiet
+    has out 'pictured.h5: table reduced, 200 rows of 16 columns by clip of images:drawn, 2 missing'
+    has out 'pca: 16 of 64 columns, explained variance 0.'
+    grep '^pca:' "$work/out" >by_model
+    cp pictured.h5 own.h5
+    ranks 1 features pictured.h5 --name again --from own.h5:/features/own --pca 16 --quiet
+    grep '^pca:' "$work/out" | cmp - by_model || complain 'another share of the variance'
+    cp pictured.h5 both.h5
+    [ "$(norms again)" = "$(norms reduced)" ] || complain "norms: $(norms again); $(norms reduced)"
+    refuses 'features: --encoder clip: --whiten goes with --pca' --name x --from titles --encoder clip --model model --whiten
+    refuses 'model: makes 64 columns, fewer than --pca 65; lower it' --name x --from titles --encoder clip --model model --pca 65
 }
 
 # described: in/, a folder with descriptions.
