@@ -33,7 +33,14 @@ struct request {
 #define CHI_SQUARE 10.83 /* p = 0.001 */
 #define MU_LEAST 1e-6
 
-enum { DIM = 256, TERMS = 4096, MOST_TERMS = 32767, ITEM_TAGS = 5, INPUTS = 32 };
+enum {
+    DIM = 256,
+    TERMS = 4096,
+    MOST_TERMS = 32767,
+    ITEM_TAGS = 5,
+    INPUTS = 32,
+    PICTURE_SECONDS = 10
+};
 
 /* ---- command line ---- */
 
@@ -58,6 +65,7 @@ enum {
     KEY_SMOOTH,
     KEY_MAKE_TAGS,
     KEY_PRECISION,
+    KEY_PICTURE_SECONDS,
     KEY_INPUTS,
     KEY_ENCODING
 };
@@ -103,6 +111,10 @@ static const struct argp_option options[] = {
      "How texts become rows: lsa, the default, server, or clip, which also takes pictures", 0},
     {"precision", KEY_PRECISION, "fp32|bf16", 0,
      "With --encoder clip: fp32 (default), or bf16 to multiply in bfloat16", 0},
+    {"picture-seconds", KEY_PICTURE_SECONDS, "S", 0,
+     "With --encoder clip: a picture that takes more processor time to read is marked as missing "
+     "(10)",
+     0},
     {"dim", KEY_DIM, "D", 0,
      "Columns that are made of texts (256); a server is asked for so many, by default for the "
      "model's "
@@ -198,8 +210,9 @@ static error_t check_clip(const struct argp_state *state, struct request *r) {
                           "text:NAME or images:DIR");
     else if (m->tensor || m->keys || m->mask || e->dim || e->terms || e->chi_square > 0 ||
              e->graph > 0 || e->smooth || e->vocabulary || r->server.ask.endpoint)
-        argp_error(state, "--encoder clip: goes with --model, --precision, --pca, --whiten, "
-                          "--dtype and --overwrite alone");
+        argp_error(state,
+                   "--encoder clip: goes with --model, --precision, --picture-seconds, --pca, "
+                   "--whiten, --dtype and --overwrite alone");
     else if (m->whiten && !m->pca)
         argp_error(state, "--encoder clip: --whiten goes with --pca");
     else
@@ -367,6 +380,8 @@ static error_t parse_encode(int key, char *arg, const struct argp_state *state, 
         return set_encoder(state, arg, r);
     case KEY_PRECISION:
         return set_precision(state, arg, r);
+    case KEY_PICTURE_SECONDS:
+        return args_number(state, "--picture-seconds", arg, 1e-6, 1e6, &r->clip.seconds);
     case KEY_INPUTS:
         return args_integer(state, "--inputs", arg, 1, 4096, &r->server.inputs);
     case KEY_ENCODING:
@@ -480,7 +495,9 @@ static enum status change(const struct comm *comm, struct request *r) {
 enum status job_features(struct comm *comm, int argc, char **argv) {
     static const struct argp_child children[] = {{&ask_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {options, parse, "data.h5", doc, children, NULL, NULL};
-    struct request request = {.wait = INFINITY, .server = {.inputs = INPUTS, .ask = ask_defaults}};
+    struct request request = {.wait = INFINITY,
+                              .server = {.inputs = INPUTS, .ask = ask_defaults},
+                              .clip = {.seconds = PICTURE_SECONDS}};
     bool done = false;
     enum status status = args_parse(comm, &argp, argc, argv, &request, &done);
     if (status == STATUS_OK && !done)

@@ -19,6 +19,7 @@ struct decoder {
     struct jpeg_progress_mgr progress;
     const uint8_t *bytes;
     size_t size;
+    double until;
     struct picture *picture;
     uint8_t *line; /* of four colours */
     jmp_buf failed;
@@ -41,6 +42,8 @@ static void on_message(j_common_ptr info, int level) {
 
 static void on_progress(j_common_ptr info) {
     struct decoder *d = info->client_data;
+    if (picture_late(d->until, d->why))
+        longjmp(d->failed, 1);
     if (d->jpeg.input_scan_number * d->picture->width * d->picture->height <= VISITS)
         return;
     snprintf(d->why, PICTURE_WHY, "it has too many scans, %d", d->jpeg.input_scan_number);
@@ -66,6 +69,8 @@ static void read_lines(struct decoder *d, bool cmyk) {
     d->jpeg.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&d->jpeg);
     while (d->jpeg.output_scanline < d->jpeg.output_height) {
+        if (picture_late(d->until, d->why))
+            longjmp(d->failed, 1);
         uint8_t *to = picture->rgb + (int64_t)d->jpeg.output_scanline * picture->width * 3;
         jpeg_read_scanlines(&d->jpeg, cmyk ? &d->line : &to, 1);
         if (cmyk)
@@ -89,9 +94,10 @@ static bool decode(struct decoder *d) {
     return true;
 }
 
-bool picture_decode_jpeg(const uint8_t *bytes, size_t size, struct picture *picture,
+bool picture_decode_jpeg(const uint8_t *bytes, size_t size, double until, struct picture *picture,
                          char why[PICTURE_WHY]) {
-    struct decoder d = {.bytes = bytes, .size = size, .picture = picture, .why = why};
+    struct decoder d = {
+        .bytes = bytes, .size = size, .until = until, .picture = picture, .why = why};
     d.jpeg.err = jpeg_std_error(&d.errors);
     d.jpeg.client_data = &d;
     d.errors.error_exit = give_up;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool fail(char why[PICTURE_WHY], const char *what) {
@@ -29,16 +30,34 @@ void picture_free(struct picture *picture) {
     *picture = (struct picture){0};
 }
 
-bool picture_decode(const uint8_t *bytes, size_t size, struct picture *picture,
+double picture_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+bool picture_late(double until, char why[PICTURE_WHY]) {
+    return picture_clock() > until && !fail(why, "it takes too long");
+}
+
+static bool decode(const uint8_t *bytes, size_t size, double until, struct picture *picture,
+                   char why[PICTURE_WHY]) {
+    if (size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3))
+        return picture_decode_jpeg(bytes, size, until, picture, why);
+    if (size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8))
+        return picture_decode_png(bytes, size, until, picture, why);
+    if (size >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4))
+        return picture_decode_webp(bytes, size, until, picture, why);
+    return fail(why, "it is no JPEG, PNG or WebP");
+}
+
+bool picture_decode(const uint8_t *bytes, size_t size, double until, struct picture *picture,
                     char why[PICTURE_WHY]) {
     *picture = (struct picture){0};
-    if (size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3))
-        return picture_decode_jpeg(bytes, size, picture, why);
-    if (size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8))
-        return picture_decode_png(bytes, size, picture, why);
-    if (size >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4))
-        return picture_decode_webp(bytes, size, picture, why);
-    return fail(why, "it is no JPEG, PNG or WebP");
+    if (decode(bytes, size, until, picture, why) && !picture_late(until, why))
+        return true;
+    picture_free(picture);
+    return false;
 }
 
 /* A whole regular file; nothing that could be waited for is opened. */
@@ -60,14 +79,17 @@ static bool read_file(int file, uint8_t **bytes, size_t *size, char why[PICTURE_
     return true;
 }
 
-bool picture_read(const char *path, struct picture *picture, char why[PICTURE_WHY]) {
+bool picture_read(const char *path, double seconds, struct picture *picture,
+                  char why[PICTURE_WHY]) {
+    double until = picture_clock() + seconds;
     uint8_t *bytes = NULL;
     size_t size = 0;
     *picture = (struct picture){0};
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return fail(why, strerror(errno));
-    bool good = read_file(file, &bytes, &size, why) && picture_decode(bytes, size, picture, why);
+    bool good =
+        read_file(file, &bytes, &size, why) && picture_decode(bytes, size, until, picture, why);
     close(file);
     mem_free(bytes);
     return good;

@@ -22,9 +22,11 @@ struct picture {
 
 enum { PICTURE_WHY = 200 };
 
-/* False for a file that is no whole picture of these kinds or is beyond the limits; `why` then says so
- * in few words, and nothing is printed. */
-bool picture_read(const char *path, struct picture *picture, char why[PICTURE_WHY]);
+/* False for a file that is no whole picture of these kinds or is beyond the limits, or takes longer than so
+ * many seconds of this thread's processor time, which do not depend on what else the machine does; `why`
+ * then says so in few words, and nothing is printed. Time is looked at between rows, scans and pieces of 64
+ * KiB. */
+bool picture_read(const char *path, double seconds, struct picture *picture, char why[PICTURE_WHY]);
 void picture_free(struct picture *picture); /* safe on a zeroed object; zeroes it */
 
 /* Write it as PNG. STATUS_IO with a line where that fails; the file is gone then. */
@@ -32,9 +34,14 @@ CHECKED enum status picture_write(const char *path, const struct picture *pictur
 
 /* ---- for the decoders: of a file's bytes, with `why` set on failure ---- */
 
-typedef bool picture_decoder(const uint8_t *bytes, size_t size, struct picture *picture,
-                             char why[PICTURE_WHY]);
+/* `until`: of picture_clock. */
+typedef bool picture_decoder(const uint8_t *bytes, size_t size, double until,
+                             struct picture *picture, char why[PICTURE_WHY]);
 picture_decoder picture_decode, picture_decode_jpeg, picture_decode_png, picture_decode_webp;
+
+/* Processor seconds of this thread so far, and whether they are beyond `until`; then `why` is set. */
+double picture_clock(void);
+bool picture_late(double until, char why[PICTURE_WHY]);
 
 /* Memory for a picture of that size; false, with `why`, beyond the limits. */
 bool picture_alloc(struct picture *picture, int64_t width, int64_t height, char why[PICTURE_WHY]);

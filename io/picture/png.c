@@ -14,8 +14,8 @@ struct decoder {
     png_infop info;
     const uint8_t *bytes; /* that come next */
     size_t left;
+    double until;
     struct picture *picture;
-    uint8_t **lines; /* [height] */
     jmp_buf failed;
     char *why;
 };
@@ -47,25 +47,26 @@ static void set_limits(png_structp png) {
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
 }
 
-/* Whatever it is, to 8 bits of red, green and blue. */
-static void set_colours(png_structp png) {
+/* Whatever it is, to 8 bits of red, green and blue; returns how often its rows come. */
+static int set_colours(png_structp png) {
     png_set_strip_16(png);
     png_set_expand(png);
     png_set_gray_to_rgb(png);
     png_set_strip_alpha(png);
-    (void)png_set_interlace_handling(png);
+    return png_set_interlace_handling(png);
 }
 
 static void read_lines(struct decoder *d) {
     struct picture *picture = d->picture;
-    set_colours(d->png);
+    int passes = set_colours(d->png);
     png_read_update_info(d->png, d->info);
     if (png_get_rowbytes(d->png, d->info) != (size_t)picture->width * 3)
         give_up(d->png, "its colours are of an unknown kind");
-    d->lines = mem_alloc(picture->height, sizeof *d->lines);
-    for (int64_t y = 0; y < picture->height; y++)
-        d->lines[y] = picture->rgb + y * picture->width * 3;
-    png_read_image(d->png, d->lines);
+    for (int64_t i = 0; i < passes * picture->height; i++) {
+        if (picture_late(d->until, d->why))
+            longjmp(d->failed, 1);
+        png_read_row(d->png, picture->rgb + i % picture->height * picture->width * 3, NULL);
+    }
     png_read_end(d->png, NULL);
 }
 
@@ -82,16 +83,16 @@ static bool decode(struct decoder *d) {
     return true;
 }
 
-bool picture_decode_png(const uint8_t *bytes, size_t size, struct picture *picture,
+bool picture_decode_png(const uint8_t *bytes, size_t size, double until, struct picture *picture,
                         char why[PICTURE_WHY]) {
-    struct decoder d = {.bytes = bytes, .left = size, .picture = picture, .why = why};
+    struct decoder d = {
+        .bytes = bytes, .left = size, .until = until, .picture = picture, .why = why};
     d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, give_up, keep_quiet);
     d.info = d.png ? png_create_info_struct(d.png) : NULL;
     if (!d.info)
         mem_fail(1, sizeof d);
     bool good = decode(&d);
     png_destroy_read_struct(&d.png, &d.info, NULL);
-    mem_free(d.lines);
     if (!good)
         picture_free(picture);
     return good;

@@ -157,6 +157,7 @@ static void find_key(struct job *j, int64_t block) {
     sha256_add(&hash, j->weights.sha256, SHA256_TEXT);
     sha256_add(&hash, j->files, SHA256_TEXT);
     sha256_add(&hash, &j->request->bf16, sizeof j->request->bf16);
+    sha256_add(&hash, &j->request->seconds, sizeof j->request->seconds);
     for (int64_t i = range.lo; i < range.hi; i++)
         clip_items_hash(&j->items, i, &hash);
     sha256_end(&hash, j->keys[block - j->blocks.lo]);
@@ -410,11 +411,12 @@ static enum status run(struct job *j) {
 
 enum status encode_clip(const struct comm *comm, const struct dataset *dataset,
                         const struct clip_request *request) {
-    struct job j = {.comm = comm,
-                    .dataset = dataset,
-                    .request = request,
-                    .items = {.dataset = dataset, .pictures = request->pictures},
-                    .since = phase_clock()};
+    struct job j = {
+        .comm = comm,
+        .dataset = dataset,
+        .request = request,
+        .items = {.dataset = dataset, .pictures = request->pictures, .seconds = request->seconds},
+        .since = phase_clock()};
     enum status status = run(&j);
     clip_items_free(&j.items);
     clip_weights_close(&j.weights);

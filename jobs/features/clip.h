@@ -13,6 +13,7 @@ struct clip_request {
                         * merges.txt */
     struct encode_source from; /* texts: titles, with descriptions, or text:NAME */
     const char *pictures;      /* or the folder of KEY.jpg, .jpeg, .png or .webp; NULL: texts */
+    double seconds;            /* of processor time at most to read a picture */
     bool bf16;                 /* multiply in bfloat16 */
     int64_t pca; /* reduce to so many principal components of the rows; 0: the rows as they are */
     bool whiten; /* and scale these to variance 1 */

@@ -110,7 +110,7 @@ static bool load(struct clip_items *c, int64_t item, real *pixels) {
         lack(c, item, c->texts.text[item - c->lo], "there is no .jpg, .jpeg, .png or .webp");
         return false;
     }
-    if (!picture_read(path, &picture, why)) {
+    if (!picture_read(path, c->seconds, &picture, why)) {
         lack(c, item, path, why);
         return false;
     }

@@ -15,6 +15,7 @@ struct clip_items {
     struct clip_config config;
     struct clip_tokens tokens; /* of texts */
     const char *pictures;      /* their folder; NULL: texts */
+    double seconds;            /* of a thread for the reading of one; it is lacking beyond that */
     int64_t lo, hi;            /* the items that are here */
     struct h5_strings texts;   /* of an item; of pictures the keys */
     struct h5_strings more;    /* descriptions, where they follow the titles */

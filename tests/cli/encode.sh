@@ -111,7 +111,7 @@ test_models() { # What goes with a CLIP model, and what there has to be.
         --name text --from titles --model dir
     refuses 'features: --encoder clip: goes with one --from titles, titles+description, text:NAME or images:DIR' \
         --name text --from tags --encoder clip --model dir
-    refuses 'features: --encoder clip: goes with --model, --precision, --pca, --whiten, --dtype and --overwrite alone' \
+    refuses 'features: --encoder clip: goes with --model, --precision, --picture-seconds, --pca, --whiten, --dtype and --overwrite alone' \
         --name text --from titles --encoder clip --model dir --dim 8
     refuses "features: --precision: 'f16' is not one of fp32, bf16" \
         --name text --from titles --encoder clip --model dir --precision f16
@@ -153,6 +153,27 @@ test_golden_model() { # Titles and pictures by a model, damaged ones named, in b
 # norms TABLE: of both.h5, which signs of components do not change.
 norms() {
     "$CDSR" features pictured.h5 --name norms --from both.h5:/features/"$1" --overwrite | grep -o 'missing; norms.*'
+}
+
+test_slow_picture() { # One that takes too long is named, and missing.
+    command -v python3 >/dev/null || skip 'no python3'
+    python3 "$(dirname "$script")/../clip_model.py" model
+    "$CDSR" synth --items-a 120 --items-b 80 --users 40 --topics 8 -o pictured.h5 --pictures drawn >/dev/null
+    python3 - drawn/A7.png <<'PYTHON'
+import struct, sys, zlib
+chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+side = 4000
+rows = zlib.compress((b"\4" + bytes(range(1, 251)) * (3 * side // 250)) * side, 1)
+with open(sys.argv[1], "wb") as file:
+    file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) +
+               chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+PYTHON
+    ranks 2 features pictured.h5 --name image --from images:drawn --encoder clip --model model --picture-seconds 0.02
+    statuses 0 0
+    has out 'pictured.h5: table image, 200 rows of 64 columns by clip of images:drawn, 1 missing'
+    has err 'warning: item 7, drawn/A7.png: it takes too long'
+    ranks 2 features pictured.h5 --name image --from images:drawn --encoder clip --model model --overwrite
+    has out 'pictured.h5: table image, 200 rows of 64 columns by clip of images:drawn, 0 missing'
 }
 
 test_components_of_a_model() { # They are those of the model's own rows, on any number of ranks; missing rows stay so.

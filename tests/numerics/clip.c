@@ -376,7 +376,7 @@ static void check_golden_pixels(const struct golden *g, const char *name, const 
     struct picture picture;
     int64_t side = g->config.pictures.side;
     snprintf(path, sizeof path, "%s/images/%.100s", g->folder, name);
-    cr_assert(picture_read(path, &picture, why), "%s: %s", name, why);
+    cr_assert(picture_read(path, INFINITY, &picture, why), "%s: %s", name, why);
     uint8_t *rgb = mem_alloc(side * side, 3);
     real *pixels = mem_alloc(side * side * 3, sizeof *pixels);
     resample_picture(picture.rgb, picture.width, picture.height, side, rgb);

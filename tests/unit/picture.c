@@ -1,6 +1,7 @@
 #include "io/picture/picture.h"
 #include "tests/pictures.h"
 #include "tests/unit/folder.h"
+#include <math.h>
 #include <sys/stat.h>
 
 enum { W = 37, H = 23 };
@@ -11,7 +12,7 @@ static void expect_picture(const char *path, const uint8_t *rgb, int most) {
     struct picture picture;
     char why[PICTURE_WHY];
     int worst = 0;
-    cr_assert(picture_read(path, &picture, why), "%s: %s", path, why);
+    cr_assert(picture_read(path, INFINITY, &picture, why), "%s: %s", path, why);
     cr_assert(picture.width == W && picture.height == H, "%s", path);
     for (int i = 0; i < W * H * 3; i++)
         worst = abs(picture.rgb[i] - rgb[i]) > worst ? abs(picture.rgb[i] - rgb[i]) : worst;
@@ -36,7 +37,7 @@ Test(picture, of_each_kind) {
 static void expect_refused(const char *path, const char *line) {
     struct picture picture;
     char why[PICTURE_WHY] = "";
-    cr_expect(!picture_read(path, &picture, why), "%s", path);
+    cr_expect(!picture_read(path, INFINITY, &picture, why), "%s", path);
     cr_expect_str_eq(why, line, "%s: %s", path, why);
     cr_expect_null(picture.rgb);
 }
@@ -83,10 +84,11 @@ static void damage(const char *path) {
     fclose(file);
     cr_assert(n > 100 && n < sizeof bytes, "%s: %zu", path, n);
     for (size_t i = 0; i + 16 < n; i += 7) /* the very end may not be missed */
-        cr_expect(!picture_decode(bytes, i, &picture, why), "%s cut at %zu of %zu", path, i, n);
+        cr_expect(!picture_decode(bytes, i, INFINITY, &picture, why), "%s cut at %zu of %zu", path,
+                  i, n);
     for (size_t i = 0; i < n; i += 3) {
         bytes[i] ^= 0x55;
-        if (picture_decode(bytes, n, &picture, why))
+        if (picture_decode(bytes, n, INFINITY, &picture, why))
             picture_free(&picture);
         cr_expect_eq(mem_live(), 0, "%s, byte %zu", path, i);
         bytes[i] ^= 0x55;
@@ -103,5 +105,26 @@ Test(picture, damaged) {
     damage("a.webp");
     damage("a.jpg");
     damage("b.jpg");
+    free(rgb);
+}
+
+/* Each kind takes some 20 ms and more, which is enough, and far more than one. */
+Test(picture, that_take_too_long) {
+    enum { SIDE = 1500 };
+    static const char *const names[] = {"a.png", "b.webp", "c.jpg", "d.jpg"};
+    uint8_t *rgb = picture_of(SIDE, SIDE, 1);
+    char why[PICTURE_WHY];
+    put_png(names[0], rgb, SIDE, SIDE);
+    put_webp(names[1], rgb, SIDE, SIDE);
+    put_jpeg(names[2], rgb, SIDE, SIDE, 0);
+    put_jpeg(names[3], rgb, SIDE, SIDE, 1);
+    for (int i = 0; i < 4; i++) {
+        struct picture picture;
+        cr_expect(!picture_read(names[i], 0.001, &picture, why), "%s", names[i]);
+        cr_expect_str_eq(why, "it takes too long", "%s: %s", names[i], why);
+        cr_expect_null(picture.rgb);
+        cr_expect(picture_read(names[i], 100, &picture, why), "%s: %s", names[i], why);
+        picture_free(&picture);
+    }
     free(rgb);
 }
