@@ -336,6 +336,7 @@ static enum status write_locked(struct job *j, char (*keys)[SHA256_TEXT]) {
                                     .chat = j->chat,
                                     .cache = &j->cache,
                                     .prompts = j->prompts,
+                                    .tags = j->tags.offsets ? &j->dataset : NULL,
                                     .overwrite = j->request->overwrite};
     memcpy(request.prompt_hash, j->prompt_hash, sizeof request.prompt_hash);
     enum status status = reopen(j, &now);

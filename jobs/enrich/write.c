@@ -6,6 +6,7 @@
 #include "io/h5_file.h"
 #include "io/h5_writer.h"
 #include "io/llm/tag_list.h"
+#include "io/provenance.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,18 @@ static void add_to_hash(struct sha256 *hash, const char *key, const char *text) 
     sha256_add(hash, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
+/* The tags that the prompt told the model. */
+static enum status put_source(struct writing *w) {
+    if (!w->request->tags)
+        return STATUS_OK;
+    json_t *record = provenance_read(&w->request->tags->file, "/tags");
+    enum status status = h5_writer_put_text(&w->writer, w->path, "source", "tags");
+    if (status == STATUS_OK)
+        status = provenance_put(&w->writer, w->path, record);
+    json_decref(record);
+    return status;
+}
+
 static enum status put_attributes(struct writing *w) {
     const struct write_request *r = w->request;
     char text[512], *parameters = chat_parameters(r->chat);
@@ -68,6 +81,7 @@ static enum status put_attributes(struct writing *w) {
     enum status status = h5_writer_put_text(&w->writer, w->path, "parameters", parameters);
     mem_free(parameters);
     TRY(status);
+    TRY(put_source(w));
     TRY(h5_writer_put_text(&w->writer, w->path, "provenance", text));
     TRY(h5_writer_put_text(&w->writer, w->path, "encoder", "llm"));
     TRY(h5_writer_put_text(&w->writer, w->path, "revision", "cdsr " CDSR_VERSION));

@@ -14,6 +14,7 @@ struct write_request {
     const struct cache *cache;
     const char *prompts;           /* names of the prompts, as the user gave them */
     char prompt_hash[SHA256_TEXT]; /* of their texts */
+    const struct dataset *tags; /* as it was when a prompt read its tags; NULL: none did */
     bool overwrite;
 };
 

@@ -111,6 +111,19 @@ test_replaced_text() { # The record of a table is that of the text that it was m
     ! grep -q "$answers" out || complain "the text that was replaced is told of: $(cat out)"
 }
 
+test_prompt_that_reads_tags() { # A text of a prompt with {tags} leads to the tags that were read, not to later ones.
+    cp data.h5 told.h5
+    serve
+    printf 'A sentence about a thing of these tags.\nProposed tags: {tags}\n' >sentence
+    succeeds enrich told.h5 "${said[@]}" --name sentence --prompt sentence --endpoint "$endpoint"
+    succeeds features told.h5 --make-tags=2 --from titles --overwrite --quiet
+    succeeds features told.h5 --name sentence --from text:sentence --dim 4
+    trains telling '[id, sentence]' data.path=told.h5
+    chain telling
+    under 'from text:sentence: answers of m to the prompt sentence' 'source: tags'
+    under 'from tags: answers of m to the prompt tags, refine' "answers_sha256: $of_tags"
+}
+
 test_tags_of_terms() { # A table of tags that were made of the titles' words leads to these.
     cp data.h5 words.h5
     succeeds features words.h5 --make-tags=2 --from titles --overwrite --quiet
