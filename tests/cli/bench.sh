@@ -139,4 +139,13 @@ test_scaling_usage() { # Without a configuration it says how it is used.
     [ $? = 2 ] && grep -q 'RANKS  ' usage || complain 'how scaling.sh is used'
 }
 
+test_clip() { # Rates of both encoders in both precisions, as a table or as JSON, without any file.
+    [ "$(awk '/MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)" -ge 2 ] || skip 'less than 2 GiB of memory'
+    ranks 1 bench --clip
+    statuses 0
+    [ "$(awk '($1 == "pictures" || $1 == "texts") && $3 > 0 && $5 > 0 { n++ } END { print n + 0 }' "$work/out")" = 4 ] ||
+        complain "four rates: $(cat "$work/out")"
+    refused 'cdsr: error: bench: --clip takes no configuration' bench --clip run.yaml
+}
+
 run_tests "$@"
