@@ -2,6 +2,7 @@
  * or a deck (jobs/bench/deck_run.h), which needs neither. */
 #include "io/config.h"
 #include "io/output.h"
+#include "jobs/bench/clip_rate.h"
 #include "jobs/bench/deck_run.h"
 #include "jobs/bench/stages.h"
 #include "jobs/bench/target.h"
@@ -10,7 +11,7 @@
 struct request {
     struct deck_request deck;
     struct target_request target;
-    bool overwrite;
+    bool overwrite, clip;
 };
 
 enum {
@@ -21,7 +22,8 @@ enum {
     KEY_SCRATCH,
     KEY_REFERENCE,
     KEY_TARGET,
-    KEY_SEEDS
+    KEY_SEEDS,
+    KEY_CLIP
 };
 
 static const struct argp_option options[] = {
@@ -40,6 +42,9 @@ static const struct argp_option options[] = {
      "Train until the validation split has it (mrr=0.025, ndcg@10=0.03), and tell the seconds", 2},
     {"seeds", KEY_SEEDS, "N", 0,
      "Trainings with --target, whose quickest and slowest do not count (5)", 2},
+    {"clip", KEY_CLIP, NULL, 0,
+     "Instead of training: pictures and texts per second of CLIP encoders of ViT-B/32's shapes, "
+     "without any file", 3},
     {0}};
 
 enum { SEEDS = 5 };
@@ -53,6 +58,12 @@ static error_t finish(struct request *r, const struct argp_state *state) {
         return EINVAL;
     }
     bool only = d->minutes > 0 || d->open || d->scratch || d->reference;
+    if (r->clip) {
+        if (!only && !target && !d->deck && !d->config.path)
+            return 0;
+        argp_error(state, "--clip takes no configuration");
+        return EINVAL;
+    }
     if (d->deck)
         return args_config_pairs(&d->config, state);
     if (!only)
@@ -90,6 +101,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_SEEDS:
         return args_integer(state, "--seeds", arg, TARGET_LEAST_SEEDS, TARGET_SEEDS,
                             &r->target.seeds);
+    case KEY_CLIP:
+        r->clip = true;
+        return 0;
     case ARGP_KEY_END:
         return finish(r, state);
     default:
@@ -133,7 +147,7 @@ enum status job_bench(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {
         options,
         parse,
-        "CONFIG.yaml [KEY=VALUE...]\n--deck NAME [KEY=VALUE...]",
+        "CONFIG.yaml [KEY=VALUE...]\n--deck NAME [KEY=VALUE...]\n--clip",
         "Measure the stages of training beside this machine's own peak. bench.steps, bench.warmup "
         "and bench.skip say what is measured. With --deck the workload is fixed, and the last "
         "lines "
@@ -148,5 +162,7 @@ enum status job_bench(struct comm *comm, int argc, char **argv) {
         return STATUS_OK;
     if (request.deck.output)
         TRY(output_check(comm, request.deck.output, OUTPUT_TEXT, request.overwrite));
+    if (request.clip)
+        return clip_rate(comm, request.deck.output);
     return request.deck.deck ? deck_run(comm, &request.deck) : bench_config(comm, &request);
 }

@@ -154,8 +154,12 @@ double peak_allreduce(const struct comm *comm, struct params *params) {
     return best / 1e9;
 }
 
+double peak_sgemm(const struct comm *comm) {
+    return measure_product(comm, gemm_serial);
+}
+
 void peak_rates(const struct comm *comm, struct peak *peak) {
-    *peak = (struct peak){.sgemm_gflops = measure_product(comm, gemm_serial),
+    *peak = (struct peak){.sgemm_gflops = peak_sgemm(comm),
                           .gemm_bf16_gflops = NAN,
                           .allreduce_gbs = NAN};
     measure_memory(comm, peak);

@@ -23,6 +23,9 @@ void peak_rates(const struct comm *comm, struct peak *peak);
 /* Collective. GFLOP/s of a large product per thread in bfloat16. */
 double peak_gemm_bf16(const struct comm *comm);
 
+/* The same of sgemm alone. */
+double peak_sgemm(const struct comm *comm);
+
 /* Collective. GB/s of the sum of the gradients in `params`, which it overwrites, by the buckets and pieces
  * of training (mpi/reduce.h), all of them under way at once; NaN on one rank. */
 double peak_allreduce(const struct comm *comm, struct params *params);
