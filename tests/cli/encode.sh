@@ -158,8 +158,8 @@ norms() {
 test_slow_picture() { # One that takes too long is named, and missing.
     command -v python3 >/dev/null || skip 'no python3'
     python3 "$(dirname "$script")/../clip_model.py" model
-    "$CDSR" synth --items-a 120 --items-b 80 --users 40 --topics 8 -o pictured.h5 --pictures drawn >/dev/null
-    python3 - drawn/A7.png <<'PYTHON'
+    "$CDSR" synth --items-a 120 --items-b 80 --users 40 --topics 8 -o slow.h5 --pictures slow >/dev/null
+    python3 - slow/A7.png <<'PYTHON'
 import struct, sys, zlib
 chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 side = 4000
@@ -168,12 +168,12 @@ with open(sys.argv[1], "wb") as file:
     file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) +
                chunk(b"IDAT", rows) + chunk(b"IEND", b""))
 PYTHON
-    ranks 2 features pictured.h5 --name image --from images:drawn --encoder clip --model model --picture-seconds 0.02
+    ranks 2 features slow.h5 --name image --from images:slow --encoder clip --model model --picture-seconds 0.02
     statuses 0 0
-    has out 'pictured.h5: table image, 200 rows of 64 columns by clip of images:drawn, 1 missing'
-    has err 'warning: item 7, drawn/A7.png: it takes too long'
-    ranks 2 features pictured.h5 --name image --from images:drawn --encoder clip --model model --overwrite
-    has out 'pictured.h5: table image, 200 rows of 64 columns by clip of images:drawn, 0 missing'
+    has out 'slow.h5: table image, 200 rows of 64 columns by clip of images:slow, 1 missing'
+    has err 'warning: item 7, slow/A7.png: it takes too long'
+    ranks 2 features slow.h5 --name image --from images:slow --encoder clip --model model --overwrite
+    has out 'slow.h5: table image, 200 rows of 64 columns by clip of images:slow, 0 missing'
 }
 
 test_components_of_a_model() { # They are those of the model's own rows, on any number of ranks; missing rows stay so.
