@@ -44,7 +44,8 @@ static const struct argp_option options[] = {
      "Trainings with --target, whose quickest and slowest do not count (5)", 2},
     {"clip", KEY_CLIP, NULL, 0,
      "Instead of training: pictures and texts per second of CLIP encoders of ViT-B/32's shapes, "
-     "without any file", 3},
+     "without any file",
+     3},
     {0}};
 
 enum { SEEDS = 5 };

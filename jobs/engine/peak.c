@@ -159,9 +159,8 @@ double peak_sgemm(const struct comm *comm) {
 }
 
 void peak_rates(const struct comm *comm, struct peak *peak) {
-    *peak = (struct peak){.sgemm_gflops = peak_sgemm(comm),
-                          .gemm_bf16_gflops = NAN,
-                          .allreduce_gbs = NAN};
+    *peak = (struct peak){
+        .sgemm_gflops = peak_sgemm(comm), .gemm_bf16_gflops = NAN, .allreduce_gbs = NAN};
     measure_memory(comm, peak);
 }
 
