@@ -1,7 +1,7 @@
 /* Packing. Of every sequence and stream the last items are found backwards and turned round (cut), and
- * copied behind those before; append gives each token its position, its time and its key for dropout. The functions
- * for training, for histories, for the mixed stream and for one stream differ only in which items count
- * (build_stream). */
+ * copied behind those before; append gives each token its position, its time and its key for dropout.
+ * The functions for training, for histories, for the mixed stream and for one stream differ only in
+ * which items count (build_stream). */
 #include "core/batch.h"
 #include "core/mem.h"
 #include "core/rng.h"

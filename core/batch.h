@@ -18,10 +18,9 @@ struct stream {
     int32_t *targets;          /* [T] the next item; if aimed */
     int32_t *positions;        /* [T] 0 for the oldest item kept */
     int32_t *places;           /* [T] of the item in its sequence, whatever the stream */
-    real *times;    /* [T] when the sequence had its last item before the stream's next: a
-                                * place of a clock (core/clock.h), -1: not known */
-    uint64_t *keys; /* [T] of (sample id, position, stream), for dropout */
-    bool aimed;     /* there are targets */
+    real *times;               /* [T] of the sequence's last item before the stream's next one */
+    uint64_t *keys;            /* [T] of (sample id, position, stream), for dropout */
+    bool aimed;                /* there are targets */
     int64_t sequence_room, token_room;
 };
 
@@ -31,7 +30,7 @@ struct batch {
 };
 
 /* One user sequence: `length` items in time order, `id` its number in the data set; `times`
- * [length], the place of each on a clock (core/clock.h), NULL: not known. */
+ * [length], the place of each on a clock (core/clock.h), NULL: not known, which is -1 in streams. */
 struct sample {
     const int32_t *items;
     int64_t length;

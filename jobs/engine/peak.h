@@ -15,9 +15,9 @@ struct peak {
         allreduce_gbs; /* bytes of a rank's gradients per second; NaN on one rank, or not measured */
 };
 
-/* Collective, about a second, or four where caches have 320 MiB: sgemm, memory and caches. The arrays of copy and triad are larger than the
- * last-level caches: a rank takes 192 MiB, or its part of four times the caches of its node, and 12 MiB
- * per thread. */
+/* Collective, about a second, or four where caches have 320 MiB: sgemm, memory and caches. The arrays of
+ * copy and triad are larger than the last-level caches: a rank takes 192 MiB, or its part of four times
+ * the caches of its node, and 12 MiB per thread. */
 void peak_rates(const struct comm *comm, struct peak *peak);
 
 /* Collective. GFLOP/s of a large product per thread in bfloat16. */

@@ -180,17 +180,21 @@ static enum status read_graph(struct run *run, struct catalogue *shape) {
 static enum status settle_time(struct run *run, struct clock *clock) {
     const char *init = run->config.train.init;
     struct checkpoint_state state = {0};
+    int *time = &run->config.model.time;
     bool has;
-    if (!init[0])
+    if (!init[0] || *time == TIME_NONE)
         return event_times_settle(run->comm, &run->dataset, &run->config, clock);
     TRY(checkpoint_has_state(run->comm, init, &has));
     if (has)
         TRY(checkpoint_read_state(run->comm, init, &state));
-    if (run->config.model.time == TIME_AUTO)
-        run->config.model.time = state.clock.knots > 0 ? TIME_STATE : TIME_NONE;
     *clock = state.clock;
     checkpoint_state_free(&state);
-    return STATUS_OK;
+    if (*time == TIME_AUTO)
+        *time = clock->knots > 0 ? TIME_STATE : TIME_NONE;
+    if (*time == TIME_NONE || clock->knots > 0)
+        return STATUS_OK;
+    return comm_error(run->comm, STATUS_INPUT,
+                      "model.time: %s knows no time of events; leave the key out", init);
 }
 
 static enum status open_model(struct run *run, const struct clock *clock, bool training) {

@@ -173,7 +173,7 @@ static void print_legend(FILE *file, const struct page *p) {
 static void print_panel(FILE *file, const struct page *p, const struct chart_series *series,
                         int panel) {
     const struct run_result *first = table_first_figures(p->run, p->n);
-    char id[16], title[2 * OPTION_NAME], metric[TABLE_METRIC], unit[TABLE_METRIC + 16];
+    char id[32], title[2 * OPTION_NAME], metric[TABLE_METRIC], unit[TABLE_METRIC + 16];
     int64_t points = 0;
     for (int r = 0; r < p->n; r++)
         points += series[r].count;

@@ -92,6 +92,8 @@ test_a_training_from_another() { # It has the clock of what it starts from; wher
     run from-still 1 train.init=bare/checkpoints/step-1.h5 train.epochs=1
     has_key from-still 'time: none'
     run from 1 train.init=timed/$last --resume
+    refused_here 'model.time: bare/checkpoints/step-1.h5 knows no time of events; leave the key out' \
+        train run.yaml run.dir=refused train.init=bare/checkpoints/step-1.h5 model.time=state train.reproducible=false
 }
 
 test_without_times() { # There is no time in the model, and none can be asked for.
