@@ -145,7 +145,8 @@ static void check_ranks(bool pictures) {
     struct clip_request request = {.name = "one",
                                    .model = "model",
                                    .from = {ENCODE_TITLES, "titles"},
-                                   .pictures = pictures ? "pictures" : NULL};
+                                   .pictures = pictures ? "pictures" : NULL,
+                                   .seconds = 10};
     enter(&dataset);
     comm_open(&self, MPI_COMM_SELF);
     if (test_comm.rank == 0) {
@@ -228,7 +229,10 @@ MPI_TEST(clip, rows_are_those_of_the_reference, 2) {
     struct clip_request texts = {.name = "text",
                                  .model = "model",
                                  .from = {ENCODE_TITLES, "titles"}},
-                        pictures = {.name = "image", .model = "model", .pictures = "pictures"};
+                        pictures = {.name = "image",
+                                    .model = "model",
+                                    .pictures = "pictures",
+                                    .seconds = 10};
     enter(&dataset);
     MPI_REQUIRE(encode(&test_comm, &dataset, &texts) == STATUS_OK);
     MPI_REQUIRE(encode(&test_comm, &dataset, &pictures) == STATUS_OK);
