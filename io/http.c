@@ -160,9 +160,15 @@ void http_close(struct http *http) {
 /* ---- beginning a request ---- */
 
 static void start(struct http *h, struct http_slot *s, const struct attempt *attempt) {
+    char *body = h->caller.body(h->caller.state, attempt->request);
+    if (!body) {
+        h->caller.fail(h->caller.state, attempt->request,
+                       "what it is about is not there any more, or has changed");
+        return;
+    }
     s->attempt = *attempt;
     s->busy = true;
-    s->body = h->caller.body(h->caller.state, attempt->request);
+    s->body = body;
     s->error[0] = '\0';
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body);
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(s->body));

@@ -36,7 +36,8 @@ enum http_verdict {
 /* What the caller does. */
 struct http_caller {
     void *state;
-    char *(*body)(void *state, int64_t request); /* to be given to mem_free */
+    /* To be given to mem_free; NULL: what it is about cannot be had any more, and the request fails. */
+    char *(*body)(void *state, int64_t request);
     /* A verdict on a reply; where it is not HTTP_TAKEN, reply->reason says why. */
     enum http_verdict (*take)(void *state, int64_t request, struct http_reply *reply);
     void (*fail)(void *state, int64_t request, const char *reason);

@@ -80,7 +80,7 @@ static const char doc[] =
     "without a word that others share are marked as missing. Terms cost memory and time: an "
     "eigenproblem of that size is solved on all ranks.\n\n"
     "--encoder server asks a server for the vectors, OpenAI's /v1/embeddings, by the options "
-    "below. "
+    "below; with --from images:DIR (see --encoder clip) one that takes pictures as vLLM does. "
     "They stay in the cache, as the answers of 'cdsr enrich' do, and are not asked for again.\n\n"
     "--encoder clip makes the rows with a model that you have, --model names its folder in the "
     "layout "
@@ -108,7 +108,7 @@ static const struct argp_option options[] = {
      "repeated",
      0},
     {"encoder", KEY_ENCODER, "lsa|server|clip", 0,
-     "How texts become rows: lsa, the default, server, or clip, which also takes pictures", 0},
+     "How texts become rows: lsa, the default, or server or clip, which also take pictures", 0},
     {"precision", KEY_PRECISION, "fp32|bf16", 0,
      "With --encoder clip: fp32 (default), or bf16 to multiply in bfloat16", 0},
     {"picture-seconds", KEY_PICTURE_SECONDS, "S", 0,
@@ -121,8 +121,11 @@ static const struct argp_option options[] = {
      "own number",
      0},
     {"inputs", KEY_INPUTS, "N", 0,
-     "With a server: texts of a request (32); it is halved where the server takes fewer", 0},
-    {"encoding", KEY_ENCODING, "base64|float", 0, "With a server: ask for base64 (default) or float", 0},
+     "With a server: texts of a request (32); it is halved where the server takes fewer; a "
+     "picture is a request",
+     0},
+    {"encoding", KEY_ENCODING, "base64|float", 0,
+     "With a server: ask for base64 (default) or float", 0},
     {"terms", KEY_TERMS, "N", 0, "Words and word pairs that count, the most frequent (4096)", 0},
     {"agnostic", KEY_AGNOSTIC, "CHI2", OPTION_ARG_OPTIONAL,
      "Leave out the terms that tell the domain, by a chi-square above CHI2 (10.83: p = 0.001): a "
@@ -164,6 +167,17 @@ static bool name_allowed(const char *name) {
            !(n >= 5 && !strcmp(name + n - 5, "_mask"));
 }
 
+#define IMAGES "images:"
+
+/* The folder of pictures that --from names; NULL: it names something else. */
+static const char *pictures_of(const char *from) {
+    return strncmp(from, IMAGES, strlen(IMAGES)) ? NULL : from + strlen(IMAGES);
+}
+
+static bool is_text(enum encode_kind kind) {
+    return kind <= ENCODE_TITLES_DESCRIPTIONS || kind == ENCODE_TEXT;
+}
+
 static bool is_by(const struct request *r, const char *encoder) {
     return r->encoder && !strcmp(r->encoder, encoder);
 }
@@ -172,13 +186,14 @@ static bool is_by(const struct request *r, const char *encoder) {
 static error_t check_server(const struct argp_state *state, struct request *r) {
     const struct import_request *m = &r->import;
     const struct encode_request *e = &r->encode;
-    r->server.from = encode_source_find(string_at(&m->from, 0));
+    const char *from = string_at(&m->from, 0);
+    r->server.from = encode_source_find(from);
+    r->server.pictures = pictures_of(from);
     if (!r->server.ask.model)
         argp_error(state, "--encoder server: give the name of the model, --model MODEL");
-    else if (m->from.count > 1 || r->server.from.kind >= ENCODE_KINDS ||
-             r->server.from.kind == ENCODE_TAGS)
-        argp_error(state, "--encoder server: goes with one --from titles, titles+description or "
-                          "text:NAME");
+    else if (m->from.count > 1 || (!r->server.pictures && !is_text(r->server.from.kind)))
+        argp_error(state, "--encoder server: goes with one --from titles, titles+description, "
+                          "text:NAME or images:DIR");
     else if (m->tensor || m->keys || m->mask || m->pca || m->whiten || e->terms ||
              e->chi_square > 0 || e->graph > 0 || e->smooth || e->vocabulary || r->precision)
         argp_error(state, "--encoder server: goes with the options of servers, --dim, --inputs, "
@@ -188,24 +203,17 @@ static error_t check_server(const struct argp_state *state, struct request *r) {
     return EINVAL;
 }
 
-#define IMAGES "images:"
-
-static bool is_text(enum encode_kind kind) {
-    return kind <= ENCODE_TITLES_DESCRIPTIONS || kind == ENCODE_TEXT;
-}
-
 /* What a model encodes. */
 static error_t check_clip(const struct argp_state *state, struct request *r) {
     const struct import_request *m = &r->import;
     const struct encode_request *e = &r->encode;
     const char *from = string_at(&m->from, 0);
-    bool pictures = !strncmp(from, IMAGES, strlen(IMAGES));
     r->clip.from = encode_source_find(from);
-    r->clip.pictures = pictures ? from + strlen(IMAGES) : NULL;
+    r->clip.pictures = pictures_of(from);
     r->clip.bf16 = r->precision && !strcmp(r->precision, "bf16");
     if (!r->server.ask.model)
         argp_error(state, "--encoder clip: give the folder of the model, --model DIR");
-    else if (m->from.count > 1 || (!pictures && !is_text(r->clip.from.kind)))
+    else if (m->from.count > 1 || (!r->clip.pictures && !is_text(r->clip.from.kind)))
         argp_error(state, "--encoder clip: goes with one --from titles, titles+description, "
                           "text:NAME or images:DIR");
     else if (m->tensor || m->keys || m->mask || e->dim || e->terms || e->chi_square > 0 ||
@@ -230,8 +238,8 @@ static error_t check_source(const struct argp_state *state, struct request *r) {
         return check_server(state, r);
     r->encode.from = encode_source_find(from);
     bool text = r->encode.from.kind < ENCODE_KINDS;
-    if (!strncmp(from, IMAGES, strlen(IMAGES)))
-        argp_error(state, "--from %s: goes with --encoder clip and --model DIR", from);
+    if (pictures_of(from))
+        argp_error(state, "--from %s: goes with --encoder clip or server, and --model", from);
     else if (r->server.ask.model || r->server.ask.endpoint || r->precision)
         argp_error(state, "--model is about --encoder clip and server, --precision about clip, "
                           "--endpoint about server");

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A server that speaks OpenAI's /v1/chat/completions and /v1/embeddings on loopback, with faults on
-demand, for the scripts in tests/cli; and what a batch service makes of request files.
+demand, for the scripts in tests/cli; and what a batch service makes of request files. Pictures are
+embedded too, in vLLM's form.
 
     chat_server.py serve FILE [--faults RATE] [--kinds KIND,...] [--delay S] [--slow S] [--key KEY]
                    [--inputs N] [--only MODEL] [--bad TEXT] [--tls CERT]
@@ -11,8 +12,8 @@ demand, for the scripts in tests/cli; and what a batch service makes of request 
 /health, which says 503 for the first S seconds. RATE of the requests have a fault of one of the
 KINDs, drawn by their number: 429 (with Retry-After: 1), 500, 413, slow (S seconds, then an answer), drop
 (the connection ends), half (so does the body), json (broken), index (of another choice), empty, length
-(the answer was cut). At most N texts are
-embedded at a time, and none with TEXT in it. Every request is a line of the log: what became of it and what it was about.
+(the answer was cut). At most N texts are embedded at a time, and none with TEXT in it (of a picture:
+in "image/png HEX"). Every request is a line of the log: what became of it and what it was about.
 
 An answer depends on nothing but the prompt. `batch` answers all requests-*.jsonl of IN in any order
 into OUT/results.jsonl, and what fails into OUT/errors.jsonl.
@@ -66,8 +67,23 @@ def vector(text, width=16):
     return out
 
 
+def inputs_of(body):
+    """The texts to embed; a picture, all that a chat says, is taken as its type and its bytes."""
+    if "messages" not in body:
+        return body["input"] if isinstance(body["input"], list) else [body["input"]]
+    [message] = body["messages"]
+    [part] = message["content"]
+    assert message["role"] == "user" and part["type"] == "image_url" and "input" not in body
+    kind, data = re.fullmatch("data:(image/[a-z]+);base64,(.*)", part["image_url"]["url"]).groups()
+    return [picture_text(kind, base64.b64decode(data, validate=True))]
+
+
+def picture_text(kind, data):
+    return f"{kind} {data.hex()}"
+
+
 def embeddings(body, kind=None):
-    inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    inputs = inputs_of(body)
     data = []
     for i, text in enumerate(inputs):
         numbers = vector(text)
@@ -125,11 +141,12 @@ class Server:
         if path == "/v1/chat/completions":
             return await self.work(writer, body, completion, title_of(body["messages"][0]["content"]))
         if path == "/v1/embeddings":
-            count = len(body["input"]) if isinstance(body["input"], list) else 1
+            inputs = inputs_of(body)
+            count = len(inputs)
             if count > self.options.inputs:
                 self.note("413", count)
                 return self.reply(writer, 413, {"error": f"{count} inputs are too many"})
-            if self.options.bad and any(self.options.bad in text for text in body["input"]):
+            if self.options.bad and any(self.options.bad in text for text in inputs):
                 self.note("400", count)
                 return self.reply(writer, 400, {"error": {"message": "this text"}})
             return await self.work(writer, body, embeddings, count)

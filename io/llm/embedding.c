@@ -10,9 +10,10 @@
 
 /* ---- requests ---- */
 
-/* Takes `input`. */
-static char *dump(const struct embedding_request *request, json_t *input, const char *format) {
-    json_t *body = json_pack("{s:o,s:s}", "input", input, "model", request->model);
+/* Takes `value`, which is the body's `member`: what it asks about. */
+static char *dump(const struct embedding_request *request, const char *member, json_t *value,
+                  const char *format) {
+    json_t *body = json_pack("{s:o,s:s}", member, value, "model", request->model);
     if (body && request->dimensions > 0)
         json_object_set_new(body, "dimensions", json_integer(request->dimensions));
     if (body && format)
@@ -26,22 +27,53 @@ static char *dump(const struct embedding_request *request, json_t *input, const 
     return copy;
 }
 
+static const char *format_of(const struct embedding_request *request) {
+    return request->floats ? "float" : "base64";
+}
+
+/* Takes the body without encoding_format. */
+static void hash_body(char *body, char key[SHA256_TEXT]) {
+    struct sha256 hash;
+    sha256_begin(&hash);
+    sha256_add(&hash, body, strlen(body));
+    sha256_end(&hash, key);
+    mem_free(body);
+}
+
 char *embedding_body(const struct embedding_request *request, const char *const *texts,
                      int64_t count) {
     json_t *input = json_array();
     for (int64_t i = 0; i < count; i++)
         json_array_append_new(input, json_string(texts[i]));
-    return dump(request, input, request->floats ? "float" : "base64");
+    return dump(request, "input", input, format_of(request));
 }
 
 void embedding_key(const struct embedding_request *request, const char *text,
                    char key[SHA256_TEXT]) {
-    struct sha256 hash;
-    char *body = dump(request, json_string(text), NULL);
-    sha256_begin(&hash);
-    sha256_add(&hash, body, strlen(body));
-    sha256_end(&hash, key);
-    mem_free(body);
+    hash_body(dump(request, "input", json_string(text), NULL), key);
+}
+
+/* A chat of one message, which is the picture. */
+static json_t *messages_of(const struct picture_file *picture) {
+    int64_t room = (int64_t)(strlen("data:;base64,") + strlen(picture->type) +
+                             (picture->size + 2) / 3 * 4 + 1);
+    char *url = mem_alloc(room, 1);
+    int n = sprintf(url, "data:%s;base64,", picture->type);
+    EVP_EncodeBlock((unsigned char *)url + n, picture->bytes, (int)picture->size);
+    json_t *messages = json_pack("[{s:s,s:[{s:s,s:{s:s}}]}]", "role", "user", "content", "type",
+                                 "image_url", "image_url", "url", url);
+    mem_free(url);
+    return messages;
+}
+
+char *embedding_picture_body(const struct embedding_request *request,
+                             const struct picture_file *picture) {
+    return dump(request, "messages", messages_of(picture), format_of(request));
+}
+
+void embedding_picture_key(const struct embedding_request *request,
+                           const struct picture_file *picture, char key[SHA256_TEXT]) {
+    hash_body(dump(request, "messages", messages_of(picture), NULL), key);
 }
 
 /* ---- vectors ---- */

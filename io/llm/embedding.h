@@ -1,5 +1,6 @@
 /* Embeddings as OpenAI's interface has them (POST /v1/embeddings), which vLLM, TEI, infinity and
- * llama.cpp speak: several texts a request, a vector each. Not collective.
+ * llama.cpp speak: several texts a request, a vector each. OpenAI has none of pictures; vLLM's form is
+ * a picture a request, the only part of a chat's only message, as a data: URL. Not collective.
  *
  * A vector is kept in the cache of answers as base64 of its float32 numbers, little-endian, which
  * is also what servers send where `encoding_format` is base64; else it is a list of numbers. A reply
@@ -7,6 +8,7 @@
  * width, or not at all. */
 #ifndef IO_LLM_EMBEDDING_H
 #define IO_LLM_EMBEDDING_H
+#include "io/picture/picture.h"
 #include "io/sha256.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +30,12 @@ char *embedding_body(const struct embedding_request *request, const char *const 
  * encoding_format. */
 void embedding_key(const struct embedding_request *request, const char *text,
                    char key[SHA256_TEXT]);
+
+/* The same of a picture, whose bytes go into both as they are. */
+char *embedding_picture_body(const struct embedding_request *request,
+                             const struct picture_file *picture);
+void embedding_picture_key(const struct embedding_request *request,
+                           const struct picture_file *picture, char key[SHA256_TEXT]);
 
 /* Set vector[count], base64 each and the caller's, in the order of the texts (`index`); false, and
  * the reason, where the reply is none. */

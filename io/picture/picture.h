@@ -22,6 +22,18 @@ struct picture {
 
 enum { PICTURE_WHY = 200 };
 
+/* A file as it is, not decoded: its pixels may be beyond the limits, or damaged. */
+struct picture_file {
+    const char *type; /* "image/jpeg", "image/png" or "image/webp" */
+    uint8_t *bytes;   /* [size] */
+    size_t size;
+};
+
+/* False for a file that does not begin like a picture of these kinds or has more than PICTURE_BYTES;
+ * `why` then says so in few words, nothing is printed, and the object is zeroed. */
+bool picture_file_read(const char *path, struct picture_file *file, char why[PICTURE_WHY]);
+void picture_file_free(struct picture_file *file); /* safe on a zeroed object; zeroes it */
+
 /* False for a file that is no whole picture of these kinds or is beyond the limits, or takes longer than so
  * many seconds of this thread's processor time, which do not depend on what else the machine does; `why`
  * then says so in few words, and nothing is printed. Time is looked at between rows, scans and pieces of 64

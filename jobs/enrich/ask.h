@@ -26,7 +26,7 @@ struct asker {
     const char *path;          /* behind the endpoint: "/chat/completions" */
     int64_t requests, answers; /* of this rank, and how many answers they are to bring */
 
-    /* Its body, to be given to mem_free. */
+    /* Its body, to be given to mem_free; NULL: it cannot be made any more, and the request fails. */
     char *(*body)(void *state, int64_t request);
 
     /* Append the answers in the `n` bytes of a reply of status 200 to the log and set their number;

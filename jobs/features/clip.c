@@ -11,11 +11,10 @@
 #include "jobs/features/block_store.h"
 #include "jobs/features/clip_items.h"
 #include "jobs/features/feature_table.h"
+#include "jobs/features/item_pictures.h"
 #include "jobs/launch/stop.h"
 #include "mpi/pca.h"
 #include "partition/range.h"
-#include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,17 +61,8 @@ static enum status check_request(const struct job *j) {
     struct feature_paths paths;
     feature_paths(&paths, r->name);
     TRY(feature_check_name(j->dataset, &paths, r->name, r->overwrite));
-    if (!r->pictures)
-        return terms_check(j->dataset, r->from);
-    DIR *folder = opendir(r->pictures);
-    if (!folder)
-        return log_error(STATUS_IO, "%s: cannot be listed: %s; name the folder of the pictures",
-                         r->pictures, strerror(errno));
-    closedir(folder);
-    if (!h5_exists(&j->dataset->file, "/items/key"))
-        return log_error(STATUS_INPUT, "%s: has no keys of items, by which pictures are found",
-                         j->dataset->path);
-    return STATUS_OK;
+    return r->pictures ? item_pictures_check(j->dataset, r->pictures)
+                       : terms_check(j->dataset, r->from);
 }
 
 /* Of the files that say how the weights are used. */
@@ -337,17 +327,6 @@ static enum status write_table(const struct job *j, struct h5_writer *w) {
 
 /* ---- what came out ---- */
 
-/* On rank 0, of the ranks' lists of pictures; the first few. */
-static void name_lacking(const struct job *j) {
-    int64_t bytes, n = 0;
-    char *all = comm_collect(j->comm, j->items.lacking.bytes, j->items.lacking.used, &bytes);
-    for (int64_t at = 0; j->comm->rank == 0 && at < bytes && n < CLIP_LACKING; n++) {
-        log_warn("%s", all + at);
-        at += (int64_t)strlen(all + at) + 1;
-    }
-    mem_free(all);
-}
-
 /* How fast it was, against what large products reach here, which takes a second to measure. */
 static void print_speed(struct job *j) {
     const char *what = j->request->pictures ? "pictures" : "texts";
@@ -387,7 +366,7 @@ static void print_outcome(struct job *j) {
 static enum status check_any(struct job *j) {
     char source[512];
     comm_sum_i64(j->comm, &j->missing, 1);
-    name_lacking(j);
+    item_pictures_name(j->comm, &j->items.lacking);
     if (j->missing < j->dataset->items)
         return STATUS_OK;
     TRY(COMM_ON_ROOT(j->comm, block_store_remove(&j->store)));

@@ -6,11 +6,11 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "io/picture/picture.h"
+#include "jobs/features/item_pictures.h"
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { PICTURES = 16, TEXTS = 64, PATH_LIMIT = 4096 };
+enum { PICTURES = 16, TEXTS = 64 };
 
 enum status clip_items_read(const struct comm *comm, struct encode_source from,
                             struct clip_items *items) {
@@ -78,40 +78,18 @@ static enum status encode_texts(struct clip_items *c, int64_t from, int64_t to, 
 
 /* ---- pictures ---- */
 
-/* DIR/KEY.jpg or what there is, as a path of below PATH_LIMIT bytes; false: nothing. A key that would
- * leave the folder names no picture. */
-static bool find_picture(const struct clip_items *c, int64_t item, char *path, struct stat *info) {
-    static const char *const kinds[] = {"jpg", "jpeg", "png", "webp"};
-    const char *key = c->texts.text[item - c->lo];
-    bool found = false;
-    for (size_t k = 0; !found && !strchr(key, '/') && k < sizeof kinds / sizeof *kinds; k++) {
-        int n = snprintf(path, PATH_LIMIT, "%s/%s.%s", c->pictures, key, kinds[k]);
-        found = n < PATH_LIMIT && stat(path, info) == 0;
-    }
-    return found;
-}
-
-/* Say that the picture of an item is not to be had. */
-static void lack(struct clip_items *c, int64_t item, const char *path, const char *why) {
-    char text[PATH_LIMIT + PICTURE_WHY + 64];
-#pragma omp critical(clip_lack)
-    if (c->lacking.count < CLIP_LACKING) {
-        snprintf(text, sizeof text, "item %lld, %s: %s", (long long)item, path, why);
-        string_list_add(&c->lacking, text);
-    }
-}
-
 /* pixels [3, side, side] of an item; false: it has none. */
 static bool load(struct clip_items *c, int64_t item, real *pixels) {
-    char path[PATH_LIMIT], why[PICTURE_WHY];
+    char path[ITEM_PICTURES_PATH], why[PICTURE_WHY];
+    const char *key = c->texts.text[item - c->lo];
     struct stat info;
     struct picture picture;
-    if (!find_picture(c, item, path, &info)) {
-        lack(c, item, c->texts.text[item - c->lo], "there is no .jpg, .jpeg, .png or .webp");
+    if (!item_pictures_find(c->pictures, key, path, &info)) {
+        item_pictures_lack(&c->lacking, item, key, ITEM_PICTURES_NONE);
         return false;
     }
     if (!picture_read(path, c->seconds, &picture, why)) {
-        lack(c, item, path, why);
+        item_pictures_lack(&c->lacking, item, path, why);
         return false;
     }
     int64_t side = c->config.pictures.side;
@@ -146,12 +124,13 @@ static void hash_text(struct sha256 *hash, const char *text) {
 }
 
 void clip_items_hash(const struct clip_items *items, int64_t item, struct sha256 *hash) {
-    char path[PATH_LIMIT];
+    char path[ITEM_PICTURES_PATH];
+    const char *text = items->texts.text[item - items->lo]; /* of a picture its key */
     struct stat info = {0};
-    hash_text(hash, items->texts.text[item - items->lo]);
+    hash_text(hash, text);
     if (items->more.count)
         hash_text(hash, items->more.text[item - items->lo]);
-    if (items->pictures && find_picture(items, item, path, &info)) {
+    if (items->pictures && item_pictures_find(items->pictures, text, path, &info)) {
         int64_t facts[] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
         hash_text(hash, path);
         sha256_add(hash, facts, sizeof facts);

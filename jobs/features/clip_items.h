@@ -20,10 +20,8 @@ struct clip_items {
     struct h5_strings texts;   /* of an item; of pictures the keys */
     struct h5_strings more;    /* descriptions, where they follow the titles */
     struct clip_tower tower;
-    struct string_list lacking; /* the first pictures that were not to be had, and why */
+    struct string_list lacking; /* pictures that were not to be had (item_pictures.h) */
 };
-
-enum { CLIP_LACKING = 5 }; /* of a rank */
 
 /* Collective. The keys or texts of the items [lo, hi), which each rank chooses freely, of a model whose
  * configuration and tokens are in `items` already. */

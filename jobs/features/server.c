@@ -1,5 +1,6 @@
 /* The texts of this rank's items become keys; what the cache lacks is shared out among the ranks
- * (jobs/enrich/requests), asked for in groups, and the rows are read back from the cache. */
+ * (jobs/enrich/requests), asked for in groups, and the rows are read back from the cache. Of pictures the
+ * paths are shared out, and the rank that asks reads the file again. */
 #include "jobs/features/server.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -11,6 +12,7 @@
 #include "jobs/enrich/failures.h"
 #include "jobs/enrich/requests.h"
 #include "jobs/features/feature_table.h"
+#include "jobs/features/item_pictures.h"
 #include "partition/range.h"
 #include <stdio.h>
 #include <string.h>
@@ -29,8 +31,9 @@ struct job {
     struct embedding_request embedding;
     struct range mine; /* items whose rows this rank writes */
     struct cache cache;
-    char (*key)[SHA256_TEXT]; /* [mine] "": no text, or no vector */
-    char **text;              /* [mine] that are asked about, else NULL */
+    char (*key)[SHA256_TEXT];   /* [mine] "": no text, or no vector */
+    char **text;                /* [mine] or path of the picture; NULL: it is not asked about */
+    struct string_list lacking; /* pictures that are not to be had */
     struct requests requests;
     struct group *group;
     int64_t groups, rooms;
@@ -49,9 +52,24 @@ static void add_group(struct job *j, int64_t lo, int64_t hi) {
     j->group[j->groups++] = (struct group){lo, hi};
 }
 
+/* NULL: the file is not what the key was made of. */
+static char *picture_body(const struct job *j, const struct request *r) {
+    struct picture_file file;
+    char why[PICTURE_WHY], key[SHA256_TEXT], *body = NULL;
+    if (!picture_file_read(r->prompt, &file, why))
+        return NULL;
+    embedding_picture_key(&j->embedding, &file, key);
+    if (!strcmp(key, r->key))
+        body = embedding_picture_body(&j->embedding, &file);
+    picture_file_free(&file);
+    return body;
+}
+
 static char *body_of(void *state, int64_t request) {
     const struct job *j = state;
     const struct group *g = &j->group[request];
+    if (j->request->pictures)
+        return picture_body(j, &j->requests.request[g->lo]);
     const char **texts = mem_alloc(g->hi - g->lo, sizeof *texts);
     for (int64_t i = g->lo; i < g->hi; i++)
         texts[i - g->lo] = j->requests.request[i].prompt;
@@ -100,7 +118,7 @@ static bool split(void *state, int64_t request) {
 }
 
 static enum status ask_all(struct job *j) {
-    int64_t n = j->requests.count, inputs = j->request->inputs;
+    int64_t n = j->requests.count, inputs = j->request->pictures ? 1 : j->request->inputs;
     for (int64_t lo = 0; lo < n; lo += inputs)
         add_group(j, lo, lo + inputs < n ? lo + inputs : n);
     struct asker asker = {.state = j,
@@ -127,7 +145,15 @@ static char *text_of(const struct h5_strings *texts, const struct h5_strings *mo
     return text;
 }
 
-static enum status prepare_item(struct job *j, int64_t i, char *text) {
+/* What the cache has is not asked about. */
+static void drop_known(struct job *j, int64_t i) {
+    if (cache_has(&j->cache, j->key[i])) {
+        mem_free(j->text[i]);
+        j->text[i] = NULL;
+    }
+}
+
+static enum status prepare_text(struct job *j, int64_t i, char *text) {
     if (!text) {
         j->silent++;
         return STATUS_OK;
@@ -139,22 +165,49 @@ static enum status prepare_item(struct job *j, int64_t i, char *text) {
                          "prepare'",
                          j->dataset->path, (long long)(j->mine.lo + i));
     embedding_key(&j->embedding, text, j->key[i]);
-    if (cache_has(&j->cache, j->key[i])) {
-        mem_free(text);
-        j->text[i] = NULL;
-    }
+    drop_known(j, i);
     return STATUS_OK;
 }
 
-static enum status prepare_items(struct job *j) {
+static enum status prepare_texts(struct job *j) {
     struct h5_strings texts = {0}, more = {0};
     enum status status = encode_source_read(j->comm, j->dataset, j->request->from, j->mine.lo,
                                             j->mine.hi, &texts, &more);
     for (int64_t i = 0; i < j->mine.hi - j->mine.lo && status == STATUS_OK; i++)
-        status = prepare_item(j, i, text_of(&texts, &more, i));
+        status = prepare_text(j, i, text_of(&texts, &more, i));
     h5_strings_free(&texts);
     h5_strings_free(&more);
     return comm_agree(j->comm, status);
+}
+
+/* False: item i has none, or none that can be read. */
+static bool prepare_picture(struct job *j, int64_t i, const char *key) {
+    char path[ITEM_PICTURES_PATH], why[PICTURE_WHY];
+    struct picture_file file;
+    struct stat info;
+    if (!item_pictures_find(j->request->pictures, key, path, &info)) {
+        item_pictures_lack(&j->lacking, j->mine.lo + i, key, ITEM_PICTURES_NONE);
+        return false;
+    }
+    if (!picture_file_read(path, &file, why)) {
+        item_pictures_lack(&j->lacking, j->mine.lo + i, path, why);
+        return false;
+    }
+    embedding_picture_key(&j->embedding, &file, j->key[i]);
+    picture_file_free(&file);
+    j->text[i] = mem_string(path);
+    drop_known(j, i);
+    return true;
+}
+
+static enum status prepare_pictures(struct job *j) {
+    struct h5_strings keys;
+    TRY(dataset_read_keys(j->comm, j->dataset, j->mine.lo, j->mine.hi, &keys));
+    for (int64_t i = 0; i < j->mine.hi - j->mine.lo; i++)
+        j->silent += !prepare_picture(j, i, keys.text[i]);
+    h5_strings_free(&keys);
+    item_pictures_name(j->comm, &j->lacking);
+    return STATUS_OK;
 }
 
 static void free_texts(struct job *j) {
@@ -167,7 +220,7 @@ static void free_texts(struct job *j) {
 static enum status get_vectors(struct job *j) {
     const char *path = j->request->ask.cache;
     TRY(answers_read(j->comm, path, 0, &j->cache));
-    TRY(prepare_items(j));
+    TRY(j->request->pictures ? prepare_pictures(j) : prepare_texts(j));
     requests_share(j->comm, j->mine.lo, j->mine.hi - j->mine.lo, j->key, j->text, false,
                    &j->requests);
     free_texts(j);
@@ -226,6 +279,9 @@ static enum status judge(struct job *j) {
     comm_sum_i64(j->comm, counts, 2);
     j->missing = counts[0];
     int64_t unanswered = counts[0] - counts[1];
+    if (counts[1] == j->dataset->items)
+        return comm_error(j->comm, STATUS_INPUT, "%s: no item of %s has one that can be encoded",
+                          j->request->from.name, j->dataset->path);
     if (j->width == 0 || (unanswered > 0 && !o->allow_missing))
         return comm_error(j->comm, o->endpoint ? STATUS_IO : STATUS_INPUT,
                           "%s: %lld of %lld items have no vector; the others are in %s; %s, or "
@@ -277,10 +333,18 @@ static enum status write_rows(const struct job *j, struct h5_writer *w,
     return status;
 }
 
+/* `text` becomes what people are told of the source. */
+static enum status put_source(const struct job *j, struct h5_writer *w, const char *path,
+                              char text[ENCODE_SOURCE_TEXT]) {
+    if (!j->request->pictures)
+        return encode_source_put(w, path, j->dataset, j->request->from, text);
+    snprintf(text, ENCODE_SOURCE_TEXT, "%s", j->request->from.name);
+    return h5_writer_put_text(w, path, "source", text);
+}
+
 static enum status put_attributes(const struct job *j, struct h5_writer *w, const char *path) {
-    const struct server_request *r = j->request;
     char text[1024], source[ENCODE_SOURCE_TEXT];
-    TRY(encode_source_put(w, path, j->dataset, r->from, source));
+    TRY(put_source(j, w, path, source));
     snprintf(text, sizeof text, "%.200s of %s", j->embedding.model, source);
     TRY(h5_writer_put_text(w, path, "encoder", "server"));
     TRY(h5_writer_put_text(w, path, "revision", "cdsr " CDSR_VERSION));
@@ -306,7 +370,8 @@ static enum status check_request(const struct job *j) {
     struct feature_paths paths;
     feature_paths(&paths, r->name);
     TRY(feature_check_name(j->dataset, &paths, r->name, r->overwrite));
-    return terms_check(j->dataset, r->from);
+    return r->pictures ? item_pictures_check(j->dataset, r->pictures)
+                       : terms_check(j->dataset, r->from);
 }
 
 static enum status run(struct job *j) {
@@ -345,6 +410,7 @@ enum status encode_server(const struct comm *comm, const struct dataset *dataset
     free_texts(&j);
     requests_free(&j.requests);
     failures_free(&j.failures);
+    string_list_free(&j.lacking);
     cache_close(&j.cache);
     mem_free(j.key);
     mem_free(j.group);

@@ -105,7 +105,7 @@ test_too_many_columns() { # More columns than there are to take are refused.
 test_models() { # What goes with a CLIP model, and what there has to be.
     refuses 'features: --encoder clip: give the folder of the model, --model DIR' \
         --name text --from titles --encoder clip
-    refuses 'features: --from images:dir: goes with --encoder clip and --model DIR' \
+    refuses 'features: --from images:dir: goes with --encoder clip or server, and --model' \
         --name image --from images:dir
     refuses 'features: --model is about --encoder clip and server, --precision about clip, --endpoint about server' \
         --name text --from titles --model dir

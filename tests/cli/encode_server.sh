@@ -1,4 +1,4 @@
-# Tables by a server that encodes texts (cdsr features --encoder server), with faults.
+# Tables by a server that encodes texts or pictures (cdsr features --encoder server), with faults.
 . "$(dirname "$0")/common.bash"
 . "$(dirname "$0")/server.bash"
 cd "$work" || exit 1
@@ -7,6 +7,7 @@ good_folder
 printf 'index\tdomain\tkey\ttitle\tdescription\n0\tA\tk\tRed chair\tof oak\n1\tA\tk\tred\tOAK\n3\tB\tk\tstrange\tlone\n4\tB\tk\tred\t\n' >in/items.tsv
 "$CDSR" prepare --format c2dsr in -o small.h5 >out 2>err || complain "$(cat err)"
 synth --items-a 300 --items-b 200 --users 40 -o plain.h5
+synth --items-a 30 --items-b 20 --users 40 -o items.h5
 
 # fresh NAME [OF]: a copy of a data set without vectors.
 fresh() {
@@ -100,10 +101,118 @@ test_kill() { # A killed job goes on with the vectors that it has.
     same kill calm
 }
 
+# pictures: files of 50 items, which only begin like pictures, and in the file `rows` what the server makes of
+# them. Seven items have none, one that is too large or one of no known kind; A7 and A8 have the same.
+pictures() {
+    rm -rf pictures
+    mkdir pictures
+    "$python" -B - "$(dirname "$chat")" <<'PYTHON'
+import struct, sys
+sys.path.insert(0, sys.argv[1])
+from chat_server import picture_text, vector
+kinds = [("jpeg", b"\xff\xd8\xff"), ("png", b"\x89PNG\r\n\x1a\n"), ("webp", b"RIFF\0\0\0\0WEBP")]
+with open("rows", "wb") as rows:
+    for i in range(50):
+        kind, data = kinds[i % 3] if i != 8 else kinds[7 % 3]
+        data += bytes(range(i if i != 8 else 7))
+        numbers = [0] * 16
+        if i % 10 != 3:
+            with open(f"pictures/{'A' if i < 30 else 'B'}{i % 30}." + ["jpg", "jpeg", "png", "webp"][i % 4], "wb") as file:
+                file.write(b"GIF89a" if i == 5 else data)
+                if i == 4:
+                    file.truncate((1 << 26) + 1)
+            if i not in (4, 5):
+                numbers = vector(picture_text("image/" + kind, data))
+        rows.write(struct.pack("<16f", *numbers))
+PYTHON
+}
+
+# views RANKS DATA ARGUMENT...: a table of the pictures.
+views() {
+    ranks "$1" features "$2.h5" --name image --from images:pictures --encoder server --model m "${@:3}"
+}
+
+test_pictures() { # Each is asked about once, as it is; rows are the server's, on any number of ranks.
+    pictures
+    serve
+    fresh one items
+    views 1 one --endpoint "$endpoint" --quiet
+    statuses 0
+    has out 'one.h5: table image, 50 rows of 16 columns by m of images:pictures, 7 missing'
+    has out 'vectors: 42 new, the others from one.h5.answers.jsonl; '
+    says err 'cdsr: warning: item 3, A3: there is no .jpg, .jpeg, .png or .webp' \
+        'cdsr: warning: item 4, pictures/A4.jpg: it has more than 64 MiB' \
+        'cdsr: warning: item 5, pictures/A5.jpeg: it is no JPEG, PNG or WebP' \
+        'cdsr: warning: item 13, A13: there is no .jpg, .jpeg, .png or .webp' \
+        'cdsr: warning: item 23, A23: there is no .jpg, .jpeg, .png or .webp'
+    "$python" -c 'import sys; sys.exit(open("rows", "rb").read() not in open("one.h5", "rb").read())' ||
+        complain 'the rows are those of the server'
+    grep -qa 'm of images:pictures' one.h5 || complain 'what the table is made of is said'
+    ! grep -q 'data:' one.h5.answers.jsonl || complain 'no pictures are kept'
+    fresh three items
+    views 3 three --endpoint "$endpoint" --encoding float
+    statuses 0 0 0
+    same three one
+    [ "$(served 200)" = 84 ] || complain "$(served 200) requests, not 84"
+    views 2 three --endpoint "$endpoint" --overwrite
+    has out 'vectors: 0 new, '
+    [ "$(served 200)" = 84 ] || complain 'nothing is asked twice'
+    printf 'more' >>pictures/A0.jpg
+    views 2 three --endpoint "$endpoint" --overwrite
+    has out 'vectors: 1 new, '
+}
+
+test_faults_with_pictures() { # Requests come through them; what the server refuses fails alone.
+    pictures
+    serve
+    fresh calm items
+    views 1 calm --endpoint "$endpoint"
+    serve --faults 0.3 --slow 3
+    fresh faults items
+    views 2 faults --endpoint "$endpoint" --timeout 1 --pause 0.1 --retries 12
+    statuses 0 0
+    [ "$(served index)" -gt 0 ] || complain 'faults of kind index'
+    same faults calm
+    serve --bad image/webp
+    fresh bad items
+    views 2 bad --endpoint "$endpoint" --failed failed
+    statuses 3 3
+    [ -s failed ] && ! grep -qv 'status 400: this text' failed || complain "$(head -3 failed)"
+    views 1 bad --allow-missing
+    has out " $((7 + $(wc -l <failed))) missing"
+}
+
+test_changed_picture() { # One that was changed or removed since it was looked at fails, and no other.
+    pictures
+    serve --delay 0.1
+    fresh changed items
+    views 1 changed --endpoint "$endpoint" --concurrency 1 --failed failed &
+    until [ -s served ] || ! kill -0 $!; do sleep 0.05; done
+    rm pictures/B19.jpeg
+    printf 'more' >>pictures/B18.jpg
+    wait $!
+    statuses 3
+    says failed 'B18	what it is about is not there any more, or has changed' \
+        'B19	what it is about is not there any more, or has changed'
+    views 2 changed --endpoint "$endpoint"
+    has out 'vectors: 1 new, '
+    has out ', 8 missing'
+}
+
+test_refused_pictures() { # No folder, and one without pictures.
+    ranks 2 features plain.h5 --name x --from images:nowhere --encoder server --model m
+    statuses 3 3
+    says err "$e nowhere: cannot be listed: No such file or directory; name the folder of the pictures"
+    mkdir empty
+    ranks 2 features plain.h5 --name x --from images:empty --encoder server --model m
+    statuses 2 2
+    has err "$e images:empty: no item of plain.h5 has one that can be encoded"
+}
+
 test_refused() { # Arguments that do not go together, models and widths that are not there.
     refused "$e features: --encoder server: give the name of the model, --model MODEL" \
         features plain.h5 --name x --from titles --encoder server
-    refused "$e features: --encoder server: goes with one --from titles, titles+description or text:NAME" \
+    refused "$e features: --encoder server: goes with one --from titles, titles+description, text:NAME or images:DIR" \
         features plain.h5 --name x --from a.npy --encoder server --model m
     refused "$e features: --encoder server: goes with the options of servers, --dim, --inputs, --encoding, --dtype and --overwrite alone" \
         features plain.h5 --name x --from titles --encoder server --model m --whiten

@@ -188,6 +188,25 @@ Test(llm, embedding_bodies) {
     mem_free(body);
 }
 
+Test(llm, embedding_of_a_picture) {
+    struct embedding_request request = {"m", 4, false};
+    struct picture_file picture = {"image/png", (uint8_t[]){0xff, 0, 0x10, 0xfb}, 4};
+    char key[SHA256_TEXT], other[SHA256_TEXT];
+    char *body = embedding_picture_body(&request, &picture);
+    cr_expect_str_eq(body, "{\"dimensions\":4,\"encoding_format\":\"base64\",\"messages\":[{"
+                           "\"content\":[{\"image_url\":{\"url\":\"data:image/png;base64,"
+                           "/wAQ+w==\"},\"type\":\"image_url\"}],\"role\":\"user\"}],"
+                           "\"model\":\"m\"}");
+    mem_free(body);
+    embedding_picture_key(&request, &picture, key);
+    request.floats = true;
+    embedding_picture_key(&request, &picture, other);
+    cr_expect_str_eq(key, other);
+    picture.size = 3;
+    embedding_picture_key(&request, &picture, other);
+    cr_expect_str_neq(key, other);
+}
+
 /* 1, -2.5 as float32, little-endian. */
 #define TWO "AACAPwAAIMA="
 

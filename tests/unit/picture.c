@@ -1,4 +1,6 @@
 #include "io/picture/picture.h"
+#include "core/mem.h"
+#include "io/file.h"
 #include "tests/pictures.h"
 #include "tests/unit/folder.h"
 #include <math.h>
@@ -31,6 +33,32 @@ Test(picture, of_each_kind) {
     expect_picture("b.png", rgb, 0);
     expect_picture("c", rgb, 3);
     expect_picture("d.webp", rgb, 3);
+    free(rgb);
+}
+
+/* Whole, and told by the first bytes. */
+static void expect_file(const char *path, const char *type) {
+    struct picture_file file;
+    struct stat info;
+    char why[PICTURE_WHY], *bytes = NULL;
+    cr_assert(picture_file_read(path, &file, why), "%s: %s", path, why);
+    cr_assert_eq(stat(path, &info), 0);
+    cr_assert_eq(file_read(path, info.st_size, &bytes), STATUS_OK);
+    cr_expect_str_eq(file.type, type);
+    cr_expect(file.size == (size_t)info.st_size && !memcmp(file.bytes, bytes, file.size), "%s",
+              path);
+    mem_free(bytes);
+    picture_file_free(&file);
+}
+
+Test(picture, files_as_they_are) {
+    uint8_t *rgb = picture_of(W, H, 1);
+    put_png("a.jpg", rgb, W, H);
+    put_webp("b.png", rgb, W, H);
+    put_jpeg("c", rgb, W, H, 0);
+    expect_file("a.jpg", "image/png");
+    expect_file("b.png", "image/webp");
+    expect_file("c", "image/jpeg");
     free(rgb);
 }
 
