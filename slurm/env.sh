@@ -51,9 +51,9 @@ choose_launcher() {
 # stopped early with 75 does not end the others. Open MPI binds a rank to one core even if it has threads.
 launcher_options() {
     local kind=$1
-    case $kind-$("$1" --version 2>&1) in
-        mpirun-*HYDRA*) kind=hydra ;; # MPICH's, which binds nothing by itself
-    esac
+    if [ "$kind" = mpirun ] && mpirun --version 2>&1 | grep -q HYDRA; then
+        kind=hydra # MPICH's, which binds nothing by itself
+    fi
     case $kind-${BIND:-} in
         srun-*) launch+=(--mpi=pmix --kill-on-bad-exit=0 -c "$threads") ;;&
         hydra-cores) launch+=(-bind-to "core:$threads") ;;
