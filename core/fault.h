@@ -2,8 +2,8 @@
  * that something else happens meanwhile. The environment variable
  * CDSR_TEST_KILL="RANK:POINT:COUNT" sends that rank SIGKILL when it comes to the point for the
  * COUNT-th time (1: the first), CDSR_TEST_STOP SIGSTOP. And constants that a test can have wrong:
- * CDSR_TEST_FACTOR="NAME:FACTOR" multiplies the constant of that name. For tests only; without a variable a point
- * costs a test of a flag that is never set. Not collective.
+ * CDSR_TEST_FACTOR="NAME:FACTOR" multiplies the constant of that name. For tests only; without a
+ * variable a point costs a test of a flag that is never set. Not collective.
  *
  * | point | where |
  * |---|---|

@@ -23,7 +23,8 @@ GENERAL("run.seed", INTEGER, run.seed, "1", "[0, inf)", NULL,
 GENERAL("run.time_limit", REAL, run.time_limit, "0", "[0, inf)", NULL,
     "seconds after which training stops with a checkpoint; 0: no limit but that of a SLURM job"),
 GENERAL("run.margin", REAL, run.margin, "120", "[0, inf)", NULL,
-    "seconds before the end of a SLURM job at which training stops with a checkpoint; at most a quarter of what is left at the start"),
+    "seconds before the end of a SLURM job at which training stops with a checkpoint; at most a quarter of "
+    "what is left at the start"),
 GENERAL("data.path", TEXT, data.path, "data.h5", "", NULL,
     "data set made by `cdsr prepare` or `cdsr synth`"),
 GENERAL("data.max_len", INTEGER, data.max_len, "0", "[0, 1000000]", NULL,
@@ -45,7 +46,8 @@ GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "auto", "domain|all|
     "items in the mixed stream's softmax: of the target's domain, or of both; auto: the model's own, "
     "domain if it has none"),
 GENERAL("model.share_encoders", CHOICE, model.share_encoders, "auto", "none|streams|auto", NULL,
-    "streams: the three streams of a modality share one encoder; auto: the model's own, none if it has no other"),
+    "streams: the three streams of a modality share one encoder; auto: the model's own, none if "
+    "it has no other"),
 GENERAL("model.output_table", CHOICE, model.output_table, "tied", "tied|untied", NULL,
     "what ids are ranked by, for models that have the choice: the embedding that histories are read with; or "
     "a table of their own"),
@@ -143,7 +145,8 @@ GENERAL("eval.every", INTEGER, eval.every, "1", "[0, inf)", NULL,
 GENERAL("eval.select", TEXT, eval.select, "ndcg@100", NULL, NULL,
     "figure that selects the best epoch: mrr, ndcg@K or hr@K with any K; without @K at the last cut-off"),
 GENERAL("eval.select_candidates", CHOICE, eval.select_candidates, "auto", "auto|full|sampled", NULL,
-    "candidates that the figure is taken among, which eval.candidates has to have; auto: full if it has them"),
+    "candidates that the figure is taken among, which eval.candidates has to have; auto: full if it has "
+    "them"),
 GENERAL("eval.select_domain", CHOICE, eval.select_domain, "auto", "auto|both|a|b|each", NULL,
     "targets that the figure is taken of: those of one domain, or of both; auto: as train.target; each: "
     "every domain that is trained for has a best epoch of its own, with which its targets are ranked",

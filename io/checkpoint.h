@@ -14,9 +14,9 @@
  * is taken and verified by any number of ranks, each with its share of the rows, under either
  * placement. The checksum of /state covers its attributes and the names and checksums of all
  * tables; HDF5 itself has one for what describes the datasets. Files of schema 6 know of no times;
- * those of schema 5 of no repeats; those of schema 4 have one best evaluation, which is that of both domains; those of schema 3 know
- * of no reductions of the learning rate and of no averages either; those of schema 2 have no keys;
- * those of schema 1, and files of others, have no checksums. */
+ * those of schema 5 of no repeats; those of schema 4 have one best evaluation, which is that of both
+ * domains; those of schema 3 know of no reductions of the learning rate and of no averages either; those
+ * of schema 2 have no keys; those of schema 1, and files of others, have no checksums. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
 #include "core/clock.h"

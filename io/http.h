@@ -67,8 +67,8 @@ struct http {
     void *multi, *headers;
 };
 
-/* What is wrong with the address, or NULL. It begins with http:// or https:// and holds no query, and no name or
- * password, as every user of the machine sees the command line. */
+/* What is wrong with the address, or NULL. It begins with http:// or https:// and holds no query, and no
+ * name or password, as every user of the machine sees the command line. */
 const char *http_fault(const char *url);
 
 /* Texts of the options are the caller's, and outlive the object. STATUS_FAIL where libcurl does not

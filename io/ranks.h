@@ -1,10 +1,11 @@
 /* ranks.h5: the rank of every target, so that models can be compared user by user.
  *
  * /SPLIT/user (text, where the data set has it), /SPLIT/target (i32, item),
- * /SPLIT/domain (u8, of the target) and, where they were ranked, /SPLIT/full and /SPLIT/sampled (f64; NaN: the target has no other candidate), one entry
- * per sequence of the split in the data set's order; attribute `history` of these two is "included"
- * or "excluded". Attributes of the file: `epochs`, where each domain's targets were ranked with its own best
- * epoch, says so; `runs`, where several runs' scores were averaged, their number. */
+ * /SPLIT/domain (u8, of the target) and, where they were ranked, /SPLIT/full and /SPLIT/sampled (f64;
+ * NaN: the target has no other candidate), one entry per sequence of the split in the data set's order;
+ * attribute `history` of these two is "included" or "excluded". Attributes of the file: `epochs`, where
+ * each domain's targets were ranked with its own best epoch, says so; `runs`, where several runs' scores
+ * were averaged, their number. */
 #ifndef IO_RANKS_H
 #define IO_RANKS_H
 #include "core/options.h"

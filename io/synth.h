@@ -42,8 +42,8 @@ void synth_item_tags(const struct synth *synth, int64_t item, int32_t tags[SYNTH
                      float weights[SYNTH_TAGS]);
 
 /* Picture of an item, rgb [side, side, 3]. It tells what the title does, each by a pattern: the topic by the
- * ground's, the series by that of a figure a little out of the middle, whose shape is the topic's, the number in
- * the series by that of a band at the lower edge; and there is noise. */
+ * ground's, the series by that of a figure a little out of the middle, whose shape is the topic's, the
+ * number in the series by that of a band at the lower edge; and there is noise. */
 void synth_picture(const struct synth *synth, int64_t item, int side, uint8_t *rgb);
 
 /* Row of the feature table: a vector of the topic, one of the series, and noise. */

@@ -96,8 +96,8 @@ static double learning_rate(const struct trainer *t) {
     return schedule_rate(&t->schedule, steps_done(t), &t->state.plateau);
 }
 
-/* Seconds until the last step, evaluations and checkpoints included, if the others take as long as those of this
- * process; patience may end training before. */
+/* Seconds until the last step, evaluations and checkpoints included, if the others take as long as those
+ * of this process; patience may end training before. */
 static double seconds_left(const struct trainer *t, double now) {
     const struct config *c = config_of(t);
     int64_t left = c->train.epochs * loader_steps(&t->stepper.loader) - steps_done(t);

@@ -35,8 +35,8 @@ struct scores {
     real *error; /* [threads][samples] of the scores of the thread's chunk */
 
     /* Of a query with `repeats`: */
-    /* [samples] the sum of all candidates' probabilities; of a model's own, which are logarithms, the logarithm
-     * of the sum of their exponentials */
+    /* [samples] the sum of all candidates' probabilities; of a model's own, which are logarithms, the
+     * logarithm of the sum of their exponentials */
     double *mass;
     struct scores_sums sums; /* of these */
 };

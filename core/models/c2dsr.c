@@ -25,7 +25,8 @@
 // clang-format off
 static const struct option_spec options[] = {
 OPTION(struct c2dsr_options, "model.infomax_weight", REAL, infomax, "0.3", "[0, 1]", NULL,
-    "weight of the contrast of a domain's sequence with the mixed one; the next-item losses have the rest of 1"),
+    "weight of the contrast of a domain's sequence with the mixed one; the next-item losses have the "
+    "rest of 1"),
 OPTION(struct c2dsr_options, "model.last_targets", INTEGER, last, "10", "[1, 1000000]", NULL,
     "latest positions of the mixed stream that are trained on"),
 };

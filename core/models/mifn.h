@@ -11,7 +11,7 @@
  *     a_n  = softmax over the nodes in of < v, tanh(W_s h_l + W_e x_n) >, of those across of the same of t_l
  *     f_n  = sigma( W_c [h_l, t_l] + W_cx x_n + b_c )
  *     y_n  = a_n f_n . x_n in,   a_n (1 - f_n) . x_n across
- *     c_n  = [ relu( sum over n's edges to j of its own domain of w_nj (W y_j + b) ) | the same of the other ]
+ *     c_n  = [ relu( sum over n's edges to j of its own domain of w_nj (W y_j + b) ) | that of the other ]
  *     x'_n = GRU( c_n, x_n )                                                            once
  * with W, b by j's side (in, cross) and by whether n is on it. For a target in a domain, whose nodes are N:
  *     g    = softmax over n in N of < v', tanh(W'_s h_own + W'_e x'_n) >                zero elsewhere
@@ -29,7 +29,8 @@
  * attention of the nodes across to those in is left out. Where N is empty P = s. Targets with a graph are the
  * last model.graph_targets of either domain of a sequence, one each in the code; all others are predicted by
  * s alone, every one trained on as in pi-Net. With train.loss=sampled s is over the target and the items
- * drawn. The mean is over the targets of both domains together (there, one mean of each); embeddings, dropout and output rows are as in pi-Net. The batch is packed by batch_mixed. */
+ * drawn. The mean is over the targets of both domains together (there, one mean of each); embeddings,
+ * dropout and output rows are as in pi-Net. The batch is packed by batch_mixed. */
 #ifndef CORE_MODELS_MIFN_H
 #define CORE_MODELS_MIFN_H
 #include "core/models/model.h"

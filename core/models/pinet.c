@@ -8,7 +8,8 @@
 static const struct option_spec options[] = {
 OPTION(struct pinet_options, "model.members", INTEGER, members, "4", "[1, 256]", NULL,
     "members of a shared account, over which the filter between the domains is a mean"),
-OPTION(struct pinet_options, "model.member_projections", CHOICE, projections, "shared", "shared|separate", NULL,
+OPTION(struct pinet_options, "model.member_projections", CHOICE, projections, "shared", "shared|separate",
+    NULL,
     "gate and candidate of the filter have one projection of the members, or one each"),
 };
 // clang-format on

@@ -12,10 +12,10 @@
  * over all roles and all items i of the source before the target, of those that are kept.
  *
  * Of the paper, by its abstract, are the two steps: what comes is split by role at each timestamp, and what
- * all timestamps and roles have is joined. Decided here: what the gates read, and that they are as wide as the state;
- * the gate of no role, which shares a softmax with those of the roles; biases of gates and candidate that
- * begin with 1; additive attention, from the last state of the target's domain; no recurrent unit behind
- * it; 4 roles, as many as pi-Net has members; and what is decided for pi-Net. */
+ * all timestamps and roles have is joined. Decided here: what the gates read, and that they are as wide
+ * as the state; the gate of no role, which shares a softmax with those of the roles; biases of gates and
+ * candidate that begin with 1; additive attention, from the last state of the target's domain; no
+ * recurrent unit behind it; 4 roles, as many as pi-Net has members; and what is decided for pi-Net. */
 #ifndef CORE_MODELS_PSJNET_H
 #define CORE_MODELS_PSJNET_H
 #include "core/models/model.h"

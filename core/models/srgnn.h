@@ -1,8 +1,8 @@
 /* SR-GNN (Wu, Tang, Zhu, Wang, Xie, Tan, "Session-based recommendation with graph neural networks",
  * AAAI 2019), over the whole history, whatever its domains: each prefix of it is a session.
  *
- * The nodes of a session are its distinct items, with e_i = Drop(sqrt(d) E[i]); an edge joins items that follow
- * one another, once however often they do. With W, b the parameters:
+ * The nodes of a session are its distinct items, with e_i = Drop(sqrt(d) E[i]); an edge joins items that
+ * follow one another, once however often they do. With W, b the parameters:
  *
  *     a_i     = [ mean over predecessors p of W_in e_p + b_in | mean over successors p of W_out e_p + b_out ]
  *     h_i     = GRU( a_i, e_i )                                      one step; reset gate behind the product

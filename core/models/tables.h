@@ -1,5 +1,5 @@
-/* The item tables of a model: by modality a learned one (`id`, and what the model adds), or a frozen one of the data set,
- * projected or not, or rows that the model computes. Not collective. */
+/* The item tables of a model: by modality a learned one (`id`, and what the model adds), or a frozen one
+ * of the data set, projected or not, or rows that the model computes. Not collective. */
 #ifndef CORE_MODELS_TABLES_H
 #define CORE_MODELS_TABLES_H
 #include "core/models/model.h"

@@ -1,6 +1,6 @@
 /* What goes over from one domain to the other along its time, in pi-Net and MIFN: states h of a domain pass a
- * filter that knows the other domain's latest state c at every item (core/models/filter_layer.h), and a second
- * recurrent unit, TensorFlow's, reads what is left:
+ * filter that knows the other domain's latest state c at every item (core/models/filter_layer.h), and a
+ * second recurrent unit, TensorFlow's, reads what is left:
  *     t_s = GRU'_s( filter_s( h_s, c ) )                        s: stream a or b
  * Not collective. */
 #ifndef CORE_MODELS_TRANSFER_H

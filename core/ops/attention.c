@@ -1,6 +1,7 @@
 /* Attention of packed sequences. Each sequence and head is a small dense problem: scores of a row
- * against the rows within its reach, a softmax in place, the weighted sum of values. Forward keeps the weights
- * before dropout, backward draws the dropout again from its keys. Threads take whole sequences. */
+ * against the rows within its reach, a softmax in place, the weighted sum of values. Forward keeps the
+ * weights before dropout, backward draws the dropout again from its keys. Threads take whole
+ * sequences. */
 #include "core/ops/attention.h"
 #include "core/check.h"
 #include "core/mem.h"

@@ -1,6 +1,7 @@
 /* Sums over ranges of rows, each forward and backward: the mean, the sum weighted by a softmax of
- * scores; the scores of additive attention; then the comparison of pairs, in blocks of pairs. Ranges of different queries share rows:
- * where gradients of rows are added up, each thread takes columns of its own. */
+ * scores; the scores of additive attention; then the comparison of pairs, in blocks of pairs. Ranges of
+ * different queries share rows: where gradients of rows are added up, each thread takes columns of its
+ * own. */
 #include "core/ops/ranges.h"
 #include "core/check.h"
 #include "core/gemm.h"

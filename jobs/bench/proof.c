@@ -110,8 +110,8 @@ static enum status open_first(struct bench *b, struct comm *comm, const struct d
 }
 
 /* What rounding makes of a loss in step `step`, where errors of single operations are independent (Higham,
- * Mary, 2019): a logit is c <q, e> of unit vectors of d numbers, of which operands are rounded to u' and sums to
- * u, so that it is off by
+ * Mary, 2019): a logit is c <q, e> of unit vectors of d numbers, of which operands are rounded to u' and
+ * sums to u, so that it is off by
  *
  *     c ( sqrt(d) u + sqrt(2 / d) u' )
  *

@@ -1,5 +1,5 @@
-/* What a result has to say of where it was made: versions, compiler and flags, kernels, hosts with their ranks,
- * threads and processors. */
+/* What a result has to say of where it was made: versions, compiler and flags, kernels, hosts with their
+ * ranks, threads and processors. */
 #ifndef JOBS_BENCH_RECORD_H
 #define JOBS_BENCH_RECORD_H
 #include "mpi/comm.h"

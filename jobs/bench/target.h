@@ -1,5 +1,5 @@
-/* Time to target, as MLPerf HPC takes it: trainings of several seeds until a figure of the validation split is
- * reached, the quickest and the slowest left out, the mean of the others. */
+/* Time to target, as MLPerf HPC takes it: trainings of several seeds until a figure of the validation
+ * split is reached, the quickest and the slowest left out, the mean of the others. */
 #ifndef JOBS_BENCH_TARGET_H
 #define JOBS_BENCH_TARGET_H
 #include "core/options.h"

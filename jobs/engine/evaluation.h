@@ -44,8 +44,8 @@ CHECKED enum status evaluation_popularity(struct evaluation *evaluation, const i
 
 /* Collective. `count` runs together and popularity on the validation and test splits; data set and
  * protocol are the first run's; results->per_domain is set. `valid` is what
- * evaluation_run gave for the present parameters on the validation split; NULL: not known. `ranks`: the path of the file (io/ranks.h) that is to hold the
- * runs'; NULL: none. */
+ * evaluation_run gave for the present parameters on the validation split; NULL: not known. `ranks`: the
+ * path of the file (io/ranks.h) that is to hold the runs'; NULL: none. */
 CHECKED enum status evaluation_splits(struct run *runs, int count,
                                       const struct report_scores *valid, const char *ranks,
                                       struct report_results *results);

@@ -23,8 +23,8 @@ struct encode_request {
 /* Collective. Latent semantic analysis: TF-IDF of the items' terms (io/tfidf.h), its truncated
  * singular value decomposition (mpi/svd.h), or with `graph` other components; rows U S^(1/2), or U
  * where whitened, scaled to norm 1, into /features/NAME with its attributes and, where items have no
- * term, /features/NAME_mask; prints what came out on rank 0. Each rank works on its block of items. (Deerwester et al.: Indexing by
- * latent semantic analysis, 1990.) */
+ * term, /features/NAME_mask; prints what came out on rank 0. Each rank works on its block of items.
+ * (Deerwester et al.: Indexing by latent semantic analysis, 1990.) */
 CHECKED enum status encode_lsa(const struct comm *comm, const struct dataset *dataset,
                                const struct encode_request *request);
 

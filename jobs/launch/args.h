@@ -18,7 +18,8 @@
 
 /* Collective. Parses argv[1..] in order into `input`, which the parser finds in state->input;
  * argv[0] is the job's name, "" for the program itself. STATUS_INPUT, after one line on stderr, for
- * a usage error. Sets `done` when help or the manual page was asked for and printed. Does not reorder argv. */
+ * a usage error. Sets `done` when help or the manual page was asked for and printed. Does not reorder
+ * argv. */
 CHECKED enum status args_parse(const struct comm *comm, const struct argp *argp, int argc,
                                char **argv, void *input, bool *done);
 

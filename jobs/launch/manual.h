@@ -12,8 +12,8 @@ void manual_page(FILE *out, const char *job, const struct argp *argp,
 
 /* The same options for completion, a line for each: JOB, a space, --NAME; --NAME= where it takes an argument,
  * with the words that the table has for that ("first|last"), as --NAME=first|last. The program is called -.
- * A job that takes KEY=VALUE has the line JOB KEY=. Of the program also the jobs, - JOB, and the configuration
- * keys, key NAME=CHOICE|CHOICE. */
+ * A job that takes KEY=VALUE has the line JOB KEY=. Of the program also the jobs, - JOB, and the
+ * configuration keys, key NAME=CHOICE|CHOICE. */
 void manual_words(FILE *out, const char *job, const struct argp *argp,
                   const struct argp_option *common);
 

@@ -22,8 +22,9 @@ struct plan_data {
 };
 
 /* Collective; the same on all ranks. `recipe`: of a synthetic one, of which there are sequences for
- * steps of up to `batch`; NULL: the configuration names a data set. STATUS_INPUT for a bad data set or one without training sequences, and for a model that reads
- * tags where the data is synthetic. On failure nothing stays open. */
+ * steps of up to `batch`; NULL: the configuration names a data set. STATUS_INPUT for a bad data set or
+ * one without training sequences, and for a model that reads tags where the data is synthetic. On
+ * failure nothing stays open. */
 CHECKED enum status plan_data_open(struct plan_data *data, const struct comm *comm,
                                    const struct config *config, const struct synth_recipe *recipe,
                                    int64_t batch);

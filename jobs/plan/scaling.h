@@ -26,8 +26,8 @@ struct scaling {
 };
 
 /* Collective; rank 0 prints: for each placement and network a table that gnuplot reads, or JSON.
- * It draws them by gnuplot where that is asked for (io/plot.h). STATUS_INPUT for a model that cannot be, and with train.reproducible, whose ranks are at most
- * eight. */
+ * It draws them by gnuplot where that is asked for (io/plot.h). STATUS_INPUT for a model that cannot be,
+ * and with train.reproducible, whose ranks are at most eight. */
 CHECKED enum status scaling_print(const struct scaling *scaling, const struct comm *comm,
                                   struct plan_data *data, bool json);
 

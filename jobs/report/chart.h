@@ -2,8 +2,8 @@
  * dashes are classes of the page's style: s0 to s7 of lines, f0 to f7 of areas. Each has a title, and a
  * description that says in words what there is to see. Not collective.
  *
- * They are not drawn by gnuplot, as those of --plot: its SVG has the colours and fonts that it was made with, where
- * a page is dark or light as its reader wants it, and its text is not to be read out. */
+ * They are not drawn by gnuplot, as those of --plot: its SVG has the colours and fonts that it was made
+ * with, where a page is dark or light as its reader wants it, and its text is not to be read out. */
 #ifndef JOBS_REPORT_CHART_H
 #define JOBS_REPORT_CHART_H
 #include <stdbool.h>

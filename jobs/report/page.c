@@ -1,5 +1,5 @@
-/* The sections of the page from top to bottom, each of the objects beside this one. The page is made in memory
- * and written when all of it is there. */
+/* The sections of the page from top to bottom, each of the objects beside this one. The page is made in
+ * memory and written when all of it is there. */
 #include "jobs/report/page.h"
 #include "core/mem.h"
 #include "io/file.h"
@@ -103,8 +103,8 @@ static double value_of(const struct curve_point *point, int panel) {
     return panel == 0 ? point->loss : 100 * point->value[panel - 1];
 }
 
-/* The epoch whose parameters gave the run's figures of a domain; that of "all" is the first one's where each has
- * its own. */
+/* The epoch whose parameters gave the run's figures of a domain; that of "all" is the first one's where
+ * each has its own. */
 static int64_t best_epoch(const struct run_result *result, int panel) {
     return result->best_epoch[panel == 2];
 }

@@ -4,9 +4,9 @@
 #include "jobs/report/entries.h"
 #include <stdio.h>
 
-/* Of each run: the figures of the request, data set and tables, and under each table, level by level, what it was made
- * of, as metrics.json has it. What an older run did not keep is said of each table. `split` < 0: both.
- * STATUS_INPUT, after the others, for a metrics.json that is none. */
+/* Of each run: the figures of the request, data set and tables, and under each table, level by level,
+ * what it was made of, as metrics.json has it. What an older run did not keep is said of each table.
+ * `split` < 0: both. STATUS_INPUT, after the others, for a metrics.json that is none. */
 CHECKED enum status provenance_print(FILE *file, const struct entry *run, int n,
                                      const struct result_request *request, int split);
 

@@ -1,5 +1,5 @@
-/* The style of the page: dark where the reader wants it dark, ink on white on paper. Colours have a contrast of
- * 4.5 at least, and lines have dashes beside them. */
+/* The style of the page: dark where the reader wants it dark, ink on white on paper. Colours have a
+ * contrast of 4.5 at least, and lines have dashes beside them. */
 #ifndef JOBS_REPORT_STYLE_H
 #define JOBS_REPORT_STYLE_H
 

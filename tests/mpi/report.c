@@ -262,7 +262,8 @@ MPI_TEST(report, logs_one_object_per_line, 2) {
     finish();
 }
 
-/* With a best epoch of each domain the figure that selects, and whether it is the best one, stand by domain. */
+/* With a best epoch of each domain the figure that selects, and whether it is the best one, stand by
+ * domain. */
 MPI_TEST(report, logs_the_figures_of_each_domain, 1) {
     struct report_scores scores = {.has_full = true, .full = table(0.125)};
     start();

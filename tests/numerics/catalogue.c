@@ -700,9 +700,9 @@ Test(rank, without_what_the_user_has) {
 }
 
 /* One term, one head, all that a user could want to tie: copies of the target's row, rows that
- * differ in a last bit of single precision, and, at a scale of 100, logits so far apart that their exponentials are
- * zero. Counts are those of the rows' own products in double precision, rounded once, for any
- * threads and for samples alone or together. */
+ * differ in a last bit of single precision, and, at a scale of 100, logits so far apart that their
+ * exponentials are zero. Counts are those of the rows' own products in double precision, rounded once,
+ * for any threads and for samples alone or together. */
 static void check_logits(real eps) {
     enum { N = 2000, B = 8, D = 64 };
     struct arena arena = {0};
