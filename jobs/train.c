@@ -470,11 +470,8 @@ static enum status resume(struct trainer *t) {
 /* What the run needs, and where it starts from. */
 static enum status open_run(struct trainer *t, const struct config *config) {
     struct run *run = &t->run;
-    struct config settled = *config;
-    bool begun = t->resume.path != NULL;
-    if (begun)
-        settled.model.time = t->resume.was.model.time;
-    TRY(run_open(run, t->comm, &settled, begun ? &t->resume.state.clock : NULL, true));
+    const struct clock *clock = t->resume.path ? &t->resume.state.clock : NULL;
+    TRY(run_open(run, t->comm, config, clock, true));
     TRY(stepper_open(&t->stepper, run));
     t->stepper.write_notes = write_notes;
     t->stepper.writer = t;
@@ -499,7 +496,7 @@ static enum status open_run(struct trainer *t, const struct config *config) {
 }
 
 /* The run directory stays as it is until nothing is in the way. */
-static enum status open_trainer(struct trainer *t, const struct config *config,
+static enum status open_trainer(struct trainer *t, struct config *config,
                                 const struct request *request) {
     enum report_mode mode = request->resume      ? REPORT_RESUME
                             : request->overwrite ? REPORT_OVERWRITE

@@ -34,8 +34,6 @@ static enum status settle(const struct resume *r, struct config *now) {
                            .labels = {label, label},
                            .domain_items = {known ? items[0] : 1, known ? items[1] : 1},
                            .max_len = (int)r->was.data.max_len};
-    if (now->model.time == TIME_AUTO)
-        now->model.time = r->was.model.time;
     return run_settle(r->comm, &data, now);
 }
 
@@ -48,13 +46,15 @@ static enum status check_settings(const struct resume *r, const struct config *t
     return STATUS_OK;
 }
 
-static enum status read_settings(struct resume *r, const struct config *now) {
+static enum status read_settings(struct resume *r, struct config *now) {
     TRY(COMM_ON_ROOT(r->comm, config_from_text(r->state.config, r->path, &r->was)));
     comm_bcast(r->comm, &r->was, sizeof r->was);
+    if (now->model.time == TIME_AUTO)
+        now->model.time = r->was.model.time;
     return check_settings(r, now);
 }
 
-enum status resume_open(const struct comm *comm, const char *directory, const struct config *now,
+enum status resume_open(const struct comm *comm, const char *directory, struct config *now,
                         struct resume *resume) {
     *resume = (struct resume){.comm = comm};
     TRY(checkpoint_newest_whole(comm, directory, &resume->path));

@@ -12,10 +12,11 @@ struct resume {
     struct config was; /* the configuration that it was written under */
 };
 
-/* Collective. The newest whole checkpoint of `directory`. STATUS_INPUT, naming the key and both
- * values, where `now` changes what may not (options_may_change). */
-CHECKED enum status resume_open(const struct comm *comm, const char *directory,
-                                const struct config *now, struct resume *resume);
+/* Collective. The newest whole checkpoint of `directory`; model.time=auto of `now` becomes the value
+ * that it was written under. STATUS_INPUT, naming the key and both values, where `now` changes what
+ * may not (options_may_change). */
+CHECKED enum status resume_open(const struct comm *comm, const char *directory, struct config *now,
+                                struct resume *resume);
 void resume_close(struct resume *resume); /* not collective; safe on a zeroed object; zeroes it */
 
 /* Not collective, the same on all ranks, rank 0 speaks. STATUS_INPUT unless the run has the data
