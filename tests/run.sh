@@ -16,7 +16,7 @@ build() {
 
 if [ "${1:-}" = quick ]; then
     build release
-    exec ctest --preset release -L serial
+    exec ctest --preset release -L serial -j "$(nproc)"
 elif [ $# -gt 0 ]; then
     build release
     exec ctest --preset release -V -R "$(printf '%s\n' "$@" | paste -sd '|')"
@@ -30,8 +30,8 @@ jobs/packages.sh chromium || echo 'run.sh: without chromium' >&2
 build release
 build asan
 failed=0
-ctest --preset release || failed=1
+ctest --preset release -j "$(nproc)" || failed=1
 skipped=$(grep '^skipped: ' build/release/Testing/Temporary/LastTest.log || true)
-ctest --preset asan || failed=1
+ctest --preset asan -j "$(nproc)" || failed=1
 [ -z "$skipped" ] || printf '%s\n' "$skipped" | sort | uniq -c
 exit $failed
