@@ -274,6 +274,8 @@ enum status config_from_text(const char *text, const char *where, struct config 
         config->model.repeats = REPEATS_FREE;
     if (!strstr(text, " time:"))
         config->model.time = TIME_NONE;
+    if (!strstr(text, "schedule:"))
+        config->train.schedule = SCHEDULE_CONSTANT;
     return STATUS_OK;
 }
 

@@ -18,8 +18,8 @@ CHECKED enum status config_load(const struct comm *comm, const char *path, char 
 
 /* Not collective. Defaults, then the YAML in `text`, which config_to_text wrote; `where` stands for
  * the file's name in messages. Text older than eval.select_domain is of a run that selected by both
- * domains, text older than model.repeats of one that is free. Not checked between keys: that is for
- * config_override. */
+ * domains, text older than model.repeats, model.time or train.schedule of one that is free, knows no time and
+ * has a constant rate. Not checked between keys: that is for config_override. */
 CHECKED enum status config_from_text(const char *text, const char *where, struct config *config);
 
 /* Not collective. The "key=value" pairs, whose values are YAML (paths and other free text as they

@@ -224,6 +224,7 @@ const struct model_ops llm_emf = {
     .state_size = sizeof(struct emf),
     .scale = 7,
     .share_encoders = SHARE_STREAMS,
+    .schedule = SCHEDULE_PLATEAU,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct emf_options),

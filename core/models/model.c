@@ -67,6 +67,18 @@ static enum status configure_time(const struct model_ops *ops, struct config *co
     return STATUS_OK;
 }
 
+/* A plateau is seen in evaluations, before they end the training. */
+static bool sees_plateaus(const struct config *config) {
+    return config->eval.every > 0 && (config->train.patience == 0 ||
+                                      config->train.patience > config->train.plateau_patience + 1);
+}
+
+static void configure_schedule(const struct model_ops *ops, struct config *config) {
+    int own = ops ? ops->schedule : (int)SCHEDULE_CONSTANT;
+    if (config->train.schedule == SCHEDULE_AUTO)
+        config->train.schedule = sees_plateaus(config) ? own : (int)SCHEDULE_CONSTANT;
+}
+
 enum status model_configure(struct config *config) {
     const struct model_ops *ops = find(config->model.name);
     if (ops && config->train.loss == LOSS_AUTO)
@@ -78,6 +90,7 @@ enum status model_configure(struct config *config) {
     if (ops && config->model.repeats == REPEATS_AUTO)
         config->model.repeats = learns_probabilities(ops, config) ? REPEATS_COUNTED : REPEATS_FREE;
     TRY(configure_time(ops, config));
+    configure_schedule(ops, config);
     if (config->train.bce_negatives == 0)
         config->train.bce_negatives = 1;
     if (config->model.mixed_softmax == MIXED_AUTO)

@@ -102,6 +102,7 @@ const struct model_ops tema_llm = {
     .state_size = sizeof(struct tema),
     .scale = 7,
     .share_encoders = SHARE_STREAMS,
+    .schedule = SCHEDULE_PLATEAU,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .options_size = sizeof(struct tema_options),

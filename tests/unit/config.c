@@ -41,7 +41,7 @@ Test(config, reads_flow_style) {
     cr_expect_eq(config.train.lr, 1e-3);
     cr_expect_eq(config.train.betas[1], 0.99);
     cr_expect(config.train.reproducible);
-    cr_expect_eq(config.train.batch, 256);
+    cr_expect_eq(config.train.batch, 128);
 }
 
 Test(config, reads_block_style) {
@@ -64,6 +64,7 @@ Test(config, nothing_means_defaults) {
     options_defaults(&fresh);
     fresh.model.repeats = REPEATS_FREE;
     fresh.model.time = TIME_NONE;
+    fresh.train.schedule = SCHEDULE_CONSTANT;
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         cr_assert_eq(parse(empty[i]), STATUS_OK, "%s", empty[i]);
         cr_expect_arr_eq(&config, &fresh, sizeof fresh);

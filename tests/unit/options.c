@@ -60,10 +60,10 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"data.path", "data.h5"},
                                               {"data.max_len", "0"},
                                               {"model.name", "llm_emf"},
-                                              {"model.dim", "256"},
+                                              {"model.dim", "128"},
                                               {"model.blocks", "2"},
                                               {"model.heads", "1"},
-                                              {"model.dropout", "0.3"},
+                                              {"model.dropout", "0.5"},
                                               {"model.modalities", "[id, text]"},
                                               {"model.scale", "0"},
                                               {"model.mixed_softmax", "auto"},
@@ -90,14 +90,14 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.epochs", "100"},
                                               {"train.max_steps", "0"},
                                               {"train.init", "null"},
-                                              {"train.batch", "256"},
+                                              {"train.batch", "128"},
                                               {"train.optimizer", "adamw"},
                                               {"train.lr", "0.001"},
-                                              {"train.schedule", "constant"},
+                                              {"train.schedule", "auto"},
                                               {"train.warmup", "0"},
                                               {"train.min_lr", "0"},
-                                              {"train.plateau_factor", "0.3162"},
-                                              {"train.plateau_patience", "4"},
+                                              {"train.plateau_factor", "0.3"},
+                                              {"train.plateau_patience", "1"},
                                               {"train.ema", "0"},
                                               {"train.betas", "[0.9, 0.98]"},
                                               {"train.weight_decay", "0"},
@@ -108,7 +108,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.logq", "false"},
                                               {"train.gbce_t", "0.75"},
                                               {"train.bce_negatives", "0"},
-                                              {"train.patience", "10"},
+                                              {"train.patience", "6"},
                                               {"train.target", "both"},
                                               {"train.grad_clip", "0"},
                                               {"train.placement", "replicated"},
@@ -528,13 +528,34 @@ Test(options, schedules_refuse_what_has_no_meaning, .init = cr_redirect_stderr) 
         {"cosine", "eval.every", "0", ""},
         {"plateau", "eval.every", "0",
          "train.schedule: plateau needs evaluations; eval.every is 0\n"},
-        {"plateau", "train.plateau_patience", "9",
-         "train.plateau_patience: the learning rate would fall after 10 evaluations without "
-         "improvement, and train.patience ends training after 10; raise that, or set it to 0\n"},
-        {"plateau", "train.plateau_patience", "8", ""},
+        {"plateau", "train.plateau_patience", "5",
+         "train.plateau_patience: the learning rate would fall after 6 evaluations without "
+         "improvement, and train.patience ends training after 6; raise that, or set it to 0\n"},
+        {"plateau", "train.plateau_patience", "4", ""},
         {"plateau", "train.patience", "0", ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_said_of(cases[i][0], cases[i][1], cases[i][2], cases[i][3]);
+}
+
+static void expect_schedule(const char *model, const char *key, const char *value, int want) {
+    start();
+    cr_assert_eq(set("model.name", model), STATUS_OK);
+    cr_assert_eq(set(key, value), STATUS_OK);
+    cr_assert_eq(model_configure(&config), STATUS_OK);
+    cr_expect_eq(config.train.schedule, want, "%s, %s=%s", model, key, value);
+}
+
+/* What no evaluation would lower before the training ends stays as it is. */
+Test(options, schedule_is_the_models_own) {
+    expect_schedule("llm_emf", "train.patience", "6", SCHEDULE_PLATEAU);
+    expect_schedule("tema_llm", "train.patience", "3", SCHEDULE_PLATEAU);
+    expect_schedule("sema_cdr", "train.patience", "0", SCHEDULE_PLATEAU);
+    expect_schedule("llm_emf", "train.patience", "2", SCHEDULE_CONSTANT);
+    expect_schedule("llm_emf", "train.plateau_patience", "5", SCHEDULE_CONSTANT);
+    expect_schedule("llm_emf", "eval.every", "0", SCHEDULE_CONSTANT);
+    expect_schedule("llm_emf", "train.schedule", "cosine", SCHEDULE_COSINE);
+    expect_schedule("gru4rec", "train.patience", "6", SCHEDULE_CONSTANT);
+    expect_schedule("itemknn", "train.patience", "6", SCHEDULE_CONSTANT);
 }
 
 /* gBCE has one score per item and a calibration of its own. */
