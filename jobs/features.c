@@ -34,7 +34,7 @@ struct request {
 #define MU_LEAST 1e-6
 
 enum {
-    DIM = 256,
+    DIM = 128,
     TERMS = 4096,
     MOST_TERMS = 32767,
     ITEM_TAGS = 5,
@@ -116,7 +116,7 @@ static const struct argp_option options[] = {
      "(10)",
      0},
     {"dim", KEY_DIM, "D", 0,
-     "Columns that are made of texts (256); a server is asked for so many, by default for the "
+     "Columns that are made of texts (128); a server is asked for so many, by default for the "
      "model's "
      "own number",
      0},

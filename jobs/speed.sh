@@ -192,7 +192,7 @@ open_folder() {
     processor | keep "$out/processor"
     keep "$out/speed.yaml" <<YAML
 run: {dir: $out/run}
-model: {dim: $width}
+model: {dim: $width, blocks: 2, dropout: 0.3}
 train: {batch: $batch}
 bench: {steps: $steps, warmup: 2, skip: [evaluation]}
 YAML
