@@ -40,7 +40,7 @@ test_unknown_choice() { # A name that is none of the choices is refused with all
 }
 
 test_keys_that_do_not_fit() { # Keys that do not fit each other are refused.
-    refused 'cdsr: error: model.heads: 3 heads do not divide model.dim 256' train good.yaml model.heads=3
+    refused 'cdsr: error: model.heads: 3 heads do not divide model.dim 128' train good.yaml model.heads=3
 }
 
 test_absent_file() { # A file that is not there has another exit status.
