@@ -137,7 +137,7 @@ test_recommend() { # HR@5 of the lists with the history is that of evaluate.
     ranks 3 recommend counted -i histories.tsv -k 5 --seen -o sharded.tsv train.placement=sharded
     diff <(cut -f 1-4 seen.tsv) <(cut -f 1-4 sharded.tsv) >&2 || complain 'sharded'
     wanted=$(tr -d ' \n' <counted/metrics.json |
-        sed 's/.*"test":{"full":{"A":{[^}]*"hr@5":\([0-9.e-]*\).*"B":{[^}]*"hr@5":\([0-9.e-]*\),.*"popularity".*/\1 \2/')
+        sed 's/.*"test":{"full":{"A":{[^}]*"hr@5":\([0-9.e-]*\)[^}]*},"B":{[^}]*"hr@5":\([0-9.e-]*\),.*"popularity".*/\1 \2/')
     awk -F '\t' -v wanted="$wanted" '
         NR == FNR { domain = $2 ~ /^a/ ? "A" : "B"; of[$1] = domain "\t" $2; count[domain]++; next }
         of[$1] == $2 "\t" $4 { hits[$2]++ }

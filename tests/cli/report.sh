@@ -5,6 +5,7 @@ cd "$work" || exit 1
 
 synth --items-a 60 --items-b 80 --users 200 --seed 3 -o data.h5
 small_run 'epochs: 2, batch: 64, lr: 0.01'
+sed -i 's/blocks: 1/blocks: 1, dropout: 0.3/' run.yaml
 for seed in 1 2 3; do
     "$CDSR" train run.yaml run.seed=$seed run.dir=s$seed --quiet >/dev/null || complain "seed $seed"
 done

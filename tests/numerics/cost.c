@@ -106,7 +106,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     memset(f, 0, sizeof *f);
     options_defaults(&f->config);
     check_set_all(&f->config,
-                  "model.dim=32 model.heads=2 model.modalities=id,text train.negatives=50");
+                  "model.dim=32 model.blocks=2 model.heads=2 model.modalities=id,text train.negatives=50");
     check_set_all(&f->config, pairs);
     cr_assert_eq(model_configure(&f->config), STATUS_OK);
     fixture_models(f);

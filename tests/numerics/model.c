@@ -28,7 +28,7 @@ static void fixture_open(struct fixture *f, const char *pairs) {
     memset(f, 0, sizeof *f);
     options_defaults(&f->config);
     check_set_all(&f->config,
-                  "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0.3 "
+                  "model.dim=8 model.blocks=2 model.heads=2 model.modalities=id,text model.dropout=0.3 "
                   "train.negatives=9");
     check_set_all(&f->config, pairs);
     cr_assert_eq(model_configure(&f->config), STATUS_OK, "%s", pairs);

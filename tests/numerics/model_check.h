@@ -195,8 +195,8 @@ static void make_reference(struct fixture *f) {
 static void fixture_open(struct fixture *f, const struct model_reference *of, const char *pairs) {
     *f = (struct fixture){.of = of};
     options_defaults(&f->config);
-    check_set_all(&f->config, "model.dim=8 model.heads=2 model.modalities=id,text model.dropout=0 "
-                              "train.negatives=9");
+    check_set_all(&f->config, "model.dim=8 model.blocks=2 model.heads=2 model.modalities=id,text "
+                              "model.dropout=0 train.negatives=9");
     check_set_all(&f->config, pairs);
     cr_assert_eq(model_configure(&f->config), STATUS_OK, "%s", pairs);
     fill_samples(f);
