@@ -83,9 +83,12 @@ static bool begins_with(const char *name, const char *prefix) {
     return !strncmp(name, prefix, strlen(prefix)) && name[0] != '.';
 }
 
+/* Behind the number of the process may stand what Open MPI calls its own file beside one that several
+ * hosts write: -JOB-PID.lock. */
 static bool is_temporary(const char *name, const char *mark) {
     const char *at = strstr(name, mark), *pid = at ? at + strlen(mark) : "";
-    return *pid && !pid[strspn(pid, "0123456789")];
+    const char *rest = pid + strspn(pid, "0123456789"), *dot = strrchr(rest, '.');
+    return rest > pid && (!*rest || (*rest == '-' && dot && !strcmp(dot, ".lock")));
 }
 
 static enum status remove_those(const char *directory, bool (*one)(const char *, const char *),

@@ -24,8 +24,8 @@ CHECKED enum status file_remove_all(const char *directory, const char *prefix);
 /* Remove a directory with the files in it; no error if it is not there. */
 CHECKED enum status file_remove_directory(const char *path);
 
-/* Remove the files of a directory whose names end in .tmp.PID: what processes that were killed have
- * left of atomic writes. */
+/* Remove the files of a directory whose names end in .tmp.PID, and MPI's own beside them: what processes
+ * that were killed have left of atomic writes. */
 CHECKED enum status file_remove_temporary(const char *directory);
 
 /* Make renames in the directory of `path` durable; -1 and errno where that fails, as it may on a

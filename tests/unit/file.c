@@ -45,11 +45,14 @@ Test(file, directories_come_with_their_parents) {
 }
 
 Test(file, removes_what_killed_writers_left) {
-    static const char *const names[] = {"a.tmp.1234", "a.tmp.", "a.tmp.12b", "a.tmp", "b.h5.tmp.7"};
+    static const char *const left[] = {"a.tmp.1234", "b.h5.tmp.7", "b.h5.tmp.145-916606297-145.lock"};
+    static const char *const kept[] = {"a.tmp.", "a.tmp.12b", "a.tmp", "a.tmp.1-2", "a.tmp.lock"};
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(output_write(left[i], ""), STATUS_OK);
     for (int i = 0; i < 5; i++)
-        cr_expect_eq(output_write(names[i], ""), STATUS_OK);
+        cr_expect_eq(output_write(kept[i], ""), STATUS_OK);
     cr_expect_eq(file_remove_temporary("."), STATUS_OK);
-    cr_expect_eq(entries("."), 3);
+    cr_expect_eq(entries("."), 5);
     cr_expect_eq(file_remove_all(".", "a.tmp"), STATUS_OK);
     cr_expect_eq(file_remove_temporary("absent"), STATUS_OK);
 }
