@@ -17,6 +17,7 @@
 #include "jobs/launch/args.h"
 #include "jobs/launch/memory_limit.h"
 #include "jobs/launch/streams.h"
+#include "mpi/watch.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +161,7 @@ int main(int argc, char **argv) {
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     comm_open(&comm, MPI_COMM_WORLD);
     mem_on_failure(end_job);
+    watch_open(&comm);
     fault_arm(comm.rank);
     if (comm.rank == 0) /* whose look comes before the others' */
         h5_probe_by("/proc/self/exe");
@@ -172,6 +174,7 @@ int main(int argc, char **argv) {
     log_progress_end();
     status = streams_close(&comm, status);
     h5_probe_by(NULL);
+    watch_close();
     comm_close(&comm);
     MPI_Finalize();
     return (int)status;

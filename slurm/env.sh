@@ -48,14 +48,15 @@ choose_launcher() {
 }
 
 # srun takes the number of cores per rank not from the job. --kill-on-bad-exit=0: a rank that has
-# stopped early with 75 does not end the others. Open MPI binds a rank to one core even if it has threads.
+# stopped early with 75 does not end the others. --wait: nor does srun wait for ever for one of a host whose
+# slurmstepd is dead. Open MPI binds a rank to one core even if it has threads.
 launcher_options() {
     local kind=$1
     if [ "$kind" = mpirun ] && mpirun --version 2>&1 | grep -q HYDRA; then
         kind=hydra # MPICH's, which binds nothing by itself
     fi
     case $kind-${BIND:-} in
-        srun-*) launch+=(--mpi=pmix --kill-on-bad-exit=0 -c "$threads") ;;&
+        srun-*) launch+=(--mpi=pmix --kill-on-bad-exit=0 --wait=30 -c "$threads") ;;&
         hydra-cores) launch+=(-bind-to "core:$threads") ;;
         srun-cores) launch+=(--cpu-bind=cores) ;;
         srun-none) launch+=(--cpu-bind=none) ;;
