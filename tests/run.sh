@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# tests/run.sh          installs what is missing, builds, runs all tests, then the serial ones and those of
-#                       MPI again under AddressSanitizer and UndefinedBehaviorSanitizer
+# tests/run.sh          installs what is missing, builds, runs all tests but those of the label full, then the
+#                       serial ones and those of MPI again under AddressSanitizer and
+#                       UndefinedBehaviorSanitizer
 # tests/run.sh quick    builds and runs the serial tests: below a minute after the build
 # tests/run.sh NAME...  builds and runs the tests whose names have NAME in them, and shows their output
 #
@@ -30,7 +31,7 @@ jobs/packages.sh chromium || echo 'run.sh: without chromium' >&2
 build release
 build asan
 failed=0
-ctest --preset release -j "$(nproc)" || failed=1
+ctest --preset release -LE full -j "$(nproc)" || failed=1
 skipped=$(grep '^skipped: ' build/release/Testing/Temporary/LastTest.log || true)
 ctest --preset asan -j "$(nproc)" || failed=1
 [ -z "$skipped" ] || printf '%s\n' "$skipped" | sort | uniq -c
