@@ -12,7 +12,7 @@
 # shellcheck source=cluster.bash
 . "$(dirname "$0")/cluster.bash"
 needs pgrep
-minutes=${SOAK_MINUTES:-1} seed=${SOAK_SEED:-$$}
+minutes=${SOAK_MINUTES:-1} seed=${SOAK_SEED:-$RANDOM}
 train=$CDSR_HOME/slurm/train.sbatch run=$work/soak/run
 # Where a job goes on by itself: a start with a killed rank that lasted so long requeues it.
 export AGAIN_AFTER=15
