@@ -514,25 +514,27 @@ static enum status check_loss(const struct config *config) {
     return STATUS_OK;
 }
 
-/* A plateau is seen in evaluations, and seen before they end the training. */
+bool options_sees_plateaus(const struct config *config) {
+    int64_t patience = config->train.patience;
+    return config->eval.every > 0 &&
+           (patience == 0 || config->train.plateau_patience < patience - 1);
+}
+
 static enum status check_schedule(const struct config *config) {
-    int64_t patience = config->train.patience, waits = config->train.plateau_patience;
     if (config->train.schedule != SCHEDULE_CONSTANT && config->train.min_lr > config->train.lr)
         return log_error(STATUS_INPUT, "train.min_lr: %g is above train.lr, %g",
                          config->train.min_lr, config->train.lr);
-    if (config->train.schedule != SCHEDULE_PLATEAU)
+    if (config->train.schedule != SCHEDULE_PLATEAU || options_sees_plateaus(config))
         return STATUS_OK;
     if (config->eval.every == 0)
         return log_error(STATUS_INPUT,
                          "train.schedule: plateau needs evaluations; eval.every is 0");
-    if (patience > 0 && waits >= patience - 1)
-        return log_error(
-            STATUS_INPUT,
-            "train.plateau_patience: the learning rate would fall after %lld evaluations "
-            "without improvement, and train.patience ends training after %lld; raise "
-            "that, or set it to 0",
-            (long long)waits + 1, (long long)patience);
-    return STATUS_OK;
+    return log_error(STATUS_INPUT,
+                     "train.plateau_patience: the learning rate would fall after %lld evaluations "
+                     "without improvement, and train.patience ends training after %lld; raise "
+                     "that, or set it to 0",
+                     (long long)config->train.plateau_patience + 1,
+                     (long long)config->train.patience);
 }
 
 enum status options_check(const struct config *config) {

@@ -167,6 +167,10 @@ bool options_select_each(const struct config *config);
 struct figure options_select_figure(const struct config *config);
 bool options_select_full(const struct config *config);
 
+/* Would train.schedule=plateau lower the rate? A plateau is seen in evaluations, and before it ends the
+ * training. */
+bool options_sees_plateaus(const struct config *config);
+
 /* Does bench.skip name the stage? Stages: input, encoder, loss, reduction, optimizer, evaluation.
  */
 bool options_skips(const struct config *config, const char *stage);

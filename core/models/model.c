@@ -67,16 +67,10 @@ static enum status configure_time(const struct model_ops *ops, struct config *co
     return STATUS_OK;
 }
 
-/* A plateau is seen in evaluations, before they end the training. */
-static bool sees_plateaus(const struct config *config) {
-    return config->eval.every > 0 && (config->train.patience == 0 ||
-                                      config->train.patience > config->train.plateau_patience + 1);
-}
-
 static void configure_schedule(const struct model_ops *ops, struct config *config) {
     int own = ops ? ops->schedule : (int)SCHEDULE_CONSTANT;
     if (config->train.schedule == SCHEDULE_AUTO)
-        config->train.schedule = sees_plateaus(config) ? own : (int)SCHEDULE_CONSTANT;
+        config->train.schedule = options_sees_plateaus(config) ? own : (int)SCHEDULE_CONSTANT;
 }
 
 enum status model_configure(struct config *config) {
