@@ -77,10 +77,11 @@ test_outer_axes() { # What stands beside a list is combined with all of its line
     has outer/choices.md '`train.lr=0.01 model.dropout=0.5 train.epochs=1`'
 }
 
-test_at_once() { # As many runs beside one another as are asked for.
+test_at_once() { # As many runs beside one another as are asked for, each with a folder of its own for MPI.
     cat >counted.sh <<'COUNT'
 #!/bin/sh
 echo 1 >>trace
+echo "$OMPI_MCA_orte_tmpdir_base" >>folders
 "$@"
 status=$?
 echo -1 >>trace
@@ -90,6 +91,8 @@ COUNT
     LAUNCH=./counted.sh sweep 0 counted models.list
     awk '{ n += $1; most = n > most ? n : most } END { exit !(NR == 12 && n == 0 && most == 2) }' trace ||
         complain "six runs, two at a time: $(paste -sd ' ' trace)"
+    [ "$(sort -u folders | wc -l)" = 6 ] || complain "six folders: $(cat folders)"
+    xargs ls -d <folders >left 2>/dev/null && complain "removed: $(cat left)"
 }
 
 test_interrupted() { # Ends at once with its runs, which are saved, and goes on.
