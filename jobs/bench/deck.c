@@ -34,7 +34,7 @@ static const struct deck decks[] = {
     {DATA("medium", 1000000, 1000000, 2000, 128),
      .keys = {MODEL, "model.dim=128", "train.loss=exact", "train.batch=8192",
               "train.placement=sharded"},
-     .warmup = 1, .steps = 2, .checked = 2, .checked_batch = 128,
+     .warmup = 1, .steps = 1, .checked = 2, .checked_batch = 128,
      .loss = {{11.720237521543558, 11.744989696368126, 11.256819350555604},
               {11.623068046139609, 11.653706845211239, 11.218456183980349}}},
     {DATA("large", 10000000, 2000000, 1000, 64),
