@@ -116,13 +116,15 @@ static enum status open_first(struct bench *b, struct comm *comm, const struct d
  *     c ( sqrt(d) u + sqrt(2 / d) u' )
  *
  * and log-sum-exp minus a logit by twice that. An encoder of B blocks has rounded in 2 B layers before, and
- * parameters carry all of it from step to step. */
-static double loss_tolerance(const struct config *c, int64_t step) {
+ * parameters carry all of it from step to step. The loss is the mean over targets, of which a stream has at
+ * least as many as the batch has sequences. */
+static double loss_tolerance(const struct deck *deck, const struct config *c, int64_t step) {
     double d = (double)c->model.dim, u = (double)REAL_EPS / 2, of_operand = u;
     if (c->train.precision == PRECISION_BF16)
         of_operand = 1.0 / 256;
     double logit = c->model.scale * (sqrt(d) * u + sqrt(2 / d) * of_operand);
-    return 2 * logit * sqrt((double)(1 + 2 * c->model.blocks)) * (double)step;
+    double each = 2 * logit * sqrt((double)(1 + 2 * c->model.blocks)) * (double)step;
+    return each / sqrt((double)deck->checked_batch);
 }
 
 /* The largest difference, in parts of what is allowed. */
@@ -131,7 +133,7 @@ static double worst_loss(const struct deck *deck, const struct config *config,
     double worst = 0;
     for (int64_t k = 0; k < deck->checked; k++)
         for (int l = 0; l < LOSS_TERMS; l++) {
-            double part = fabs(loss[k][l] - other[k][l]) / loss_tolerance(config, k + 1);
+            double part = fabs(loss[k][l] - other[k][l]) / loss_tolerance(deck, config, k + 1);
             worst = part <= worst ? worst : part; /* NaN counts as larger */
         }
     return worst;
