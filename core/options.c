@@ -92,9 +92,6 @@ GENERAL("train.plateau_factor", REAL, train.plateau_factor, "0.3", "(0, 1)", NUL
     "plateau: what the learning rate is multiplied by"),
 GENERAL("train.plateau_patience", INTEGER, train.plateau_patience, "1", "[0, inf)", NULL,
     "plateau: evaluations in a row without improvement that leave it as it is; the next one lowers it"),
-GENERAL("train.ema", REAL, train.ema, "0", "[0, 1)", NULL,
-    "decay per step of an exponential moving average of the parameters, with which validation, "
-    "evaluate and recommend rank, while training goes on without it; 0: no average"),
 GENERAL("train.betas", PAIR, train.betas, "[0.9, 0.98]", "[0, 1)", NULL,
     "decay of the first and second moment"),
 GENERAL("train.weight_decay", REAL, train.weight_decay, "0", "[0, inf)", NULL,
@@ -293,10 +290,19 @@ static void warn_of_former(const struct option_spec *o, const char *where, const
         log_warn("%s: %s: '%s' is now called '%s'", where, o->key, value, name);
 }
 
+/* Is it a key of earlier versions, which the files of their runs have? */
+static bool is_gone(const char *key) {
+    return !strcmp(key, "train.ema");
+}
+
 enum status options_set(struct config *config, const char *where, const char *key,
                         const char *value) {
     char expected[256];
     int i = options_find(key);
+    if (i < 0 && is_gone(key)) {
+        log_warn("%s: '%s' is a key of earlier versions; it has no effect", where, key);
+        return STATUS_OK;
+    }
     if (i < 0)
         return log_error(STATUS_INPUT, "%s: unknown key '%.100s'; did you mean '%s'?", where, key,
                          nearest(key));

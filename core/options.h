@@ -83,7 +83,6 @@ struct config {
         double min_lr; /* of cosine and plateau */
         double plateau_factor;
         int64_t plateau_patience; /* evaluations */
-        double ema;               /* 0: no average */
         double betas[2];
         double weight_decay;
         int loss; /* enum loss_kind */

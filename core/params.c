@@ -129,7 +129,6 @@ void params_free(struct params *params) {
     mem_free(params->g);
     mem_free(params->m);
     mem_free(params->v);
-    mem_free(params->average);
     *params = (struct params){0};
 }
 

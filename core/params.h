@@ -49,7 +49,6 @@ struct params {
     int64_t shared, dense, total; /* elements, padding between tensors included */
     real *x, *m, *v;              /* [total] values, first and second moments */
     real *g;                      /* [dense] gradients */
-    real *average;                /* [total] of the values (core/average.h); NULL: none is kept */
 };
 
 /* The gradient of a table in some of the rows that are here; it is zero in the others. */

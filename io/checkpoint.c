@@ -20,16 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 7, BLOCK = 1 << 22 };
-enum {
-    CHECKSUMS = 2,
-    ITEMS = 3,
-    RATE = 4,
-    BESTS = 5,
-    REPEATS = 6,
-    TIMES = 7
-}; /* schemas that
-                                                                                * brought them */
+enum { NAME = PARAM_NAME + 16, GROUPS = 4, SCHEMA = 8, BLOCK = 1 << 22 };
+/* Schemas that brought them, and the one without the averages that came with RATE. */
+enum { CHECKSUMS = 2, ITEMS = 3, RATE = 4, BESTS = 5, REPEATS = 6, TIMES = 7, PLAIN = 8 };
 
 static const char *const groups[GROUPS] = {"/param", "/optim/m", "/optim/v", "/optim/x"};
 
@@ -38,11 +31,9 @@ struct blocks {
     real *of[GROUPS];
 };
 
-/* Those of training; with averages these are what the model is. Parameters that no step made have no
- * moments. */
-static struct blocks all_blocks(const struct params *p, bool averaged) {
-    return averaged ? (struct blocks){{p->average, p->m, p->v, p->x}}
-                    : (struct blocks){{p->x, p->m, p->v, NULL}};
+/* Parameters that no step made have no moments. */
+static struct blocks all_blocks(const struct params *p) {
+    return (struct blocks){{p->x, p->m, p->v, NULL}};
 }
 
 /* Dataset of parameter p in a group, and its rows. */
@@ -94,8 +85,9 @@ static uint64_t text_hash(const struct checkpoint_state *s, int64_t schema) {
         fprintf(file, "\n%s %lld %lld", s->items_hash, (long long)s->domain_items[0],
                 (long long)s->domain_items[1]);
     if (schema >= RATE)
-        fprintf(file, " %lld %lld %lld", (long long)s->plateau.reductions,
-                (long long)s->plateau.waited, (long long)s->averaged);
+        fprintf(file, " %lld %lld", (long long)s->plateau.reductions, (long long)s->plateau.waited);
+    if (schema >= RATE && schema < PLAIN)
+        fprintf(file, " %lld", (long long)s->averaged);
     if (schema >= BESTS)
         fprintf(file, " %lld %lld %a", (long long)s->best[1].step, (long long)s->best[1].epoch,
                 s->best[1].metric);
@@ -196,7 +188,6 @@ static enum status put_state(struct h5_writer *w, const struct checkpoint_state 
     TRY(h5_writer_put_int(w, "/state", "items_b", s->domain_items[1]));
     TRY(h5_writer_put_int(w, "/state", "lr_reductions", s->plateau.reductions));
     TRY(h5_writer_put_int(w, "/state", "lr_waited", s->plateau.waited));
-    TRY(h5_writer_put_int(w, "/state", "averaged", s->averaged));
     for (int d = 0; d < DOMAINS; d++) {
         TRY(h5_writer_put_int(w, "/state", repeats_names[d][0], s->repeats.targets[d]));
         TRY(h5_writer_put_int(w, "/state", repeats_names[d][1], s->repeats.repeated[d]));
@@ -328,7 +319,7 @@ enum status checkpoint_write(const struct comm *comm, const char *path, const st
     int64_t room = (int64_t)GROUPS * params->count + ITEM_KEY_TABLES;
     struct listing tensors = {.name = mem_zero(room, NAME),
                               .sum = mem_zero(room, sizeof *tensors.sum)};
-    struct blocks blocks = all_blocks(params, state->averaged > 0);
+    struct blocks blocks = all_blocks(params);
     enum status status = sum_shares(comm, path, params, &blocks, state->step, &tensors);
     if (item_keys_count(keys) > 0)
         sum_keys(keys, &tensors);
@@ -363,11 +354,11 @@ static enum status get_items(const struct h5_file *f, struct checkpoint_state *s
     return h5_get_int(f, "/state", "items_b", &s->domain_items[1]);
 }
 
-/* Files of an earlier schema are of runs with a constant rate and without an average. */
-static enum status get_rate(const struct h5_file *f, struct checkpoint_state *s) {
+/* Files of an earlier schema are of runs with a constant rate. */
+static enum status get_rate(const struct h5_file *f, int64_t schema, struct checkpoint_state *s) {
     TRY(h5_get_int(f, "/state", "lr_reductions", &s->plateau.reductions));
     TRY(h5_get_int(f, "/state", "lr_waited", &s->plateau.waited));
-    return h5_get_int(f, "/state", "averaged", &s->averaged);
+    return schema < PLAIN ? h5_get_int(f, "/state", "averaged", &s->averaged) : STATUS_OK;
 }
 
 static enum status get_best(const struct h5_file *f, const struct best_names *name,
@@ -409,7 +400,7 @@ static enum status get_state(const struct h5_file *f, int64_t schema, struct che
     if (schema >= TIMES)
         TRY(get_clock(f, &s->clock));
     if (schema >= RATE)
-        TRY(get_rate(f, s));
+        TRY(get_rate(f, schema, s));
     if (schema >= ITEMS)
         return get_items(f, s);
     s->items_hash = mem_string("");
@@ -557,9 +548,10 @@ struct reading {
 };
 
 static struct blocks blocks_to_read(const struct reading *r) {
+    const struct params *p = r->params;
     if (!r->moments)
-        return (struct blocks){{r->params->x}};
-    return all_blocks(r->params, h5_exists(r->file, "/optim/x"));
+        return (struct blocks){{p->x}};
+    return h5_exists(r->file, "/optim/x") ? (struct blocks){{NULL, p->m, p->v, p->x}} : all_blocks(p);
 }
 
 static bool is_mapped(const struct reading *r, const struct param *p) {

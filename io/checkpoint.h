@@ -1,8 +1,6 @@
-/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 6):
+/* Parameters, optimizer moments and the state of a run in one HDF5 file (schema 8):
  *   /param/<name>, /optim/m/<name>, /optim/v/<name>   global logical shapes; attribute checksum; no
  *                                                     /optim where there are no moments
- *   /optim/x/<name>                                   the parameters that training goes on with,
- *                                                     where those of /param are their average
  *   /items/key_bytes, /items/key_offsets              whose the rows of item tables are, in
  *                                                     io/item_keys.h; attribute checksum
  *   /state                                            attributes, among them schema and checksum
@@ -13,10 +11,13 @@
  * A tensor's checksum is its hash_elements as stored (core/hash.h): a sum over elements, so that it
  * is taken and verified by any number of ranks, each with its share of the rows, under either
  * placement. The checksum of /state covers its attributes and the names and checksums of all
- * tables; HDF5 itself has one for what describes the datasets. Files of schema 6 know of no times;
- * those of schema 5 of no repeats; those of schema 4 have one best evaluation, which is that of both
- * domains; those of schema 3 know of no reductions of the learning rate and of no averages either; those
- * of schema 2 have no keys; those of schema 1, and files of others, have no checksums. */
+ * tables; HDF5 itself has one for what describes the datasets.
+ *
+ * Of earlier versions: files of schemas 4 to 7 may have an average of the parameters in /param, and then
+ * those that training goes on with in /optim/x; those of schema 6 know of no times; those of schema 5 of no
+ * repeats; those of schema 4 have one best evaluation, which is that of both domains; those of schema 3 know
+ * of no reductions of the learning rate; those of schema 2 have no keys; those of schema 1, and files of
+ * others, have no checksums. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
 #include "core/clock.h"
@@ -56,7 +57,7 @@ struct checkpoint_state {
     char *items_hash;                     /* of its items, "": not known */
     int64_t domain_items[2];
     struct plateau plateau; /* of the learning rate */
-    int64_t averaged;       /* steps in the average of the parameters; 0: there is none */
+    int64_t averaged;       /* of an earlier schema: steps in the average of the parameters, 0: none */
     struct repeats repeats; /* of the training sequences; zero: not counted */
     struct clock clock; /* of the training events, which the model reads; no knots: it does not */
 };
@@ -88,11 +89,10 @@ CHECKED enum status checkpoint_newest_whole(const struct comm *comm, const char 
 CHECKED enum status checkpoint_set_aside(const struct comm *comm, const char *directory,
                                          int64_t step);
 
-/* Collective. Every parameter from /param of any HDF5 file: averages, where the file has them. With
- * `moments`, to train on, /optim too, if the parameters have those: averages go where these are kept,
- * if they are, and the values come from /optim/x. Other datasets of the file are ignored. Does not
- * verify. STATUS_INPUT when one is missing or has another shape. With a `map` the rows of item
- * tables go where it says, and rows of items that the file does not know stay as they are; NULL: row
+/* Collective. Every parameter from /param of any HDF5 file. With `moments`, to train on, /optim too, if the
+ * parameters have those; where there is an /optim/x the values come from there. Other datasets of the file
+ * are ignored. Does not verify. STATUS_INPUT when one is missing or has another shape. With a `map` the rows
+ * of item tables go where it says, and rows of items that the file does not know stay as they are; NULL: row
  * i is item i's. */
 CHECKED enum status checkpoint_read_params(const struct comm *comm, const char *path,
                                            const struct item_map *map, struct params *params,

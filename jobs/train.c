@@ -60,7 +60,6 @@ static enum status go_on(struct trainer *t, const struct resume *resume) {
     if (was->best[0].step >= 0 && c->eval.every > 0 && resume_scores_anew(resume, c))
         TRY(trainer_judge_best(t));
     TRY(checkpoint_read_params(t->comm, resume->path, NULL, &t->run.model.params, true));
-    t->stepper.averaged = c->train.ema > 0 ? was->averaged : 0;
     log_info("resumed at step %lld from %s", (long long)was->step, resume->path);
     return STATUS_OK;
 }
@@ -129,9 +128,6 @@ static void log_start(struct trainer *t) {
     if (t->run.model.catalogue.clock.knots > 0)
         log_info("time: states change with that of the events, knots %d",
                  t->run.model.catalogue.clock.knots);
-    if (t->run.config.train.ema > 0)
-        log_info("train.ema: the figures are those of an average of the parameters, of decay %g",
-                 t->run.config.train.ema);
     if (t->run.dataset.domain_items[1] == 0)
         log_info("one domain: its sequences are the only stream; the streams' "
                  "weights, model.mixed_softmax and model.share_encoders do not apply");

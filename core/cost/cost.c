@@ -115,7 +115,6 @@ void cost_memory(const struct model *model, int ranks, const struct cost_step *s
     *b = (struct cost_bytes){.parameters = BYTES * n.all,
                              .gradients = BYTES * n.dense,
                              .moments = 2 * BYTES * n.all,
-                             .average = model->config->train.ema > 0 ? BYTES * n.all : 0,
                              .reduction = BYTES * reduction_room(model, ranks, &n),
                              .features = feature_bytes(model),
                              .activations = step->activations,
@@ -125,7 +124,7 @@ void cost_memory(const struct model *model, int ranks, const struct cost_step *s
         b->reduction += BYTES * (model->catalogue.collectives ? lookup_room(model, ranks, step)
                                                               : summed_rows(model, step)) +
                         BYTES * summed_users(model, step);
-    b->total = b->parameters + b->gradients + b->moments + b->average + b->reduction + b->features +
+    b->total = b->parameters + b->gradients + b->moments + b->reduction + b->features +
                step->most + b->evaluation;
 }
 
@@ -224,10 +223,6 @@ struct tape_work cost_adamw(double moved, double touched) {
                               .bytes = (double)sizeof(real) * (6 * moved + touched)};
 }
 
-struct tape_work cost_average(double all) {
-    return (struct tape_work){.flops = 3 * all, .bytes = (double)sizeof(real) * 3 * all};
-}
-
 /* Rows whose gradient comes here: of the union of all ranks' rows, a rank's part where tables are
  * shared out. */
 struct tape_work cost_update(const struct model *model, int ranks, const struct cost_step *step) {
@@ -239,7 +234,5 @@ struct tape_work cost_update(const struct model *model, int ranks, const struct 
         if (model->params.list[i].by_rows)
             touched += (i == model->users ? (double)step->users : rows) *
                        (double)model->params.list[i].cols;
-    struct tape_work work = cost_adamw(lazy ? touched : (double)n.all, touched);
-    struct tape_work average = cost_average(model->config->train.ema > 0 ? (double)n.all : 0);
-    return (struct tape_work){work.flops + average.flops, work.bytes + average.bytes};
+    return cost_adamw(lazy ? touched : (double)n.all, touched);
 }

@@ -9,7 +9,6 @@
 
 struct cost_bytes {
     int64_t parameters, gradients, moments;
-    int64_t average;   /* of the parameters (train.ema) */
     int64_t reduction; /* buffers of mpi/reduce or mpi/reduce_ordered, of mpi/reduce_sparse or
                           mpi/lookup */
     int64_t features;
@@ -61,11 +60,7 @@ struct cost_traffic cost_hidden_traffic(const struct model *model, struct cost_r
  * values and moments are read and written, gradients read. */
 struct tape_work cost_adamw(double moved, double touched);
 
-/* The average of `all` parameters moves: three operations for each; it is read and written, the values
- * are read. */
-struct tape_work cost_average(double all);
-
-/* Of a rank, the average included: with lazy AdamW the rows move that a step touches, else all. */
+/* Of a rank: with lazy AdamW the rows move that a step touches, else all. */
 struct tape_work cost_update(const struct model *model, int ranks, const struct cost_step *step);
 
 #endif

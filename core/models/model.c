@@ -37,11 +37,6 @@ static enum status configure_fitted(struct config *config) {
                          "train.init: %s is fitted in closed form and starts from nothing; leave "
                          "the key out",
                          config->model.name);
-    if (config->train.ema > 0)
-        return log_error(STATUS_INPUT,
-                         "train.ema: %s is fitted in closed form and has no steps to average over; "
-                         "leave the key out",
-                         config->model.name);
     if (config->model.repeats == REPEATS_COUNTED)
         return log_error(STATUS_INPUT,
                          "model.repeats: %s is fitted in closed form, and its scores are no "

@@ -105,10 +105,9 @@ static void count_step(struct bench *b) {
         b->work[stage_of[p]].bytes += s->work[p].bytes;
     }
     struct tape_work update = cost_adamw(moved, touched);
-    struct tape_work average = cost_average(params->average ? (double)params->total : 0);
     b->work[STAGE_REDUCTION].bytes += reduced_bytes(b);
-    b->work[STAGE_OPTIMIZER].flops += update.flops + average.flops;
-    b->work[STAGE_OPTIMIZER].bytes += update.bytes + average.bytes;
+    b->work[STAGE_OPTIMIZER].flops += update.flops;
+    b->work[STAGE_OPTIMIZER].bytes += update.bytes;
     b->steps++;
 }
 

@@ -56,16 +56,9 @@ static enum status train_epoch(struct training *t, int64_t epoch) {
     return STATUS_OK;
 }
 
-/* With the average of the parameters, where there is one. */
 static enum status evaluate(struct training *t, double *figure) {
     struct run *run = &t->bench.run;
-    bool averaged = t->bench.stepper.averaged > 0;
-    if (averaged)
-        params_swap(&run->model.params, run->model.params.average);
-    enum status status = evaluation_run(&t->bench.valid, run, 1, &t->bench.scores);
-    if (averaged)
-        params_swap(&run->model.params, run->model.params.average);
-    TRY(status);
+    TRY(evaluation_run(&t->bench.valid, run, 1, &t->bench.scores));
     *figure = evaluation_select(&run->config, &t->bench.scores, 0);
     bool better = *figure > t->best;
     t->best = better ? *figure : t->best;

@@ -2,7 +2,6 @@
  * ranks, items gathered that all ranks need, forward and backward run per share with the reduction under
  * way, losses summed; what is said of numbers that are not finite; the update. */
 #include "jobs/engine/stepper.h"
-#include "core/average.h"
 #include "core/distinct.h"
 #include "core/fault.h"
 #include "core/gemm_bf16.h"
@@ -52,8 +51,6 @@ enum status stepper_open(struct stepper *s, struct run *run) {
     TRY(loader_open(&s->loader, s->comm, shares, &run->dataset, &run->model));
     if (c->train.precision == PRECISION_BF16 && gemm_bf16_kernel()->product == gemm_bf16_portable)
         log_warn("train.precision: without AVX-512 BF16 in the processor, bf16 is not faster");
-    if (c->train.ema > 0)
-        average_open(&run->model.params);
     s->shares = shares / s->comm->size;
     s->batch = mem_zero(s->shares, sizeof *s->batch);
     if (c->train.reproducible)
@@ -376,8 +373,6 @@ static enum status update(struct stepper *s, int64_t step, double lr,
                        c->train.optimizer == OPTIMIZER_LAZY_ADAMW, step, scale);
     if (model->users >= 0)
         adamw_rows(&adamw, params, model->users, &grads->users, true, step, scale);
-    if (params->average)
-        average_step(params, c->train.ema, ++s->averaged);
     return STATUS_OK;
 }
 

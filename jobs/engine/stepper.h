@@ -36,7 +36,6 @@ struct stepper {
     stepper_notes_fn *write_notes; /* NULL: there is nothing to tell */
     void *writer;
     double notes[STEPPER_NOTES];               /* sums over ranks, of the last step */
-    int64_t averaged;                          /* steps in the average of the parameters */
     bool without_reduction, without_optimizer; /* for bench: leave these stages out */
     struct tape_work work[PHASES];             /* of this rank in the last step */
     struct item_grads grads; /* of the last step, until the next one: what comes as rows */

@@ -1,7 +1,6 @@
 /* Training itself, from top to bottom: a step, checkpoints, validation, the loop over epochs; then the best
  * parameters, and what all of it needs. */
 #include "jobs/engine/trainer.h"
-#include "core/average.h"
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -118,7 +117,6 @@ static enum status save(struct trainer *t) {
     if (t->saved_step == t->state.step)
         return STATUS_OK;
     char *path = checkpoint_path(t->checkpoints, t->state.step);
-    t->state.averaged = t->stepper.averaged;
     fault_point("save");
     enum status status = checkpoint_write(t->comm, path, &t->run.model.params, &t->keys, &t->state);
     if (status == STATUS_OK) {
@@ -169,12 +167,6 @@ static enum status check_replicas(const struct trainer *t) {
         return STATUS_OK;
     return comm_error(t->comm, STATUS_FAIL, "step %lld: the ranks' parameters differ",
                       (long long)t->state.step);
-}
-
-/* The averages, where there are any, take the place of the parameters, and then give it back. */
-static void swap_averages(struct trainer *t) {
-    if (t->stepper.averaged > 0)
-        params_swap(&t->run.model.params, t->run.model.params.average);
 }
 
 static enum status rank_valid(struct trainer *t, struct report_scores *scores) {
@@ -243,10 +235,7 @@ static bool is_better(double select, const struct checkpoint_best *best) {
 static enum status validate(struct trainer *t) {
     struct report_scores scores;
     double start = phase_clock();
-    swap_averages(t);
-    enum status status = rank_valid(t, &scores);
-    swap_averages(t);
-    TRY(status);
+    TRY(rank_valid(t, &scores));
     struct report_eval event = {.step = t->state.step,
                                 .epoch = t->state.epoch,
                                 .split = SPLIT_VALID,
@@ -377,7 +366,6 @@ enum status trainer_take_best(struct trainer *t) {
     int64_t best = t->state.best[0].step;
     if (trainer_has_two_bests(t) || (best >= 0 && best != t->state.step))
         return read_best(t, 0);
-    swap_averages(t);
     return STATUS_OK;
 }
 

@@ -33,8 +33,8 @@ struct trainer {
 };
 
 /* Collective. What training needs of t->run, at the first step; where the run `begins`, with the
- * parameters of train.init. Whoever goes on from a checkpoint sets parameters, state, saved_step and
- * stepper.averaged. STATUS_INPUT as of stepper_open and restore_init. */
+ * parameters of train.init. Whoever goes on from a checkpoint sets parameters, state and saved_step.
+ * STATUS_INPUT as of stepper_open and restore_init. */
 CHECKED enum status trainer_open(struct trainer *t, bool begins);
 void trainer_close(struct trainer *t); /* collective; safe on a zeroed object */
 

@@ -113,15 +113,14 @@ enum status estimate_make(struct estimate *estimate, const struct comm *comm,
 /* ---- its parts ---- */
 
 const char *const estimate_parts[ESTIMATE_PARTS] = {
-    "parameters", "gradients", "moments",    "average", "reduction", "features", "activations",
-    "tiles",      "fit",       "evaluation", "data",    "base",      "total"};
+    "parameters", "gradients", "moments",    "reduction", "features", "activations",
+    "tiles",      "fit",       "evaluation", "data",      "base",     "total"};
 
 int64_t estimate_bytes(const struct estimate *e, int part) {
     const struct cost_bytes *b = &e->bytes;
-    const int64_t bytes[ESTIMATE_PARTS] = {b->parameters, b->gradients,  b->moments,     b->average,
-                                           b->reduction,  b->features,   b->activations, b->tiles,
-                                           e->fit.bytes,  b->evaluation, e->data,        e->base,
-                                           e->total};
+    const int64_t bytes[ESTIMATE_PARTS] = {
+        b->parameters, b->gradients, b->moments,    b->reduction, b->features, b->activations,
+        b->tiles,      e->fit.bytes, b->evaluation, e->data,      e->base,     e->total};
     return bytes[part];
 }
 

@@ -29,7 +29,7 @@ CHECKED enum status estimate_make(struct estimate *estimate, const struct comm *
                                   enum placement_of_plan placement, struct cost_ranks ranks);
 
 /* The memory by its parts, the last of which is the total. */
-enum { ESTIMATE_PARTS = 13 };
+enum { ESTIMATE_PARTS = 12 };
 extern const char *const estimate_parts[ESTIMATE_PARTS];
 int64_t estimate_bytes(const struct estimate *estimate, int part);
 

@@ -166,7 +166,7 @@ killed() {
 }
 
 test_killed_runs() { # Wherever a run dies, it goes on to the same two best epochs, keeping them.
-    set -- train.ema=0.5 train.schedule=plateau train.plateau_patience=0 checkpoint.every_s=1e-6
+    set -- train.schedule=plateau train.plateau_patience=0 checkpoint.every_s=1e-6
     within whole train run data.path=../data.h5 "$@"
     [ "$(epoch_of whole/run A)" != "$(epoch_of whole/run B)" ] || complain 'the domains have other best epochs'
     killed 0 rename 8 "$@"

@@ -128,13 +128,6 @@ test_memory_with_negatives_of_the_batch() { # So it is with negatives that come 
     near_plan 1 sampled replicated train.sampler=batch train.negatives=4000
 }
 
-test_memory_of_an_average() { # So it is with an average of the parameters.
-    planned 1 train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
-    near_plan 1 sampled replicated train.ema=0.99 model.dim=512 model.modalities=id
-    planned 2 train.loss=sampled train.ema=0.99 model.dim=512 model.modalities=id
-    near_plan 2 sampled sharded train.ema=0.99 model.dim=512 model.modalities=id
-}
-
 test_json() { # The plan as JSON has its choice, and every part of the memory of each loss and placement.
     ranks 1 plan run.yaml train.loss=sampled --ranks 1 --json
     has out '"configured_loss": "sampled"'
@@ -143,7 +136,7 @@ test_json() { # The plan as JSON has its choice, and every part of the memory of
         [ "$(total configured $placement)" = "$(total sampled $placement)" ] || complain "$placement: the same loss twice"
     done
     has out '"choice": "replicated"'
-    for name in parameters gradients moments average reduction features activations tiles evaluation data base; do
+    for name in parameters gradients moments reduction features activations tiles evaluation data base; do
         [ "$(grep -c "\"$name\": [0-9]" "$work/out")" = 6 ] || complain "6 figures of $name"
     done
 }

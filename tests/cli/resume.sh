@@ -62,11 +62,6 @@ test_exact_loss() { # So does one with the exact loss.
     same exact train.placement=sharded train.loss=exact
 }
 
-test_average() { # So does one that keeps an average of its parameters, with either update and placement.
-    same average train.ema=0.9
-    same average-sharded train.ema=0.9 train.placement=sharded train.optimizer=lazy_adamw
-}
-
 # same_after_kill STEP NAME KEY=VALUE...: as same, but a rank dies in that step, and no key says where the
 # first part ends.
 same_after_kill() {

@@ -1,7 +1,6 @@
 /* Checkpoints: any number of ranks writes and reads them, under either placement, and none that was
  * damaged passes. */
 #include "io/checkpoint.h"
-#include "core/average.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/rng.h"
@@ -49,12 +48,10 @@ static int64_t visit_block(const struct params *params, real *block, int g, bool
     return wrong;
 }
 
-/* Of all that a checkpoint has; where there are averages, /param is they. */
+/* Of all that a checkpoint has. */
 static int64_t visit(const struct params *params, bool set) {
-    real *const param = params->average ? params->average : params->x;
-    int64_t wrong = visit_block(params, param, 0, set) + visit_block(params, params->m, 1, set) +
-                    visit_block(params, params->v, 2, set);
-    return params->average ? wrong + visit_block(params, params->x, 3, set) : wrong;
+    return visit_block(params, params->x, 0, set) + visit_block(params, params->m, 1, set) +
+           visit_block(params, params->v, 2, set);
 }
 
 /* Item i of `domain`, its n-th, for keys of different lengths; both domains have the key "one". */
@@ -123,24 +120,15 @@ static bool same_keys(const char *path) {
     return same;
 }
 
-static void write_averaged(const struct comm *comm, bool sharded, int64_t averaged,
-                           const char *path) {
-    struct checkpoint_state state = written;
+static void write_file(const struct comm *comm, bool sharded, const char *path) {
     struct params params;
     struct item_keys keys;
     make_params(comm, sharded, &params);
-    if (averaged > 0)
-        average_open(&params);
     make_keys(comm, &keys);
     visit(&params, true);
-    state.averaged = averaged;
-    MPI_REQUIRE(checkpoint_write(comm, path, &params, &keys, &state) == STATUS_OK, "write");
+    MPI_REQUIRE(checkpoint_write(comm, path, &params, &keys, &written) == STATUS_OK, "write");
     item_keys_free(&keys);
     params_free(&params);
-}
-
-static void write_file(const struct comm *comm, bool sharded, const char *path) {
-    write_averaged(comm, sharded, 0, path);
 }
 
 /* The file passes and gives back what was written. */
@@ -220,40 +208,6 @@ MPI_TEST(checkpoint, any_ranks_write_and_read_the_same_bytes, 4) {
             mem_free(bytes);
         }
     mem_free(first);
-    remove_directory();
-}
-
-/* ---- averages ---- */
-
-/* The values that come from a file with averages are of this group. */
-static void expect_values(bool sharded, bool keeps_average, bool moments, int group) {
-    struct params params;
-    make_params(&test_comm, sharded, &params);
-    if (keeps_average)
-        average_open(&params);
-    MPI_REQUIRE(checkpoint_read_params(&test_comm, file, NULL, &params, moments) == STATUS_OK,
-                "params");
-    MPI_EXPECT(visit_block(&params, params.x, group, false) == 0, "sharded %d, moments %d", sharded,
-               moments);
-    MPI_EXPECT(!moments || visit_block(&params, params.m, 1, false) == 0, "moments");
-    MPI_EXPECT(!moments || !keeps_average || visit(&params, false) == 0, "all that there is");
-    params_free(&params);
-}
-
-/* Whoever ranks has the averages; training goes on with the values, and with both if it averages. */
-MPI_TEST(checkpoint, averages_are_the_parameters_of_a_file, 3) {
-    struct checkpoint_state state = {0};
-    make_directory();
-    for (int sharded = 0; sharded < 2; sharded++) {
-        write_averaged(&test_comm, sharded, 7, file);
-        MPI_REQUIRE(checkpoint_verify(&test_comm, file) == STATUS_OK, "verify");
-        expect_values(!sharded, false, false, 0);
-        expect_values(!sharded, false, true, 3);
-        expect_values(!sharded, true, true, 3);
-    }
-    MPI_REQUIRE(checkpoint_read_state(&test_comm, file, &state) == STATUS_OK, "state");
-    MPI_EXPECT(state.averaged == 7 && state.plateau.reductions == 5, "state");
-    checkpoint_state_free(&state);
     remove_directory();
 }
 
@@ -376,8 +330,7 @@ static void remove_new(hid_t f, int64_t schema) {
     } attributes[] = {{"targets_a", 6},     {"repeated_a", 6},    {"targets_b", 6},
                       {"repeated_b", 6},    {"best_step_b", 5},   {"best_epoch_b", 5},
                       {"best_metric_b", 5}, {"lr_reductions", 4}, {"lr_waited", 4},
-                      {"averaged", 4},      {"items_hash", 3},    {"items_a", 3},
-                      {"items_b", 3}};
+                      {"items_hash", 3},    {"items_a", 3},       {"items_b", 3}};
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
         if (schema < attributes[i].schema)
             MPI_REQUIRE(H5Adelete_by_name(f, "state", attributes[i].name, H5P_DEFAULT) >= 0, "%s",
@@ -394,14 +347,31 @@ static int64_t get(hid_t f, const char *object, const char *name) {
     return value;
 }
 
-static void set(hid_t f, const char *object, const char *name, int64_t value) {
+static void add(hid_t f, const char *object, const char *name, int64_t value) {
     hid_t space = H5Screate(H5S_SCALAR);
-    MPI_REQUIRE(H5Adelete_by_name(f, object, name, H5P_DEFAULT) >= 0, "%s", name);
     hid_t id = H5Acreate_by_name(f, object, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT,
                                  H5P_DEFAULT);
     MPI_REQUIRE(H5Awrite(id, H5T_NATIVE_INT64, &value) >= 0, "%s", name);
     H5Aclose(id);
     H5Sclose(space);
+}
+
+static void set(hid_t f, const char *object, const char *name, int64_t value) {
+    MPI_REQUIRE(H5Adelete_by_name(f, object, name, H5P_DEFAULT) >= 0, "%s", name);
+    add(f, object, name, value);
+}
+
+enum { AVERAGED = 7, PARAMS = 4 }; /* steps; tables in /param */
+
+/* As a run with an average of its parameters had it: here the average has the values of the first moments. */
+static void add_average(hid_t f) {
+    add(f, "state", "averaged", AVERAGED);
+    MPI_REQUIRE(H5Lmove(f, "param", f, "optim/x", H5P_DEFAULT, H5P_DEFAULT) >= 0, "optim/x");
+    MPI_REQUIRE(H5Ocopy(f, "optim/m", f, "param", H5P_DEFAULT, H5P_DEFAULT) >= 0, "param");
+}
+
+static uint64_t table_sum(hid_t f, const char *name) {
+    return rng_bits((uint64_t)get(f, name, "checksum"), rng_hash(name));
 }
 
 /* As schema 5 had it: no word of repeats; schema 4: and one best evaluation; schema 3: and no word of the
@@ -412,18 +382,24 @@ static int64_t former_sum(hid_t f, int64_t schema) {
     if (schema >= 3)
         n += snprintf(text + n, sizeof text - (size_t)n, "\n4567ef %d %d", X_ROWS, ROWS - X_ROWS);
     if (schema >= 4)
-        n += snprintf(text + n, sizeof text - (size_t)n, " 5 6 0");
+        n += snprintf(text + n, sizeof text - (size_t)n, " 5 6 %d", AVERAGED);
     if (schema >= 5)
         snprintf(text + n, sizeof text - (size_t)n, " 6 1 0x1p-2");
     uint64_t sum = rng_hash(text);
     for (int k = 0; k < (schema >= 3 ? TABLES : FORMER_TABLES); k++)
-        sum += rng_bits((uint64_t)get(f, tables[k], "checksum"), rng_hash(tables[k]));
+        sum += table_sum(f, tables[k]);
+    for (int k = 0; k < PARAMS && schema >= 4; k++) {
+        snprintf(text, sizeof text, "/optim/x/%s", tables[k] + strlen("/param/"));
+        sum += table_sum(f, text);
+    }
     return (int64_t)sum;
 }
 
 static void make_former(int64_t schema) {
     hid_t f = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
     remove_new(f, schema);
+    if (schema >= 4)
+        add_average(f);
     set(f, "state", "schema", schema);
     set(f, "state", "checksum", schema > 1 ? former_sum(f, schema) : 0);
     H5Fclose(f);
@@ -444,6 +420,9 @@ MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
                     "params");
         MPI_REQUIRE(checkpoint_read_state(&test_comm, file, &state) == STATUS_OK, "state");
         MPI_EXPECT(visit(&params, false) == 0, "values of schema %d", (int)schema);
+        MPI_REQUIRE(checkpoint_read_params(&test_comm, file, NULL, &params, false) == STATUS_OK,
+                    "params to rank with");
+        MPI_EXPECT(visit_block(&params, params.x, schema >= 4, false) == 0, "their average");
         MPI_EXPECT(state.step == 12 && !state.items_hash[0] == (schema < 3), "'%s'",
                    state.items_hash);
         MPI_EXPECT(schema >= 4 || (state.plateau.reductions == 0 && state.plateau.waited == 0),

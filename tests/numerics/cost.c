@@ -209,7 +209,6 @@ static const char *const settings[] = {
     "train.loss=sampled model.mixed_softmax=all model.blocks=1",
     "train.loss=exact model.mixed_softmax=all",
     "model.share_encoders=none",
-    "train.loss=sampled train.ema=0.9",
     "model.feature_proj=16",
     "model.feature_proj=16 train.loss=sampled model.fusion=logit",
     "model.scale=7.5 model.fusion_weights=2,3",
@@ -265,9 +264,8 @@ static void check_step(const char *pairs) {
     int64_t dense = f.model.params.dense * (int64_t)sizeof(real);
     cr_expect(bytes.parameters == block && bytes.gradients == dense && bytes.moments == 2 * block);
     cr_expect_eq(bytes.features, tables, "%s: features", pairs);
-    cr_expect_eq(bytes.average, f.config.train.ema > 0 ? block : 0);
     int64_t want = measured_step(&f, work),
-            got = bytes.total - bytes.average - 3 * block - dense - tables;
+            got = bytes.total - 3 * block - dense - tables;
     cr_expect_eq(got, want, "%s: a step takes %ld bytes, the dry tape says %ld", pairs, (long)want,
                  (long)got);
     cr_expect_eq(memcmp(work, f.step.work, sizeof work), 0, "%s: the same work", pairs);
@@ -641,10 +639,6 @@ Test(cost, update) {
     f.config.train.optimizer = OPTIMIZER_LAZY_ADAMW;
     cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).flops, 10 * (all - table + rows),
                        1);
-    f.config.train.ema = 0.9; /* of all, used or not */
-    cr_expect_float_eq(cost_update(&f.declared, ranks, &f.step).flops,
-                       10 * (all - table + rows) + 3 * all, 1);
-    f.config.train.ema = 0;
     share_out(&f, &ranks, &collectives, &model);
     cost_step_run(&model, &f.batch, &f.batch, ranks, &step);
     cr_expect_float_eq(cost_update(&model, ranks, &step).flops,

@@ -1,7 +1,6 @@
-/* The update of a table from the rows of its gradient; the average of parameters over steps. */
+/* The update of a table from the rows of its gradient. */
 #include "core/optim.h"
 #include "check.h"
-#include "core/average.h"
 #include "tests/balanced.h"
 
 BALANCED(optim);
@@ -110,67 +109,4 @@ Test(optim, all_rows_without_a_list) {
         cr_expect(same_rows(&dense, &rows, r), "row %ld", (long)r);
     params_free(&dense);
     params_free(&rows);
-}
-
-/* Element i of step t. */
-static real value(int t, int64_t i) {
-    return (real)rng_normal(check_key((uint64_t)t), (uint64_t)i);
-}
-
-static void set_values(struct params *params, int t) {
-    for (int64_t i = 0; i < params->total; i++)
-        params->x[i] = value(t, i);
-}
-
-/* The formula of core/average.h, with the sum of the weights written out. A step with values up to M
- * makes an error of 13 M roundings at most: of x - a and the product 2 M each, of the weight, which is
- * rounded four times, 8 M, of the sum M; the next step makes none larger. */
-static void expect_average(const struct params *params, double decay, int steps) {
-    for (int64_t i = 0; i < params->total; i++) {
-        double sum = 0, weights = 0, most = 0;
-        for (int t = 1; t <= steps; t++) {
-            double weight = pow(decay, steps - t);
-            sum += weight * (double)value(t, i);
-            weights += weight;
-            most = fmax(most, fabs((double)value(t, i)));
-        }
-        cr_assert_float_eq(params->average[i], sum / weights, 6.5 * steps * (double)REAL_EPS * most,
-                           "decay %g, %d steps: %ld", decay, steps, (long)i);
-    }
-}
-
-Test(optim, average_is_the_corrected_one) {
-    enum { MOST = 40 };
-    const double decays[] = {0.3, 0.9, 0.999};
-    for (int k = 0; k < 3; k++) {
-        struct params params;
-        open(&params, true);
-        average_open(&params);
-        for (int t = 1; t <= MOST; t++) {
-            set_values(&params, t);
-            average_step(&params, decays[k], t);
-            if (t == 1 || t == 2 || t == MOST)
-                expect_average(&params, decays[k], t);
-        }
-        params_free(&params);
-    }
-}
-
-Test(optim, averages_change_places) {
-    struct params params;
-    open(&params, false);
-    average_open(&params);
-    for (int t = 1; t <= 3; t++) {
-        set_values(&params, t);
-        average_step(&params, 0.5, t);
-    }
-    size_t bytes = (size_t)params.total * sizeof(real);
-    real *average = mem_alloc(params.total, sizeof *average);
-    memcpy(average, params.average, bytes);
-    params_swap(&params, params.average);
-    cr_expect(!memcmp(params.x, average, bytes) && params.average[1] == value(3, 1));
-    params_swap(&params, params.average);
-    cr_expect(!memcmp(params.average, average, bytes) && params.x[1] == value(3, 1));
-    mem_free(average);
-    params_free(&params);
 }

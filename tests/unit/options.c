@@ -98,7 +98,6 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.min_lr", "0"},
                                               {"train.plateau_factor", "0.3"},
                                               {"train.plateau_patience", "1"},
-                                              {"train.ema", "0"},
                                               {"train.betas", "[0.9, 0.98]"},
                                               {"train.weight_decay", "0"},
                                               {"train.loss", "auto"},
@@ -191,7 +190,6 @@ static const char *const others[][2] = {{"run.dir", "runs/a b: #1"},
                                         {"train.min_lr", "1e-5"},
                                         {"train.plateau_factor", "0.5"},
                                         {"train.plateau_patience", "30"},
-                                        {"train.ema", "0.999"},
                                         {"train.betas", "[0.8, 0.999]"},
                                         {"train.weight_decay", "0.3"},
                                         {"train.loss", "sampled"},
@@ -386,6 +384,11 @@ Test(options, takes_the_former_names_of_values, .init = start_listening) {
     EXPECT_WARNED("cdsr: warning: run.yaml:7: train.target: 'x' is now called 'a'\n"
                   "cdsr: warning: run.yaml:7: eval.select_domain: 'y' is now called 'b'\n"
                   "cdsr: error: run.yaml:7: train.target: 'z' is not one of both, a, b\n");
+}
+
+Test(options, keys_that_are_gone_have_no_effect, .init = start_listening) {
+    cr_expect_eq(set("train.ema", "0.99"), STATUS_OK);
+    EXPECT_WARNED("cdsr: warning: run.yaml:7: 'train.ema' is a key of earlier versions; it has no effect\n");
 }
 
 /* A model of this test's own: keys of a section that is there, and of a new one. */
