@@ -57,7 +57,7 @@ test_patience() { # Patience counts from the best epoch of the domain.
 }
 
 test_checkpoint_before_the_evaluation() { # One that is due with the last step of an epoch is written again behind its evaluation.
-    ranks 1 train run.yaml run.dir=due train.epochs=2 checkpoint.every_s=1e-6
+    ranks 1 train run.yaml run.dir=due train.epochs=2 train.lr=0.01 checkpoint.every_s=1e-6
     statuses 0
     grep -q '"best_epoch": 2,' due/metrics.json || complain 'the second epoch is to be the best'
     ranks 1 evaluate due -o due.json
