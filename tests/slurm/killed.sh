@@ -25,19 +25,21 @@ kill_rank() {
     complain "a rank of job $1"
 }
 
-# Three beside each other: a rank is killed after the time that matters, one before it, and a daemon.
-killed=$(AGAIN_AFTER=1 train_job killed)
+# The daemon of one job and a rank of another, soon; then, where nothing of those two goes on, a rank of a third
+# after the time that matters. The step at which all end is chosen when none of them takes another.
 soon=$(train_job soon)
 lost=$(train_job lost)
-for folder in killed soon lost; do
-    wait_for 60 steps $folder 5
-done
-ahead=killed
-[ "$(newest lost)" -le "$(newest killed)" ] || ahead=lost
-end_after $ahead 40
-kill_rank "$killed"
+wait_for 60 steps soon 5
+wait_for 60 steps lost 5
 kill_rank "$soon"
 pkill -KILL -o -f "^slurmstepd: \[$lost\.0\]" || complain "a daemon of job $lost"
+becomes "$lost" FAILED 90
+killed=$(AGAIN_AFTER=1 train_job killed)
+wait_for 60 steps killed 5
+kill_rank "$killed"
+ahead=killed
+[ "$(newest lost)" -le "$(newest killed)" ] || ahead=lost
+end_after $ahead 40 # before the requeued job starts, for which SLURM waits for five seconds
 whole=$(train_job whole)
 
 # goes_on JOB FOLDER: it was resumed, and ends as one to which nothing happened.
