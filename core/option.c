@@ -175,7 +175,7 @@ static bool read_pair(const struct option_spec *o, const char *text, double out[
     return true;
 }
 
-/* "null" and "learned" as the field holds them. */
+/* "null", "learned" and "auto" as the field holds them. */
 static bool read_otherwise(const struct option_spec *o, void *field) {
     memset(field, 0, o->size);
     if (o->type == OPTION_REAL)

@@ -39,7 +39,7 @@ struct option_spec {
     size_t offset, size;    /* of the field in its block */
     const char *initial;    /* the default, read like any other value */
     const char *allowed;    /* numbers: an interval; a choice: the names in the order of the enum */
-    const char *otherwise;  /* a word taken in place of a value: "null" or "learned"; or NULL */
+    const char *otherwise;  /* a word taken in place of a value: "null", "learned" or "auto"; or NULL */
     const char *help;       /* what the value means */
     const char *former_key; /* the key in an earlier version, which is still taken; or NULL */
     const char *former;     /* a choice: names of earlier versions, in the order of `allowed` */

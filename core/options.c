@@ -78,8 +78,8 @@ GENERAL("train.batch", INTEGER, train.batch, "128", "[1, inf)", NULL,
 GENERAL("train.optimizer", CHOICE, train.optimizer, "adamw", "adamw|lazy_adamw", NULL,
     "lazy_adamw: with a sampled loss, id rows that a step does not use stay as they are; so do rows of "
     "users with any loss"),
-GENERAL("train.lr", REAL, train.lr, "0.001", "[0, inf)", NULL,
-    "learning rate"),
+GENERAL("train.lr", REAL, train.lr, "auto", "[0, inf)", "auto",
+    "learning rate; auto: the model's own, 0.001 if it has none"),
 GENERAL("train.schedule", CHOICE, train.schedule, "auto", "constant|cosine|plateau|auto", NULL,
     "how the learning rate falls: not at all; along half a cosine, to train.min_lr at the end of "
     "train.epochs or train.max_steps; or where the figure that selects the best epoch does not rise; auto: the "

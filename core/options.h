@@ -77,7 +77,7 @@ struct config {
         char init[OPTION_PATH]; /* "": none */
         int64_t batch;
         int optimizer; /* enum optimizer */
-        double lr;
+        double lr;     /* NaN, before model_configure: the model's own */
         int schedule;  /* enum schedule_kind */
         double warmup; /* epochs */
         double min_lr; /* of cosine and plateau */

@@ -79,6 +79,8 @@ enum status model_configure(struct config *config) {
     if (ops && config->model.repeats == REPEATS_AUTO)
         config->model.repeats = learns_probabilities(ops, config) ? REPEATS_COUNTED : REPEATS_FREE;
     TRY(configure_time(ops, config));
+    if (isnan(config->train.lr))
+        config->train.lr = ops && ops->lr > 0 ? ops->lr : 0.001;
     configure_schedule(ops, config);
     if (config->train.bce_negatives == 0)
         config->train.bce_negatives = 1;

@@ -190,6 +190,7 @@ const struct model_ops sema_cdr = {
     .state_size = sizeof(struct sema),
     .batch = BATCH_MIXED,
     .scale = 9,
+    .lr = 0.0007,
     .schedule = SCHEDULE_PLATEAU,
     .options = options,
     .option_count = sizeof options / sizeof *options,

@@ -16,7 +16,7 @@ test_unknown_section() { # So is a section.
 
 test_value_out_of_its_range() { # A value is refused with the range of its key.
     printf 'train:\n  lr: fast\n' >value.yaml
-    refused "cdsr: error: value.yaml:2: train.lr: 'fast' is not a number in [0, inf)" train value.yaml
+    refused "cdsr: error: value.yaml:2: train.lr: 'fast' is not a number in [0, inf) or auto" train value.yaml
 }
 
 test_syntax() { # What is not YAML is refused with its line.

@@ -168,7 +168,7 @@ static const char *const refused[][2] = {
      "run.yaml:1: model.modalities: 'id, text' is not one value; a list holds them one by one"},
     {"train: {epochs: 010}", "run.yaml:1: train.epochs: '010' is not an integer in [0, inf)"},
     {"train: {epochs: 1__0}", "run.yaml:1: train.epochs: '1__0' is not an integer in [0, inf)"},
-    {"train: {lr: 010}", "run.yaml:1: train.lr: '010' is not a number in [0, inf)"},
+    {"train: {lr: 010}", "run.yaml:1: train.lr: '010' is not a number in [0, inf) or auto"},
     {"train: {reproducible: yEs}", "run.yaml:1: train.reproducible: 'yEs' is not true or false"},
     {"train: &t {lr: 1}", "run.yaml:1: anchors and aliases ('t') are not taken"},
     {"train: {lr: &x 1, grad_clip: *x}", "run.yaml:1: anchors and aliases ('x') are not taken"},
@@ -302,7 +302,7 @@ Test(config, refused_overrides_name_key_and_value, .init = cr_redirect_stderr) {
                    "model.name=&x a"};
     static const char *const lines[] = {
         "train.betas: '[0.9, {a: 1}]' is not a list of 2 numbers in [0, 1)",
-        "train.lr: '[' is not a number in [0, inf)",
+        "train.lr: '[' is not a number in [0, inf) or auto",
         "train.batch: '256.0' is not an integer in [1, inf)",
         "train.epochs: 'null' is not an integer in [0, inf)", "model.name: '&x a' is not one of"};
     options_defaults(&config);

@@ -92,7 +92,7 @@ Test(options, defaults_are_those_of_the_reference, .init = start) {
                                               {"train.init", "null"},
                                               {"train.batch", "128"},
                                               {"train.optimizer", "adamw"},
-                                              {"train.lr", "0.001"},
+                                              {"train.lr", "auto"},
                                               {"train.schedule", "auto"},
                                               {"train.warmup", "0"},
                                               {"train.min_lr", "0"},
@@ -521,12 +521,12 @@ static void expect_said_of(const char *schedule, const char *key, const char *va
 
 /* schedule, key, value: what is said of them, "" where nothing is */
 Test(options, schedules_refuse_what_has_no_meaning, .init = cr_redirect_stderr) {
-    static const char above[] = "train.min_lr: 0.01 is above train.lr, 0.001\n";
+    static const char above[] = "train.min_lr: 0.01 is above train.lr, 0.0007\n";
     static const char *const cases[][4] = {
         {"cosine", "train.min_lr", "0.01", above},
         {"plateau", "train.min_lr", "0.01", above},
         {"constant", "train.min_lr", "0.01", ""},
-        {"cosine", "train.min_lr", "0.001", ""},
+        {"cosine", "train.min_lr", "0.0007", ""},
         {"cosine", "train.warmup", "1000", ""},
         {"cosine", "eval.every", "0", ""},
         {"plateau", "eval.every", "0",
