@@ -28,6 +28,14 @@ static inline bool all_within(const int32_t *index, int64_t n, int64_t lo, int64
     return true;
 }
 
+/* Is none of at[0..n) above `last`, and none a NaN? */
+static inline bool all_up_to(const real *at, int64_t n, int64_t last) {
+    for (int64_t i = 0; i < n; i++)
+        if (!(at[i] <= (real)last))
+            return false;
+    return true;
+}
+
 /* Do offsets[0..n] rise from 0, repetitions allowed? */
 static inline bool are_offsets(const int64_t *offsets, int64_t n) {
     for (int64_t i = 0; i < n; i++)

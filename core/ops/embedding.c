@@ -144,14 +144,6 @@ static void interpolate_backward(struct tape *tape, void *node) {
         spread_columns(n, lo, lo + BLOCK < d ? lo + BLOCK : d, dtable);
 }
 
-/* Do all of at[0..n) stand at or before the last knot? */
-static inline bool all_up_to(const real *at, int64_t n, int64_t last) {
-    for (int64_t t = 0; t < n; t++)
-        if (!(at[t] <= (real)last))
-            return false;
-    return true;
-}
-
 struct tensor *op_interpolate(struct tape *tape, struct tensor *table, const real *at, int64_t n) {
     int64_t d = table->cols;
     debug_assert(all_up_to(at, n, table->rows - 1));
