@@ -424,8 +424,7 @@ static void expect_former(int64_t schema, int averaged) {
     MPI_REQUIRE(checkpoint_read_params(&test_comm, file, NULL, &params, false) == STATUS_OK,
                 "params to rank with");
     MPI_EXPECT(visit_block(&params, params.x, averaged > 0, false) == 0, "their average");
-    MPI_EXPECT(state.step == 12 && !state.items_hash[0] == (schema < 3), "'%s'",
-               state.items_hash);
+    MPI_EXPECT(state.step == 12 && !state.items_hash[0] == (schema < 3), "'%s'", state.items_hash);
     MPI_EXPECT(state.averaged == averaged, "steps in the average");
     MPI_EXPECT(state.plateau.reductions == (schema < 4 ? 0 : 5), "the rate");
     MPI_EXPECT(state.plateau.waited == (schema < 4 ? 0 : 6), "the rate");
@@ -449,7 +448,7 @@ MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
 /* ---- damage ---- */
 
 static void flip(const char *path, int64_t at, int bit) {
-    unsigned char byte;
+    unsigned char byte = 0;
     int f = open(path, O_RDWR | O_CLOEXEC);
     MPI_REQUIRE(f >= 0 && pread(f, &byte, 1, at) == 1, "byte %ld", (long)at);
     byte ^= (unsigned char)(1 << bit);

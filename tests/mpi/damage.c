@@ -145,7 +145,7 @@ static enum status read_state(const char *path, uint64_t *hash) {
 /* ---- damage ---- */
 
 static void flip(const char *path, int64_t at, int bit) {
-    unsigned char byte;
+    unsigned char byte = 0;
     int f = open(path, O_RDWR | O_CLOEXEC);
     MPI_REQUIRE(f >= 0 && pread(f, &byte, 1, at) == 1, "byte %ld", (long)at);
     byte ^= (unsigned char)(1 << bit);

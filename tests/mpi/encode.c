@@ -19,7 +19,9 @@ static char path[128];
 static void make_text(int i, char text[256]) {
     uint64_t key = rng_key(11, RNG_TEST, (uint64_t)i, 0);
     int n = 2 + (int)rng_below(key, 0, 5);
-    snprintf(text, 256, i % 10 ? "" : "only%d", i);
+    text[0] = '\0';
+    if (i % 10 == 0)
+        snprintf(text, 256, "only%d", i);
     for (int w = 0; w < n && i % 10; w++) {
         double u = rng_uniform(key, 1 + (uint64_t)w);
         snprintf(text + strlen(text), 256 - strlen(text), "Word%d ", (int)(WORDS * u * u));

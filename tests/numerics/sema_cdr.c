@@ -30,8 +30,8 @@ Test(sema_cdr, agrees_with_its_reference) {
         "model.name=sema_cdr model.contrast_weight=2 model.contrast_temperature=0.5",
         "model.name=sema_cdr model.stream_fusion=mean train.target=b",
         "model.name=sema_cdr train.target=a train.loss=sampled model.scale=5",
-        "model.name=sema_cdr model.mixed_softmax=all model.scale=learned "
-        "model.share_encoders=streams",
+        ("model.name=sema_cdr model.mixed_softmax=all model.scale=learned "
+         "model.share_encoders=streams"),
     };
     model_check(&reference, settings, sizeof settings / sizeof *settings, 2);
 }
