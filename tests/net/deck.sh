@@ -1,17 +1,14 @@
 # shellcheck shell=bash disable=SC2154,SC2317 # work is set in cli/common.bash; tests are called by name
 # A deck on 16 ranks of four hosts, many more than there are cores.
-# shellcheck source=../hosts.bash
-. "$(dirname "$0")/../hosts.bash"
-needs mpirun
-agent=$(cd "$(dirname "$0")" && pwd)/agent.bash
+# shellcheck source=launch.bash
+. "$(dirname "$0")/launch.bash"
 cd "$work" || exit 1
 for i in 1 2 3 4; do
     host_up $i
 done
 
 test_four_hosts() { # It ends VALID, and its record names the hosts.
-    OMP_NUM_THREADS=1 timeout 500 mpirun --mca plm_rsh_agent "$agent" --mca oob_tcp_if_include 10.77.0.0/24 \
-        --mca btl_tcp_if_include 10.77.0.0/24 --mca mpi_yield_when_idle 1 --bind-to none \
+    OMP_NUM_THREADS=1 timeout 500 "${launch[@]}" --mca mpi_yield_when_idle 1 \
         --host n1:4,n2:4,n3:4,n4:4 -n 16 "$CDSR" bench --deck tiny run.dir="$work/run" >out 2>err ||
         complain "$(cat out err)"
     tail -n 4 out

@@ -1,10 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2016,SC2317 # work is set in cli/common.bash; programs of awk; tests are called by name
 # Training on two hosts over a slow network, and over one that is far too: the same checkpoint as on one
 # host, and traffic and time of a step are those of cdsr plan.
-# shellcheck source=../hosts.bash
-. "$(dirname "$0")/../hosts.bash"
-needs mpirun
-agent=$(cd "$(dirname "$0")" && pwd)/agent.bash
+# shellcheck source=launch.bash
+. "$(dirname "$0")/launch.bash"
 wire=${WIRE:-$(dirname "$CDSR")/tests/net_wire}
 readonly MBIT=20 STEPS=7 DELAY_US=10000
 host_up 1 $MBIT
@@ -31,8 +29,7 @@ YAML
 # trained FOLDER HOSTS NETWORK: two ranks, whose messages take that network.
 trained() {
     mkdir "$1"
-    (cd "$1" && timeout 200 mpirun --mca plm_rsh_agent "$agent" --mca oob_tcp_if_include 10.77.0.0/24 \
-        --mca btl_tcp_if_include "$3" --bind-to none --host "$2" -n 2 \
+    (cd "$1" && timeout 200 "${launch[@]}" --mca btl_tcp_if_include "$3" --host "$2" -n 2 \
         "$CDSR" train ../run.yaml >out 2>err) || complain "training on $2: $(cat "$1/err")"
 }
 
