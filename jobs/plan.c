@@ -472,6 +472,13 @@ static struct synth_recipe recipe_of(const struct request *r) {
                                  .seed = 1};
 }
 
+/* Where OMP_NUM_THREADS does not say, ranks of a node share its processors. */
+static void share_processors(int64_t per_node) {
+    int threads = omp_get_max_threads();
+    if (!getenv("OMP_NUM_THREADS"))
+        omp_set_num_threads(per_node < threads ? threads / (int)per_node : 1);
+}
+
 enum status job_plan(struct comm *comm, int argc, char **argv) {
     static const struct argp argp = {options,
                                      parse,
@@ -487,6 +494,7 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
+    share_processors(request.per_node);
     if (request.deck)
         TRY(deck_config(comm, request.deck, &request.config, true, &config));
     else

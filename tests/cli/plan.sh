@@ -162,6 +162,16 @@ test_evaluation() { # However many ranks share the items out, they rank no more 
         complain "sharded evaluation: $(grep evaluation "$work/out")"
 }
 
+test_threads() { # Ranks of a node share the processors, where OMP_NUM_THREADS does not say how many threads they have.
+    local cores
+    cores=$(nproc)
+    OMP_NUM_THREADS=3 ranks 1 plan run.yaml --ranks 4
+    has out 'ranks 4 x threads 3'
+    unset OMP_NUM_THREADS
+    ranks 1 plan run.yaml --ranks 1000000 --per-node $((2 * cores))
+    has out 'ranks 1000000 x threads 1'
+}
+
 test_traffic() { # With latency and bandwidth it says how long the traffic of a step takes.
     ranks 1 plan run.yaml --ranks 4 --latency 2 --bandwidth 10
     has out 'traffic, s per step'
