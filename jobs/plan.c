@@ -472,11 +472,12 @@ static struct synth_recipe recipe_of(const struct request *r) {
                                  .seed = 1};
 }
 
-/* Where OMP_NUM_THREADS does not say, ranks of a node share its processors. */
-static void share_processors(int64_t per_node) {
-    int threads = omp_get_max_threads();
-    if (!getenv("OMP_NUM_THREADS"))
-        omp_set_num_threads(per_node < threads ? threads / (int)per_node : 1);
+/* Where OMP_NUM_THREADS does not say, the ranks of a node share the processors that the ranks
+ * here have together. */
+static void share_processors(const struct comm *comm, int64_t per_node) {
+    int64_t threads = omp_get_max_threads(), share = threads * comm->size / per_node;
+    if (!getenv("OMP_NUM_THREADS") && share < threads)
+        omp_set_num_threads(share > 1 ? (int)share : 1);
 }
 
 enum status job_plan(struct comm *comm, int argc, char **argv) {
@@ -494,7 +495,7 @@ enum status job_plan(struct comm *comm, int argc, char **argv) {
     TRY(args_parse(comm, &argp, argc, argv, &request, &done));
     if (done)
         return STATUS_OK;
-    share_processors(request.per_node);
+    share_processors(comm, request.per_node);
     if (request.deck)
         TRY(deck_config(comm, request.deck, &request.config, true, &config));
     else

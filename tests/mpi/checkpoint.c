@@ -7,6 +7,7 @@
 #include "io/dataset_content.h"
 #include "io/dataset_write.h"
 #include "partition/range.h"
+#include "tests/mpi/flip.h"
 #include "tests/mpitest.h"
 #include <fcntl.h>
 #include <hdf5.h>
@@ -446,15 +447,6 @@ MPI_TEST(checkpoint, files_of_former_schemas_are_read, 2) {
 }
 
 /* ---- damage ---- */
-
-static void flip(const char *path, int64_t at, int bit) {
-    unsigned char byte = 0;
-    int f = open(path, O_RDWR | O_CLOEXEC);
-    MPI_REQUIRE(f >= 0 && pread(f, &byte, 1, at) == 1, "byte %ld", (long)at);
-    byte ^= (unsigned char)(1 << bit);
-    MPI_REQUIRE(pwrite(f, &byte, 1, at) == 1, "byte %ld", (long)at);
-    close(f);
-}
 
 static int64_t offset_of(const char *path, const char *name, int64_t *bytes) {
     hid_t f = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

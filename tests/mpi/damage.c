@@ -8,6 +8,7 @@
 #include "io/h5_probe.h"
 #include "io/table.h"
 #include "jobs/job.h"
+#include "tests/mpi/flip.h"
 #include "tests/mpitest.h"
 #include <fcntl.h>
 #include <hdf5.h>
@@ -143,15 +144,6 @@ static enum status read_state(const char *path, uint64_t *hash) {
 }
 
 /* ---- damage ---- */
-
-static void flip(const char *path, int64_t at, int bit) {
-    unsigned char byte = 0;
-    int f = open(path, O_RDWR | O_CLOEXEC);
-    MPI_REQUIRE(f >= 0 && pread(f, &byte, 1, at) == 1, "byte %ld", (long)at);
-    byte ^= (unsigned char)(1 << bit);
-    MPI_REQUIRE(pwrite(f, &byte, 1, at) == 1, "byte %ld", (long)at);
-    close(f);
-}
 
 /* The bytes that are not zero: where a bit may matter. */
 static int64_t list_bytes(const char *path, int64_t **place) {

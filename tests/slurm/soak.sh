@@ -23,7 +23,8 @@ kills=0 jobs=0 starts=0 stepds=0 hangs=0 still_since=0 still_at=0
 RANDOM=$seed
 
 cluster_up 2 2
-# Of EPOCH steps: 0.8 of the users by 128.
+# More than data_set has, and saved now and then alone, so that kills also lose steps. Of EPOCH steps: 0.8 of the
+# users by 128.
 "$CDSR" synth --items-a 2000 --items-b 2000 --users 2400 --seed 3 -o "$work/data.h5" >/dev/null ||
     complain synth
 cat >"$work/run.yaml" <<YAML
