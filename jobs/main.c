@@ -175,7 +175,6 @@ int main(int argc, char **argv) {
     status = streams_close(&comm, status);
     h5_probe_by(NULL);
     watch_close();
-    comm_close(&comm);
-    MPI_Finalize();
+    comm_end(&comm);
     return (int)status;
 }

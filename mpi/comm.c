@@ -2,6 +2,7 @@
  * processors; the library. */
 #include "mpi/comm.h"
 #include "core/mem.h"
+#include "core/phase.h"
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,21 @@ void comm_open_node(struct comm *node, const struct comm *comm) {
 
 void comm_close(struct comm *comm) {
     MPI_Comm_free(&comm->mpi);
+}
+
+/* In seconds. PMIx, by which a rank speaks to the launcher, waits for the first of them inside MPI_Finalize
+ * and then gives up in silence. Open MPI 4.1's mpirun then finds a process that has ended, and later the
+ * goodbye: "exiting improperly", exit status 1 (https://github.com/open-mpi/ompi/issues/7833). */
+static const double goodbye_waits = 2;
+enum { LAUNCHER_CATCHES_UP = 10 };
+
+void comm_end(struct comm *all) {
+    MPI_Barrier(all->mpi); /* from here on a rank waits for its launcher alone */
+    comm_close(all);
+    double since = phase_clock();
+    MPI_Finalize();
+    if (phase_clock() - since >= goodbye_waits)
+        sleep(LAUNCHER_CATCHES_UP);
 }
 
 /* ---- errors ---- */

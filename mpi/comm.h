@@ -38,6 +38,12 @@ void comm_open(struct comm *comm, MPI_Comm parent);
 void comm_open_node(struct comm *node, const struct comm *comm); /* the ranks of this rank's node */
 void comm_close(struct comm *comm);                              /* Collective. */
 
+/* Collective, in place of MPI_Finalize: closes the communicator of all ranks, and MPI. A launcher that does
+ * not answer a rank's goodbye for two seconds (its node's disk or processors are overloaded) would take the
+ * rank's end for a failure, and report so a job that is done. Therefore a rank that was kept waiting stays
+ * for ten seconds more, in which the launcher can catch up. */
+void comm_end(struct comm *all);
+
 /* ---- errors ---- */
 
 /* Collective. The gravest status of all ranks, on all ranks: the ranks that failed have printed

@@ -157,8 +157,7 @@ static int mpi_run_case(const char *name) {
     MPI_EXPECT(mem_live() == 0, "%lld allocations left", (long long)mem_live());
     failures = test_failures;
     comm_sum_i64(&test_comm, &failures, 1);
-    comm_close(&test_comm);
-    MPI_Finalize();
+    comm_end(&test_comm);
     return failures > 0;
 }
 
