@@ -2,7 +2,9 @@
  * checkpoints; the verdict. The figures of merit are the last lines but one, and there are none without a
  * proof. */
 #include "jobs/bench/deck_run.h"
+#include "core/log.h"
 #include "core/mem.h"
+#include "core/phase.h"
 #include "io/output.h"
 #include "io/report_json.h"
 #include "jobs/bench/energy.h"
@@ -13,6 +15,7 @@
 #include <stdio.h>
 
 static const double OFFICIAL = 1800; /* seconds of training */
+static const double SILENCE = 30;    /* seconds between two lines that say how far it is */
 
 /* A figure of merit: a rate, higher is better. */
 struct merit {
@@ -69,6 +72,7 @@ static enum status train(struct deck_result *r, struct energy *energy) {
     const struct deck *deck = r->request->deck;
     struct bench *b = &r->bench;
     struct merit *m = &r->merit[TRAIN];
+    double told = phase_clock();
     TRY(bench_steps(b, deck->warmup, 0));
     energy_begin(energy, ENERGY_ROOT);
     for (int i = 0; i < DECK_REPETITIONS || r->seconds < 60 * r->request->minutes; i++) {
@@ -77,6 +81,11 @@ static enum status train(struct deck_result *r, struct energy *energy) {
         double seconds = sum_of(&b->step, b->step.n - deck->steps);
         series_add(&m->rate, (double)(b->sequences * deck->steps) / seconds);
         r->seconds += seconds;
+        if (phase_clock() - told >= SILENCE) {
+            told = phase_clock();
+            log_info("training: repetition %d, %.4g sequences/s, %.0f s", i + 1,
+                     m->rate.x[m->rate.n - 1], r->seconds);
+        }
     }
     return STATUS_OK;
 }
@@ -120,13 +129,17 @@ static enum status measure_storage(struct deck_result *r) {
 /* What is wrong at once is not measured. */
 static enum status measure(struct deck_result *r) {
     struct dataset data;
+    log_info("the first steps, against those in double precision");
     TRY(proof_of_steps(&r->proof, r->comm, r->request->deck, r->config));
     if (r->proof.reason[0])
         return STATUS_OK;
     dataset_make(&r->request->deck->data, &data);
     TRY(bench_open(&r->bench, r->comm, r->config, &data));
+    log_info("training");
     TRY(measure_training(r));
+    log_info("ranking");
     TRY(measure_ranking(r));
+    log_info("checkpoints, written and read");
     TRY(measure_storage(r));
     bench_figures(&r->bench);
     r->merit[TRAIN].fraction = r->bench.total.fraction;
