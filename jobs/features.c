@@ -76,8 +76,11 @@ static const char doc[] =
     "the "
     "texts of the data set: "
     "their words and pairs of neighbouring words, weighted by TF-IDF, are reduced by a truncated "
-    "singular value decomposition (latent semantic analysis), and rows are scaled to norm 1. Items "
-    "without a word that others share are marked as missing. Terms cost memory and time: an "
+    "singular value decomposition (latent semantic analysis), and rows are scaled to norm 1. By "
+    "default the components are those in which items that occur together in training sequences "
+    "resemble each other, and a row is the mean of the item's own and of those beside it; "
+    "--encoder lsa makes them of the texts alone. Items without a word that others share, and with "
+    "nothing beside them, are marked as missing. Terms cost memory and time: an "
     "eigenproblem of that size is solved on all ranks.\n\n"
     "--encoder server asks a server for the vectors, OpenAI's /v1/embeddings, by the options "
     "below; with --from images:DIR (see --encoder clip) one that takes pictures as vLLM does. "
@@ -108,7 +111,9 @@ static const struct argp_option options[] = {
      "repeated",
      0},
     {"encoder", KEY_ENCODER, "lsa|server|clip", 0,
-     "How texts become rows: lsa, the default, or server or clip, which also take pictures", 0},
+     "How texts become rows, or pictures with server and clip (without this option, --graph and "
+     "--whiten: lsa --graph 1 --whiten --smooth)",
+     0},
     {"precision", KEY_PRECISION, "fp32|bf16", 0,
      "With --encoder clip: fp32 (default), or bf16 to multiply in bfloat16", 0},
     {"picture-seconds", KEY_PICTURE_SECONDS, "S", 0,
@@ -462,6 +467,15 @@ static enum status add_by_clip(const struct comm *comm, const struct dataset *da
     return encode_clip(comm, dataset, &r->clip);
 }
 
+/* Unless something else is asked for, texts are encoded as ../core/models/results.md found it best. */
+static void choose_components(struct request *r) {
+    struct encode_request *e = &r->encode;
+    if (r->encoder || e->graph > 0 || r->import.whiten)
+        return;
+    e->graph = 1;
+    e->smooth = r->import.whiten = true;
+}
+
 static enum status add(const struct comm *comm, const struct dataset *dataset, struct request *r) {
     struct encode_request *e = &r->encode;
     r->import.vocabulary = e->vocabulary;
@@ -478,6 +492,7 @@ static enum status add(const struct comm *comm, const struct dataset *dataset, s
         struct make_tags_request tags = {e->from, r->tags, e->terms, r->import.overwrite};
         return make_tags(comm, dataset, &tags);
     }
+    choose_components(r);
     e->name = r->import.name;
     e->whiten = r->import.whiten;
     e->half = r->import.half;

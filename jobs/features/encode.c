@@ -19,6 +19,7 @@ struct encode {
     const struct comm *comm;
     const struct dataset *dataset;
     const struct encode_request *request;
+    double graph;      /* as requested, but 0 where no items occur together */
     struct range mine; /* items whose rows this rank makes */
     struct tfidf tfidf;
     struct svd svd;
@@ -90,26 +91,35 @@ static void smooth(struct encode *e, const struct item_baskets *baskets) {
     mem_free(p);
 }
 
-static enum status find_components_together(struct encode *e) {
+static enum status find_components_together(struct encode *e, const struct item_baskets *baskets) {
     const struct encode_request *r = e->request;
-    struct item_baskets baskets;
     struct svd_gram gram;
-    TRY(item_baskets_open(e->comm, e->dataset, &baskets));
-    item_baskets_gram(e->comm, &baskets, &e->tfidf.matrix, r->graph, &gram);
+    item_baskets_gram(e->comm, baskets, &e->tfidf.matrix, e->graph, &gram);
     enum status status =
         svd_sparse(e->comm, &e->tfidf.matrix, &gram, (int)r->dim, r->whiten, &e->svd);
     item_baskets_free_gram(&gram);
     if (status == STATUS_OK && r->smooth)
-        smooth(e, &baskets);
-    item_baskets_close(&baskets);
+        smooth(e, baskets);
     return status;
 }
 
-static enum status find_components(struct encode *e) {
+static enum status find_components_apart(struct encode *e) {
     const struct encode_request *r = e->request;
-    return r->graph > 0
-               ? find_components_together(e)
-               : svd_sparse(e->comm, &e->tfidf.matrix, NULL, (int)r->dim, r->whiten, &e->svd);
+    return svd_sparse(e->comm, &e->tfidf.matrix, NULL, (int)r->dim, r->whiten, &e->svd);
+}
+
+static enum status find_components(struct encode *e) {
+    struct item_baskets baskets;
+    if (e->request->graph <= 0)
+        return find_components_apart(e);
+    TRY(item_baskets_open(e->comm, e->dataset, &baskets));
+    e->graph = item_baskets_empty(&baskets) ? 0 : e->request->graph;
+    if (e->graph <= 0)
+        log_info("lsa: no two items of a domain are in one training sequence; texts alone decide");
+    enum status status =
+        e->graph > 0 ? find_components_together(e, &baskets) : find_components_apart(e);
+    item_baskets_close(&baskets);
+    return status;
 }
 
 static enum status decompose(struct encode *e) {
@@ -182,8 +192,8 @@ static enum status declare_tags(const struct encode *e, struct h5_writer *w, con
 static const char *variant(const struct encode *e, char *text, size_t size) {
     const struct encode_request *r = e->request;
     int n = snprintf(text, size, "%s", r->whiten ? ", whitened" : "");
-    if (r->graph > 0)
-        snprintf(text + n, size - (size_t)n, ", of items that occur together (mu %g)%s", r->graph,
+    if (e->graph > 0)
+        snprintf(text + n, size - (size_t)n, ", of items that occur together (mu %g)%s", e->graph,
                  r->smooth ? ", smoothed" : "");
     return text;
 }
@@ -221,8 +231,8 @@ static enum status put_attributes(const struct encode *e, struct h5_writer *w, c
     TRY(h5_writer_put_double(w, path, "singular_value_first", e->svd.values[0]));
     TRY(h5_writer_put_double(w, path, "singular_value_last", e->svd.values[e->svd.k - 1]));
     TRY(h5_writer_put_int(w, path, "whitened", e->request->whiten));
-    TRY(h5_writer_put_double(w, path, "graph", e->request->graph));
-    TRY(h5_writer_put_int(w, path, "smoothed", e->request->smooth));
+    TRY(h5_writer_put_double(w, path, "graph", e->graph));
+    TRY(h5_writer_put_int(w, path, "smoothed", e->rows != NULL));
     return h5_writer_put_int(w, path, "normalised", 1);
 }
 
@@ -255,7 +265,7 @@ static void print_outcome(const struct encode *e) {
     printf("terms: %lld of %lld; %s %.4g to %.4g, rank %d, explained share %.4f; "
            "%.1f s\n",
            (long long)e->tfidf.terms.count, (long long)e->tfidf.found,
-           e->request->graph > 0 ? "norms of columns" : "singular values", svd->values[0],
+           e->graph > 0 ? "norms of columns" : "singular values", svd->values[0],
            svd->values[svd->k - 1], svd->rank, svd_share(svd), phase_clock() - e->since);
     if (e->request->chi_square > 0)
         printf("terms that tell the domain left out: %lld\n", (long long)e->dropped);

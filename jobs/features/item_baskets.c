@@ -72,6 +72,13 @@ enum status item_baskets_open(const struct comm *comm, const struct dataset *dat
     return STATUS_OK;
 }
 
+bool item_baskets_empty(const struct item_baskets *b) {
+    for (int64_t i = 0; i < b->all; i++)
+        if (b->beside[i])
+            return false;
+    return true;
+}
+
 void item_baskets_close(struct item_baskets *b) {
     mem_free(b->offsets);
     mem_free(b->items);

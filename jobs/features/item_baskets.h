@@ -16,6 +16,7 @@
 #define JOBS_FEATURES_ITEM_BASKETS_H
 #include "io/dataset.h"
 #include "mpi/svd.h"
+#include <stdbool.h>
 
 /* Items of one domain that occur together: the baskets are of the training sequences of this rank, the
  * counts of those of all ranks. */
@@ -30,7 +31,8 @@ struct item_baskets {
 /* Collective. */
 CHECKED enum status item_baskets_open(const struct comm *comm, const struct dataset *dataset,
                                       struct item_baskets *out);
-void item_baskets_close(struct item_baskets *baskets); /* safe on a zeroed object; zeroes it */
+bool item_baskets_empty(const struct item_baskets *baskets); /* no item is beside another */
+void item_baskets_close(struct item_baskets *baskets);       /* safe on a zeroed object; zeroes it */
 
 /* Collective. The rows whose weighted Gram matrix is that of the components. `x` has the rows of this
  * rank's block of the items (range_of), 0 < mu <= 1. Every rank holds all rows of X on the way, 8 bytes

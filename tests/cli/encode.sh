@@ -27,6 +27,25 @@ test_titles() { # Titles are encoded by LSA, and what it explains is said.
     has out 'explained share'
 }
 
+test_titles_by_default() { # With no word on how, they know which items occur together.
+    encodes 2 text --from titles --dim 16 --vocabulary
+    says_nothing err
+    has out 'copy.h5: table text, 200 rows of 16 columns by lsa of titles, whitened, of items that occur together (mu 1), smoothed, 0 missing'
+    grep '^terms:' "$work/out" | cut -d';' -f1,2 >by_default
+    encodes 2 text --from titles --dim 16 --vocabulary --graph 1 --whiten --smooth
+    grep '^terms:' "$work/out" | cut -d';' -f1,2 | cmp - by_default || complain 'another table than with these options'
+}
+
+test_items_that_are_never_together() { # Then texts are all there is, and the table says so.
+    described
+    printf 'u%d\t0\t0|1|\t3|2|\n' 1 2 3 >in/traindata_new.txt
+    ranks 2 prepare --format c2dsr in -o apart.h5
+    ranks 2 features apart.h5 --name text --from titles+description --dim 1
+    statuses 0 0
+    has err 'lsa: no two items of a domain are in one training sequence; texts alone decide'
+    has out 'apart.h5: table text, 5 rows of 1 columns by lsa of titles+description, whitened, 3 missing'
+}
+
 test_whitened_titles() { # Columns of the same norm give another table, which says so.
     encodes 2 text --from titles --dim 16 --vocabulary --whiten
     says_nothing err
@@ -206,7 +225,7 @@ test_descriptions() { # Descriptions come from items.tsv; items without a shared
     described
     ranks 2 prepare --format c2dsr in -o small.h5
     statuses 0 0
-    ranks 3 features small.h5 --name text --from titles+description --dim 1 --quiet
+    ranks 3 features small.h5 --name text --from titles+description --encoder lsa --dim 1 --quiet
     statuses 0 0 0
     has out 'small.h5: table text, 5 rows of 1 columns by lsa of titles+description, 3 missing'
     has out 'terms: 2 of 2; '
