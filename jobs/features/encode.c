@@ -206,9 +206,9 @@ static enum status put_provenance(const struct encode *e, struct h5_writer *w, c
     snprintf(text, sizeof text, "lsa of %s%s", source, how);
     if (e->request->chi_square > 0) {
         snprintf(text, sizeof text,
-                 "lsa of %s%s without the %lld terms that tell the domain (chi-square above %g), a "
+                 "lsa of %s without the %lld terms that tell the domain (chi-square above %g)%s, a "
                  "stand-in for domain-agnostic texts",
-                 source, how, (long long)e->dropped, e->request->chi_square);
+                 source, (long long)e->dropped, e->request->chi_square, how);
         TRY(h5_writer_put_double(w, path, "chi_square", e->request->chi_square));
         TRY(h5_writer_put_int(w, path, "terms_left_out", e->dropped));
     }
