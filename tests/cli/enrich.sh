@@ -55,7 +55,7 @@ test_texts() { # Every item with a text gets an answer, once for the same prompt
     [ "$(served 200)" = 118 ] || complain "118 requests, but $(served 200)"
     [ "$(grep -c '"text":"A text about Thing ' texts.h5.answers.jsonl)" = 118 ] || complain 'texts as they are'
     ! grep -q 'think\|not to be seen' texts.h5.answers.jsonl || complain 'thoughts are kept'
-    "$CDSR" features texts.h5 --name about --from text:about --dim 4 --quiet >out || complain 'the table'
+    "$CDSR" features texts.h5 --name about --from text:about --encoder lsa --dim 4 --quiet >out || complain 'the table'
     has out 'texts.h5: table about, 120 rows of 4 columns by lsa of text:about, 1 missing'
     "$CDSR" features texts.h5 --name other --from text:other --dim 4 2>err
     says err "$e texts.h5: has no text 'other'; it has: about; add one with 'cdsr enrich'"
