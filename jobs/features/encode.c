@@ -91,33 +91,29 @@ static void smooth(struct encode *e, const struct item_baskets *baskets) {
     mem_free(p);
 }
 
-static enum status find_components_together(struct encode *e, const struct item_baskets *baskets) {
-    const struct encode_request *r = e->request;
-    struct svd_gram gram;
-    item_baskets_gram(e->comm, baskets, &e->tfidf.matrix, e->graph, &gram);
-    enum status status =
-        svd_sparse(e->comm, &e->tfidf.matrix, &gram, (int)r->dim, r->whiten, &e->svd);
-    item_baskets_free_gram(&gram);
-    if (status == STATUS_OK && r->smooth)
-        smooth(e, baskets);
-    return status;
-}
-
-static enum status find_components_apart(struct encode *e) {
-    const struct encode_request *r = e->request;
-    return svd_sparse(e->comm, &e->tfidf.matrix, NULL, (int)r->dim, r->whiten, &e->svd);
+/* Items that occur together count as requested, where there are any. */
+static enum status open_baskets(struct encode *e, struct item_baskets *baskets) {
+    TRY(item_baskets_open(e->comm, e->dataset, baskets));
+    if (!item_baskets_empty(baskets))
+        e->graph = e->request->graph;
+    else
+        log_info("lsa: no two items of a domain are in one training sequence; texts alone decide");
+    return STATUS_OK;
 }
 
 static enum status find_components(struct encode *e) {
-    struct item_baskets baskets;
-    if (e->request->graph <= 0)
-        return find_components_apart(e);
-    TRY(item_baskets_open(e->comm, e->dataset, &baskets));
-    e->graph = item_baskets_empty(&baskets) ? 0 : e->request->graph;
-    if (e->graph <= 0)
-        log_info("lsa: no two items of a domain are in one training sequence; texts alone decide");
-    enum status status =
-        e->graph > 0 ? find_components_together(e, &baskets) : find_components_apart(e);
+    const struct encode_request *r = e->request;
+    struct item_baskets baskets = {0};
+    struct svd_gram gram = {0};
+    if (r->graph > 0)
+        TRY(open_baskets(e, &baskets));
+    if (e->graph > 0)
+        item_baskets_gram(e->comm, &baskets, &e->tfidf.matrix, e->graph, &gram);
+    enum status status = svd_sparse(e->comm, &e->tfidf.matrix, e->graph > 0 ? &gram : NULL,
+                                    (int)r->dim, r->whiten, &e->svd);
+    item_baskets_free_gram(&gram);
+    if (status == STATUS_OK && e->graph > 0 && r->smooth)
+        smooth(e, &baskets);
     item_baskets_close(&baskets);
     return status;
 }

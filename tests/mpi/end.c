@@ -15,7 +15,8 @@ static void hold_launcher(void) {
     }
 }
 
-/* In place of the library's, which MPI_Finalize calls when all ranks have come to it. */
+/* In place of the library's, which Open MPI's MPI_Finalize calls when all ranks have come to it; MPICH
+ * calls none. */
 int PMIx_Finalize(const void *info, size_t count) {
     int (*finalize)(const void *, size_t) =
         (int (*)(const void *, size_t))dlsym(RTLD_NEXT, "PMIx_Finalize");
