@@ -48,6 +48,9 @@ GENERAL("model.mixed_softmax", CHOICE, model.mixed_softmax, "auto", "domain|all|
 GENERAL("model.share_encoders", CHOICE, model.share_encoders, "auto", "none|streams|auto", NULL,
     "streams: the three streams of a modality share one encoder; auto: the model's own, none if "
     "it has no other"),
+GENERAL("model.attention_init", CHOICE, model.attention_init, "auto", "random|identity|auto", NULL,
+    "what an encoder's attention begins as: random maps; or half the mean of the items so far, most of all of "
+    "those that are like the last one; auto: the model's own, random if it has no other"),
 GENERAL("model.output_table", CHOICE, model.output_table, "tied", "tied|untied", NULL,
     "what ids are ranked by, for models that have the choice: the embedding that histories are read with; or "
     "a table of their own"),

@@ -13,6 +13,8 @@ enum { OPTIONS_OWN = 4096, OPTIONS_ALIGN = 16 };
 /* `auto` is the model's own once it is configured. */
 enum mixed_softmax { MIXED_DOMAIN, MIXED_ALL, MIXED_AUTO };
 enum share_encoders { SHARE_NONE, SHARE_STREAMS, SHARE_AUTO }; /* auto: the model's own */
+/* What the maps of an encoder's attention begin as (core/models/encoder.h); auto: the model's own. */
+enum attention_init { ATTENTION_RANDOM, ATTENTION_IDENTITY, ATTENTION_AUTO };
 /* What states are compared with: the rows that encoders read, or rows of their own. */
 enum output_table { OUTPUT_TABLE_TIED, OUTPUT_TABLE_UNTIED };
 /* What of a user's own items in a ranking: what the scores make of them, or the share that the training
@@ -64,6 +66,7 @@ struct config {
         double scale;              /* NaN: learned; 0, before model_configure: the model's own */
         int mixed_softmax;         /* enum mixed_softmax */
         int share_encoders;        /* enum share_encoders */
+        int attention_init;        /* enum attention_init */
         int output_table;          /* enum output_table */
         int user;                  /* enum user_vector */
         int repeats;               /* enum repeats_kind */

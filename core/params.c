@@ -59,6 +59,17 @@ int64_t param_end(const struct param *param) {
     return param->at + (param_size(param) + PAD - 1) / PAD * PAD;
 }
 
+static real draw_fan_in(const struct param *p, uint64_t key, int64_t i) {
+    return (real)((2 * rng_uniform(key, (uint64_t)i) - 1) / sqrt((double)p->fan_in));
+}
+
+/* Of queries, keys and values, each as many rows as columns. */
+static real draw_qkv(const struct param *p, uint64_t key, int64_t i) {
+    int64_t row = i / p->cols;
+    real identity = row % p->cols == i % p->cols;
+    return row < 2 * p->cols ? draw_fan_in(p, key, i) + (real)0.3 * identity : identity;
+}
+
 static real draw(const struct param *p, uint64_t key, int64_t i) {
     switch (p->init) {
     case PARAM_ONE:
@@ -66,7 +77,7 @@ static real draw(const struct param *p, uint64_t key, int64_t i) {
     case PARAM_NORMAL:
         return (real)(PARAM_NORMAL_STD * rng_normal(key, (uint64_t)i));
     case PARAM_FAN_IN:
-        return (real)((2 * rng_uniform(key, (uint64_t)i) - 1) / sqrt((double)p->fan_in));
+        return draw_fan_in(p, key, i);
     case PARAM_LECUN:
         return (real)((2 * rng_uniform(key, (uint64_t)i) - 1) * sqrt(3 / (double)p->fan_in));
     case PARAM_LN10:
@@ -75,6 +86,10 @@ static real draw(const struct param *p, uint64_t key, int64_t i) {
         return (real)0.25;
     case PARAM_GATES:
         return 3 * (i % p->cols) < 2 * p->cols;
+    case PARAM_QKV:
+        return draw_qkv(p, key, i);
+    case PARAM_HALF:
+        return i / p->cols == i % p->cols ? (real)0.5 : 0;
     case PARAM_ZERO:
     default:
         return 0;

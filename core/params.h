@@ -25,7 +25,9 @@ enum param_init {
     PARAM_LECUN, /* uniform in +-sqrt(3 / fan in), of variance 1 / fan in: layers before rectifiers */
     PARAM_LN10,    /* ln 10: temperatures */
     PARAM_QUARTER, /* 1/4: slopes of rectifiers */
-    PARAM_GATES    /* 1 in the first two thirds of the columns, else 0: biases of a GRU */
+    PARAM_GATES,   /* 1 in the first two thirds of the columns, else 0: biases of a GRU */
+    PARAM_QKV, /* [3d, d], queries and keys: PARAM_FAN_IN and 0.3 of the identity; values: the identity */
+    PARAM_HALF /* half the identity */
 };
 
 struct param {
@@ -38,7 +40,7 @@ struct param {
     bool by_rows;            /* the gradient comes as rows: tensor.g is NULL */
     bool of_items;           /* row i belongs to item i of the data set */
     int64_t at;              /* offset in the blocks */
-    int64_t fan_in;          /* of PARAM_FAN_IN and PARAM_LECUN */
+    int64_t fan_in;          /* of PARAM_FAN_IN, PARAM_LECUN, PARAM_QKV */
     enum param_init init;
     struct tensor tensor; /* of the rows that are here; x and g point into the blocks */
 };

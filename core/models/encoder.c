@@ -11,14 +11,19 @@
 /* ---- parameters ---- */
 
 static void add_block(struct params *p, struct encoder_block *block, const char *encoder, int b,
-                      int64_t d) {
+                      const struct encoder_shape *shape) {
+    int64_t d = shape->dim;
     char name[6][PARAM_NAME];
     const char *layer[6] = {"ln1", "attn.qkv", "attn.out", "ln2", "ffn.1", "ffn.2"};
     for (int i = 0; i < 6; i++)
         snprintf(name[i], sizeof name[i], "%.96s.%d.%s", encoder, b, layer[i]);
     block->ln1 = layer_add_norm(p, name[0], d);
-    block->qkv = layer_add_linear(p, name[1], 3 * d, d);
-    block->out = layer_add_linear(p, name[2], d, d);
+    block->qkv = shape->attention == ATTENTION_IDENTITY
+                     ? layer_add_map(p, name[1], 3 * d, d, PARAM_QKV)
+                     : layer_add_linear(p, name[1], 3 * d, d);
+    block->out = shape->attention == ATTENTION_IDENTITY
+                     ? layer_add_map(p, name[2], d, d, PARAM_HALF)
+                     : layer_add_linear(p, name[2], d, d);
     block->ln2 = layer_add_norm(p, name[3], d);
     block->ffn1 = layer_add_linear(p, name[4], d, d);
     block->ffn2 = layer_add_linear(p, name[5], d, d);
@@ -46,7 +51,7 @@ void encoder_add(struct params *p, const char *name, const struct encoder_shape 
     if (shape->tag_dim)
         e->tag = layer_add_linear(p, tag, shape->dim, shape->tag_dim);
     for (int b = 0; b < shape->blocks; b++) {
-        add_block(p, &e->block[b], name, b, shape->dim);
+        add_block(p, &e->block[b], name, b, shape);
         if (shape->tag_dim)
             add_tag_attention(p, &e->block[b], name, b, shape->dim);
     }

@@ -9,6 +9,12 @@
  *     h = LN( x + (1 - f) T_k + f T_{k+1} ),
  * with k + f the time of the sequence's last event of either domain before the item that is asked for.
  * As logits are products of states and item rows, every item has a bias that changes with time.
+ *
+ * Attention may begin near identities (ATTENTION_IDENTITY), as in Trockman and Kolter, "Mimetic
+ * initialization of self-attention layers", ICML 2023, with R_q, R_k of PARAM_FAN_IN and biases of zero:
+ *     W_q = R_q + 0.3 I,   W_k = R_k + 0.3 I,   W_v = I,   W_o = I / 2.
+ * What it adds to a state is then half a mean of the history's normed states, in which those that are like
+ * the state weigh most: item rows, which is what states are compared with.
  * Not collective. */
 #ifndef CORE_MODELS_ENCODER_H
 #define CORE_MODELS_ENCODER_H
@@ -38,6 +44,7 @@ struct encoder_shape {
     int blocks, heads; /* heads divide dim */
     int64_t tag_dim;   /* width of tag rows, 0: no tags */
     int knots;         /* of time, 0: without */
+    int attention;     /* enum attention_init: random or identity */
 };
 
 /* Declare the parameters `name`.pos, `name`.0.ln1.g and so on. */

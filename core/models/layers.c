@@ -9,6 +9,13 @@ int layer_add_linear(struct params *p, const char *prefix, int64_t out, int64_t 
     return w;
 }
 
+int layer_add_map(struct params *p, const char *prefix, int64_t out, int64_t in,
+                  enum param_init init) {
+    int w = params_add(p, 2, out, in, init, in, "%s.w", prefix);
+    params_add(p, 1, 1, out, PARAM_ZERO, in, "%s.b", prefix);
+    return w;
+}
+
 int layer_add_norm(struct params *p, const char *prefix, int64_t d) {
     int g = params_add(p, 1, 1, d, PARAM_ONE, d, "%s.g", prefix);
     params_add(p, 1, 1, d, PARAM_ZERO, d, "%s.b", prefix);

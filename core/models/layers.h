@@ -7,8 +7,14 @@
 
 #define NORM_EPS ((real)1e-8)
 
-/* Declare `prefix`.w [out, in] and .b [out]; `prefix`.g and .b [d]. */
+/* Declare `prefix`.w [out, in] and .b [out], both PARAM_FAN_IN. */
 int layer_add_linear(struct params *params, const char *prefix, int64_t out, int64_t in);
+
+/* The same with weights of `init` and a bias of zero. */
+int layer_add_map(struct params *params, const char *prefix, int64_t out, int64_t in,
+                  enum param_init init);
+
+/* Declare `prefix`.g and .b [d]. */
 int layer_add_norm(struct params *params, const char *prefix, int64_t d);
 
 /* x [T, in] -> [T, out]; x [T, d] -> [T, d]. */

@@ -224,6 +224,7 @@ const struct model_ops llm_emf = {
     .state_size = sizeof(struct emf),
     .scale = 9,
     .share_encoders = SHARE_STREAMS,
+    .attention = ATTENTION_IDENTITY,
     .lr = 0.0007,
     .schedule = SCHEDULE_PLATEAU,
     .options = options,

@@ -88,6 +88,8 @@ enum status model_configure(struct config *config) {
         config->model.mixed_softmax = MIXED_DOMAIN;
     if (config->model.scale == 0)
         config->model.scale = ops && ops->scale > 0 ? ops->scale : 1;
+    if (config->model.attention_init == ATTENTION_AUTO)
+        config->model.attention_init = ops ? ops->attention : (int)ATTENTION_RANDOM;
     if (config->model.share_encoders == SHARE_AUTO)
         config->model.share_encoders = ops ? ops->share_encoders : (int)SHARE_NONE;
     return options_check(config);

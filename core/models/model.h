@@ -166,6 +166,7 @@ struct model_ops {
     enum loss_kind loss; /* that of train.loss=auto */
     double scale;        /* that of model.scale=0; itself 0: it is 1 */
     int share_encoders;  /* enum share_encoders, that of model.share_encoders=auto */
+    int attention;       /* enum attention_init, that of model.attention_init=auto */
     double lr;           /* that of train.lr=auto; itself 0: it is 0.001 */
     int schedule;        /* enum schedule_kind, that of train.schedule=auto */
 

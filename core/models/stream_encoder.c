@@ -9,7 +9,8 @@ static void add(struct model *model, struct encoder *encoder, const char *stream
                                   .blocks = (int)config->model.blocks,
                                   .heads = (int)config->model.heads,
                                   .tag_dim = tag_dim,
-                                  .knots = model->catalogue.clock.knots};
+                                  .knots = model->catalogue.clock.knots,
+                                  .attention = config->model.attention_init};
     char name[PARAM_NAME];
     snprintf(name, sizeof name, "enc.%s.%s", stream, config->model.modalities.name[m]);
     encoder_add(&model->params, name, &shape, encoder);

@@ -17,7 +17,7 @@ enum { TOPICS = 32, MAX_LEN = 15 };
 /* What all decks have in common: the default model of ids and a frozen table, from which the ids start. */
 #define MODEL                                                                                      \
     "model.modalities=[id, text]", "model.blocks=2", "model.dropout=0.3", "model.scale=7",         \
-        "model.time=none", "train.lr=0.001"
+        "model.time=none", "model.attention_init=random", "train.lr=0.001"
 
 static const struct deck decks[] = {
     {DATA("tiny", 10000, 20000, 500, 64),

@@ -300,6 +300,41 @@ Test(model, initial_values_depend_on_the_seed_alone) {
     mem_free(a.text), mem_free(b.text), mem_free(c.text);
 }
 
+/* A parameter's values without what fixture_open moved them by. */
+static double initial(const struct fixture *f, const char *name, int64_t i) {
+    const struct param *p = params_find(&f->model.params, name);
+    return (double)p->tensor.x[i] - 0.3 * rng_normal(check_key(61), (uint64_t)(p->at + i));
+}
+
+/* Queries and keys: the random maps and 0.3 of the identity. Values: the identity. Behind them its half.
+ * Of a model that has no other beginning, random maps alone. */
+Test(model, attention_begins_as_half_a_mean) {
+    enum { D = 8 };
+    static const char qkv[] = "enc.shared.id.1.attn.qkv.w", out[] = "enc.shared.id.1.attn.out.w";
+    struct fixture random, mean;
+    double eps = 1e-6;
+    fixture_open(&random, "model.attention_init=random");
+    fixture_open(&mean, "model.attention_init=auto");
+    for (int64_t i = 0; i < 3 * D * D; i++) {
+        int64_t row = i / D, identity = row % D == i % D;
+        double drawn = row < 2 * D ? initial(&random, qkv, i) : 0;
+        double added = row < 2 * D ? 0.3 : 1;
+        cr_expect_float_eq(initial(&mean, qkv, i), drawn + added * (double)identity, eps, "row %d",
+                           (int)row);
+        cr_expect_leq(fabs(initial(&random, qkv, i)), 1 / sqrt(D) + eps);
+    }
+    for (int64_t i = 0; i < D * D; i++)
+        cr_expect_float_eq(initial(&mean, out, i), i / D == i % D ? 0.5 : 0, eps);
+    cr_expect_float_eq(initial(&mean, "enc.shared.id.1.attn.qkv.b", 3), 0, eps);
+    cr_expect_float_eq(initial(&mean, "enc.shared.id.1.attn.out.b", 3), 0, eps);
+    fixture_close(&random);
+    fixture_close(&mean);
+    fixture_open(&random, "model.name=sasrec model.modalities=id");
+    cr_expect_leq(fabs(initial(&random, "enc.mixed.id.0.attn.qkv.w", 0)), 1 / sqrt(D) + eps);
+    cr_expect_neq(initial(&random, "enc.mixed.id.0.attn.out.w", 0), 0.5);
+    fixture_close(&random);
+}
+
 /* Rows of the table at the norm of random rows; where the table has none, the random ones. So does the
  * table that ids are ranked by. */
 Test(model, id_starts_from_a_table) {
