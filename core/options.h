@@ -30,6 +30,7 @@ enum sampler_kind { SAMPLER_UNIFORM, SAMPLER_POPULARITY, SAMPLER_BATCH };
 enum precision { PRECISION_FP32, PRECISION_BF16 };
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_LAZY_ADAMW };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_PLATEAU, SCHEDULE_AUTO };
+enum plateau_from { PLATEAU_BEST, PLATEAU_LATEST }; /* epoch that a lowered rate goes on from */
 enum placement_kind { PLACEMENT_REPLICATED, PLACEMENT_SHARDED };
 enum target { TARGET_BOTH, TARGET_A, TARGET_B };
 enum candidates { CANDIDATES_FULL, CANDIDATES_SAMPLED, CANDIDATES_BOTH };
@@ -86,6 +87,7 @@ struct config {
         double min_lr; /* of cosine and plateau */
         double plateau_factor;
         int64_t plateau_patience; /* evaluations */
+        int plateau_from;         /* enum plateau_from */
         double betas[2];
         double weight_decay;
         int loss; /* enum loss_kind */

@@ -13,7 +13,9 @@
  * training, of which the rate then is the beginning: a short trial of a long run is no error.
  *
  * plateau is PyTorch's ReduceLROnPlateau of mode max without threshold and cooldown: better is what
- * counts as better where the best epoch is selected. Evaluations before the end of the warm-up do
+ * counts as better where the best epoch is selected. Unlike there, training goes on from the best epoch
+ * when the rate falls (train.plateau_from=best, jobs/engine/trainer.c), as in the "newbob" schedules of
+ * speech recognition, which reject epochs that were no better. Evaluations before the end of the warm-up do
  * not count (decided here): they say nothing about the rate that would be reduced. */
 #ifndef CORE_SCHEDULE_H
 #define CORE_SCHEDULE_H

@@ -107,6 +107,16 @@ static void remove_old(const struct trainer *t) {
     mem_free(steps);
 }
 
+/* Those of a domain, with the moments where training goes on from there. */
+static enum status read_best(struct trainer *t, int domain, bool moments) {
+    char *path = checkpoint_path(t->checkpoints, t->state.best[domain].step);
+    enum status status = checkpoint_verify(t->comm, path);
+    if (status == STATUS_OK)
+        status = checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, moments);
+    mem_free(path);
+    return status;
+}
+
 /* The epoch in progress, or the last one done between two; counted from 1. */
 static int64_t present_epoch(const struct trainer *t) {
     return t->state.epoch + (t->state.cursor > 0);
@@ -204,14 +214,19 @@ static void log_valid(const struct trainer *t, const struct report_eval *event) 
                  t->select);
 }
 
-/* After an evaluation, which was the best or not, the learning rate may fall. */
-static void adapt_rate(struct trainer *t, bool best) {
+/* After an evaluation, which was the best or not, the learning rate may fall, and training go on from the best
+ * parameters: a small rate hardly leads back from where a larger one has overfitted. Where each domain has
+ * others there are no such. */
+static enum status adapt_rate(struct trainer *t, bool best) {
     double before = learning_rate(t);
     schedule_evaluated(&t->schedule, steps_done(t), best, &t->state.plateau);
-    if (learning_rate(t) < before)
-        log_info("epoch %lld: evaluations without improvement %lld: learning rate %g -> %g",
-                 (long long)t->state.epoch, (long long)t->schedule.patience + 1, before,
-                 learning_rate(t));
+    if (learning_rate(t) >= before)
+        return STATUS_OK;
+    bool back = config_of(t)->train.plateau_from == PLATEAU_BEST && !trainer_has_two_bests(t);
+    log_info("epoch %lld: evaluations without improvement %lld: learning rate %g -> %g%s",
+             (long long)t->state.epoch, (long long)t->schedule.patience + 1, before,
+             learning_rate(t), back ? ", from the best epoch on" : "");
+    return back ? read_best(t, 0, true) : STATUS_OK;
 }
 
 /* The present parameters are the best ones of the domains that the event says. */
@@ -254,7 +269,7 @@ static enum status validate(struct trainer *t) {
     report_eval(&t->report, &event);
     log_valid(t, &event);
     if (!model_is_fitted(config_of(t)))
-        adapt_rate(t, any);
+        TRY(adapt_rate(t, any));
     return any ? keep_best(t, &event) : STATUS_OK;
 }
 
@@ -329,15 +344,6 @@ enum status trainer_train(struct trainer *t) {
 
 /* ---- the best parameters ---- */
 
-static enum status read_best(struct trainer *t, int domain) {
-    char *path = checkpoint_path(t->checkpoints, t->state.best[domain].step);
-    enum status status = checkpoint_verify(t->comm, path);
-    if (status == STATUS_OK)
-        status = checkpoint_read_params(t->comm, path, NULL, &t->run.model.params, false);
-    mem_free(path);
-    return status;
-}
-
 bool trainer_has_two_bests(const struct trainer *t) {
     return t->state.best[0].step != t->state.best[1].step;
 }
@@ -346,7 +352,7 @@ enum status trainer_judge_best(struct trainer *t) {
     for (int d = 0; d < DOMAINS; d++) {
         struct checkpoint_best *best = &t->state.best[d];
         if (d == 0 || trainer_has_two_bests(t)) {
-            TRY(read_best(t, d));
+            TRY(read_best(t, d, false));
             TRY(evaluation_run(&t->valid, &t->run, 1, &t->best));
         }
         best->metric = evaluation_select(config_of(t), &t->best, d);
@@ -360,12 +366,12 @@ enum status trainer_judge_best(struct trainer *t) {
 
 enum status trainer_take_best(struct trainer *t) {
     if (trainer_has_two_bests(t)) {
-        TRY(read_best(t, 1));
+        TRY(read_best(t, 1, false));
         run_keep_second(&t->run);
     }
     int64_t best = t->state.best[0].step;
     if (trainer_has_two_bests(t) || (best >= 0 && best != t->state.step))
-        return read_best(t, 0);
+        return read_best(t, 0, false);
     return STATUS_OK;
 }
 

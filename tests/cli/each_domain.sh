@@ -6,7 +6,7 @@ cd "$work" || exit 1
 synth --items-a 60 --items-b 80 --users 200 --seed 2 --valid 40 --test 20 --features text:6 -o data.h5
 cat >run.yaml <<'YAML'
 data: {path: data.h5}
-model: {dim: 8, blocks: 1, dropout: 0.3, modalities: [id, text]}
+model: {dim: 8, blocks: 1, dropout: 0.3, modalities: [id, text], attention_init: random}
 train: {epochs: 12, batch: 64, lr: 0.03, schedule: constant, patience: 0}
 eval: {select: mrr, select_domain: each}
 checkpoint: {keep: 1}

@@ -105,6 +105,23 @@ test_plateau() { # So does one whose learning rate was lowered, or is about to b
     has err 'epoch 3: evaluations without improvement 2: learning rate 1e-09 -> 5e-10'
 }
 
+# valid EPOCH: its figures on the validation split, from err.
+valid() {
+    sed -n "s/.*epoch $1 valid \(mrr [^)]*)\).*/\1/p" err
+}
+
+# With this rate epoch 2 is the best one, and next to nothing is left of it when it falls.
+test_plateau_from() { # A lowered rate goes on from the best epoch, or from the latest one.
+    for from in best latest; do
+        ranks 2 train run.yaml run.dir=from-$from train.epochs=5 train.lr=0.1 train.schedule=plateau \
+            train.plateau_factor=1e-12 train.plateau_from=$from
+        statuses 0 0
+        has err 'epoch 4: evaluations without improvement 2: learning rate 0.1 -> 1e-13'
+        [ -n "$(valid 2)" ] && [ "$(valid 2)" != "$(valid 4)" ] || complain "$(cat err)"
+        [ "$(valid 5)" = "$(valid $([ $from = best ] && echo 2 || echo 4))" ] || complain "$from: $(cat err)"
+    done
+}
+
 # ---- other settings ----
 
 ranks 2 train run.yaml run.dir=run train.epochs=1
