@@ -95,6 +95,9 @@ GENERAL("train.plateau_factor", REAL, train.plateau_factor, "0.3", "(0, 1)", NUL
     "plateau: what the learning rate is multiplied by"),
 GENERAL("train.plateau_patience", INTEGER, train.plateau_patience, "1", "[0, inf)", NULL,
     "plateau: evaluations in a row without improvement that leave it as it is; the next one lowers it"),
+GENERAL("train.plateau_reductions", INTEGER, train.plateau_reductions, "3", "[0, inf)", NULL,
+    "plateau: how often it is lowered; where it would be once more, training ends; 0, or train.patience=0: any number "
+    "of times"),
 GENERAL("train.plateau_from", CHOICE, train.plateau_from, "best", "best|latest", NULL,
     "plateau: the epoch from which training goes on with the lowered rate; with eval.select_domain=each from "
     "the latest where the domains have other best ones"),

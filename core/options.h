@@ -86,8 +86,9 @@ struct config {
         double warmup; /* epochs */
         double min_lr; /* of cosine and plateau */
         double plateau_factor;
-        int64_t plateau_patience; /* evaluations */
-        int plateau_from;         /* enum plateau_from */
+        int64_t plateau_patience;   /* evaluations */
+        int64_t plateau_reductions; /* 0: any number */
+        int plateau_from;           /* enum plateau_from */
         double betas[2];
         double weight_decay;
         int loss; /* enum loss_kind */

@@ -214,13 +214,21 @@ static void log_valid(const struct trainer *t, const struct report_eval *event) 
                  t->select);
 }
 
+/* The rate has been as low as it may get, and that no longer helps. */
+static bool is_flat(const struct trainer *t) {
+    const struct config *c = config_of(t);
+    int64_t most = c->train.plateau_reductions;
+    return c->train.schedule == SCHEDULE_PLATEAU && c->train.patience > 0 && most > 0 &&
+           t->state.plateau.reductions > most;
+}
+
 /* After an evaluation, which was the best or not, the learning rate may fall, and training go on from the best
  * parameters: a small rate hardly leads back from where a larger one has overfitted. Where each domain has
  * others there are no such. */
 static enum status adapt_rate(struct trainer *t, bool best) {
     double before = learning_rate(t);
     schedule_evaluated(&t->schedule, steps_done(t), best, &t->state.plateau);
-    if (learning_rate(t) >= before)
+    if (learning_rate(t) >= before || is_flat(t))
         return STATUS_OK;
     bool back = config_of(t)->train.plateau_from == PLATEAU_BEST && !trainer_has_two_bests(t);
     log_info("epoch %lld: evaluations without improvement %lld: learning rate %g -> %g%s",
@@ -282,6 +290,7 @@ static bool ended(struct trainer *t) {
     t->reason = t->state.epoch >= c->train.epochs                               ? "epochs"
                 : c->train.max_steps > 0 && t->state.step >= c->train.max_steps ? "max_steps"
                 : c->train.patience > 0 && t->state.stale >= c->train.patience  ? "patience"
+                : is_flat(t)                                                    ? "plateau"
                                                                                 : NULL;
     return t->reason != NULL;
 }

@@ -105,6 +105,16 @@ test_plateau() { # So does one whose learning rate was lowered, or is about to b
     has err 'epoch 3: evaluations without improvement 2: learning rate 1e-09 -> 5e-10'
 }
 
+test_plateau_reductions() { # Where the rate would be lowered once more than it may be, training ends.
+    set -- train.epochs=6 train.schedule=plateau train.lr=1e-9 train.plateau_patience=0 eval.cutoffs='[1]' eval.select=hr
+    ranks 2 train run.yaml run.dir=flat "$@" train.plateau_reductions=2
+    statuses 0 0
+    has err 'training ended: plateau, step 20'
+    ranks 2 train run.yaml run.dir=flat "$@" train.plateau_reductions=0 --resume
+    statuses 0 0
+    has err 'training ended: epochs, step 30'
+}
+
 # valid EPOCH: its figures on the validation split, from err.
 valid() {
     sed -n "s/.*epoch $1 valid \(mrr [^)]*)\).*/\1/p" err
