@@ -102,6 +102,7 @@ const struct model_ops tema_llm = {
     .state_size = sizeof(struct tema),
     .scale = 9,
     .share_encoders = SHARE_STREAMS,
+    .attention = ATTENTION_IDENTITY,
     .lr = 0.0007,
     .schedule = SCHEDULE_PLATEAU,
     .options = options,

@@ -20,9 +20,9 @@ test_commands() { # They lead to figures of the three models, each with all that
     commands >commands
     [ "$(grep -c CDSR commands)" = 13 ] || complain "13 commands: $(cat commands)"
     bash -euc '. ./commands' >out 2>err || complain "$(cat commands err)"
-    has out '| llm_emf'
-    has out '| tema_llm'
-    has out '| sema_cdr'
+    for model in llm_emf tema_llm sema_cdr; do
+        has out "| \`model.name=$model\`"
+    done
     [ "$(grep -c ', VALID$' out)" = 3 ] || complain "three runs that are VALID: $(cat out)"
     [ "$(grep -c 'prompt: description' out)" -ge 2 ] || complain "LLM-EMF's and TEMA-LLM's text: $(cat out)"
     has out 'prompt: tags, refine'
